@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The few string functions that a freestanding C needs. Same contracts as in ISO C; strlcpy as in BSD.
+ */
+#ifndef GH_STRING_H
+#define GH_STRING_H
+
+#include "types.h"
+
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+
+/*
+ * Copy @src into @dst of @size bytes, always terminated when @size > 0.
+ * Returns strlen(@src): a result >= @size means that it was cut.
+ */
+size_t strlcpy(char *dst, const char *src, size_t size);
+
+#endif
