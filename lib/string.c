@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory and strings. The compiler calls the first four by itself, so they must be here under
+ * these names. The string instructions are what a CPU does best with general registers only.
+ */
+#include "lib/string.h"
+
+void *memcpy(void *dst, const void *src, size_t n)
+{
+	void *to = dst;
+
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(n) : : "memory");
+	return dst;
+}
+
+void *memmove(void *dst, const void *src, size_t n)
+{
+	void *to = (u8 *)dst + n - 1;
+	const void *from = (const u8 *)src + n - 1;
+
+	/* Forwards, unless that would overwrite bytes of the source before they are read. */
+	if ((uintptr_t)dst - (uintptr_t)src >= n)
+		return memcpy(dst, src, n);
+	__asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(n) : : "memory", "cc");
+	return dst;
+}
+
+void *memset(void *dst, int c, size_t n)
+{
+	void *to = dst;
+
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
+	return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *x = a, *y = b;
+
+	for (; n; n--, x++, y++) {
+		if (*x != *y)
+			return *x - *y;
+	}
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	const char *end = s;
+
+	/* The empty statement keeps the compiler from making this loop a call of strlen. */
+	while (*end) {
+		end++;
+		__asm__ volatile("");
+	}
+	return (size_t)(end - s);
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX);
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+	for (; n; n--, a++, b++) {
+		if (*a != *b)
+			return (u8)*a - (u8)*b;
+		if (!*a)
+			break;
+	}
+	return 0;
+}
+
+char *strchr(const char *s, int c)
+{
+	for (; *s != (char)c; s++) {
+		if (!*s)
+			return NULL;
+	}
+	return (char *)s;
+}
+
+size_t strlcpy(char *dst, const char *src, size_t size)
+{
+	size_t n = strlen(src);
+
+	if (size) {
+		size_t kept = n < size ? n : size - 1;
+
+		memcpy(dst, src, kept);
+		dst[kept] = '\0';
+	}
+	return n;
+}
