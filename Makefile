@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+# Everything that a person does with the tree: build, run, test. `make help` lists it.
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := build/glasshouse.elf
+.DELETE_ON_ERROR:
+
+# ---- What may be chosen on the command line -------------------------------------------------
+
+CPUS ?= 2
+CPU ?= corei7_haswell_4770
+MEM ?= 512
+OPTS ?=
+APPEND ?=
+GUEST_KERNEL ?=
+GUEST_INITRD ?=
+BUILD_TYPE ?= release
+# They reach the tools by the environment, so that spaces and quotes in them are safe.
+export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+LD := ld
+NM := nm
+# Debian's, with Debian's modules beside it.
+PYTHON := /usr/bin/python3
+
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-protector \
+	-mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie -fno-common \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fomit-frame-pointer \
+	-iquote . -iquote include
+LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=sha1
+
+ifdef V
+say = @:
+else
+say = @printf '  %-6s %s\n'
+.SILENT:
+endif
+
+# ---- The hypervisor -------------------------------------------------------------------------
+
+FOLDERS := boot arch/x86 vmm ept drivers lib
+SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
+OBJECTS := $(SOURCES:%=build/obj/%.o)
+
+.PHONY: FORCE
+FORCE:
+
+# Write stdin to $@ only when that changes it, so that what depends on it is built when it must be.
+define if_changed
+mkdir -p $(@D); cat >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+endef
+
+build/flags: FORCE
+	{ printf '%s\n' '$(CC) $(CFLAGS)' '$(LD) $(LDFLAGS)'; } | { $(if_changed); }
+
+build/version.h: FORCE
+	v=$$(git describe --always --dirty --tags 2>/dev/null || echo unknown); \
+	printf '#define GLASSHOUSE_VERSION "%s"\n#define GLASSHOUSE_BUILD_TYPE "%s"\n' \
+		"$$v" '$(BUILD_TYPE)' | { $(if_changed); }
+
+build/obj/%.c.o: %.c build/flags build/version.h | setup-build
+	$(say) CC $<
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/obj/%.S.o: %.S build/flags build/version.h | setup-build
+	$(say) AS $<
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+
+# Two links. The first has an empty symbol table, the second the table of the first. The table lies
+# last among what is loaded, so no function moves, which the last step proves.
+build/symbols0.S: tools/mksyms.awk
+	mkdir -p $(@D)
+	awk -f tools/mksyms.awk </dev/null >$@
+
+build/symbols.S: build/pass1.elf tools/mksyms.awk
+	$(NM) -n $< | awk -f tools/mksyms.awk >$@
+
+build/symbols0.o build/symbols.o: build/%.o: build/%.S build/flags | setup-build
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+build/pass1.elf: $(OBJECTS) build/symbols0.o linker.ld build/flags
+	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS) build/symbols0.o
+
+## build/glasshouse.elf: the hypervisor (what plain `make` builds)
+build/glasshouse.elf: build/pass1.elf build/symbols.o
+	$(say) LD $@
+	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS) build/symbols.o
+	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/symbols.S || { \
+		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
+			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
+
+-include $(OBJECTS:.o=.d)
+
+# ---- The guests and the ISO -----------------------------------------------------------------
+
+build/guest/vmlinuz build/guest/busybox: tools/fetch-guest | setup-guest
+	tools/fetch-guest build/guest
+
+HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
+
+build/guest/bin/%: guests/initramfs/%.c | setup-build
+	$(say) CC $<
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
+		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
+	$(say) CPIO $@
+	tools/mkinitramfs $@
+
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img
+
+## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
+.PHONY: iso
+iso: build/glasshouse.elf $(GUEST_FILES) | setup-iso
+	$(say) ISO build/glasshouse.iso
+	$(PYTHON) tools/mkiso.py build/glasshouse.iso
+
+.PHONY: guests
+guests: $(GUEST_FILES)
+
+# ---- Running --------------------------------------------------------------------------------
+
+## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
+.PHONY: run
+run: iso | setup-run
+	$(PYTHON) tools/run.py
+
+## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
+.PHONY: run-qemu
+run-qemu: iso | setup-qemu
+	$(PYTHON) tools/run_qemu.py
+
+## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
+.PHONY: gdb
+gdb: iso | setup-run
+	$(PYTHON) tools/run.py --debugger
+
+# ---- Testing --------------------------------------------------------------------------------
+
+## test: everything: unit tests on this machine, boots in Bochs
+.PHONY: test
+test: unit
+	$(MAKE) --no-print-directory boot
+
+## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
+.PHONY: unit
+unit: build/version.h | setup-build setup-test
+	$(MAKE) --no-print-directory -C tests/unit
+
+## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
+.PHONY: boot
+boot: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --dist worksteal tests/boot $(if $(K),-k '$(K)')
+
+## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
+.PHONY: bench
+bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+	$(PYTHON) tests/bench/bench.py
+
+## lint: clang-format and clang-tidy over everything
+.PHONY: lint
+C_FILES = $(shell git ls-files '*.c' '*.h')
+lint: compile_commands.json build/version.h | setup-lint
+	clang-format --dry-run -Werror $(C_FILES)
+	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
+
+## compile_commands.json: for editors and clang-tidy
+compile_commands.json: FORCE
+	{ printf '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s -c %s"}' \
+			"$$sep" '$(CURDIR)' "$$f" '$(CC) $(CFLAGS)' "$$f"; sep=,; done; \
+	printf '\n]\n'; } | { $(if_changed); }
+
+# ---- The house ------------------------------------------------------------------------------
+
+## setup: install every Debian package that any of these needs
+.PHONY: setup
+setup:
+	tools/setup build guest iso run qemu test lint
+
+# Each target asks for what it needs, no more; tools/setup is done at once when nothing is missing.
+.PHONY: setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-lint
+setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-lint: setup-%:
+	tools/setup $*
+
+## clean: remove all that was built
+.PHONY: clean
+clean:
+	rm -rf build compile_commands.json
+
+## help: this list
+.PHONY: help
+help:
+	sed -n 's/^## \([^:]*\): \(.*\)/  make \1\t\2/p' Makefile | \
+		sed 's,make build/glasshouse.elf,make,' | \
+		awk -F '\t' '{ printf "%-29s%s\n", $$1, $$2 }'

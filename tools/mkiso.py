@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Makes bootable ISOs: GRUB (BIOS), Glasshouse, a guest's kernel and initrd.
+
+The ISO is hybrid (a CD or a disk) and padded to whole cylinders, so that Bochs takes it as a disk.
+As a program: mkiso.py OUT, with OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD from the environment.
+"""
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+ELF = BUILD / "glasshouse.elf"
+KERNEL = BUILD / "guest" / "vmlinuz"
+INITRD = BUILD / "guest" / "initrd.img"
+
+# Bochs derives a disk's geometry from its size: 16 heads, 63 sectors of 512 bytes.
+CYLINDER = 16 * 63 * 512
+
+# What any machine can take.
+CMDLINE = "console=ttyS0,115200 quiet"
+
+
+@dataclass
+class Entry:
+    """A file for the ISO and the words that GRUB hands on with it."""
+
+    path: Path
+    words: str = ""
+
+
+@dataclass
+class Boot:
+    """What GRUB loads: the first file by `command`, the others by `module`."""
+
+    first: Entry
+    modules: list = field(default_factory=list)
+    command: str = "multiboot2"
+    module: str = "module2"
+
+
+def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD, elf=ELF):
+    """GRUB loads Glasshouse, and a Linux for it as modules."""
+    modules = [Entry(Path(kernel), f"linux {cmdline}")]
+    if initrd:
+        modules.append(Entry(Path(initrd), "initrd"))
+    return Boot(Entry(Path(elf), opts), modules)
+
+
+def native(kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
+    """The same Linux, loaded by GRUB itself."""
+    modules = [Entry(Path(initrd))] if initrd else []
+    return Boot(Entry(Path(kernel), cmdline), modules, "linux", "initrd")
+
+
+def grub_words(words):
+    """The words, each in GRUB's single quotes: nothing in them is special to its shell then.
+
+    GRUB itself puts words with spaces into double quotes when it joins them again.
+    """
+    return " ".join("'" + w.replace("'", "'\\''") + "'" for w in shlex.split(words))
+
+
+def grub_cfg(boot):
+    """The whole grub.cfg: no menu, no waiting. Returns the text and {name on the ISO: file}."""
+    files = {}
+
+    def line(command, entry):
+        name = entry.path.name
+        while files.get(name, entry.path) != entry.path:
+            name = "_" + name
+        files[name] = entry.path
+        return f"{command} '/boot/{name}' {grub_words(entry.words)}".rstrip()
+
+    lines = [line(boot.command, boot.first)]
+    lines += [line(boot.module, m) for m in boot.modules]
+    return "\n".join(lines + ["boot", ""]), files
+
+
+def make_iso(out, boot):
+    """Writes the ISO `out` that boots `boot`; returns its path."""
+    out = Path(out)
+    text, files = grub_cfg(boot)
+    for path in files.values():
+        if not path.is_file():
+            sys.exit(f"mkiso: there is no file '{path}' to put onto {out.name}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as work:
+        tree = Path(work) / "iso"
+        (tree / "boot/grub").mkdir(parents=True)
+        (tree / "boot/grub/grub.cfg").write_text(text)
+        for name, path in files.items():
+            shutil.copyfile(path, tree / "boot" / name)
+        new = Path(work) / "new.iso"
+        run = subprocess.run(
+            ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
+             f"--install-modules={boot.command} normal part_msdos part_gpt part_apple",
+             "--fonts=", "--locales=", "--themes=", "-o", new, tree],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if run.returncode or not new.exists():
+            sys.exit(f"mkiso: grub-mkrescue failed for {out.name}:\n{run.stdout}")
+        size = new.stat().st_size
+        os.truncate(new, -(-size // CYLINDER) * CYLINDER)
+        new.replace(out)
+    return out
+
+
+def from_environment(extra_cmdline=""):
+    """The boot that OPTS, APPEND, GUEST_KERNEL and GUEST_INITRD ask for."""
+    own = os.environ.get("GUEST_KERNEL", "")
+    initrd = os.environ.get("GUEST_INITRD", "") or ("" if own else INITRD)
+    cmdline = " ".join(filter(None, [CMDLINE, extra_cmdline, os.environ.get("APPEND", "")]))
+    return glasshouse(os.environ.get("OPTS", ""), own or KERNEL, cmdline, initrd)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: mkiso.py OUT")
+    make_iso(sys.argv[1], from_environment())

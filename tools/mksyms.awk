@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# `nm -n` of the hypervisor on stdin, its symbol table as assembly on stdout: the functions' offsets
+# from __image_start, sorted, and their names, so that the hypervisor can name its own addresses.
+
+function hex(s,    i, n) {
+	n = 0
+	for (i = 1; i <= length(s); i++)
+		n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+	return n
+}
+
+# Only the low 32 bits: the image is far smaller, and awk's numbers hold no 64.
+$3 == "__image_start" { base = hex(substr($1, 9)) }
+
+$2 ~ /^[tTwW]$/ && $3 !~ /^\./ {
+	if ($1 == last)
+		next
+	last = $1
+	address[count] = hex(substr($1, 9))
+	name[count++] = $3
+}
+
+function word(label) {
+	printf "\t.globl %s\n\t.balign 4\n%s:\n", label, label
+}
+
+END {
+	print "\t.section .symtab_gh, \"a\", @progbits"
+	word("symbols_count")
+	printf "\t.long %d\n", count
+	word("symbols_offsets")
+	for (i = 0; i < count; i++)
+		printf "\t.long %d\n", address[i] - base
+	word("symbols_names")
+	for (i = 0; i < count; i++) {
+		printf "\t.long %d\n", at
+		at += length(name[i]) + 1
+	}
+	word("symbols_strings")
+	for (i = 0; i < count; i++)
+		printf "\t.asciz \"%s\"\n", name[i]
+	print "\t.section .note.GNU-stack, \"\", @progbits"
+}
