@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EPT tables: map, unmap, protect, walk. See ept.h for the rules that they keep.
+ *
+ * Levels are counted from the bottom: 1 is a page table (4 KiB pages), 4 the PML4 table.
+ */
+#include "ept/ept.h"
+#include "errno.h"
+
+#define ENTRIES    512
+#define ROOT_LEVEL 4
+#define AD_FLAGS   (EPT_ACCESSED | EPT_DIRTY)
+
+/* One request: what to make of each entry in a range. */
+struct change {
+	enum { MAP, UNMAP, PROTECT } kind;
+	u64 offset; /* MAP: hpa - gpa */
+	u64 bits;   /* MAP: permissions and memory type; PROTECT: permissions */
+};
+
+static int change_table(struct ept *ept, u64 *table, int level, gpa_t gpa, gpa_t end,
+			const struct change *c);
+
+static u64 entry_size(int level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+static bool is_present(u64 entry)
+{
+	return entry & EPT_RWX;
+}
+
+static bool is_leaf(u64 entry, int level)
+{
+	return is_present(entry) && (level <= 1 || (entry & EPT_LEAF));
+}
+
+static bool is_table(u64 entry, int level)
+{
+	return is_present(entry) && !is_leaf(entry, level);
+}
+
+static bool leaf_allowed(const struct ept *ept, int level)
+{
+	return level == 1 || (level == 2 && ept->caps.page_2m) || (level == 3 && ept->caps.page_1g);
+}
+
+static u64 *table_of(const struct ept *ept, u64 entry)
+{
+	return ept->ops.to_va(entry & EPT_ADDR_MASK);
+}
+
+static u64 read_entry(const u64 *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+static void write_entry(u64 *entry, u64 value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+static u64 *alloc_table(struct ept *ept)
+{
+	u64 *table = ept->ops.alloc_page();
+
+	if (table)
+		ept->pages++;
+	return table;
+}
+
+/*
+ * Put @table, of @level, and all tables below it out of use. CPUs may still walk a table that was
+ * @live: it is retired, and the link in its first entry has the low bits of "not present".
+ */
+static void drop_table(struct ept *ept, u64 *table, int level, bool live)
+{
+	for (int i = 0; level > 1 && i < ENTRIES; i++) {
+		u64 entry = read_entry(&table[i]);
+
+		if (is_table(entry, level))
+			drop_table(ept, table_of(ept, entry), level - 1, live);
+	}
+	ept->pages--;
+	if (!live) {
+		ept->ops.free_page(table);
+		return;
+	}
+	write_entry(&table[0], (uintptr_t)ept->retired);
+	ept->retired = table;
+}
+
+/*
+ * A table that says what the leaf @entry of @level says, in smaller pages; empty for an empty
+ * entry. Flags that a CPU sets in @entry meanwhile would be lost, so all pieces count as touched.
+ */
+static u64 *split(struct ept *ept, u64 entry, int level)
+{
+	u64 *table = alloc_table(ept);
+
+	if (!table || !is_present(entry))
+		return table;
+	if (ept->caps.ad)
+		entry |= AD_FLAGS;
+	if (level == 2)
+		entry &= ~EPT_LEAF;
+	for (int i = 0; i < ENTRIES; i++)
+		table[i] = entry + (u64)i * entry_size(level - 1);
+	return table;
+}
+
+/* Put one page back in place of the table below @entry if it maps the same; drop empty tables. */
+static void collapse(struct ept *ept, u64 *entry, int level)
+{
+	u64 *table = table_of(ept, *entry);
+	u64 first = table[0] & ~AD_FLAGS, step = 0, merged = 0;
+
+	if (is_present(first)) {
+		if (!leaf_allowed(ept, level) || !is_leaf(first, level - 1) ||
+		    !IS_ALIGNED(first & EPT_ADDR_MASK, entry_size(level)))
+			return;
+		step = entry_size(level - 1);
+		merged = first | EPT_LEAF | (ept->caps.ad ? AD_FLAGS : 0);
+	}
+	for (int i = 0; i < ENTRIES; i++) {
+		if ((table[i] & ~AD_FLAGS) != first + (u64)i * step)
+			return;
+	}
+	write_entry(entry, merged);
+	drop_table(ept, table, level - 1, true);
+}
+
+/* The leaf for @gpa at @level after the change, when @old, a leaf or nothing, is there now. */
+static u64 leaf_after(const struct change *c, u64 old, int level, gpa_t gpa)
+{
+	if (c->kind == PROTECT)
+		return (old & ~EPT_RWX) | c->bits;
+	return (gpa + c->offset) | c->bits | (level > 1 ? EPT_LEAF : 0);
+}
+
+/*
+ * Can one entry of @level, that now is @old, take the change of [@gpa, @end) without a table below
+ * it? If so, @new is what it becomes.
+ */
+static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, int level, gpa_t gpa,
+		       gpa_t end, u64 *new)
+{
+	u64 size = entry_size(level);
+	gpa_t start = ALIGN_DOWN(gpa, size);
+
+	*new = old;
+	if (!is_present(old) && c->kind != MAP)
+		return true;
+	if (is_leaf(old, level) && c->kind != UNMAP &&
+	    ((leaf_after(c, old, level, start) ^ old) & ~AD_FLAGS) == 0)
+		return true;
+	if (end - gpa != size)
+		return false;
+	switch (c->kind) {
+	case UNMAP:
+		*new = 0;
+		return true;
+	case PROTECT:
+		*new = leaf_after(c, old, level, gpa);
+		return is_leaf(old, level);
+	default:
+		*new = leaf_after(c, old, level, gpa);
+		return leaf_allowed(ept, level) && IS_ALIGNED(gpa + c->offset, size);
+	}
+}
+
+/* Carry out the change of [@gpa, @end), which lies within what @entry of @level covers. */
+static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t end,
+			const struct change *c)
+{
+	u64 old = read_entry(entry), new;
+	u64 *table;
+	int ret;
+
+	if (fits_entry(ept, c, old, level, gpa, end, &new)) {
+		if (new == old)
+			return 0;
+		if (c->kind == PROTECT) /* a CPU may set flags in it at this moment: keep them */
+			__atomic_fetch_xor(entry, (old ^ new) & EPT_RWX, __ATOMIC_ACQ_REL);
+		else
+			write_entry(entry, new);
+		if (is_table(old, level))
+			drop_table(ept, table_of(ept, old), level - 1, true);
+		return 0;
+	}
+	if (is_table(old, level)) {
+		ret = change_table(ept, table_of(ept, old), level - 1, gpa, end, c);
+		collapse(ept, entry, level);
+		return ret;
+	}
+	table = split(ept, old, level);
+	if (!table)
+		return -ENOMEM;
+	ret = change_table(ept, table, level - 1, gpa, end, c);
+	if (ret) {
+		drop_table(ept, table, level - 1, false);
+		return ret;
+	}
+	write_entry(entry, ept->ops.to_pa(table) | EPT_RWX);
+	return 0;
+}
+
+static int change_table(struct ept *ept, u64 *table, int level, gpa_t gpa, gpa_t end,
+			const struct change *c)
+{
+	u64 size = entry_size(level);
+
+	while (gpa < end) {
+		gpa_t next = MIN(ALIGN_DOWN(gpa, size) + size, end);
+		int ret = change_entry(ept, &table[gpa / size % ENTRIES], level, gpa, next, c);
+
+		if (ret)
+			return ret;
+		gpa = next;
+	}
+	return 0;
+}
+
+static int change(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
+{
+	int ret;
+
+	if (!size || !IS_ALIGNED(gpa | size, PAGE_SIZE))
+		return -EINVAL;
+	if (gpa > EPT_GPA_END || size > EPT_GPA_END - gpa)
+		return -ERANGE;
+	spin_lock(&ept->lock);
+	ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
+	spin_unlock(&ept->lock);
+	return ret;
+}
+
+/* The combinations that are no misconfiguration. SDM: "EPT Misconfigurations". */
+static int check_prot(const struct ept *ept, unsigned prot)
+{
+	if (!prot || (prot & ~EPT_RWX))
+		return -EINVAL;
+	if (!(prot & EPT_R)) {
+		if (prot & EPT_W)
+			return -EINVAL;
+		return ept->caps.exec_only ? 0 : -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype)
+{
+	struct change c = {MAP, hpa - gpa, prot | (u64)memtype << EPT_MEMTYPE_SHIFT};
+	u64 hpa_end = BIT(ept->caps.phys_bits);
+	int ret = check_prot(ept, prot);
+
+	if (ret)
+		return ret;
+	if (memtype > MEMTYPE_WB || memtype == 2 || memtype == 3 || !IS_ALIGNED(hpa, PAGE_SIZE))
+		return -EINVAL;
+	if (hpa > hpa_end || size > hpa_end - hpa)
+		return -ERANGE;
+	return change(ept, gpa, size, &c);
+}
+
+int ept_unmap(struct ept *ept, gpa_t gpa, u64 size)
+{
+	struct change c = {.kind = UNMAP};
+
+	return change(ept, gpa, size, &c);
+}
+
+int ept_protect(struct ept *ept, gpa_t gpa, u64 size, unsigned prot)
+{
+	struct change c = {.kind = PROTECT, .bits = prot};
+	int ret = check_prot(ept, prot);
+
+	return ret ? ret : change(ept, gpa, size, &c);
+}
+
+static void describe(u64 entry, int level, gpa_t gpa, struct ept_mapping *out)
+{
+	u64 size = entry_size(level);
+
+	*out = (struct ept_mapping){.size = size, .level = level, .entry = entry};
+	if (!is_present(entry))
+		return;
+	out->hpa = (entry & EPT_ADDR_MASK) + (gpa & (size - 1));
+	out->prot = entry & EPT_RWX;
+	out->memtype = (entry & EPT_MEMTYPE_MASK) >> EPT_MEMTYPE_SHIFT;
+}
+
+bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
+{
+	const u64 *table = ept->root;
+	u64 entry = 0;
+	int level = ROOT_LEVEL;
+
+	if (gpa < EPT_GPA_END) {
+		entry = read_entry(&table[gpa / entry_size(level) % ENTRIES]);
+		while (is_table(entry, level)) {
+			table = table_of(ept, entry);
+			level--;
+			entry = read_entry(&table[gpa / entry_size(level) % ENTRIES]);
+		}
+	}
+	describe(entry, level, gpa, out);
+	return out->prot;
+}
+
+static void for_each_in(const struct ept *ept, const u64 *table, int level, gpa_t gpa,
+			void (*fn)(void *ctx, gpa_t gpa, const struct ept_mapping *map), void *ctx)
+{
+	for (int i = 0; i < ENTRIES; i++, gpa += entry_size(level)) {
+		u64 entry = read_entry(&table[i]);
+		struct ept_mapping map;
+
+		if (is_table(entry, level)) {
+			for_each_in(ept, table_of(ept, entry), level - 1, gpa, fn, ctx);
+		} else if (is_present(entry)) {
+			describe(entry, level, gpa, &map);
+			fn(ctx, gpa, &map);
+		}
+	}
+}
+
+void ept_for_each(const struct ept *ept,
+		  void (*fn)(void *ctx, gpa_t gpa, const struct ept_mapping *map), void *ctx)
+{
+	for_each_in(ept, ept->root, ROOT_LEVEL, 0, fn, ctx);
+}
+
+int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *caps)
+{
+	if (caps->phys_bits < 32 || caps->phys_bits > 52)
+		return -EINVAL;
+	*ept = (struct ept){.ops = *ops, .caps = *caps};
+	ept->root = alloc_table(ept);
+	return ept->root ? 0 : -ENOMEM;
+}
+
+void ept_reclaim(struct ept *ept)
+{
+	spin_lock(&ept->lock);
+	while (ept->retired) {
+		u64 *table = ept->retired;
+
+		ept->retired = (u64 *)(uintptr_t)table[0];
+		ept->ops.free_page(table);
+	}
+	spin_unlock(&ept->lock);
+}
+
+void ept_destroy(struct ept *ept)
+{
+	ept_reclaim(ept);
+	drop_table(ept, ept->root, ROOT_LEVEL, false);
+	ept->root = NULL;
+}
+
+/* SDM: "Extended-Page-Table Pointer (EPTP)". */
+u64 ept_pointer(const struct ept *ept)
+{
+	return ept->ops.to_pa(ept->root) | (ept->caps.ad ? BIT(6) : 0) | (ROOT_LEVEL - 1) << 3 |
+	       MEMTYPE_WB;
+}
+
+u64 ept_pages(const struct ept *ept)
+{
+	return ept->pages;
+}
