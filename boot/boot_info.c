@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The multiboot 2 boot information, parsed: see boot_info.h.
+ */
+#include "boot/boot_info.h"
+
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+/* Multiboot2 Specification, "Boot information format": the tags that we read. */
+enum {
+	TAG_END = 0,
+	TAG_CMDLINE = 1,
+	TAG_LOADER_NAME = 2,
+	TAG_MODULE = 3,
+	TAG_MMAP = 6,
+	TAG_FRAMEBUFFER = 8,
+	TAG_EFI64 = 12,
+	TAG_ACPI_OLD = 14,
+	TAG_ACPI_NEW = 15,
+	TAG_EFI_BS = 18,
+	TAG_EFI64_IH = 20,
+	TAG_LOAD_BASE = 21,
+};
+
+struct mbi_header {
+	u32 total_size, reserved;
+};
+
+struct tag {
+	u32 type, size;
+	u8 data[];
+} __packed;
+
+struct tag_module {
+	u32 type, size, mod_start, mod_end;
+	char string[];
+} __packed;
+
+struct mmap_entry {
+	u64 base, length;
+	u32 type, reserved;
+} __packed;
+
+struct tag_mmap {
+	u32 type, size, entry_size, entry_version;
+	u8 entries[];
+} __packed;
+
+struct tag_framebuffer {
+	u32 type, size;
+	u64 address;
+	u32 pitch, width, height;
+	u8 bpp, fb_type;
+	u16 reserved;
+	struct boot_fb_channel channels[]; /* red, green, blue; BOOT_FB_RGB only */
+} __packed;
+
+struct tag_u32 {
+	u32 type, size, value;
+} __packed;
+
+struct tag_u64 {
+	u32 type, size;
+	u64 value;
+} __packed;
+
+/* Copy the text of @n bytes at @src, that should end in a NUL, into @dst of @size bytes. */
+static void copy_text(const char *what, char *dst, size_t size, const void *src, size_t n)
+{
+	const char *text = src;
+	size_t len = 0;
+
+	while (len < n && text[len])
+		len++;
+	if (len == n)
+		pr_warn("boot information: the %s does not end within its tag of %zu bytes; "
+			"taken as far as it goes\n",
+			what, n);
+	if (len >= size) {
+		pr_warn("boot information: the %s is %zu characters long and was cut to %zu; "
+			"make it shorter in the boot loader's configuration\n",
+			what, len, size - 1);
+		len = size - 1;
+	}
+	memcpy(dst, text, len);
+	dst[len] = '\0';
+}
+
+static int parse_cmdline(struct boot_info *bi, const struct tag *tag)
+{
+	copy_text("command line", bi->cmdline, sizeof(bi->cmdline), tag->data,
+		  tag->size - sizeof(*tag));
+	return 0;
+}
+
+static int parse_loader_name(struct boot_info *bi, const struct tag *tag)
+{
+	copy_text("loader's name", bi->loader, sizeof(bi->loader), tag->data,
+		  tag->size - sizeof(*tag));
+	return 0;
+}
+
+static int parse_module(struct boot_info *bi, const struct tag *tag)
+{
+	const struct tag_module *t = (const void *)tag;
+	struct boot_module *m;
+
+	if (t->mod_end < t->mod_start) {
+		pr_warn("boot information: a module starts at %#x and ends before that, at %#x; "
+			"left out\n",
+			t->mod_start, t->mod_end);
+		return 0;
+	}
+	if (bi->nr_modules == BOOT_MODULES) {
+		pr_warn("boot information: more than %u modules; the one at %#x is left out\n",
+			BOOT_MODULES, t->mod_start);
+		return 0;
+	}
+	m = &bi->modules[bi->nr_modules++];
+	m->start = t->mod_start;
+	m->size = t->mod_end - t->mod_start;
+	copy_text("module's string", m->string, sizeof(m->string), t->string, t->size - sizeof(*t));
+	return 0;
+}
+
+static int add_range(struct boot_info *bi, const struct mmap_entry *e)
+{
+	/* "Any other value currently indicates a reserved area." */
+	u32 type = e->type >= MEM_RAM && e->type <= MEM_BAD ? e->type : MEM_RESERVED;
+
+	if (!e->length || e->base >= MEM_LIMIT || e->length > MEM_LIMIT - e->base) {
+		pr_warn("boot information: the memory map has %#lx bytes of %s at %#lx, which "
+			"cannot be; left out\n",
+			e->length, mem_type_name(type), e->base);
+		return 0;
+	}
+	if (bi->nr_mem == BOOT_MEM_RANGES) {
+		pr_err("boot information: the memory map has more than %u ranges; Glasshouse "
+		       "must be built with a larger BOOT_MEM_RANGES for this machine\n",
+		       BOOT_MEM_RANGES);
+		return -E2BIG;
+	}
+	bi->mem[bi->nr_mem++] =
+		(struct mem_range){.base = e->base, .size = e->length, .type = type};
+	return 0;
+}
+
+static int parse_mmap(struct boot_info *bi, const struct tag *tag)
+{
+	const struct tag_mmap *t = (const void *)tag;
+	u32 left = t->size - sizeof(*t);
+	const u8 *p = t->entries;
+	int err;
+
+	if (t->entry_size < sizeof(struct mmap_entry)) {
+		pr_err("boot information: the memory map's entry_size is %u, less than %zu; the "
+		       "boot loader is not one of multiboot 2, use GRUB 2\n",
+		       t->entry_size, sizeof(struct mmap_entry));
+		return -EINVAL;
+	}
+	for (; left >= t->entry_size; left -= t->entry_size, p += t->entry_size) {
+		err = add_range(bi, (const void *)p);
+		if (err)
+			return err;
+	}
+	if (left)
+		pr_warn("boot information: the memory map ends in %u bytes that are no entry "
+			"(entry_size %u); left out\n",
+			left, t->entry_size);
+	return 0;
+}
+
+static int parse_framebuffer(struct boot_info *bi, const struct tag *tag)
+{
+	const struct tag_framebuffer *t = (const void *)tag;
+	struct boot_framebuffer fb = {.address = t->address,
+				      .pitch = t->pitch,
+				      .width = t->width,
+				      .height = t->height,
+				      .bpp = t->bpp,
+				      .type = t->fb_type};
+	u64 line = (u64)fb.width * (fb.type == BOOT_FB_TEXT ? 2 : (fb.bpp + 7u) / 8);
+
+	if (!fb.address || !fb.width || !fb.height || fb.type > BOOT_FB_TEXT || fb.pitch < line ||
+	    fb.address >= MEM_LIMIT || (u64)fb.pitch * fb.height > MEM_LIMIT - fb.address) {
+		pr_warn("boot information: a framebuffer of type %u at %#lx, %ux%u, %u bits, pitch "
+			"%u, cannot be; left out\n",
+			fb.type, fb.address, fb.width, fb.height, fb.bpp, fb.pitch);
+		return 0;
+	}
+	if (fb.type == BOOT_FB_RGB) {
+		if (t->size < sizeof(*t) + 3 * sizeof(t->channels[0])) {
+			pr_warn("boot information: an RGB framebuffer without its colours (tag of "
+				"%u bytes); left out\n",
+				t->size);
+			return 0;
+		}
+		fb.red = t->channels[0];
+		fb.green = t->channels[1];
+		fb.blue = t->channels[2];
+	}
+	bi->fb = fb;
+	return 0;
+}
+
+static int parse_rsdp(struct boot_info *bi, const struct tag *tag)
+{
+	u32 n = tag->size - sizeof(*tag);
+
+	if (tag->type == TAG_ACPI_OLD) {
+		if (bi->rsdp_length > BOOT_RSDP_V1_LENGTH)
+			return 0; /* version 2 wins */
+		n = MIN(n, BOOT_RSDP_V1_LENGTH);
+	}
+	bi->rsdp_length = MIN(n, sizeof(bi->rsdp));
+	memcpy(bi->rsdp, tag->data, bi->rsdp_length);
+	return 0;
+}
+
+static int parse_efi_system_table(struct boot_info *bi, const struct tag *tag)
+{
+	bi->efi_system_table = ((const struct tag_u64 *)tag)->value;
+	return 0;
+}
+
+static int parse_efi_image_handle(struct boot_info *bi, const struct tag *tag)
+{
+	bi->efi_image_handle = ((const struct tag_u64 *)tag)->value;
+	return 0;
+}
+
+static int parse_efi_boot_services(struct boot_info *bi, const struct tag *tag)
+{
+	(void)tag;
+	bi->efi_boot_services = true;
+	return 0;
+}
+
+static int parse_load_base(struct boot_info *bi, const struct tag *tag)
+{
+	bi->load_base = ((const struct tag_u32 *)tag)->value;
+	bi->has_load_base = true;
+	return 0;
+}
+
+static const struct {
+	u32 type, min_size; /* min_size: bytes, the tag's head included */
+	const char *name;
+	int (*parse)(struct boot_info *bi, const struct tag *tag);
+} parsers[] = {
+	{TAG_CMDLINE, sizeof(struct tag), "command line", parse_cmdline},
+	{TAG_LOADER_NAME, sizeof(struct tag), "boot loader name", parse_loader_name},
+	{TAG_MODULE, sizeof(struct tag_module), "module", parse_module},
+	{TAG_MMAP, sizeof(struct tag_mmap), "memory map", parse_mmap},
+	{TAG_FRAMEBUFFER, sizeof(struct tag_framebuffer), "framebuffer", parse_framebuffer},
+	{TAG_EFI64, sizeof(struct tag_u64), "EFI system table", parse_efi_system_table},
+	{TAG_ACPI_OLD, sizeof(struct tag) + BOOT_RSDP_V1_LENGTH, "ACPI old RSDP", parse_rsdp},
+	{TAG_ACPI_NEW, sizeof(struct tag) + 36, "ACPI new RSDP", parse_rsdp},
+	{TAG_EFI_BS, sizeof(struct tag), "EFI boot services", parse_efi_boot_services},
+	{TAG_EFI64_IH, sizeof(struct tag_u64), "EFI image handle", parse_efi_image_handle},
+	{TAG_LOAD_BASE, sizeof(struct tag_u32), "load base", parse_load_base},
+};
+
+static int parse_tag(struct boot_info *bi, const struct tag *tag)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(parsers); i++) {
+		if (parsers[i].type != tag->type)
+			continue;
+		if (tag->size < parsers[i].min_size) {
+			pr_warn("boot information: the tag \"%s\" (type %u) has size %u, less than "
+				"%u; left out\n",
+				parsers[i].name, tag->type, tag->size, parsers[i].min_size);
+			return 0;
+		}
+		return parsers[i].parse(bi, tag);
+	}
+	return 0; /* one that we have no use for */
+}
+
+static int parse_tags(struct boot_info *bi, const u8 *mbi, u64 total)
+{
+	u64 pos = sizeof(struct mbi_header);
+	int err;
+
+	while (total - pos >= sizeof(struct tag)) {
+		const struct tag *tag = (const void *)(mbi + pos);
+
+		if (tag->size < sizeof(*tag) || tag->size > total - pos) {
+			pr_err("boot information: the tag of type %u at offset %lu has size %u, "
+			       "but %lu bytes are left; it was damaged: is enough memory free "
+			       "for the boot loader?\n",
+			       tag->type, pos, tag->size, total - pos);
+			return -EINVAL;
+		}
+		if (tag->type == TAG_END)
+			return 0;
+		err = parse_tag(bi, tag);
+		if (err)
+			return err;
+		pos += ALIGN_UP(tag->size, 8);
+		if (pos > total)
+			break;
+	}
+	pr_warn("boot information: no end tag within its %lu bytes\n", total);
+	return 0;
+}
+
+int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max)
+{
+	struct mbi_header head;
+	int err;
+
+	memset(bi, 0, sizeof(*bi));
+	if (magic != MULTIBOOT2_BOOTLOADER_MAGIC) {
+		pr_err("boot information: EAX is %#x at entry, not %#x: not loaded by multiboot 2; "
+		       "use GRUB's command multiboot2\n",
+		       magic, MULTIBOOT2_BOOTLOADER_MAGIC);
+		return -EINVAL;
+	}
+	if (max < sizeof(head)) {
+		pr_err("boot information: only %zu bytes are readable\n", max);
+		return -EINVAL;
+	}
+	memcpy(&head, mbi, sizeof(head));
+	if (head.total_size < sizeof(head) || head.total_size > max) {
+		pr_err("boot information: total_size is %u, not from %zu to %zu: it was damaged, "
+		       "or EBX did not point to it\n",
+		       head.total_size, sizeof(head), max);
+		return -EINVAL;
+	}
+	err = parse_tags(bi, mbi, head.total_size);
+	if (err)
+		return err;
+	if (!bi->nr_mem && !bi->efi_boot_services) {
+		pr_err("boot information: no memory map; the boot loader must pass one (tag type "
+		       "%u)\n",
+		       TAG_MMAP);
+		return -ENOENT;
+	}
+	return 0;
+}

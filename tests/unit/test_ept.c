@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EPT: exact entries for cases made by hand, random changes against a plain list of pages, and an
+ * allocator that fails at every point.
+ */
+#include "tests/unit/stubs.h"
+#include "errno.h"
+#include "ept/ept.h"
+
+static u64 pages_out;          /* pages that the allocator has given away */
+static u64 fail_after = ~0ull; /* allocations until it has none left */
+static const hpa_t pa_shift =
+	1; /* table "physical" addresses differ from the host's, by this bit */
+
+static void *alloc_page(void)
+{
+	void *page;
+
+	if (!fail_after)
+		return NULL;
+	fail_after--;
+	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	assert_non_null(page);
+	pages_out++;
+	return memset(page, 0, PAGE_SIZE);
+}
+
+static void free_page(void *page)
+{
+	/* A freed table must not be read again: the sanitizer sees to that. */
+	assert_true(pages_out > 0);
+	pages_out--;
+	free(page);
+}
+
+static hpa_t to_pa(const void *page)
+{
+	return (uintptr_t)page ^ pa_shift << 50;
+}
+
+static void *to_va(hpa_t pa)
+{
+	return (void *)(uintptr_t)(pa ^ pa_shift << 50);
+}
+
+static const struct ept_ops ops = {alloc_page, free_page, to_pa, to_va};
+static const struct ept_caps full = {
+	.page_2m = true, .page_1g = true, .ad = true, .exec_only = true, .phys_bits = 46};
+static const struct ept_caps poor = {.phys_bits = 40};
+static const struct ept_caps middle = {.page_2m = true, .phys_bits = 52};
+static const struct ept_caps ad_2m = {.page_2m = true, .ad = true, .phys_bits = 40};
+
+static u64 entry_at(const struct ept *ept, gpa_t gpa)
+{
+	struct ept_mapping map;
+
+	ept_walk(ept, gpa, &map);
+	return map.entry;
+}
+
+static int level_at(const struct ept *ept, gpa_t gpa)
+{
+	struct ept_mapping map;
+
+	ept_walk(ept, gpa, &map);
+	return map.level;
+}
+
+static void end(struct ept *ept)
+{
+	ept_destroy(ept);
+	assert_int_equal(pages_out, 0);
+	assert_int_equal(ept_pages(ept), 0);
+}
+
+static void test_entries(void **state)
+{
+	struct ept_mapping map;
+	struct ept ept;
+
+	(void)state;
+	assert_int_equal(ept_init(&ept, &ops, &full), 0);
+	assert_int_equal(ept_pages(&ept), 1);
+	assert_int_equal(ept_pointer(&ept), to_pa(ept.root) | 0x40 | 0x18 | 6);
+
+	assert_false(ept_walk(&ept, 0x1234, &map));
+	assert_int_equal(map.level, 4);
+	assert_int_equal(map.size, GIB(512));
+	assert_int_equal(map.entry, 0);
+	assert_false(ept_walk(&ept, EPT_GPA_END, &map));
+	assert_false(ept_walk(&ept, ~0ull, &map));
+
+	/* One page of each size, each in tables that need no more than the level. */
+	assert_int_equal(ept_map(&ept, 0x1000, 0x7000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(entry_at(&ept, 0x1fff), 0x7037);
+	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(ept_map(&ept, MIB(2), MIB(6), MIB(2), EPT_R, MEMTYPE_UC), 0);
+	assert_int_equal(entry_at(&ept, MIB(2)), MIB(6) | 0x81);
+	assert_int_equal(ept_map(&ept, GIB(1), GIB(3), GIB(1), EPT_R | EPT_W, MEMTYPE_WT), 0);
+	assert_int_equal(entry_at(&ept, GIB(1)), GIB(3) | 0xa3);
+	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(ept_map(&ept, 0x3000, 0x3000, 0x1000, EPT_X, MEMTYPE_WC), 0);
+	assert_int_equal(entry_at(&ept, 0x3000), 0x300c);
+	assert_int_equal(ept_map(&ept, 0x4000, 0x3000, 0x1000, EPT_R | EPT_X, MEMTYPE_WP), 0);
+	assert_int_equal(entry_at(&ept, 0x4000), 0x302d);
+
+	assert_true(ept_walk(&ept, GIB(1) + 0x12345, &map));
+	assert_int_equal(map.hpa, GIB(3) + 0x12345);
+	assert_int_equal(map.size, GIB(1));
+	assert_int_equal(map.prot, EPT_R | EPT_W);
+	assert_int_equal(map.memtype, MEMTYPE_WT);
+	assert_int_equal(map.level, 3);
+	assert_false(ept_walk(&ept, 0x2000, &map));
+	assert_int_equal(map.level, 1);
+	assert_int_equal(map.size, PAGE_SIZE);
+	end(&ept);
+
+	assert_int_equal(ept_init(&ept, &ops, &poor), 0);
+	assert_int_equal(ept_pointer(&ept), to_pa(ept.root) | 0x18 | 6);
+	assert_int_equal(ept_map(&ept, 0, 0, MIB(2), EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(level_at(&ept, 0), 1);
+	assert_int_equal(ept_pages(&ept), 4);
+	end(&ept);
+}
+
+static void test_split_and_merge(void **state)
+{
+	struct ept ept;
+
+	(void)state;
+	assert_int_equal(ept_init(&ept, &ops, &full), 0);
+	assert_int_equal(ept_map(&ept, 0, 0, GIB(512), EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(ept_pages(&ept), 2);
+
+	/* What is there already splits nothing. */
+	assert_int_equal(ept_map(&ept, 0x5000, 0x5000, 0x3000, EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(ept_protect(&ept, MIB(2), MIB(4), EPT_RWX), 0);
+	assert_int_equal(ept_pages(&ept), 2);
+
+	/* The local APIC's page: trapped, then given back whole. */
+	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_R), 0);
+	assert_int_equal(entry_at(&ept, 0xfee00000), 0xfee00331); /* pieces count as touched */
+	assert_int_equal(entry_at(&ept, 0xfee01000), 0xfee01337);
+	assert_int_equal(entry_at(&ept, 0xfec00000), 0xfec003b7);
+	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_RWX), 0);
+	assert_int_equal(ept_pages(&ept), 2);
+	assert_int_equal(entry_at(&ept, 0xfee00000), 0xc00003b7);
+	assert_int_equal(pages_out, 4);
+	ept_reclaim(&ept);
+	assert_int_equal(pages_out, 2);
+
+	/* A hole, filled from elsewhere: stays split. Then emptied: tables go. */
+	assert_int_equal(ept_unmap(&ept, MIB(4), 0x2000), 0);
+	assert_int_equal(entry_at(&ept, MIB(4)), 0);
+	assert_int_equal(ept_map(&ept, MIB(4), MIB(8), 0x2000, EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(ept_unmap(&ept, 0, EPT_GPA_END), 0);
+	assert_int_equal(ept_pages(&ept), 1);
+
+	/* Neighbours far apart, type and permission apart: no merging. */
+	assert_int_equal(ept_map(&ept, 0, 0, MIB(2) - 0x1000, EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(
+		ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_RWX, MEMTYPE_UC), 0);
+	assert_int_equal(level_at(&ept, 0), 1);
+	assert_int_equal(ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_R, MEMTYPE_WB),
+			 0);
+	assert_int_equal(level_at(&ept, 0), 1);
+	assert_int_equal(
+		ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(level_at(&ept, 0), 2);
+	end(&ept);
+}
+
+static void test_flags_survive(void **state)
+{
+	struct ept_mapping map;
+	struct ept ept;
+	u64 *pml4e, *pdpte;
+
+	(void)state;
+	assert_int_equal(ept_init(&ept, &ops, &full), 0);
+	assert_int_equal(ept_map(&ept, 0, 0, GIB(1), EPT_RWX, MEMTYPE_WB), 0);
+	pml4e = ept.root;
+	*pml4e |= EPT_ACCESSED;
+	pdpte = to_va(*pml4e & EPT_ADDR_MASK);
+	*pdpte |= EPT_ACCESSED | EPT_DIRTY;
+	assert_int_equal(ept_protect(&ept, 0, GIB(1), EPT_R), 0);
+	assert_true(ept_walk(&ept, 0, &map));
+	assert_int_equal(map.entry, 0x3b1);
+	end(&ept);
+}
+
+static void test_refusals(void **state)
+{
+	struct ept_caps caps = full;
+	struct ept ept;
+
+	(void)state;
+	caps.phys_bits = 53;
+	assert_int_equal(ept_init(&ept, &ops, &caps), -EINVAL);
+	caps.phys_bits = 31;
+	assert_int_equal(ept_init(&ept, &ops, &caps), -EINVAL);
+	fail_after = 0;
+	assert_int_equal(ept_init(&ept, &ops, &full), -ENOMEM);
+	fail_after = ~0ull;
+
+	assert_int_equal(ept_init(&ept, &ops, &full), 0);
+	for (unsigned type = 0; type < 20; type++) {
+		bool good = type == 0 || type == 1 || (type >= 4 && type <= 6);
+
+		assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_RWX, type), good ? 0 : -EINVAL);
+	}
+	for (unsigned prot = 0; prot < 20; prot++) {
+		bool good = prot == 1 || (prot >= 3 && prot <= 5) || prot == 7;
+
+		assert_int_equal(ept_map(&ept, 0, 0, 0x1000, prot, 6), good ? 0 : -EINVAL);
+		assert_int_equal(ept_protect(&ept, 0, 0x1000, prot), good ? 0 : -EINVAL);
+	}
+	assert_int_equal(ept_map(&ept, 1, 0, 0x1000, EPT_R, 6), -EINVAL);
+	assert_int_equal(ept_map(&ept, 0, 8, 0x1000, EPT_R, 6), -EINVAL);
+	assert_int_equal(ept_map(&ept, 0, 0, 0x1800, EPT_R, 6), -EINVAL);
+	assert_int_equal(ept_map(&ept, 0, 0, 0, EPT_R, 6), -EINVAL);
+	assert_int_equal(ept_unmap(&ept, 0, 0), -EINVAL);
+	assert_int_equal(ept_unmap(&ept, 0x10, 0x1000), -EINVAL);
+	assert_int_equal(ept_unmap(&ept, EPT_GPA_END, 0x1000), -ERANGE);
+	assert_int_equal(ept_unmap(&ept, 0x1000, ~0xfffull), -ERANGE);
+	assert_int_equal(ept_map(&ept, EPT_GPA_END - 0x1000, 0, 0x2000, EPT_R, 6), -ERANGE);
+	assert_int_equal(ept_map(&ept, ~0xfffull, 0, 0x1000, EPT_R, 6), -ERANGE);
+	assert_int_equal(ept_map(&ept, 0, BIT(46), 0x1000, EPT_R, 6), -ERANGE);
+	assert_int_equal(ept_map(&ept, 0, BIT(46) - 0x1000, 0x2000, EPT_R, 6), -ERANGE);
+	assert_int_equal(ept_map(&ept, 0, BIT(46) - 0x1000, 0x1000, EPT_R, 6), 0);
+	assert_int_equal(ept_map(&ept, EPT_GPA_END - 0x1000, 0, 0x1000, EPT_R, 6), 0);
+	end(&ept);
+
+	assert_int_equal(ept_init(&ept, &ops, &poor), 0);
+	assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_X, 6), -EOPNOTSUPP);
+	assert_int_equal(ept_protect(&ept, 0, 0x1000, EPT_X), -EOPNOTSUPP);
+	assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_X | EPT_W, 6), -EINVAL);
+	assert_int_equal(ept_pages(&ept), 1);
+	end(&ept);
+}
+
+/* The oracle: what each page of two stretches, around a 1 GiB and a 512 GiB border, should be. */
+#define STRETCH (GIB(1) + MIB(4))
+#define PAGES   (STRETCH / PAGE_SIZE)
+static const gpa_t stretch_base[2] = {GIB(1) - MIB(2), GIB(512) - MIB(514)};
+static u64 oracle[2][PAGES]; /* hpa | type << 3 | prot; 0: not mapped */
+
+static u64 oracle_value(const struct ept_mapping *map)
+{
+	return map->prot ? (map->hpa & PAGE_MASK) | map->memtype << 3 | map->prot : 0;
+}
+
+static void check_page(const struct ept *ept, int s, u64 page)
+{
+	gpa_t gpa = stretch_base[s] + page * PAGE_SIZE;
+	struct ept_mapping map;
+
+	ept_walk(ept, gpa + 0x123, &map);
+	assert_int_equal(oracle_value(&map), oracle[s][page]);
+	if (map.prot)
+		assert_int_equal(map.hpa & 0xfff, 0x123);
+}
+
+static u64 oracle_at(gpa_t gpa)
+{
+	for (int s = 0; s < 2; s++) {
+		if (gpa - stretch_base[s] < STRETCH)
+			return oracle[s][(gpa - stretch_base[s]) / PAGE_SIZE];
+	}
+	return 0;
+}
+
+/*
+ * Count the tables that [gpa, gpa + size of @level) needs at least; @one tells whether a single
+ * entry of that level says it all.
+ */
+static u64 ideal_tables(const struct ept_caps *caps, gpa_t gpa, int level, bool *one)
+{
+	u64 size = PAGE_SIZE << 9 * (level - 1), part = size / 512, count = 0;
+	u64 first = oracle_at(gpa);
+	bool leaf = level == 1 || (level == 2 && caps->page_2m) || (level == 3 && caps->page_1g);
+	bool touched = false, same = true;
+
+	for (int s = 0; s < 2; s++)
+		touched |= ranges_overlap(gpa, size, stretch_base[s], STRETCH);
+	*one = true;
+	if (!touched || level == 1)
+		return 0;
+	for (u64 i = 0; i < 512; i++) {
+		u64 here = oracle_at(gpa + i * part);
+		bool one_below;
+
+		count += ideal_tables(caps, gpa + i * part, level - 1, &one_below);
+		same &= one_below && here == (first ? first + i * part : 0);
+	}
+	if (same && (!first || (leaf && IS_ALIGNED(first & EPT_ADDR_MASK, size))))
+		return 0;
+	*one = false;
+	return count + 1;
+}
+
+static void check_all(const struct ept *ept)
+{
+	u64 tables = 1;
+	bool one;
+
+	for (int s = 0; s < 2; s++) {
+		for (u64 page = 0; page < PAGES; page++)
+			check_page(ept, s, page);
+	}
+	for (gpa_t gpa = 0; gpa < GIB(1024); gpa += GIB(512))
+		tables += ideal_tables(&ept->caps, gpa, 4, &one);
+	assert_int_equal(ept_pages(ept), tables);
+}
+
+struct leaf_sum {
+	u64 bytes;
+	gpa_t last;
+};
+
+static void add_leaf(void *ctx, gpa_t gpa, const struct ept_mapping *map)
+{
+	struct leaf_sum *sum = ctx;
+
+	assert_true(gpa >= sum->last);
+	sum->last = gpa + map->size;
+	sum->bytes += map->size;
+	assert_int_equal(oracle_value(map), oracle_at(gpa));
+}
+
+static void check_leaves(const struct ept *ept)
+{
+	struct leaf_sum sum = {0, 0};
+	u64 mapped = 0;
+
+	ept_for_each(ept, add_leaf, &sum);
+	for (int s = 0; s < 2; s++) {
+		for (u64 page = 0; page < PAGES; page++)
+			mapped += oracle[s][page] ? PAGE_SIZE : 0;
+	}
+	assert_int_equal(sum.bytes, mapped);
+}
+
+/* A range in pages of a stretch, often with round borders. */
+static void random_range(u64 *seed, u64 *first, u64 *count)
+{
+	static const u64 round[] = {1, 1, 16, 512, 512, 4096, 512 * 512};
+	u64 to = round[rand_below(seed, ARRAY_SIZE(round))], borders;
+
+	*first = rand_below(seed, PAGES);
+	*count = 1 + rand_below(seed, to * 3);
+	if (rand_below(seed, 2)) {
+		*first = ALIGN_DOWN(*first, to);
+		*count = ALIGN_UP(*count, to);
+	}
+	borders = rand_below(seed, 8); /* the whole 1 GiB page in it, now and then */
+	if (borders == 0) {
+		*first = 512;
+		*count = 512 * 512;
+	}
+	*count = MIN(*count, PAGES - *first);
+}
+
+static int random_change(struct ept *ept, u64 *seed, int s, u64 first, u64 count, u64 *old)
+{
+	static const u8 prots[] = {EPT_R, EPT_R | EPT_W, EPT_R | EPT_X, EPT_RWX, EPT_RWX, EPT_RWX};
+	static const u8 types[] = {MEMTYPE_WB, MEMTYPE_WB, MEMTYPE_WB, MEMTYPE_UC, MEMTYPE_WC};
+	gpa_t gpa = stretch_base[s] + first * PAGE_SIZE;
+	u64 kind = rand_below(seed, 5), prot = prots[rand_below(seed, ARRAY_SIZE(prots))];
+	u64 type = types[rand_below(seed, ARRAY_SIZE(types))];
+	hpa_t hpa = rand_below(seed, 4) ? gpa : rand_below(seed, BIT(18)) * PAGE_SIZE;
+
+	memcpy(old, &oracle[s][first], count * sizeof(u64));
+	for (u64 i = 0; i < count; i++) {
+		u64 *page = &oracle[s][first + i];
+
+		if (kind == 0)
+			*page = 0;
+		else if (kind == 1)
+			*page = *page ? (*page & ~EPT_RWX) | prot : 0;
+		else
+			*page = (hpa + i * PAGE_SIZE) | type << 3 | prot;
+	}
+	if (kind == 0)
+		return ept_unmap(ept, gpa, count * PAGE_SIZE);
+	if (kind == 1)
+		return ept_protect(ept, gpa, count * PAGE_SIZE, prot);
+	return ept_map(ept, gpa, hpa, count * PAGE_SIZE, prot, type);
+}
+
+/* After -ENOMEM each page is either as before (@old) or as asked (the oracle). */
+static void settle_failure(const struct ept *ept, int s, u64 first, u64 count, const u64 *old)
+{
+	struct ept_mapping map;
+
+	for (u64 i = 0; i < count; i++) {
+		u64 *page = &oracle[s][first + i];
+
+		ept_walk(ept, stretch_base[s] + (first + i) * PAGE_SIZE, &map);
+		if (oracle_value(&map) != *page) {
+			assert_int_equal(oracle_value(&map), old[i]);
+			*page = old[i];
+		}
+	}
+}
+
+static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bool failing)
+{
+	static u64 old[PAGES];
+	struct ept ept;
+	int failures = 0;
+
+	memset(oracle, 0, sizeof(oracle));
+	assert_int_equal(ept_init(&ept, &ops, caps), 0);
+	for (int i = 0; i < rounds; i++) {
+		int s = (int)rand_below(&seed, 2), ret;
+		u64 first, count;
+
+		random_range(&seed, &first, &count);
+		if (failing)
+			fail_after = rand_below(&seed, 5);
+		ret = random_change(&ept, &seed, s, first, count, old);
+		fail_after = ~0ull;
+		if (ret) {
+			assert_true(failing);
+			assert_int_equal(ret, -ENOMEM);
+			settle_failure(&ept, s, first, count, old);
+			failures++;
+		}
+		for (u64 page = first; page < first + count; page += 1 + count / 64)
+			check_page(&ept, s, page);
+		for (int n = 0; n < 32; n++)
+			check_page(&ept, s, rand_below(&seed, PAGES));
+		if (i % 3 == 0) {
+			ept_reclaim(&ept);
+			assert_int_equal(pages_out, ept_pages(&ept));
+		}
+		if (i % 64 == 63)
+			check_all(&ept);
+	}
+	assert_true(!failing || failures > rounds / 20);
+	check_all(&ept);
+	check_leaves(&ept);
+	end(&ept);
+}
+
+static void test_random(void **state)
+{
+	(void)state;
+	random_changes(&full, 1, 700, false);
+	random_changes(&poor, 2, 150, false);
+	random_changes(&middle, 3, 300, false);
+	random_changes(&ad_2m, 4, 300, false);
+}
+
+static void test_random_without_memory(void **state)
+{
+	(void)state;
+	random_changes(&full, 5, 500, true);
+	random_changes(&middle, 6, 300, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entries),       cmocka_unit_test(test_split_and_merge),
+		cmocka_unit_test(test_flags_survive), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_random),        cmocka_unit_test(test_random_without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
