@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VMX instructions. Source: Intel SDM volume 3, "VMX Instruction Reference", "Conventions".
+ *
+ * Those that return int: 0, -EINVAL for VMfailValid (VM_INSTRUCTION_ERROR of the current VMCS says
+ * why), -EIO for VMfailInvalid (no current VMCS to hold a reason).
+ */
+#ifndef GH_VMX_INSN_H
+#define GH_VMX_INSN_H
+
+#include "types.h"
+#include "bits.h"
+#include "errno.h"
+
+/* The two ways in which a VMX instruction fails: CF for VMfailInvalid, ZF for VMfailValid. */
+static inline int vmx_insn_result(bool cf, bool zf)
+{
+	if (unlikely(cf))
+		return -EIO;
+	return unlikely(zf) ? -EINVAL : 0;
+}
+
+/* Enter VMX operation. @pa: physical address of the VMXON region (4 KiB, revision id set). */
+static inline int vmxon(u64 pa)
+{
+	bool cf, zf;
+
+	asm volatile("vmxon %2" : "=@ccc"(cf), "=@ccz"(zf) : "m"(pa) : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+/* Leave VMX operation. */
+static inline int vmxoff(void)
+{
+	bool cf, zf;
+
+	asm volatile("vmxoff" : "=@ccc"(cf), "=@ccz"(zf) : : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+/* Write the VMCS at @pa back to memory and set its launch state to clear. */
+static inline int vmclear(u64 pa)
+{
+	bool cf, zf;
+
+	asm volatile("vmclear %2" : "=@ccc"(cf), "=@ccz"(zf) : "m"(pa) : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+/* Make the VMCS at @pa current on this CPU. */
+static inline int vmptrld(u64 pa)
+{
+	bool cf, zf;
+
+	asm volatile("vmptrld %2" : "=@ccc"(cf), "=@ccz"(zf) : "m"(pa) : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+/* The physical address of the current VMCS; all ones when there is none. */
+static inline u64 vmptrst(void)
+{
+	u64 pa;
+
+	asm volatile("vmptrst %0" : "=m"(pa) : : "memory");
+	return pa;
+}
+
+/*
+ * Read @field of the current VMCS, unchecked: one instruction, for the hot path and for fields that
+ * are known to exist. @field: an encoding from vmm/vmx/vmcs.h.
+ */
+static inline u64 vmread(u64 field)
+{
+	u64 val;
+
+	asm volatile("vmread %1, %0" : "=r"(val) : "r"(field) : "cc");
+	return val;
+}
+
+/* Write @val to @field of the current VMCS, unchecked: one instruction. */
+static inline void vmwrite(u64 field, u64 val)
+{
+	asm volatile("vmwrite %1, %0" : : "r"(field), "r"(val) : "cc");
+}
+
+/* As vmread, but says whether the field could be read: 0 and *@val, or an error and *@val 0. */
+static inline int vmread_safe(u64 field, u64 *val)
+{
+	bool cf, zf;
+	u64 v = 0;
+
+	asm volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "+r"(v) : "r"(field));
+	*val = v;
+	return vmx_insn_result(cf, zf);
+}
+
+/* As vmwrite, but says whether the field could be written. */
+static inline int vmwrite_safe(u64 field, u64 val)
+{
+	bool cf, zf;
+
+	asm volatile("vmwrite %3, %2" : "=@ccc"(cf), "=@ccz"(zf) : "r"(field), "r"(val));
+	return vmx_insn_result(cf, zf);
+}
+
+/*
+ * Forget mappings that come from EPT. @type: VMX_EPT_EXTENT_CONTEXT (those of @eptp) or
+ * VMX_EPT_EXTENT_GLOBAL (all, @eptp ignored).
+ */
+static inline int invept(u64 type, u64 eptp)
+{
+	struct {
+		u64 eptp, reserved;
+	} desc = {eptp, 0};
+	bool cf, zf;
+
+	asm volatile("invept %2, %3" : "=@ccc"(cf), "=@ccz"(zf) : "m"(desc), "r"(type) : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+/*
+ * Forget linear and combined mappings. @type: VMX_VPID_EXTENT_...; @vpid: 1 to 65535 (ignored for
+ * all contexts); @gva: linear address, for VMX_VPID_EXTENT_INDIVIDUAL_ADDR.
+ */
+static inline int invvpid(u64 type, u16 vpid, u64 gva)
+{
+	struct {
+		u64 vpid, gva;
+	} desc = {vpid, gva};
+	bool cf, zf;
+
+	asm volatile("invvpid %2, %3" : "=@ccc"(cf), "=@ccz"(zf) : "m"(desc), "r"(type) : "memory");
+	return vmx_insn_result(cf, zf);
+}
+
+#endif
