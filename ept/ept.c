@@ -316,7 +316,7 @@ static void for_each_in(const struct ept *ept, const u64 *table, int level, gpa_
 		u64 entry = read_entry(&table[i]);
 		struct ept_mapping map;
 
-		if (is_table(entry, level)) {
+		if (level > 1 && is_table(entry, level)) {
 			for_each_in(ept, table_of(ept, entry), level - 1, gpa, fn, ctx);
 		} else if (is_present(entry)) {
 			describe(entry, level, gpa, &map);
