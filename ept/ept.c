@@ -182,7 +182,7 @@ static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t
 		if (new == old)
 			return 0;
 		if (c->kind == PROTECT) /* a CPU may set flags in it at this moment: keep them */
-			__atomic_fetch_xor(entry, (old ^ new) & EPT_RWX, __ATOMIC_ACQ_REL);
+			__atomic_fetch_xor(entry, old ^ new, __ATOMIC_ACQ_REL);
 		else
 			write_entry(entry, new);
 		if (is_table(old, level))

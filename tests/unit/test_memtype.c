@@ -219,6 +219,8 @@ static void test_no_endless_search(void **state)
 	m.var[0].base = MEMTYPE_WT;
 	assert_int_equal(mtrr_type(&m, 0x123456000), MEMTYPE_WT);
 	assert_int_equal(mtrr_uniform_end(&m, 0, EPT_GPA_END), EPT_GPA_END);
+	m.phys_bits = 40;
+	assert_int_equal(mtrr_uniform_end(&m, 0, EPT_GPA_END), BIT(40));
 	m.nr_var = 255; /* no more than there are */
 	assert_int_equal(mtrr_type(&m, 0x123456000), MEMTYPE_WT);
 }
