@@ -128,7 +128,7 @@ guests: $(GUEST_FILES)
 
 ## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
 .PHONY: run
-run: iso | setup-run
+run: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run.py
 
 ## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
@@ -138,7 +138,7 @@ run-qemu: iso | setup-qemu
 
 ## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
 .PHONY: gdb
-gdb: iso | setup-run
+gdb: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run.py --debugger
 
 # ---- Testing --------------------------------------------------------------------------------

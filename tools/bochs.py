@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The machine that Bochs emulates for us: its configuration, and how Bochs is started.
+
+Emulated time runs from instructions (sync=none) and starts at a fixed date, so that a run without
+input repeats to the tick.
+"""
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+# Emulated instructions per emulated second.
+IPS = 50_000_000
+
+# What makes Debian's kernel boot in Bochs in half a minute and the same each time: no crypto
+# self-tests, no calibration of what IPS fixes, and an idle loop without MWAIT, on which Bochs stalls.
+LINUX_QUICK = (f"cryptomgr.notests lpj={IPS // 250} tsc=reliable no_timer_check idle=nomwait "
+               "clearcpuid=rdrand,rdseed")
+
+BOCHSRC = """\
+plugin_ctrl: speaker=0, parallel=0, gameport=0
+config_interface: textconfig
+display_library: rfb, options="timeout=0"
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault={reset}, ignore_bad_msrs=1
+memory: guest={memory}, host={memory}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
+vga: extension=vbe, update_freq=5, realtime=0
+pci: enabled=1, chipset=i440fx
+clock: sync=none, time0=946684800
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path="{iso}", mode=volatile, cylinders=0
+boot: disk
+com1: enabled=1, {com1}
+com2: enabled=1, mode=file, dev=com2.log
+port_e9_hack: enabled=1
+log: bochs.log
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+debugger_log: debugger.log
+"""
+
+
+@dataclass
+class Machine:
+    """A PC: an ISO as its disk, a CPU model of Bochs, a number of CPUs, memory in MiB."""
+
+    iso: Path
+    model: str = "corei7_skylake_x"
+    cpus: int = 1
+    memory: int = 512
+    reset_on_triple_fault: bool = False
+
+    def bochsrc(self, com1):
+        """The configuration file, with `com1` as the serial port's options."""
+        return BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
+                              iso=Path(self.iso).resolve(), com1=com1,
+                              reset=int(self.reset_on_triple_fault))
+
+
+def models():
+    """The names of the CPU models that this Bochs knows."""
+    told = subprocess.run(["bochs-bin", "--help", "cpu"], capture_output=True, text=True,
+                          check=False)
+    words = (told.stdout + told.stderr).partition("models:")[2].split()
+    return [word for word in words if word[0].isalpha()]
+
+
+def start(machine, folder, script):
+    """Starts Bochs in `folder` with COM1 on a socket and `script` for its debugger.
+
+    Returns the process and the socket. Port E9 goes to folder/e9.log, COM2 to com2.log, Bochs'
+    own words to bochs.log and stderr.log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (folder / "bochsrc").write_text(
+            machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
+        (folder / "script").write_text(script)
+        arguments = ["bochs-bin", "-q", "-f", "bochsrc"]
+        arguments += ["-rc", "script"] if script else []
+        with (folder / "e9.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
+            process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=e9,
+                                       stderr=errors, start_new_session=True)
+        server.settimeout(1)
+        for _ in range(60):
+            try:
+                return process, server.accept()[0]
+            except TimeoutError:
+                if process.poll() is not None:
+                    break
+    process.kill()
+    process.wait()
+    raise RuntimeError(f"Bochs did not start (status {process.returncode}); its words:\n"
+                       + tail(folder / "stderr.log") + tail(folder / "bochs.log"))
+
+
+def tail(path, lines=15):
+    """The last lines of a log, or nothing."""
+    if not path.exists():
+        return ""
+    text = path.read_bytes().decode(errors="replace").replace("\r", "")
+    return "\n".join(text.splitlines()[-lines:]) + "\n"
