@@ -35,10 +35,13 @@
 #define __unused      __attribute__((unused))
 #define __section(s)  __attribute__((section(s)))
 
-/* True when [a, a+alen) and [b, b+blen) share a byte; lengths of 0 share none. */
+/*
+ * True when the ranges of @alen bytes at @a and @blen bytes at @b share a byte; lengths of 0 share
+ * none. One that would wrap around ends at the top of the address space.
+ */
 static inline bool ranges_overlap(u64 a, u64 alen, u64 b, u64 blen)
 {
-	return alen && blen && a <= b + (blen - 1) && b <= a + (alen - 1);
+	return alen && blen && (a <= b ? b - a < alen : a - b < blen);
 }
 
 #endif
