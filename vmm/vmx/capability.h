@@ -78,12 +78,15 @@ struct vmx_control {
 	u8 wish; /* enum vmx_wish */
 	u64 bit; /* the mask */
 	const char *name;
-	const char *cost; /* what is lost without it; NULL for WISH_UNUSED */
+	const char *loss; /* without it; "" for nothing; NULL with WISH_UNUSED */
 };
 
 /* Every control that the SDM names, from controls.def. */
 extern const struct vmx_control vmx_controls[];
 extern const unsigned vmx_control_count;
+
+/* The table's row of the control @bit (a mask) of @word, or NULL. */
+const struct vmx_control *vmx_control_find(enum vmx_word word, u64 bit);
 
 /* The SDM's name for a word: "pin-based VM-execution controls". */
 const char *vmx_word_name(enum vmx_word word);
@@ -99,9 +102,10 @@ u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
 void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, u64 *val));
 
 /*
- * Compute one word of controls: @min must be possible, @opt is set where it is. Names on the log
- * each bit of @min that the CPU cannot set. @capability: an MSR's value, low half what must be 1,
- * high half what may be. Returns 0 and *@result, or -EOPNOTSUPP.
+ * Compute one word of controls: @min and @opt as far as the CPU can, and what the CPU demands.
+ * @capability: low half what must be 1, high half what may be 1. Returns 0 and *@result, or
+ * -EOPNOTSUPP, with each bit of @min that is missing, and each unused one that is forced, named on
+ * the log.
  */
 int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result);
 

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From what a CPU's VT-x can do to the controls that we run with. See capability.h.
+ */
+#include "vmm/vmx/capability.h"
+#include "arch/x86/msr_index.h"
+#include "errno.h"
+#include "lib/log.h"
+
+const struct vmx_control vmx_controls[] = {
+#define VMX_CONTROL(word, bit, name, wish, loss) {VMX_##word, WISH_##wish, bit, name, loss},
+#include "vmm/vmx/controls.def"
+#undef VMX_CONTROL
+};
+
+const unsigned vmx_control_count = ARRAY_SIZE(vmx_controls);
+
+const char *vmx_word_name(enum vmx_word word)
+{
+	static const char *const names[NR_VMX_WORDS] = {
+		[VMX_ALWAYS] = "none",
+		[VMX_PIN] = "pin-based VM-execution controls",
+		[VMX_PROC] = "primary processor-based VM-execution controls",
+		[VMX_PROC2] = "secondary processor-based VM-execution controls",
+		[VMX_PROC3] = "tertiary processor-based VM-execution controls",
+		[VMX_EXIT] = "VM-exit controls",
+		[VMX_EXIT2] = "secondary VM-exit controls",
+		[VMX_ENTRY] = "VM-entry controls",
+		[VMX_VMFUNC] = "VM-function controls",
+	};
+
+	return (unsigned)word < NR_VMX_WORDS ? names[word] : "unknown controls";
+}
+
+const struct vmx_control *vmx_control_find(enum vmx_word word, u64 bit)
+{
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		if (vmx_controls[i].word == word && vmx_controls[i].bit == bit)
+			return &vmx_controls[i];
+	}
+	return NULL;
+}
+
+/* Words whose MSR only says what may be 1. */
+static bool word_is_64bit(enum vmx_word word)
+{
+	return word == VMX_PROC3 || word == VMX_EXIT2 || word == VMX_VMFUNC;
+}
+
+u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word)
+{
+	return word_is_64bit(word) ? cap->ctl[word] : cap->ctl[word] >> 32;
+}
+
+u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word)
+{
+	return word_is_64bit(word) ? 0 : cap->ctl[word] & 0xffffffff;
+}
+
+static u64 read_or_0(int (*rdmsr_safe)(u32 msr, u64 *val), u32 msr)
+{
+	u64 val = 0;
+
+	return rdmsr_safe(msr, &val) ? 0 : val;
+}
+
+void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, u64 *val))
+{
+	u64 *ctl = cap->ctl;
+	bool t;
+
+	cap->feature_control = read_or_0(rdmsr_safe, MSR_IA32_FEAT_CTL);
+	cap->basic = read_or_0(rdmsr_safe, MSR_IA32_VMX_BASIC);
+	cap->misc = read_or_0(rdmsr_safe, MSR_IA32_VMX_MISC);
+	cap->cr0_fixed0 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR0_FIXED0);
+	cap->cr0_fixed1 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR0_FIXED1);
+	cap->cr4_fixed0 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR4_FIXED0);
+	cap->cr4_fixed1 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR4_FIXED1);
+	cap->vmcs_enum = read_or_0(rdmsr_safe, MSR_IA32_VMX_VMCS_ENUM);
+
+	/* The TRUE MSRs also show which bits of the old "default 1" class may be 0. */
+	t = cap->basic & VMX_BASIC_TRUE_CTLS;
+	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
+		ctl[i] = 0;
+	ctl[VMX_PIN] = read_or_0(rdmsr_safe,
+				 t ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
+	ctl[VMX_PROC] = read_or_0(rdmsr_safe, t ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS
+						: MSR_IA32_VMX_PROCBASED_CTLS);
+	ctl[VMX_EXIT] =
+		read_or_0(rdmsr_safe, t ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
+	ctl[VMX_ENTRY] =
+		read_or_0(rdmsr_safe, t ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+
+	/* The SDM lets the following exist only where the control that leads to them may be 1. */
+	if (vmx_allowed1(cap, VMX_PROC) & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+		ctl[VMX_PROC2] = read_or_0(rdmsr_safe, MSR_IA32_VMX_PROCBASED_CTLS2);
+	if (vmx_allowed1(cap, VMX_PROC) & CPU_BASED_ACTIVATE_TERTIARY_CONTROLS)
+		ctl[VMX_PROC3] = read_or_0(rdmsr_safe, MSR_IA32_VMX_PROCBASED_CTLS3);
+	if (vmx_allowed1(cap, VMX_EXIT) & VM_EXIT_ACTIVATE_SECONDARY_CONTROLS)
+		ctl[VMX_EXIT2] = read_or_0(rdmsr_safe, MSR_IA32_VMX_EXIT_CTLS2);
+	if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_VMFUNC)
+		ctl[VMX_VMFUNC] = read_or_0(rdmsr_safe, MSR_IA32_VMX_VMFUNC);
+	cap->ept_vpid = 0;
+	if (vmx_allowed1(cap, VMX_PROC2) & (SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID))
+		cap->ept_vpid = read_or_0(rdmsr_safe, MSR_IA32_VMX_EPT_VPID_CAP);
+}
+
+int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result)
+{
+	u32 must = (u32)capability, may = (u32)(capability >> 32);
+	const struct vmx_control *c;
+	int ret = 0;
+
+	*result = ((min | opt) & may) | must;
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		c = &vmx_controls[i];
+		if (c->word != word)
+			continue;
+		if (c->bit & min & ~may) {
+			pr_err("VT-x: this CPU lacks \"%s\" (%s), without which %s\n", c->name,
+			       vmx_word_name(word), c->loss ? c->loss : "nothing runs");
+			ret = -EOPNOTSUPP;
+		}
+		if (c->bit & must & ~(min | opt)) {
+			pr_err("VT-x: this CPU forces \"%s\" on (%s), which must be off for the "
+			       "guest\n",
+			       c->name, vmx_word_name(word));
+			ret = -EOPNOTSUPP;
+		}
+	}
+	return ret;
+}
+
+/* One word from the table of wishes: required and optional bits are set, dynamic ones only checked.
+ */
+static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 *result)
+{
+	u32 min = 0, opt = 0, dynamic = 0;
+	int ret;
+
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		if (c->word != word)
+			continue;
+		if (c->wish == WISH_REQUIRED || c->wish == WISH_DYNAMIC_REQUIRED)
+			min |= (u32)c->bit;
+		if (c->wish == WISH_OPTIONAL)
+			opt |= (u32)c->bit;
+		if (c->wish == WISH_DYNAMIC_REQUIRED)
+			dynamic |= (u32)c->bit;
+	}
+	ret = adjust_vmx_controls(word, min, opt, cap->ctl[word], result);
+	*result &= ~dynamic | (u32)vmx_allowed0(cap, word);
+	return ret;
+}
+
+/* What EPT must be able to do beside existing. */
+static int check_ept(const struct vmx_capability *cap)
+{
+	static const struct {
+		u64 any_of;
+		const char *what;
+	} needs[] = {
+		{VMX_EPT_PAGE_WALK_4_BIT, "EPT tables of 4 levels"},
+		{VMX_EPTP_WB_BIT, "EPT tables in write-back memory"},
+		{VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT,
+		 "INVEPT, single-context or all-context"},
+	};
+	int ret = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
+		if (cap->ept_vpid & needs[i].any_of)
+			continue;
+		pr_err("VT-x: this CPU lacks %s (IA32_VMX_EPT_VPID_CAP = 0x%llx), which the "
+		       "guest's memory needs\n",
+		       needs[i].what, (unsigned long long)cap->ept_vpid);
+		ret = -EOPNOTSUPP;
+	}
+	return ret;
+}
+
+/* State that is switched by several controls is switched by all of them or by none. */
+static bool keep_all_or_none(u32 *exit, u32 exit_bits, u32 *entry, u32 entry_bits)
+{
+	if ((*exit & exit_bits) == exit_bits && (*entry & entry_bits) == entry_bits)
+		return true;
+	*exit &= ~exit_bits;
+	*entry &= ~entry_bits;
+	return false;
+}
+
+/* Controls that depend on each other or on another capability. */
+static void honour_dependencies(const struct vmx_capability *cap, struct vmcs_config *out)
+{
+	u32 *exit = &out->vmexit_ctrl, *entry = &out->vmentry_ctrl;
+
+	out->has_pat = keep_all_or_none(exit, VM_EXIT_SAVE_IA32_PAT | VM_EXIT_LOAD_IA32_PAT, entry,
+					VM_ENTRY_LOAD_IA32_PAT);
+	out->has_bndcfgs =
+		keep_all_or_none(exit, VM_EXIT_CLEAR_BNDCFGS, entry, VM_ENTRY_LOAD_BNDCFGS);
+	out->has_cet =
+		keep_all_or_none(exit, VM_EXIT_LOAD_CET_STATE, entry, VM_ENTRY_LOAD_CET_STATE);
+
+	/* A VPID whose mappings cannot be forgotten would be worse than none. */
+	out->has_invvpid_single = (cap->ept_vpid & VMX_VPID_INVVPID_BIT) &&
+				  (cap->ept_vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT);
+	out->has_invvpid_all = (cap->ept_vpid & VMX_VPID_INVVPID_BIT) &&
+			       (cap->ept_vpid & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT);
+	if (!out->has_invvpid_single && !out->has_invvpid_all)
+		out->cpu_based_2nd_exec_ctrl &= ~(u32)SECONDARY_EXEC_ENABLE_VPID;
+	out->has_vpid = out->cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_VPID;
+	out->has_unrestricted_guest =
+		out->cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_UNRESTRICTED_GUEST;
+}
+
+int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
+{
+	struct vmcs_config c = {0};
+	int ret = 0;
+
+	/* All of them, although one failure is enough: the user shall see all that is missing. */
+	ret |= setup_word(cap, VMX_PIN, &c.pin_based_exec_ctrl);
+	ret |= setup_word(cap, VMX_PROC, &c.cpu_based_exec_ctrl);
+	ret |= setup_word(cap, VMX_PROC2, &c.cpu_based_2nd_exec_ctrl);
+	ret |= setup_word(cap, VMX_EXIT, &c.vmexit_ctrl);
+	ret |= setup_word(cap, VMX_ENTRY, &c.vmentry_ctrl);
+	if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
+		ret |= check_ept(cap);
+
+	c.revision = VMX_BASIC_REVISION(cap->basic);
+	c.size = VMX_BASIC_VMCS_SIZE(cap->basic);
+	honour_dependencies(cap, &c);
+	c.has_preemption_timer = vmx_allowed1(cap, VMX_PIN) & PIN_BASED_VMX_PREEMPTION_TIMER;
+	c.has_monitor_trap_flag = vmx_allowed1(cap, VMX_PROC) & CPU_BASED_MONITOR_TRAP_FLAG;
+	c.has_wait_sipi = cap->misc & VMX_MISC_ACTIVITY_WAIT_SIPI;
+	c.has_ept_1g = cap->ept_vpid & VMX_EPT_1GB_PAGE_BIT;
+	c.has_ept_2m = cap->ept_vpid & VMX_EPT_2MB_PAGE_BIT;
+	c.has_ept_ad = cap->ept_vpid & VMX_EPT_AD_BIT;
+	c.has_ept_exec_only = cap->ept_vpid & VMX_EPT_EXECUTE_ONLY_BIT;
+	c.has_invept_single = cap->ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT;
+	c.has_invept_all = cap->ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT;
+	*out = c;
+	return ret ? -EOPNOTSUPP : 0;
+}
