@@ -117,12 +117,12 @@ int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u3
 		if (c->word != word)
 			continue;
 		if (c->bit & min & ~may) {
-			pr_err("VT-x: this CPU lacks \"%s\" (%s), without which %s\n", c->name,
+			pr_err("  MISSING   \"%s\" (%s): without it\n            %s\n", c->name,
 			       vmx_word_name(word), c->loss ? c->loss : "nothing runs");
 			ret = -EOPNOTSUPP;
 		}
 		if (c->bit & must & ~(min | opt)) {
-			pr_err("VT-x: this CPU forces \"%s\" on (%s), which must be off for the "
+			pr_err("  FORCED    \"%s\" (%s):\n            it must be off for the "
 			       "guest\n",
 			       c->name, vmx_word_name(word));
 			ret = -EOPNOTSUPP;
@@ -172,8 +172,8 @@ static int check_ept(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (cap->ept_vpid & needs[i].any_of)
 			continue;
-		pr_err("VT-x: this CPU lacks %s (IA32_VMX_EPT_VPID_CAP = 0x%llx), which the "
-		       "guest's memory needs\n",
+		pr_err("  MISSING   %s (IA32_VMX_EPT_VPID_CAP 0x%llx):\n            the guest's "
+		       "memory needs it\n",
 		       needs[i].what, (unsigned long long)cap->ept_vpid);
 		ret = -EOPNOTSUPP;
 	}

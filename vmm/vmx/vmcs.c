@@ -260,7 +260,7 @@ static const char *field_text(char *buf, size_t size, u64 field, u64 value)
 }
 
 #define DUMP_WIDTH 100
-#define DUMP_CELL  25
+#define DUMP_CELL  33
 
 /* A dump under way: one line is gathered, short items in columns, and emitted when full. */
 struct dump {
@@ -278,22 +278,18 @@ static void dump_flush(struct dump *d)
 	d->len = 0;
 }
 
-/* An item takes as many cells as it needs. */
+/* An item takes as many cells as it needs; at least one space parts it from the next. */
 static void dump_item(struct dump *d, const char *item)
 {
-	size_t at = ALIGN_UP(d->len, DUMP_CELL);
+	size_t at = d->len ? (d->len + DUMP_CELL) / DUMP_CELL * DUMP_CELL : 0;
 
-	if (d->len && at + strlen(item) > DUMP_WIDTH) {
+	if (at + strlen(item) > DUMP_WIDTH) {
 		dump_flush(d);
 		at = 0;
 	}
 	memset(d->line + d->len, ' ', at - d->len);
 	strlcpy(d->line + at, item, sizeof(d->line) - at);
-	d->len = strlen(d->line) + 1; /* at least one space to the next item */
-	if (d->len > DUMP_WIDTH)
-		dump_flush(d);
-	else
-		d->line[d->len - 1] = '\0';
+	d->len = strlen(d->line);
 }
 
 /* A long text, broken at its blanks; further lines are indented. */

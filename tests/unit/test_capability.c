@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmm/vmx/capability and vmm/vmx/ready: the controls that follow from a CPU's MSRs, the report, and
+ * the comparison of CPUs, on every model that Bochs has and on CPUs with one thing missing.
+ */
+#include "tests/unit/stubs.h"
+#include "tests/unit/vmx_models.h"
+#include "arch/x86/msr_index.h"
+#include "errno.h"
+#include "vmm/vmx/capability.h"
+#include "vmm/vmx/ready.h"
+
+static const struct vmx_model *model; /* that model_rdmsr answers for */
+
+static int model_rdmsr(u32 msr, u64 *val)
+{
+	if (msr == MSR_IA32_FEAT_CTL) {
+		*val = model->feature_control;
+		return 0;
+	}
+	assert_in_range(msr, MSR_IA32_VMX_BASIC, MSR_IA32_VMX_BASIC + 19);
+	*val = model->vmx[msr - MSR_IA32_VMX_BASIC];
+	return *val == NO_MSR ? -EIO : 0;
+}
+
+static struct vmx_capability capability_of(const char *name)
+{
+	struct vmx_capability cap;
+
+	memset(&cap, 0x5a, sizeof(cap));
+	cap.cpuid_vmx = true;
+	cap.phys_bits = 40;
+	for (model = vmx_models; strcmp(model->name, name) != 0; model++)
+		assert_true(model < vmx_models + NR_VMX_MODELS - 1);
+	vmx_capability_read(&cap, model_rdmsr);
+	return cap;
+}
+
+/* The SDM's rule: what must be 1 is, what may not be 1 is not. */
+static void assert_allowed(const struct vmx_capability *cap, enum vmx_word word, u64 value)
+{
+	assert_int_equal(value & ~vmx_allowed1(cap, word), 0);
+	assert_int_equal(vmx_allowed0(cap, word) & ~value, 0);
+}
+
+static void table_is_well_formed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		assert_true(c->bit && (c->bit & (c->bit - 1)) == 0);
+		assert_ptr_equal(vmx_control_find((enum vmx_word)c->word, c->bit), c);
+		assert_int_equal(c->wish == WISH_UNUSED, c->loss == NULL);
+		/* "Lacks     name: loss" is one line of the report. */
+		if (c->loss)
+			assert_true(12 + strlen(c->name) + 2 + strlen(c->loss) <= 90);
+	}
+}
+
+static void every_model_with_ept_is_ready(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
+		struct vmx_capability cap = capability_of(vmx_models[i].name);
+		bool ept = vmx_models[i].vmx[0xc] != NO_MSR;
+		struct vmcs_config c;
+
+		log_clear();
+		assert_int_equal(setup_vmcs_config(&cap, &c), ept ? 0 : -EOPNOTSUPP);
+		assert_int_equal(log_has("MISSING   \"enable EPT\""), !ept);
+		assert_int_equal(log_has("MISSING   \"load IA32_EFER\" (VM-entry controls)"), !ept);
+		if (!ept)
+			continue;
+		assert_string_equal(log_text(), "");
+		assert_allowed(&cap, VMX_PIN, c.pin_based_exec_ctrl);
+		assert_allowed(&cap, VMX_PROC, c.cpu_based_exec_ctrl);
+		assert_allowed(&cap, VMX_PROC2, c.cpu_based_2nd_exec_ctrl);
+		assert_allowed(&cap, VMX_EXIT, c.vmexit_ctrl);
+		assert_allowed(&cap, VMX_ENTRY, c.vmentry_ctrl);
+		assert_int_equal(c.size, 4096);
+		assert_true(c.has_vpid && c.has_pat && c.has_ept_2m && c.has_wait_sipi);
+	}
+}
+
+/* Word by word, by hand: Skylake-X in Bochs. */
+static void skylake_controls_are_exact(void **state)
+{
+	struct vmx_capability cap = capability_of("corei7_skylake_x");
+	struct vmcs_config c;
+
+	(void)state;
+	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_int_equal(c.revision, 0x2b);
+	/* default 1 bits 1, 2, 4; NMI exiting (3), virtual NMIs (5) */
+	assert_int_equal(c.pin_based_exec_ctrl, 0x3e);
+	/* default 1 bits without CR3 exiting; I/O bitmaps (25), MSR bitmaps (28), secondary (31) */
+	assert_int_equal(c.cpu_based_exec_ctrl, 0x04006172u | 1u << 25 | 1u << 28 | 1u << 31);
+	/* EPT, RDTSCP, VPID, unrestricted guest, INVPCID, XSAVES */
+	assert_int_equal(c.cpu_based_2nd_exec_ctrl, 0x2u | 0x8 | 0x20 | 0x80 | 0x1000 | 0x100000);
+	assert_int_equal(c.cpu_based_3rd_exec_ctrl, 0);
+	/* default 1, save debug (2), host 64 (9), save and load PAT and EFER (18-21) */
+	assert_int_equal(c.vmexit_ctrl, 0x36dfb | 4 | 0x200 | 0x3c0000);
+	/* default 1, load debug (2), load PAT (14), load EFER (15); IA-32e mode is not ours to set
+	 */
+	assert_int_equal(c.vmentry_ctrl, 0x11fb | 4 | 0xc000);
+	assert_true(c.has_unrestricted_guest && c.has_ept_1g && c.has_ept_ad &&
+		    c.has_ept_exec_only);
+	assert_true(c.has_invept_single && c.has_invept_all && c.has_invvpid_single);
+	assert_true(c.has_preemption_timer && !c.has_monitor_trap_flag && !c.has_cet);
+}
+
+static void poor_models_lose_only_what_they_lack(void **state)
+{
+	struct vmx_capability cap = capability_of("corei5_lynnfield_750");
+	struct vmcs_config c;
+
+	(void)state;
+	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_false(c.has_unrestricted_guest || c.has_ept_1g || c.has_ept_ad);
+	assert_true(c.has_ept_2m);
+	cap = capability_of("corei5_arrandale_m520");
+	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_true(c.has_unrestricted_guest);
+	cap = capability_of("tigerlake");
+	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_true(c.has_cet && c.has_monitor_trap_flag);
+	assert_int_equal(c.revision, 4);
+}
+
+/* Each required control away, one at a time: refused and named; the same for two at once. */
+static void missing_required_controls_are_named(void **state)
+{
+	struct vmcs_config c;
+	char text[200];
+
+	(void)state;
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *k = &vmx_controls[i];
+		struct vmx_capability cap = capability_of("corei7_skylake_x");
+
+		if (k->wish == WISH_UNUSED)
+			continue;
+		cap.ctl[k->word] &= ~(k->bit << 32 | k->bit);
+		log_clear();
+		if (k->wish == WISH_REQUIRED || k->wish == WISH_DYNAMIC_REQUIRED) {
+			assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
+			snprintf(text, sizeof(text), "MISSING   \"%s\" (%s)", k->name,
+				 vmx_word_name((enum vmx_word)k->word));
+			assert_true(log_has(text));
+		} else {
+			assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+			assert_string_equal(log_text(), "");
+		}
+	}
+}
+
+static void forced_controls_are_refused(void **state)
+{
+	struct vmx_capability cap = capability_of("corei7_skylake_x");
+	struct vmcs_config c;
+
+	(void)state;
+	/* As on CPUs without the TRUE MSRs: CR3 loads always exit. */
+	cap.ctl[VMX_PROC] |= CPU_BASED_CR3_LOAD_EXITING;
+	log_clear();
+	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
+	assert_true(log_has("FORCED    \"CR3-load exiting\""));
+}
+
+static void dependencies_are_honoured(void **state)
+{
+	struct vmx_capability cap = capability_of("tigerlake");
+	struct vmcs_config c;
+
+	(void)state;
+	cap.ctl[VMX_EXIT] &= ~(VM_EXIT_SAVE_IA32_PAT << 32);
+	cap.ctl[VMX_ENTRY] &= ~(VM_ENTRY_LOAD_CET_STATE << 32);
+	cap.ept_vpid &= ~VMX_VPID_INVVPID_BIT;
+	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_false(c.has_pat || c.has_cet || c.has_vpid || c.has_invvpid_all);
+	assert_int_equal(c.vmexit_ctrl & (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_CET_STATE), 0);
+	assert_int_equal(c.vmentry_ctrl & VM_ENTRY_LOAD_IA32_PAT, 0);
+	assert_int_equal(c.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_VPID, 0);
+
+	/* EPT without what our tables need. */
+	cap = capability_of("tigerlake");
+	cap.ept_vpid &= ~(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_EXTENT_CONTEXT_BIT);
+	log_clear();
+	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
+	assert_true(log_has("MISSING   EPT tables of 4 levels"));
+	assert_true(log_has("MISSING   EPT tables in write-back memory"));
+	assert_false(log_has("MISSING   INVEPT"));
+	cap.ept_vpid &= ~VMX_EPT_EXTENT_GLOBAL_BIT;
+	log_clear();
+	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
+	assert_true(log_has("MISSING   INVEPT"));
+}
+
+static void adjust_sets_what_it_can_and_must(void **state)
+{
+	u32 v;
+
+	(void)state;
+	/* must 0x10; may 0x1f */
+	assert_int_equal(adjust_vmx_controls(VMX_PIN, 0x8, 0x20, 0x0000001f00000010, &v), 0);
+	assert_int_equal(v, 0x18);
+	log_clear();
+	assert_int_equal(adjust_vmx_controls(VMX_PIN, 0x28, 0, 0x0000001700000010, &v),
+			 -EOPNOTSUPP);
+	assert_true(log_has("\"NMI exiting\"") && log_has("\"virtual NMIs\""));
+}
+
+/* Lines of at most 90 columns; when all is well, at most 22 of them and 1,600 characters. */
+static void assert_report_is_short(bool well)
+{
+	unsigned lines = 0;
+	size_t longest = 0;
+	const char *s = log_text(), *e;
+
+	for (; *s; s = e + 1, lines++) {
+		e = strchr(s, '\n');
+		assert_non_null(e);
+		longest = MAX(longest, (size_t)(e - s));
+	}
+	assert_in_range(lines, 3, well ? 22 : 25);
+	assert_in_range(longest, 20, 90);
+	if (well)
+		assert_true(strlen(log_text()) < 1600);
+}
+
+static void report_says_yes(void **state)
+{
+	struct vmcs_config c;
+
+	(void)state;
+	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
+		struct vmx_capability cap = capability_of(vmx_models[i].name);
+		bool ept = vmx_models[i].vmx[0xc] != NO_MSR;
+
+		log_clear();
+		assert_int_equal(ready_report(&cap, &c, vmx_models[i].name, 3),
+				 ept ? 0 : -EOPNOTSUPP);
+		assert_true(log_has("Ready? CPU 3: "));
+		assert_int_equal(log_has("Ready     yes"), ept);
+		assert_int_equal(log_has("Ready     NO: CPU 3"), !ept);
+		assert_report_is_short(ept);
+	}
+}
+
+static void report_says_what_is_off(void **state)
+{
+	struct vmx_capability cap = capability_of("corei7_skylake_x");
+	struct vmcs_config c;
+
+	(void)state;
+	cap.feature_control = 0;
+	log_clear();
+	assert_int_equal(ready_report(&cap, &c, NULL, 0), 0);
+	assert_true(log_has("unlocked; we allow VMXON and lock it"));
+	for (u64 fc = 1; fc <= 3; fc += 2) {
+		cap.feature_control = fc;
+		log_clear();
+		assert_int_equal(ready_report(&cap, &c, "x", 0), -ENODEV);
+		assert_true(log_has("VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x"));
+		assert_true(log_has("Ready     NO"));
+	}
+	cap.cpuid_vmx = false;
+	log_clear();
+	assert_int_equal(ready_report(&cap, &c, "x", 0), -ENODEV);
+	assert_true(log_has("VT-x      none"));
+	cap = capability_of("corei5_lynnfield_750");
+	log_clear();
+	assert_int_equal(ready_report(&cap, &c, "x", 0), 0);
+	assert_true(log_has("Lacks     unrestricted guest: no real mode"));
+}
+
+static void other_cpus_are_compared(void **state)
+{
+	const struct vmx_capability boot = capability_of("corei7_skylake_x");
+	struct vmx_capability cap = boot;
+
+	(void)state;
+	log_clear();
+	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);
+	/* More is no harm; nor is less of what we do not use. */
+	cap.ctl[VMX_PROC2] |= SECONDARY_EXEC_ENABLE_USR_WAIT_PAUSE << 32;
+	cap.ctl[VMX_PROC2] &= ~(SECONDARY_EXEC_ENABLE_PML << 32);
+	cap.feature_control = 0;
+	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);
+	assert_string_equal(log_text(), "");
+
+#define DIFFERS(change, text)                                                          \
+	do {                                                                           \
+		cap = boot;                                                            \
+		change;                                                                \
+		log_clear();                                                           \
+		assert_int_equal(vmx_capability_compare(&boot, &cap, 3), -EOPNOTSUPP); \
+		assert_true(log_has(text));                                            \
+	} while (0)
+	DIFFERS(cap.ctl[VMX_PROC2] &= ~(SECONDARY_EXEC_ENABLE_VPID << 32),
+		"CPU 3 lacks \"enable VPID\"");
+	DIFFERS(cap.ctl[VMX_PROC] |= CPU_BASED_HLT_EXITING, "CPU 3 forces \"HLT exiting\"");
+	DIFFERS(cap.basic ^= 1, "VMCS formats differ");
+	DIFFERS(cap.ept_vpid &= ~VMX_EPT_1GB_PAGE_BIT, "CPU 3 lacks bits 0x20000 of IA32_VMX_EPT");
+	DIFFERS(cap.misc &= ~VMX_MISC_ACTIVITY_WAIT_SIPI,
+		"CPU 3 lacks bits 0x100 of IA32_VMX_MISC");
+	DIFFERS(cap.cr4_fixed0 |= 1, "IA32_VMX_CR4_FIXED0");
+	DIFFERS(cap.cr4_fixed1 &= ~1ull, "IA32_VMX_CR4_FIXED1");
+	DIFFERS(cap.cr0_fixed0 |= 2, "IA32_VMX_CR0_FIXED0");
+	DIFFERS(cap.cr0_fixed1 &= ~2ull, "IA32_VMX_CR0_FIXED1");
+	DIFFERS(cap.phys_bits = 39, "39 physical-address bits");
+	DIFFERS(cap.feature_control = 1, "locked off");
+	DIFFERS(cap.cpuid_vmx = false, "no VT-x");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_is_well_formed),
+		cmocka_unit_test(every_model_with_ept_is_ready),
+		cmocka_unit_test(skylake_controls_are_exact),
+		cmocka_unit_test(poor_models_lose_only_what_they_lack),
+		cmocka_unit_test(missing_required_controls_are_named),
+		cmocka_unit_test(forced_controls_are_refused),
+		cmocka_unit_test(dependencies_are_honoured),
+		cmocka_unit_test(adjust_sets_what_it_can_and_must),
+		cmocka_unit_test(report_says_yes),
+		cmocka_unit_test(report_says_what_is_off),
+		cmocka_unit_test(other_cpus_are_compared),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmm/vmx/vmcs: the table of fields, the names, the decoded words and the dump.
+ */
+#include "tests/unit/stubs.h"
+#include "vmm/vmx/vmcs.h"
+
+static void fields_are_ordered_and_well_formed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < vmcs_field_count; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+
+		/* "Structure of VMCS Component Encoding": bit 0 is the high half, 12 and 15 are 0.
+		 */
+		assert_int_equal(f->encoding & 0x9001, 0);
+		assert_true(f->word < NR_VMX_WORDS);
+		assert_int_equal(f->word == VMX_ALWAYS, f->bit == 0);
+		assert_ptr_equal(vmcs_field_by_encoding(f->encoding), f);
+		assert_ptr_equal(vmcs_field_by_name(f->name), f);
+		if (i > 0)
+			assert_true(vmcs_fields[i - 1].encoding < f->encoding);
+		/* A field hangs on a control that has a name. */
+		if (f->word != VMX_ALWAYS && f->word != VMX_VMFUNC)
+			assert_non_null(vmx_control_find((enum vmx_word)f->word, f->bit));
+		if (strncmp(f->name, "HOST_", 5) == 0)
+			assert_int_equal(vmcs_field_kind(f->encoding), VMCS_HOST);
+		assert_int_equal(vmcs_field_kind(f->encoding) == VMCS_HOST,
+				 strncmp(f->name, "HOST_", 5) == 0);
+	}
+	assert_null(vmcs_field_by_encoding(0x681f));
+	assert_null(vmcs_field_by_encoding(1ull << 32 | GUEST_RIP));
+	assert_null(vmcs_field_by_name("GUEST_RI"));
+}
+
+/* A few encodings from the SDM's appendix, by hand, so that the table is not its own judge. */
+static void encodings_are_the_sdms(void **state)
+{
+	(void)state;
+	assert_int_equal(GUEST_RIP, 0x681e);
+	assert_int_equal(HOST_RIP, 0x6c16);
+	assert_int_equal(EPT_POINTER, 0x201a);
+	assert_int_equal(VM_EXIT_REASON, 0x4402);
+	assert_int_equal(GUEST_LINEAR_ADDRESS, 0x640a);
+	assert_int_equal(VMX_PREEMPTION_TIMER_VALUE, 0x482e);
+	assert_int_equal(HOST_IA32_SYSENTER_CS, 0x4c00);
+	assert_int_equal(HOST_INTR_SSP_TABLE, 0x6c1c);
+	assert_int_equal(vmcs_field_bits(VIRTUAL_PROCESSOR_ID), 16);
+	assert_int_equal(vmcs_field_bits(TSC_OFFSET), 64);
+	assert_int_equal(vmcs_field_bits(GUEST_TR_AR_BYTES), 32);
+	assert_int_equal(vmcs_field_bits(GUEST_CR0), 64);
+	assert_int_equal(vmcs_field_width(GUEST_CR0), VMCS_NATURAL);
+	assert_int_equal(vmcs_field_kind(GUEST_PHYSICAL_ADDRESS), VMCS_READ_ONLY);
+	assert_int_equal(vmcs_field_kind(CR4_READ_SHADOW), VMCS_CONTROL);
+}
+
+static void fields_exist_when_their_control_may_be_1(void **state)
+{
+	struct vmx_capability cap = {0};
+	const struct vmcs_field_info *f = vmcs_field_by_encoding(EPT_POINTER);
+
+	(void)state;
+	assert_false(vmcs_field_exists(f, &cap));
+	assert_true(vmcs_field_exists(vmcs_field_by_encoding(GUEST_RIP), &cap));
+	cap.ctl[VMX_PROC2] = SECONDARY_EXEC_ENABLE_EPT; /* must be 1, but may not: not allowed */
+	assert_false(vmcs_field_exists(f, &cap));
+	cap.ctl[VMX_PROC2] = SECONDARY_EXEC_ENABLE_EPT << 32;
+	assert_true(vmcs_field_exists(f, &cap));
+	f = vmcs_field_by_encoding(HLAT_POINTER); /* a word of 64 bits that may be 1 */
+	cap.ctl[VMX_PROC3] = TERTIARY_EXEC_ENABLE_HLAT;
+	assert_true(vmcs_field_exists(f, &cap));
+}
+
+static void exit_reasons_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(exit_reason_name(EXIT_REASON_EPT_VIOLATION), "EPT_VIOLATION");
+	assert_string_equal(exit_reason_name(0x80000021), "INVALID_STATE");
+	assert_string_equal(exit_reason_name(35), "unknown");
+	assert_string_equal(exit_reason_name(NR_EXIT_REASONS), "unknown");
+	assert_string_equal(exit_reason_name(0xffff), "unknown");
+	assert_int_equal(EXIT_REASON_XRSTORS, 64);
+}
+
+static void instruction_errors_have_texts(void **state)
+{
+	(void)state;
+	assert_string_equal(vm_instruction_error_text(0), "no error");
+	assert_string_equal(vm_instruction_error_text(VMXERR_ENTRY_INVALID_CONTROL_FIELD),
+			    "VM entry with invalid control field(s)");
+	assert_string_equal(vm_instruction_error_text(14), "unknown error");
+	assert_string_equal(vm_instruction_error_text(29), "unknown error");
+	assert_string_equal(vm_instruction_error_text(~0u), "unknown error");
+}
+
+static void words_are_decoded(void **state)
+{
+	char buf[200];
+
+	(void)state;
+	assert_string_equal(intr_info_text(buf, sizeof(buf), 0), "none");
+	assert_string_equal(intr_info_text(buf, sizeof(buf), 0x80000b0e),
+			    "hardware exception #PF vector 14, error code");
+	assert_string_equal(intr_info_text(buf, sizeof(buf), 0x80000202), "NMI vector 2");
+	assert_string_equal(intr_info_text(buf, sizeof(buf), 0x80000320),
+			    "hardware exception vector 32");
+	assert_string_equal(intr_info_text(buf, sizeof(buf), 0x80000030),
+			    "external interrupt vector 48");
+	assert_string_equal(access_rights_text(buf, sizeof(buf), 0xa09b),
+			    "code readable DPL0 P L G");
+	assert_string_equal(access_rights_text(buf, sizeof(buf), 0xc0f3),
+			    "data writable DPL3 P D/B G");
+	assert_string_equal(access_rights_text(buf, sizeof(buf), 0x8b), "busy TSS DPL0 P");
+	assert_string_equal(access_rights_text(buf, sizeof(buf), 0x1009b), "unusable");
+	assert_string_equal(controls_text(buf, sizeof(buf), VMX_PIN, 0x3f),
+			    "external-interrupt exiting, NMI exiting, virtual NMIs");
+	/* Cut, not overrun. */
+	assert_string_equal(controls_text(buf, 10, VMX_PIN, 0x3f), "external-");
+	assert_string_equal(controls_text(buf, 1, VMX_PIN, 0x3f), "");
+}
+
+static char dump_text[32768];
+static unsigned reads_failed_for;
+
+static u64 fake_read(u64 field, bool *ok)
+{
+	*ok = field != reads_failed_for;
+	switch (field) {
+	case GUEST_CS_AR_BYTES:
+		return 0xa09b;
+	case GUEST_PENDING_DBG_EXCEPTIONS:
+		return ~0ull;
+	case VM_EXIT_REASON:
+		return 0x80000021;
+	case CPU_BASED_VM_EXEC_CONTROL:
+		return ~0u;
+	default:
+		return field;
+	}
+}
+
+static void collect(const char *line)
+{
+	assert_in_range(strlen(line), 1, 100);
+	assert_true(strlen(dump_text) + strlen(line) + 2 < sizeof(dump_text));
+	strcat(dump_text, line);
+	strcat(dump_text, "\n");
+}
+
+static void dump_shows_what_exists(void **state)
+{
+	struct vmx_capability cap = {0};
+
+	(void)state;
+	dump_text[0] = '\0';
+	reads_failed_for = GUEST_RIP;
+	vmcs_dump(&cap, fake_read, collect);
+	if (getenv("GH_TEST_LOG"))
+		fputs(dump_text, stderr);
+	assert_non_null(strstr(dump_text, "INVALID_STATE, the VM entry failed"));
+	assert_non_null(strstr(dump_text, "CS   0802 base=0000000000006808 limit=00004802 "
+					  "ar=0a09b code readable DPL0 P L G"));
+	assert_non_null(strstr(dump_text, "GUEST_RIP=?"));
+	assert_non_null(strstr(dump_text, "HOST_RIP=6c16"));
+	assert_non_null(strstr(dump_text, "GUEST_PENDING_DBG_EXCEPTIONS=ffffffffffffffff"));
+	assert_null(strstr(dump_text, "EPT_POINTER"));
+
+	/* With every capability, every field is there once. */
+	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
+		cap.ctl[i] = ~0ull;
+	dump_text[0] = '\0';
+	vmcs_dump(&cap, fake_read, collect);
+	for (unsigned i = 0; i < vmcs_field_count; i++) {
+		char item[64];
+
+		if (strncmp(vmcs_fields[i].name, "GUEST_", 6) == 0)
+			continue;
+		snprintf(item, sizeof(item), "%s=", vmcs_fields[i].name);
+		if (!strstr(dump_text, item))
+			fail_msg("%s is not in the dump", item);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields_are_ordered_and_well_formed),
+		cmocka_unit_test(encodings_are_the_sdms),
+		cmocka_unit_test(fields_exist_when_their_control_may_be_1),
+		cmocka_unit_test(exit_reasons_have_names),
+		cmocka_unit_test(instruction_errors_have_texts),
+		cmocka_unit_test(words_are_decoded),
+		cmocka_unit_test(dump_shows_what_exists),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The report "Ready?". See ready.h.
+ */
+#include "vmm/vmx/ready.h"
+#include "arch/x86/msr_index.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/print.h"
+#include "lib/string.h"
+
+#define REPORT_WIDTH  90
+#define REPORT_INDENT 12
+
+/* A paragraph: a title, then words, comma-separated, broken into lines. */
+struct paragraph {
+	char line[REPORT_WIDTH + 1];
+	size_t len;
+	bool first; /* no word yet */
+};
+
+static void paragraph_begin(struct paragraph *p, const char *title)
+{
+	p->len = (size_t)snprintf(p->line, sizeof(p->line), "  %-*s", REPORT_INDENT - 2, title);
+	p->first = true;
+}
+
+/* Words that begin the list, without a comma after them. */
+static void paragraph_lead_in(struct paragraph *p, const char *words)
+{
+	strlcpy(p->line + p->len, words, sizeof(p->line) - p->len);
+	p->len = strlen(p->line);
+}
+
+static void paragraph_add(struct paragraph *p, const char *word)
+{
+	size_t need = strlen(word) + 3; /* ", " before, "," after */
+
+	if (!p->first && p->len + need > REPORT_WIDTH) {
+		pr_info("%s,\n", p->line);
+		p->len = (size_t)snprintf(p->line, sizeof(p->line), "%*s", REPORT_INDENT, "");
+		p->first = true;
+	}
+	snprintf(p->line + p->len, sizeof(p->line) - p->len, "%s%s", p->first ? "" : ", ", word);
+	p->len = strlen(p->line);
+	p->first = false;
+}
+
+static void paragraph_end(struct paragraph *p)
+{
+	if (!p->first)
+		pr_info("%s\n", p->line);
+}
+
+static bool is_required(const struct vmx_control *c)
+{
+	return c->wish == WISH_REQUIRED || c->wish == WISH_DYNAMIC_REQUIRED;
+}
+
+static bool can(const struct vmx_capability *cap, const struct vmx_control *c)
+{
+	return vmx_allowed1(cap, (enum vmx_word)c->word) & c->bit;
+}
+
+/* Whether an earlier row would be printed in the same list under the same name. */
+static bool named_before(const struct vmx_capability *cap, const struct vmx_control *c)
+{
+	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
+		if (e->wish != WISH_UNUSED && is_required(e) == is_required(c) &&
+		    can(cap, e) == can(cap, c) && strcmp(e->name, c->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Print the names of the required (or else the optional) controls that the CPU has (or lacks; of
+ * these only those with which nothing is lost).
+ */
+static void list_controls(const struct vmx_capability *cap, const char *title, bool required,
+			  bool has)
+{
+	struct paragraph p;
+
+	paragraph_begin(&p, title);
+	if (!has)
+		paragraph_lead_in(&p, "for features that this CPU has not either: ");
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		if (c->wish == WISH_UNUSED || is_required(c) != required || can(cap, c) != has ||
+		    named_before(cap, c) || (!has && c->loss[0]))
+			continue;
+		paragraph_add(&p, c->name);
+	}
+	paragraph_end(&p);
+}
+
+/* Whether an earlier control is missing with the same loss. */
+static bool loss_named_before(const struct vmx_capability *cap, const struct vmx_control *c)
+{
+	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
+		if (e->loss && !can(cap, e) && strcmp(e->loss, c->loss) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is optional and missing, with what that costs; a line each. */
+static void list_losses(const struct vmx_capability *cap)
+{
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		if (c->wish == WISH_UNUSED || is_required(c) || can(cap, c) || !c->loss[0] ||
+		    loss_named_before(cap, c))
+			continue;
+		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
+	}
+}
+
+static void describe_ept(const struct vmcs_config *config)
+{
+	struct paragraph p;
+
+	paragraph_begin(&p, "EPT");
+	paragraph_add(&p, "4 KiB pages");
+	if (config->has_ept_2m)
+		paragraph_add(&p, "2 MiB pages");
+	if (config->has_ept_1g)
+		paragraph_add(&p, "1 GiB pages");
+	if (config->has_ept_ad)
+		paragraph_add(&p, "accessed and dirty flags");
+	if (config->has_ept_exec_only)
+		paragraph_add(&p, "execute-only");
+	if (config->has_invept_single)
+		paragraph_add(&p, "INVEPT of one context");
+	if (config->has_invept_all)
+		paragraph_add(&p, "INVEPT of all");
+	if (config->has_invvpid_single)
+		paragraph_add(&p, "INVVPID of one context");
+	if (config->has_invvpid_all)
+		paragraph_add(&p, "INVVPID of all");
+	paragraph_end(&p);
+}
+
+/* Whether VMXON is possible at all; says so. 0 or -ENODEV. */
+static int report_vtx(const struct vmx_capability *cap)
+{
+	u64 fc = cap->feature_control;
+
+	if (!cap->cpuid_vmx) {
+		pr_err("  VT-x      none: CPUID.1:ECX.VMX is 0. Glasshouse needs an Intel CPU with "
+		       "VT-x.\n"
+		       "            If this one has it, switch it on in the firmware's set-up; in "
+		       "a\n"
+		       "            virtual machine, switch on nested virtualization (QEMU: -cpu "
+		       "host on\n"
+		       "            an Intel host with KVM), or use Bochs.\n");
+		return -ENODEV;
+	}
+	if ((fc & FEAT_CTL_LOCKED) && !(fc & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
+		pr_err("  VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x%llx) is "
+		       "locked\n"
+		       "            without VMXON. Switch on \"Intel Virtualization Technology\" "
+		       "(VT-x,\n"
+		       "            VMX) in the firmware's set-up, mostly under Advanced or CPU, "
+		       "and\n"
+		       "            turn the machine off and on.\n",
+		       (unsigned long long)fc);
+		return -ENODEV;
+	}
+	pr_info("  VT-x      VMCS revision 0x%x of %u bytes, %u physical-address bits\n",
+		VMX_BASIC_REVISION(cap->basic), VMX_BASIC_VMCS_SIZE(cap->basic), cap->phys_bits);
+	pr_info("  Firmware  IA32_FEATURE_CONTROL 0x%llx: %s\n", (unsigned long long)fc,
+		fc & FEAT_CTL_LOCKED ? "locked, VMXON allowed"
+				     : "unlocked; we allow VMXON and lock it");
+	return 0;
+}
+
+int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, const char *brand,
+		 unsigned cpu)
+{
+	int ret;
+
+	pr_info("Ready? CPU %u: %s\n", cpu, brand && brand[0] ? brand : "(no brand string)");
+	ret = report_vtx(cap);
+	if (ret == 0) {
+		list_controls(cap, "Required", true, true);
+		list_controls(cap, "Optional", false, true);
+		list_losses(cap);
+		list_controls(cap, "Absent", false, false);
+		ret = setup_vmcs_config(cap, config);
+		if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
+			describe_ept(config);
+	}
+	if (ret == 0)
+		pr_info("  Ready     yes: everything required is there\n");
+	else
+		pr_err("  Ready     NO: CPU %u cannot run Glasshouse, for the reasons above\n",
+		       cpu);
+	return ret;
+}
+
+/* The controls that we may set: those that the boot CPU has must be there. */
+static unsigned compare_controls(const struct vmx_capability *boot,
+				 const struct vmx_capability *other, unsigned cpu)
+{
+	unsigned lacks = 0;
+
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+		enum vmx_word word = (enum vmx_word)c->word;
+
+		if (c->wish != WISH_UNUSED && can(boot, c) && !can(other, c)) {
+			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
+			       vmx_word_name(word));
+			lacks++;
+		}
+		if (vmx_allowed0(other, word) & ~vmx_allowed0(boot, word) & c->bit) {
+			pr_err("CPU %u forces \"%s\" on (%s), which the boot CPU does not\n", cpu,
+			       c->name, vmx_word_name(word));
+			lacks++;
+		}
+	}
+	return lacks;
+}
+
+/* Numbers of which @other must have each bit that @boot has. */
+static unsigned compare_bits(const char *what, u64 boot, u64 other, unsigned cpu)
+{
+	if ((boot & ~other) == 0)
+		return 0;
+	pr_err("CPU %u lacks bits 0x%llx of %s, which the boot CPU has\n", cpu,
+	       (unsigned long long)(boot & ~other), what);
+	return 1;
+}
+
+int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
+			   unsigned cpu)
+{
+	const u64 locked_off = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	/* What the page tables and their invalidation are built on. */
+	const u64 ept_used = VMX_EPT_EXECUTE_ONLY_BIT | VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT |
+			     VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT |
+			     VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT |
+			     VMX_VPID_INVVPID_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |
+			     VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT;
+	/* Revision, size and memory type of the regions. */
+	const u64 basic_used = GENMASK(44, 0) | GENMASK(53, 50);
+	unsigned differences = 0;
+
+	if (!other->cpuid_vmx || (other->feature_control & locked_off) == FEAT_CTL_LOCKED) {
+		pr_err("CPU %u has no VT-x, or has it locked off (IA32_FEATURE_CONTROL 0x%llx), "
+		       "unlike "
+		       "the boot CPU: a defect of the firmware; look for an update\n",
+		       cpu, (unsigned long long)other->feature_control);
+		return -EOPNOTSUPP;
+	}
+	if ((boot->basic ^ other->basic) & basic_used) {
+		pr_err("CPU %u has IA32_VMX_BASIC 0x%llx, the boot CPU 0x%llx: VMCS formats "
+		       "differ\n",
+		       cpu, (unsigned long long)other->basic, (unsigned long long)boot->basic);
+		differences++;
+	}
+	if (other->phys_bits < boot->phys_bits) {
+		pr_err("CPU %u has %u physical-address bits, the boot CPU %u\n", cpu,
+		       other->phys_bits, boot->phys_bits);
+		differences++;
+	}
+	differences += compare_controls(boot, other, cpu);
+	differences += compare_bits("IA32_VMX_EPT_VPID_CAP", boot->ept_vpid & ept_used,
+				    other->ept_vpid, cpu);
+	differences += compare_bits("IA32_VMX_MISC", boot->misc & VMX_MISC_ACTIVITY_WAIT_SIPI,
+				    other->misc, cpu);
+	/* Fixed to 1 on the other must be so on the boot CPU; what may be 1 there must be here. */
+	differences += compare_bits("IA32_VMX_CR0_FIXED0, inverted", ~boot->cr0_fixed0,
+				    ~other->cr0_fixed0, cpu);
+	differences += compare_bits("IA32_VMX_CR4_FIXED0, inverted", ~boot->cr4_fixed0,
+				    ~other->cr4_fixed0, cpu);
+	differences +=
+		compare_bits("IA32_VMX_CR0_FIXED1", boot->cr0_fixed1, other->cr0_fixed1, cpu);
+	differences +=
+		compare_bits("IA32_VMX_CR4_FIXED1", boot->cr4_fixed1, other->cr4_fixed1, cpu);
+	return differences ? -EOPNOTSUPP : 0;
+}
