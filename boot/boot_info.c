@@ -54,7 +54,7 @@ struct tag_framebuffer {
 	u32 pitch, width, height;
 	u8 bpp, fb_type;
 	u16 reserved;
-	struct boot_fb_channel channels[]; /* red, green, blue; BOOT_FB_RGB only */
+	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
 } __packed;
 
 struct tag_u32 {
@@ -175,22 +175,22 @@ static int parse_mmap(struct boot_info *bi, const struct tag *tag)
 static int parse_framebuffer(struct boot_info *bi, const struct tag *tag)
 {
 	const struct tag_framebuffer *t = (const void *)tag;
-	struct boot_framebuffer fb = {.address = t->address,
-				      .pitch = t->pitch,
-				      .width = t->width,
-				      .height = t->height,
-				      .bpp = t->bpp,
-				      .type = t->fb_type};
-	u64 line = (u64)fb.width * (fb.type == BOOT_FB_TEXT ? 2 : (fb.bpp + 7u) / 8);
+	struct framebuffer fb = {.address = t->address,
+				 .pitch = t->pitch,
+				 .width = t->width,
+				 .height = t->height,
+				 .bpp = t->bpp,
+				 .type = t->fb_type};
+	u64 line = (u64)fb.width * (fb.type == FB_TEXT ? 2 : (fb.bpp + 7u) / 8);
 
-	if (!fb.address || !fb.width || !fb.height || fb.type > BOOT_FB_TEXT || fb.pitch < line ||
+	if (!fb.address || !fb.width || !fb.height || fb.type > FB_TEXT || fb.pitch < line ||
 	    fb.address >= MEM_LIMIT || (u64)fb.pitch * fb.height > MEM_LIMIT - fb.address) {
 		pr_warn("boot information: a framebuffer of type %u at %#lx, %ux%u, %u bits, pitch "
 			"%u, cannot be; left out\n",
 			fb.type, fb.address, fb.width, fb.height, fb.bpp, fb.pitch);
 		return 0;
 	}
-	if (fb.type == BOOT_FB_RGB) {
+	if (fb.type == FB_RGB) {
 		if (t->size < sizeof(*t) + 3 * sizeof(t->channels[0])) {
 			pr_warn("boot information: an RGB framebuffer without its colours (tag of "
 				"%u bytes); left out\n",

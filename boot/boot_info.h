@@ -7,6 +7,7 @@
 #define GH_BOOT_INFO_H
 
 #include "bits.h"
+#include "framebuffer.h"
 #include "mem_range.h"
 
 #define MULTIBOOT2_BOOTLOADER_MAGIC 0x36d76289u /* in EAX at our entry */
@@ -24,21 +25,6 @@ struct boot_module {
 	char string[BOOT_MODULE_STRING]; /* its words in the loader's configuration */
 };
 
-enum boot_fb_type { BOOT_FB_INDEXED = 0, BOOT_FB_RGB = 1, BOOT_FB_TEXT = 2 };
-
-/* One colour channel of an RGB framebuffer: its lowest bit in a pixel, its width in bits. */
-struct boot_fb_channel {
-	u8 position, size;
-};
-
-struct boot_framebuffer {
-	u64 address;                             /* 0: there is none */
-	u32 pitch;                               /* bytes from one line to the next */
-	u32 width, height;                       /* pixels, or characters if BOOT_FB_TEXT */
-	u8 bpp, type;                            /* bits in a pixel, enum boot_fb_type */
-	struct boot_fb_channel red, green, blue; /* BOOT_FB_RGB only */
-};
-
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_SIZE];
 	char loader[BOOT_LOADER_SIZE]; /* the loader's name */
@@ -51,7 +37,7 @@ struct boot_info {
 	struct boot_module modules[BOOT_MODULES];
 	unsigned nr_modules;
 
-	struct boot_framebuffer fb;
+	struct framebuffer fb;
 
 	u8 rsdp[BOOT_RSDP_SIZE]; /* a copy of the ACPI root pointer, version 2's if there are two */
 	u32 rsdp_length;         /* bytes of it; 0: the loader passed none */

@@ -128,7 +128,7 @@ static void test_all_tags(void **state)
 	assert_int_equal(bi.fb.width, 1024);
 	assert_int_equal(bi.fb.height, 768);
 	assert_int_equal(bi.fb.bpp, 32);
-	assert_int_equal(bi.fb.type, BOOT_FB_RGB);
+	assert_int_equal(bi.fb.type, FB_RGB);
 	assert_int_equal(bi.fb.red.position, 16);
 	assert_int_equal(bi.fb.blue.size, 8);
 	assert_int_equal(bi.rsdp_length, 36);
@@ -279,19 +279,19 @@ static void try_fb(u64 address, u32 pitch, u32 width, u32 height, u8 bpp, u8 typ
 static void test_framebuffer(void **state)
 {
 	(void)state;
-	try_fb(0xb8000, 160, 80, 25, 16, BOOT_FB_TEXT, 24);
+	try_fb(0xb8000, 160, 80, 25, 16, FB_TEXT, 24);
 	assert_int_equal(bi.fb.width, 80);
-	try_fb(0xe0000000, 4096, 1024, 768, 32, BOOT_FB_RGB, 30);
+	try_fb(0xe0000000, 4096, 1024, 768, 32, FB_RGB, 30);
 	assert_int_equal(bi.fb.width, 1024);
-	try_fb(0xe0000000, 4096, 1024, 768, 32, BOOT_FB_RGB, 29);
+	try_fb(0xe0000000, 4096, 1024, 768, 32, FB_RGB, 29);
 	assert_int_equal(bi.fb.address, 0);
-	try_fb(0xe0000000, 4095, 1024, 768, 32, BOOT_FB_RGB, 30);
+	try_fb(0xe0000000, 4095, 1024, 768, 32, FB_RGB, 30);
 	assert_int_equal(bi.fb.address, 0);
-	try_fb(0xe0000000, 0xffffffff, 0xffffffff, 768, 255, BOOT_FB_RGB, 30);
+	try_fb(0xe0000000, 0xffffffff, 0xffffffff, 768, 255, FB_RGB, 30);
 	assert_int_equal(bi.fb.address, 0);
-	try_fb(0xfffffffffffff000, 4096, 1024, 768, 32, BOOT_FB_RGB, 30);
+	try_fb(0xfffffffffffff000, 4096, 1024, 768, 32, FB_RGB, 30);
 	assert_int_equal(bi.fb.address, 0);
-	try_fb(0xe0000000, 4096, 0, 768, 32, BOOT_FB_RGB, 30);
+	try_fb(0xe0000000, 4096, 0, 768, 32, FB_RGB, 30);
 	assert_int_equal(bi.fb.address, 0);
 	try_fb(0xe0000000, 4096, 1024, 768, 32, 3, 30);
 	assert_int_equal(bi.fb.address, 0);
