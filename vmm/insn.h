@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instruction decoder: the length and parts of any x86 instruction, and the carrying out of the
+ * ones that touch memory-mapped devices. Pure: it sees bytes and registers, no guest.
+ *
+ * Source: Intel SDM, "Instruction Format" and "Opcode Map".
+ */
+#ifndef GH_VMM_INSN_H
+#define GH_VMM_INSN_H
+
+#include "types.h"
+
+#define INSN_MAX_LENGTH 15
+
+/* The code segment's sort: CS.D = 0, CS.D = 1, or CS.L = 1 in IA-32e mode. */
+enum insn_mode { INSN_16, INSN_32, INSN_64 };
+
+enum insn_encoding { INSN_LEGACY, INSN_VEX, INSN_EVEX };
+
+struct insn {
+	u8 length;   /* bytes, 1 to 15 */
+	u8 mode;     /* enum insn_mode */
+	u8 encoding; /* enum insn_encoding */
+
+	/* Prefixes. Of several in one group the last counts. */
+	u8 rep;             /* 0xf2 (REPNE), 0xf3 (REP, REPE), or 0 */
+	u8 segment;         /* 0x26 ES, 0x2e CS, 0x36 SS, 0x3e DS, 0x64 FS, 0x65 GS, or 0 */
+	u8 rex;             /* 0x40 to 0x4f, or 0; with VEX and EVEX the bits W, R, X, B only */
+	bool lock;          /* 0xf0 */
+	bool opsize_prefix; /* 0x66 */
+	bool adsize_prefix; /* 0x67 */
+
+	u8 map;    /* 0: one byte; 1: 0F; 2: 0F 38; 3: 0F 3A; 5, 6: EVEX only */
+	u8 opcode; /* the last opcode byte */
+
+	bool has_modrm, has_sib;
+	u8 modrm, sib; /* raw */
+	u8 mod;        /* ModRM[7:6]; 3: no memory operand */
+	u8 reg, rm;    /* with REX.R and REX.B, 0 to 15 */
+
+	u8 disp_size; /* bytes: 0, 1, 2, 4; 8 for a 64-bit memory offset (MOV A0 to A3) */
+	u8 imm_size;  /* bytes: 0, 1, 2, 4, 8 */
+	u8 imm2_size; /* ENTER's nesting level, a far pointer's selector: bytes */
+	s64 disp;     /* sign-extended; of EVEX not yet scaled */
+	s64 imm;      /* sign-extended; also a branch's distance */
+	u16 imm2;
+
+	u8 opsize; /* operand size by mode, 66 and REX.W: 2, 4, 8; some instructions have their own
+		    */
+	u8 adsize; /* address size: 2, 4, 8 */
+};
+
+/*
+ * Decode the instruction that begins at @bytes, of which @n are readable.
+ *
+ * Returns its length. -EINVAL: an opcode that is not defined, LOCK where it must not be, or more
+ * than 15 bytes; the CPU would raise #UD (#GP if too long). -ENOSPC: @n bytes are not the whole.
+ * Vector instructions (VEX, EVEX) and the rarer groups are not checked beyond what the length
+ * needs; AMD's 3DNow! and XOP, and what Intel announced but did not ship, are undefined here.
+ */
+int insn_decode(struct insn *insn, const u8 *bytes, size_t n, enum insn_mode mode);
+
+/* What an instruction does with its memory operand. The first eight are in the order of encoding.
+ */
+enum insn_op {
+	INSN_ADD,
+	INSN_OR,
+	INSN_ADC,
+	INSN_SBB,
+	INSN_AND,
+	INSN_SUB,
+	INSN_XOR,
+	INSN_CMP,
+	INSN_TEST,
+	INSN_NOT,
+	INSN_NEG,
+	INSN_INC,
+	INSN_DEC,
+	INSN_MOV, /* a load or a store */
+	INSN_MOVZX,
+	INSN_MOVSX, /* and MOVSXD */
+	INSN_XCHG,
+	INSN_XADD,
+	INSN_CMPXCHG,
+	INSN_BT, /* the next four: in the order of encoding */
+	INSN_BTS,
+	INSN_BTR,
+	INSN_BTC,
+	INSN_MOVS,
+	INSN_STOS,
+	INSN_LODS,
+};
+
+struct insn_mem {
+	enum insn_op op;
+	bool reads, writes; /* memory; MOVS reads one place and writes another */
+	bool mem_is_dest;   /* the operand order: memory first */
+	bool has_reg;       /* the other operand is a register... */
+	bool high_byte;     /* ...bits 15:8 of it: AH, CH, DH, BH (then reg is 0 to 3) */
+	bool has_imm;       /* ...or an immediate */
+	u8 size;            /* of the memory operand: 1, 2, 4, 8 bytes */
+	u8 reg;             /* 0 to 15: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 ... R15 */
+	u8 reg_size;        /* bytes; more than size only for MOVZX and MOVSX */
+	u64 imm;            /* sign-extended */
+};
+
+/*
+ * Find out what @insn does with its memory operand.
+ * Returns 0; -EOPNOTSUPP when it has none, or is not among those of enum insn_op.
+ */
+int insn_memory_op(const struct insn *insn, struct insn_mem *mem);
+
+/* Where memory operands are read and written; both return 0 or a negative error. */
+struct insn_bus {
+	int (*read)(void *ctx, unsigned size, u64 *value);
+	int (*write)(void *ctx, unsigned size, u64 value);
+	void *ctx;
+};
+
+/*
+ * Carry out @insn, as insn_memory_op described it in @mem, on @regs and @rflags; memory is behind
+ * @bus. MOVS reads DS:[rSI] (or the override's segment) and writes ES:[rDI] through the same @bus.
+ * A REP instruction does one iteration. LOCK locks nothing: a device sees a read, then a write.
+ *
+ * Returns 0 when the instruction is complete: go on at the next one. 1: a REP instruction has more
+ * to do: leave RIP. What @bus returned, when negative: registers and flags are unchanged.
+ */
+int insn_emulate_mem(const struct insn *insn, const struct insn_mem *mem, u64 regs[16], u64 *rflags,
+		     const struct insn_bus *bus);
+
+#endif
