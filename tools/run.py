@@ -125,7 +125,7 @@ Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in Boch
 Glasshouse's own lines: {FOLDER}/com2.log. Bochs': {FOLDER}/bochs.log.
 Ctrl-A x ends it at once, Ctrl-A h helps.
 """, flush=True)
-    process, serial = bochs.start(this, FOLDER, "c\nq\n")
+    process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000))
     how = "quit"
     try:
         with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:

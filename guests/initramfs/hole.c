@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hole START END: the physical addresses START to END (hexadecimal, END included) must read as all
+ * ones by every kind of access, and take no write.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int failures;
+
+static void check(int good, const char *what, uint64_t address)
+{
+	if (good)
+		return;
+	if (++failures <= 10)
+		printf("# %s at %#lx\n", what, address);
+}
+
+/* Reads by each width, by string instructions and by SSE. */
+static void read_all_ways(volatile uint8_t *p, uint64_t address)
+{
+	uint8_t copy[64], ones[64];
+	uint64_t xmm[2], in_place = 1;
+	void *to = copy;
+	const void *from = (const void *)p;
+	uint64_t count = sizeof(copy);
+
+	memset(ones, 0xff, sizeof(ones));
+	check(*p == 0xff, "8-bit read", address);
+	check(*(volatile uint16_t *)p == 0xffff, "16-bit read", address);
+	check(*(volatile uint32_t *)p == 0xffffffff, "32-bit read", address);
+	check(*(volatile uint64_t *)p == ~0ull, "64-bit read", address);
+	check(*(volatile int8_t *)p == -1, "sign-extending read", address);
+	asm volatile("add %1, %0" : "+r"(in_place) : "m"(*(volatile uint64_t *)p));
+	check(in_place == 0, "add from memory", address);
+	asm volatile("movdqu %1, %%xmm0; movdqu %%xmm0, %0"
+		     : "=m"(xmm)
+		     : "m"(*(volatile uint64_t(*)[2])p)
+		     : "xmm0");
+	check(xmm[0] == ~0ull && xmm[1] == ~0ull, "SSE read", address);
+	asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+	check(!memcmp(copy, ones, sizeof(copy)), "rep movsb from", address);
+}
+
+/* Writes by each width, by string instructions, by SSE, and read-modify-write. */
+static void write_all_ways(volatile uint8_t *p)
+{
+	void *to = (void *)p;
+	uint64_t count = 64, old = ~0ull, pair[2] = {0, 0};
+
+	*p = 0x12;
+	*(volatile uint16_t *)p = 0x1234;
+	*(volatile uint32_t *)p = 0x12345678;
+	*(volatile uint64_t *)p = 0x123456789abcdef0;
+	asm volatile("movl $0, %0" : "=m"(*(volatile uint32_t *)p));
+	asm volatile("lock xaddq %0, %1" : "+r"(count), "+m"(*(volatile uint64_t *)p));
+	asm volatile("lock cmpxchgq %2, %1"
+		     : "+a"(old), "+m"(*(volatile uint64_t *)p)
+		     : "r"(0ull));
+	asm volatile("xchgq %0, %1" : "+r"(old), "+m"(*(volatile uint64_t *)p));
+	asm volatile("movdqu %1, %%xmm0; movdqu %%xmm0, %0"
+		     : "=m"(*(volatile uint64_t(*)[2])p)
+		     : "m"(pair)
+		     : "xmm0");
+	count = 64;
+	asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+}
+
+static sigjmp_buf out;
+
+static void on_fault(int signal)
+{
+	siglongjmp(out, signal);
+}
+
+/* An instruction fetched from there is made of ones, which is undefined, or may not be fetched. */
+static void run_there(void *p, uint64_t address)
+{
+	int how = sigsetjmp(out, 1);
+
+	if (!how) {
+		((void (*)(void))p)();
+		how = -1;
+	}
+	check(how == SIGILL || how == SIGSEGV || how == SIGBUS, "execution", address);
+}
+
+int main(int argc, char **argv)
+{
+	static const int signals[] = {SIGILL, SIGSEGV, SIGBUS};
+	uint64_t start, size;
+	uint8_t *base;
+	int fd;
+
+	if (argc != 3)
+		return 2;
+	start = strtoul(argv[1], NULL, 16);
+	size = strtoul(argv[2], NULL, 16) + 1 - start;
+	fd = open("/dev/mem", O_RDWR);
+	base = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd, (off_t)start);
+	if (fd < 0 || base == MAP_FAILED) {
+		perror("# hole: /dev/mem");
+		return 2;
+	}
+
+	/* Each page by a read and a write, some by all there is. */
+	for (uint64_t at = 0; at < size; at += 4096) {
+		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read", start + at);
+		*(volatile uint64_t *)(base + at + 8) = 0;
+	}
+	for (uint64_t at = 0; at < size; at += size > 64 * 4096 ? size / 8 : 4096) {
+		read_all_ways(base + at + 64, start + at + 64);
+		write_all_ways(base + at + 64);
+		read_all_ways(base + at + 64, start + at + 64);
+	}
+	for (uint64_t at = 0; at < size; at += 4096)
+		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read after writes", start + at);
+	/* An access over the boundary of two pages. */
+	check(*(volatile uint64_t *)(base + 4092) == ~0ull, "read over a page's end", start + 4092);
+
+	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], on_fault);
+	run_there(base, start);
+
+	printf("# hole: %lu KiB at %#lx, %d failures\n", size >> 10, start, failures);
+	return failures != 0;
+}
