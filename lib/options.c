@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command line of options: see options.h.
+ */
+#include "lib/options.h"
+
+#include "lib/log.h"
+#include "lib/print.h"
+#include "lib/string.h"
+
+#define WORD_SIZE 256
+#define NAME_MAX  32 /* characters of a name that count when looking for the nearest */
+
+/*
+ * Take the next word of *@cmdline, without its quotes, into @word of WORD_SIZE bytes, and move
+ * *@cmdline behind it. Returns its length, which may be more than fits, or -1 at the end.
+ */
+static int next_word(const char **cmdline, char *word)
+{
+	const char *p = *cmdline;
+	bool quoted = false;
+	int n = 0;
+
+	while (*p && strchr(" \t\r\n", *p))
+		p++;
+	if (!*p) {
+		*cmdline = p;
+		return -1;
+	}
+	for (; *p && (quoted || !strchr(" \t\r\n", *p)); p++) {
+		if (*p == '"') {
+			quoted = !quoted;
+			continue;
+		}
+		if (*p == '\\' && p[1])
+			p++;
+		if (n < WORD_SIZE - 1)
+			word[n] = *p;
+		n++;
+	}
+	word[MIN(n, WORD_SIZE - 1)] = '\0';
+	*cmdline = p;
+	return n;
+}
+
+/* How many characters must be added, removed or changed to make @b of @a. */
+static unsigned edit_distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MAX + 1], corner, above;
+	size_t la = MIN(strlen(a), NAME_MAX), lb = MIN(strlen(b), NAME_MAX);
+
+	for (unsigned j = 0; j <= lb; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= la; i++) {
+		corner = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= lb; j++) {
+			above = row[j];
+			row[j] = MIN(MIN(above, row[j - 1]) + 1,
+				     corner + (a[i - 1] != b[j - 1] ? 1 : 0));
+			corner = above;
+		}
+	}
+	return row[lb];
+}
+
+static const struct option *find(const struct option *table, unsigned nr, const char *name)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+static const struct option *nearest(const struct option *table, unsigned nr, const char *name)
+{
+	const struct option *best = NULL;
+	unsigned best_distance = ~0u, distance;
+
+	for (unsigned i = 0; i < nr; i++) {
+		distance = edit_distance(name, table[i].name);
+		if (distance < best_distance) {
+			best = &table[i];
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+static int index_of(const char *const *words, const char *word)
+{
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], word) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static const char *const flag_words[] = {"off", "on", "no", "yes", "0", "1", NULL};
+
+static unsigned digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c = (char)(c | 0x20); /* to lower case */
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : ~0u;
+}
+
+/* How far K, M or G shifts a number to the left; 0 for anything else. */
+static unsigned suffix_shift(char c)
+{
+	c = (char)(c | 0x20);
+	return c == 'k' ? 10 : c == 'm' ? 20 : c == 'g' ? 30 : 0;
+}
+
+/* A number with its suffix. Returns false if @s is none, or one of more than 64 bits. */
+static bool parse_uint(const char *s, u64 *out)
+{
+	unsigned base = s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10, shift;
+	const char *digits = base == 16 ? s + 2 : s;
+	u64 value = 0;
+
+	for (s = digits; digit_of(*s) < base; s++) {
+		if (__builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, digit_of(*s), &value))
+			return false;
+	}
+	shift = suffix_shift(*s);
+	if (s == digits || s[shift ? 1 : 0] || value > ~0ull >> shift)
+		return false;
+	*out = value << shift;
+	return true;
+}
+
+/* Write "a, b or c" into @buf. */
+static void list_words(char *buf, size_t size, const char *const *words)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; words[i] && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s",
+				      i == 0         ? ""
+				      : words[i + 1] ? ", "
+						     : " or ",
+				      words[i]);
+}
+
+/* What would be right for @o, into @buf. */
+static void expected(const struct option *o, char *buf, size_t size)
+{
+	switch (o->kind) {
+	case OPTION_FLAG:
+		list_words(buf, size, flag_words);
+		break;
+	case OPTION_UINT:
+		snprintf(buf, size, "a number from %lu to %lu", o->min, o->max);
+		break;
+	case OPTION_CHOICE:
+		list_words(buf, size, o->choices);
+		break;
+	case OPTION_STRING:
+		snprintf(buf, size, "a text of at most %zu characters", o->size - 1);
+		break;
+	}
+}
+
+/* Store @value, which is NULL for a word without '='. Returns false if it is not right. */
+static bool set(const struct option *o, void *values, const char *value)
+{
+	void *to = (char *)values + o->offset;
+	u64 number;
+	int i;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		i = value ? index_of(flag_words, value) : 1;
+		if (i >= 0)
+			*(bool *)to = i & 1;
+		return i >= 0;
+	case OPTION_UINT:
+		if (!value || !parse_uint(value, &number) || number < o->min || number > o->max)
+			return false;
+		*(u64 *)to = number;
+		return true;
+	case OPTION_CHOICE:
+		i = value ? index_of(o->choices, value) : -1;
+		if (i >= 0)
+			*(unsigned *)to = (unsigned)i;
+		return i >= 0;
+	case OPTION_STRING:
+		if (!value || strlen(value) >= o->size)
+			return false;
+		strlcpy(to, value, o->size);
+		return true;
+	}
+	return false;
+}
+
+/* One word; it is split in place. Returns true if it was right. */
+static bool parse_word(const struct option *table, unsigned nr, void *values, char *word)
+{
+	char *value = strchr(word, '='), text[128];
+	const struct option *o;
+
+	if (value)
+		*value++ = '\0';
+	o = find(table, nr, word);
+	if (!o) {
+		o = nearest(table, nr, word);
+		if (o)
+			pr_warn("option \"%s\": there is none of this name; is \"%s\" meant (%s)? "
+				"Ignored\n",
+				word, o->name, o->help);
+		return false;
+	}
+	if (set(o, values, value))
+		return true;
+	expected(o, text, sizeof(text));
+	pr_warn("option \"%s\" (%s): %s%s%s; give %s. Ignored\n", o->name, o->help,
+		value ? "\"" : "", value ? value : "it needs a value",
+		value ? "\" is not allowed" : "", text);
+	return false;
+}
+
+unsigned options_parse(const struct option *table, unsigned nr, void *values, const char *cmdline)
+{
+	char word[WORD_SIZE];
+	unsigned bad = 0;
+	int n;
+
+	while ((n = next_word(&cmdline, word)) >= 0) {
+		if (n >= WORD_SIZE) {
+			pr_warn("option \"%.32s...\": %d characters long, at most %d are "
+				"understood. Ignored\n",
+				word, n, WORD_SIZE - 1);
+			bad++;
+		} else if (n > 0) {
+			bad += !parse_word(table, nr, values, word);
+		}
+	}
+	return bad;
+}
