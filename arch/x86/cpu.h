@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instructions that C has no words for, one function each, and the bits of the control
+ * registers. SDM: "Instruction Set Reference", "Control Registers".
+ */
+#ifndef GH_CPU_H
+#define GH_CPU_H
+
+#include "bits.h"
+
+#define CR0_PE BIT(0)
+#define CR0_MP BIT(1)
+#define CR0_EM BIT(2)
+#define CR0_TS BIT(3)
+#define CR0_ET BIT(4)
+#define CR0_NE BIT(5)
+#define CR0_WP BIT(16)
+#define CR0_AM BIT(18)
+#define CR0_NW BIT(29)
+#define CR0_CD BIT(30)
+#define CR0_PG BIT(31)
+
+#define CR4_VME        BIT(0)
+#define CR4_PSE        BIT(4)
+#define CR4_PAE        BIT(5)
+#define CR4_MCE        BIT(6)
+#define CR4_PGE        BIT(7)
+#define CR4_OSFXSR     BIT(9)
+#define CR4_OSXMMEXCPT BIT(10)
+#define CR4_LA57       BIT(12)
+#define CR4_VMXE       BIT(13)
+#define CR4_SMXE       BIT(14)
+#define CR4_PCIDE      BIT(17)
+#define CR4_OSXSAVE    BIT(18)
+#define CR4_SMEP       BIT(20)
+#define CR4_SMAP       BIT(21)
+#define CR4_PKE        BIT(22)
+#define CR4_CET        BIT(23)
+#define CR4_PKS        BIT(24)
+
+#define RFLAGS_CF    BIT(0)
+#define RFLAGS_FIXED BIT(1)
+#define RFLAGS_ZF    BIT(6)
+#define RFLAGS_TF    BIT(8)
+#define RFLAGS_IF    BIT(9)
+#define RFLAGS_DF    BIT(10)
+#define RFLAGS_RF    BIT(16)
+#define RFLAGS_VM    BIT(17)
+
+enum exception_vector {
+	DE_VECTOR = 0,
+	DB_VECTOR = 1,
+	NMI_VECTOR = 2,
+	BP_VECTOR = 3,
+	OF_VECTOR = 4,
+	BR_VECTOR = 5,
+	UD_VECTOR = 6,
+	NM_VECTOR = 7,
+	DF_VECTOR = 8,
+	TS_VECTOR = 10,
+	NP_VECTOR = 11,
+	SS_VECTOR = 12,
+	GP_VECTOR = 13,
+	PF_VECTOR = 14,
+	MF_VECTOR = 16,
+	AC_VECTOR = 17,
+	MC_VECTOR = 18,
+	XM_VECTOR = 19,
+	VE_VECTOR = 20,
+	CP_VECTOR = 21,
+};
+
+struct cpuid_regs {
+	u32 eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
+{
+	struct cpuid_regs r;
+
+	asm volatile("cpuid"
+		     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+		     : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+#define DEFINE_CR(n)                                                   \
+	static inline u64 read_cr##n(void)                             \
+	{                                                              \
+		u64 v;                                                 \
+		asm volatile("mov %%cr" #n ", %0" : "=r"(v));          \
+		return v;                                              \
+	}                                                              \
+	static inline void write_cr##n(u64 v)                          \
+	{                                                              \
+		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); \
+	}
+DEFINE_CR(0)
+DEFINE_CR(2)
+DEFINE_CR(3)
+DEFINE_CR(4)
+#undef DEFINE_CR
+
+static inline u64 rdtsc(void)
+{
+	u32 lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+
+static inline void cpu_relax(void)
+{
+	asm volatile("pause" : : : "memory");
+}
+
+static inline void wbinvd(void)
+{
+	asm volatile("wbinvd" : : : "memory");
+}
+
+static inline void invlpg(u64 addr)
+{
+	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
+}
+
+/* The CPU sleeps until an NMI or SMI; interrupts are off in all of our code. */
+static inline void cpu_halt(void)
+{
+	asm volatile("hlt" : : : "memory");
+}
+
+static inline void local_irq_disable(void)
+{
+	asm volatile("cli" : : : "memory");
+}
+
+#endif

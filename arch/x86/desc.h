@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GDT and TSS of each CPU. SDM: "Segment Descriptors", "Task Management in 64-bit Mode".
+ */
+#ifndef GH_DESC_H
+#define GH_DESC_H
+
+#include "arch/x86/percpu.h"
+
+/* Which of the TSS's interrupt stacks a vector takes: those that must work whatever the state is.
+ */
+enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_COUNT = 3 };
+
+#define IST_STACK_PAGES 1
+
+struct desc_ptr {
+	u16 limit;
+	u64 base;
+} __packed;
+
+/* Fill @cpu's GDT and TSS and allocate its interrupt stacks. Returns 0 or -ENOMEM. */
+int desc_init(struct cpu *cpu);
+
+/* Load GDT, TSS, IDT and GS.base: from here on this CPU is @cpu. */
+void desc_load(struct cpu *cpu);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Access to the local APIC of the CPU that runs this.
+ */
+#include "arch/x86/lapic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "errno.h"
+
+static u8 *page;
+
+int lapic_init(u64 pa)
+{
+	page = ioremap(pa, PAGE_SIZE);
+	return page ? 0 : -ENOMEM;
+}
+
+bool lapic_is_x2apic(void)
+{
+	return rdmsr(MSR_IA32_APICBASE) & APICBASE_EXTD;
+}
+
+u32 lapic_id(void)
+{
+	u32 id = lapic_read(LAPIC_ID);
+
+	return lapic_is_x2apic() ? id : id >> 24;
+}
+
+u32 lapic_read(u32 offset)
+{
+	return lapic_is_x2apic() ? (u32)rdmsr(LAPIC_MSR(offset)) : mmio_read32(page + offset);
+}
+
+void lapic_write(u32 offset, u32 value)
+{
+	if (lapic_is_x2apic())
+		wrmsr(LAPIC_MSR(offset), value);
+	else
+		mmio_write32(page + offset, value);
+}
+
+void lapic_send_ipi(u32 icr, u32 dest)
+{
+	u32 saved;
+
+	if (lapic_is_x2apic()) {
+		/* Not serializing: what the receiver is to see must be written before. */
+		asm volatile("mfence; lfence" : : : "memory");
+		wrmsr(LAPIC_MSR(LAPIC_ICR), (u64)dest << 32 | icr);
+		return;
+	}
+	/* The guest may be between its two writes: it finds its high half again. */
+	while (mmio_read32(page + LAPIC_ICR) & ICR_BUSY)
+		cpu_relax();
+	saved = mmio_read32(page + LAPIC_ICR_HI);
+	mmio_write32(page + LAPIC_ICR_HI, dest << 24);
+	mmio_write32(page + LAPIC_ICR, icr);
+	while (mmio_read32(page + LAPIC_ICR) & ICR_BUSY)
+		cpu_relax();
+	mmio_write32(page + LAPIC_ICR_HI, saved);
+}
+
+void lapic_send_nmi(u32 dest)
+{
+	lapic_send_ipi(ICR_DELIVERY_NMI << 8 | (u32)ICR_ASSERT, dest);
+}
+
+void lapic_init_reset(void)
+{
+	static const u16 lvt[] = {LAPIC_TIMER, LAPIC_LINT0, LAPIC_LINT1, LAPIC_ERROR};
+	u32 max_lvt = lapic_read(LAPIC_VERSION) >> 16 & 0xff;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lvt); i++)
+		lapic_write(lvt[i], 0x10000);
+	if (max_lvt >= 4)
+		lapic_write(LAPIC_PERF, 0x10000);
+	if (max_lvt >= 5)
+		lapic_write(LAPIC_THERMAL, 0x10000);
+	if (max_lvt >= 6)
+		lapic_write(LAPIC_CMCI, 0x10000);
+	lapic_write(LAPIC_TMICT, 0);
+	lapic_write(LAPIC_TDCR, 0);
+	lapic_write(LAPIC_TPR, 0);
+	if (!lapic_is_x2apic()) {
+		lapic_write(LAPIC_LDR, 0);
+		lapic_write(LAPIC_DFR, 0xffffffff);
+	}
+	lapic_write(LAPIC_SVR, 0xff);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC, in xAPIC and x2APIC mode alike. SDM: "Advanced Programmable Interrupt Controller
+ * (APIC)".
+ */
+#ifndef GH_LAPIC_H
+#define GH_LAPIC_H
+
+#include "bits.h"
+
+/* Register offsets in the xAPIC page; the x2APIC MSR is LAPIC_MSR(offset). */
+#define LAPIC_ID      0x020
+#define LAPIC_VERSION 0x030
+#define LAPIC_TPR     0x080
+#define LAPIC_EOI     0x0b0
+#define LAPIC_LDR     0x0d0
+#define LAPIC_DFR     0x0e0
+#define LAPIC_SVR     0x0f0
+#define LAPIC_ESR     0x280
+#define LAPIC_CMCI    0x2f0
+#define LAPIC_ICR     0x300
+#define LAPIC_ICR_HI  0x310
+#define LAPIC_TIMER   0x320
+#define LAPIC_THERMAL 0x330
+#define LAPIC_PERF    0x340
+#define LAPIC_LINT0   0x350
+#define LAPIC_LINT1   0x360
+#define LAPIC_ERROR   0x370
+#define LAPIC_TMICT   0x380
+#define LAPIC_TDCR    0x3e0
+
+#define LAPIC_MSR(offset) (0x800u + ((offset) >> 4))
+
+#define ICR_DELIVERY(icr)    ((u32)(icr) >> 8 & 7)
+#define ICR_DELIVERY_FIXED   0u
+#define ICR_DELIVERY_NMI     4u
+#define ICR_DELIVERY_INIT    5u
+#define ICR_DELIVERY_STARTUP 6u
+#define ICR_LOGICAL          BIT(11)
+#define ICR_BUSY             BIT(12)
+#define ICR_ASSERT           BIT(14)
+#define ICR_LEVEL            BIT(15)
+#define ICR_SHORTHAND(icr)   ((u32)(icr) >> 18 & 3)
+#define ICR_SHORTHAND_NONE   0u
+#define ICR_SHORTHAND_SELF   1u
+#define ICR_SHORTHAND_ALL    2u
+#define ICR_SHORTHAND_OTHERS 3u
+
+/*
+ * Map the xAPIC page at @pa (from the MADT or IA32_APIC_BASE). Once, on the boot CPU. Needed also
+ * when the firmware left x2APIC mode on, for the guest may not keep it. Returns 0 or -ENOMEM.
+ */
+int lapic_init(u64 pa);
+
+/* Is this CPU's local APIC in x2APIC mode now? The guest may change that at any time. */
+bool lapic_is_x2apic(void);
+
+/* This CPU's APIC ID (32 bits in x2APIC mode, else 8). */
+u32 lapic_id(void);
+
+/* Read or write a register of this CPU's local APIC; @offset as in the xAPIC page. */
+u32 lapic_read(u32 offset);
+void lapic_write(u32 offset, u32 value);
+
+/*
+ * Send an interprocessor interrupt: @icr = the low half (vector, delivery mode, shorthand...),
+ * @dest = the APIC ID. Waits until the previous one of this CPU is gone.
+ */
+void lapic_send_ipi(u32 icr, u32 dest);
+
+/* An NMI to the CPU with that APIC ID. */
+void lapic_send_nmi(u32 dest);
+
+/*
+ * Put the registers of this CPU's local APIC into their state after INIT, as far as software can:
+ * the ID and the mode stay. SDM: "Local APIC State After It Receives an INIT-Deassert IPI".
+ */
+void lapic_init_reset(void);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own page tables: image, direct map, stacks.
+ */
+#include "arch/x86/paging.h"
+#include "arch/x86/cpu.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/spinlock.h"
+
+#define PTE_P	BIT(0)
+#define PTE_W	BIT(1)
+#define PTE_PWT BIT(3)
+#define PTE_PCD BIT(4)
+#define PTE_PS	BIT(7)
+#define PTE_G	BIT(8)
+#define PTE_NX	BIT(63)
+#define PTE_PA	GENMASK(51, 12)
+
+#define DATA   (PTE_P | PTE_W | PTE_NX)
+#define DEVICE (DATA | PTE_PCD | PTE_PWT)
+
+extern char __image_start[], __text_start[], __text_end[], __rodata_end[], __image_end[];
+
+u64 image_base_pa;
+static u64 *pml4;
+static bool has_1g;
+static u64 next_stack = STACK_BASE;
+static spinlock_t lock;
+
+void paging_set_image_base(u64 pa)
+{
+	image_base_pa = pa;
+}
+
+u64 virt_to_phys(const void *p)
+{
+	u64 va = (u64)p;
+
+	return va >= IMAGE_BASE ? va - IMAGE_BASE + image_base_pa : va - DIRECT_BASE;
+}
+
+static unsigned level_shift(int level)
+{
+	return PAGE_SHIFT + 9 * (unsigned)(level - 1);
+}
+
+/*
+ * The entry for @va in the table of @level (4 is the top one; 1 has the 4-KiB pages), with the tables
+ * above it made as needed. NULL: out of pages, or a larger page is there already.
+ */
+static u64 *entry_for(u64 va, int level, bool create)
+{
+	u64 *table = pml4;
+
+	for (int l = 4; l > level; l--) {
+		u64 *e = &table[va >> level_shift(l) & 511];
+
+		if (*e & PTE_PS)
+			return NULL;
+		if (!(*e & PTE_P)) {
+			void *page = create ? page_alloc() : NULL;
+
+			if (!page)
+				return NULL;
+			*e = virt_to_phys(page) | PTE_P | PTE_W;
+		}
+		table = phys_to_virt(*e & PTE_PA);
+	}
+	return &table[va >> level_shift(level) & 511];
+}
+
+static bool is_mapped(u64 va)
+{
+	for (int level = 4; level >= 1; level--) {
+		u64 *e = entry_for(va, level, false);
+
+		if (!e || !(*e & PTE_P))
+			return false;
+		if (level == 1 || *e & PTE_PS)
+			return true;
+	}
+	return false;
+}
+
+/* Map [va, va+size), page aligned; with the largest pages if @large. What is there stays. */
+static int map(u64 va, u64 pa, u64 size, u64 flags, bool large)
+{
+	while (size) {
+		int level = 1;
+		u64 step, *e;
+
+		if (large && has_1g && IS_ALIGNED(va | pa, GIB(1)) && size >= GIB(1))
+			level = 3;
+		else if (large && IS_ALIGNED(va | pa, MIB(2)) && size >= MIB(2))
+			level = 2;
+
+		/* A table that is there already is filled, not replaced. */
+		for (;; level--) {
+			e = entry_for(va, level, true);
+			if (!e && is_mapped(va))
+				break;
+			if (!e)
+				return -ENOMEM;
+			if (level == 1 || !(*e & PTE_P) || *e & PTE_PS)
+				break;
+		}
+		step = BIT(level_shift(level));
+		if (e && !(*e & PTE_P))
+			*e = pa | flags | (level > 1 ? PTE_PS : 0);
+		va += step;
+		pa += step;
+		size -= step;
+	}
+	return 0;
+}
+
+static int map_image_part(const char *start, const char *end, u64 flags)
+{
+	return map((u64)start, virt_to_phys(start), (u64)(end - start), flags, false);
+}
+
+int paging_init(void)
+{
+	int r;
+
+	has_1g = cpuid(0x80000001, 0).edx & BIT(26);
+	pml4 = page_alloc();
+	if (!pml4)
+		return -ENOMEM;
+	r = map_image_part(__text_start, __text_end, PTE_P);
+	if (!r)
+		r = map_image_part(__text_end, __rodata_end, PTE_P | PTE_NX);
+	if (!r)
+		r = map_image_part(__rodata_end, __image_end, DATA);
+	return r;
+}
+
+/* Map what of [pa, pa+size) lies outside of the image. */
+static int map_direct(u64 pa, u64 size, u64 flags)
+{
+	u64 start = ALIGN_DOWN(pa, PAGE_SIZE), end = ALIGN_UP(pa + size, PAGE_SIZE);
+	u64 image_end = image_base_pa + (u64)(__image_end - __image_start);
+	int r = 0;
+
+	spin_lock(&lock);
+	if (start < image_base_pa) {
+		u64 stop = MIN(end, image_base_pa);
+
+		r = map(DIRECT_BASE + start, start, stop - start, flags, !(flags & PTE_PCD));
+	}
+	if (!r && end > image_end) {
+		start = MAX(start, image_end);
+		r = map(DIRECT_BASE + start, start, end - start, flags, !(flags & PTE_PCD));
+	}
+	spin_unlock(&lock);
+	return r;
+}
+
+int paging_map_direct(u64 pa, u64 size)
+{
+	return map_direct(pa, size, DATA);
+}
+
+void *ioremap(u64 pa, u64 size)
+{
+	return map_direct(pa, size, DEVICE) ? NULL : phys_to_virt(pa);
+}
+
+bool paging_is_mapped(u64 pa)
+{
+	return pa < BIT(46) && is_mapped(DIRECT_BASE + pa);
+}
+
+u64 stack_alloc(unsigned pages)
+{
+	u64 bottom, top;
+
+	spin_lock(&lock);
+	bottom = next_stack + PAGE_SIZE;
+	top = bottom + pages * PAGE_SIZE;
+	next_stack = top;
+	for (u64 va = bottom; va < top; va += PAGE_SIZE) {
+		void *page = page_alloc();
+
+		if (!page || map(va, virt_to_phys(page), PAGE_SIZE, DATA, false)) {
+			spin_unlock(&lock);
+			return 0;
+		}
+	}
+	spin_unlock(&lock);
+	return top;
+}
+
+void paging_load(void)
+{
+	write_cr3(paging_cr3());
+}
+
+u64 paging_cr3(void)
+{
+	return virt_to_phys(pml4);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INIT-SIPI-SIPI, one CPU after the other; the wait after INIT is shared by all.
+ */
+#include "arch/x86/smp.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/paging.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/string.h"
+
+#define CPU_STACK_PAGES 4
+
+/* What trampoline.S reads; the order is known there. */
+struct trampoline_data {
+	u32 cr3;	/* the boot page tables */
+	u32 reserved;
+	u64 entry;	/* linear address of ap_entry */
+	u64 stack_top;
+	struct cpu *cpu;
+	u64 stack_cr3;	/* our real page tables */
+	u64 main;
+};
+
+extern const char trampoline_start[], trampoline_end[], trampoline_params[];
+extern char boot_pml4[];
+void ap_entry(void);
+void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu));
+
+struct cpu *cpus[MAX_CPUS];
+unsigned nr_cpus;
+
+_Static_assert(offsetof(struct cpu, self) == CPU_SELF, "this_cpu() reads %gs:0");
+_Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "struct cpu takes one page");
+
+struct cpu *cpu_create(u32 apic_id)
+{
+	struct cpu *cpu = nr_cpus < MAX_CPUS ? page_alloc() : NULL;
+
+	if (!cpu)
+		return NULL;
+	cpu->apic_id = apic_id;
+	cpu->stack_top = stack_alloc(CPU_STACK_PAGES);
+	if (!cpu->stack_top || desc_init(cpu))
+		return NULL;
+	cpu->id = nr_cpus;
+	cpus[nr_cpus++] = cpu;
+	return cpu;
+}
+
+void cpu_init_registers(void)
+{
+	u64 cr4 = read_cr4() & CR4_MCE;
+
+	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
+	cr4 |= CR4_PAE;
+	/* XSETBV is carried out for the guest in root mode. */
+	if (cpuid(1, 0).ecx & BIT(26))
+		cr4 |= CR4_OSXSAVE;
+	if (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & BIT(7))
+		cr4 |= CR4_SMEP;
+	write_cr4(cr4);
+}
+
+void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
+{
+	cpu_init_registers();
+	desc_load(cpu);
+	cpu->apic_id = lapic_id();
+	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+	main(cpu);
+}
+
+static bool wait_online(const struct cpu *cpu, u32 us, void (*delay_us)(u32))
+{
+	for (u32 waited = 0;; waited += 10) {
+		if (__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+			return true;
+		if (waited >= us)
+			return false;
+		delay_us(10);
+	}
+}
+
+static bool start_one(struct cpu *cpu, u64 trampoline, void (*delay_us)(u32))
+{
+	u32 sipi = ICR_DELIVERY_STARTUP << 8 | (u32)ICR_ASSERT | (u32)(trampoline >> 12);
+
+	for (int tries = 0; tries < 2; tries++) {
+		lapic_send_ipi(sipi, cpu->apic_id);
+		if (wait_online(cpu, tries ? 1000000 : 200, delay_us))
+			return true;
+	}
+	pr_err("CPU %u (APIC ID %u) does not answer INIT and SIPI: it stays stopped, and the guest will "
+	       "not see it run. Look at the firmware's setup, or leave it out with cpus=%u.\n",
+	       cpu->id, cpu->apic_id, cpu->id);
+	return false;
+}
+
+unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_us)(u32))
+{
+	static u8 saved[PAGE_SIZE];
+	size_t size = (size_t)(trampoline_end - trampoline_start);
+	char *page = phys_to_virt(trampoline);
+	struct trampoline_data *data =
+		(void *)(page + (trampoline_params - trampoline_start));
+	unsigned running = 1;
+
+	if (nr_cpus == 1)
+		return 1;
+	memcpy(saved, page, PAGE_SIZE);
+	memcpy(page, trampoline_start, size);
+	data->cr3 = (u32)virt_to_phys(boot_pml4);
+	data->entry = (u64)ap_entry;
+	data->main = (u64)main;
+	data->stack_cr3 = paging_cr3();
+
+	for (unsigned i = 1; i < nr_cpus; i++)
+		lapic_send_ipi(ICR_DELIVERY_INIT << 8 | (u32)ICR_ASSERT, cpus[i]->apic_id);
+	delay_us(10000);
+	for (unsigned i = 1; i < nr_cpus; i++) {
+		data->cpu = cpus[i];
+		data->stack_top = cpus[i]->stack_top;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (start_one(cpus[i], trampoline, delay_us))
+			running++;
+	}
+	memcpy(page, saved, PAGE_SIZE);
+	return running;
+}

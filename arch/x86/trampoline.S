@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a CPU starts after SIPI.
+ *
+ * What the CPU does: real mode, CS = the page's number * 100h, IP = 0 (SDM: "Typical AP Initialization Sequence").
+ * What this does, copied to a page below 1 MiB, so that it names nothing but itself, relative to its start:
+ *   1. makes a GDT pointer for itself, whose base depends on where the page is;
+ *   2. goes to 32-bit protected mode, then with the boot page tables to long mode;
+ *   3. jumps to ap_entry in the image, which takes our real page tables and its own stack and calls
+ *      ap_main(cpu, main).
+ */
+#include "arch/x86/layout.h"
+
+#define REL(sym) ((sym) - trampoline_start)
+
+	.section .rodata, "a"
+	.balign 16
+	.globl trampoline_start, trampoline_end, trampoline_params
+	.code16
+trampoline_start:
+	cli
+	cld
+	movw %cs, %ax
+	movw %ax, %ds
+	movzwl %ax, %ebx
+	shll $4, %ebx			/* %ebx: physical address of the page */
+
+	leal REL(gdt)(%ebx), %eax
+	movl %eax, REL(gdtr) + 2
+	leal REL(start32)(%ebx), %eax
+	movl %eax, REL(far32)
+	leal REL(start64)(%ebx), %eax
+	movl %eax, REL(far64)
+	lgdtl REL(gdtr)
+	movl %cr0, %eax
+	andl $0x9fffffff, %eax		/* caches on */
+	orl $1, %eax
+	movl %eax, %cr0
+	ljmpl *REL(far32)
+
+	.code32
+start32:
+	movw $SEL_DATA, %ax
+	movw %ax, %ds
+	movw %ax, %ss
+	movl $0x20, %eax		/* CR4.PAE */
+	movl %eax, %cr4
+	movl REL(trampoline_params)(%ebx), %eax
+	movl %eax, %cr3
+	movl $0xc0000080, %ecx
+	rdmsr
+	orl $0x900, %eax		/* EFER.LME, NXE */
+	wrmsr
+	movl %cr0, %eax
+	orl $0x80010000, %eax		/* PG, WP */
+	movl %eax, %cr0
+	ljmpl *REL(far64)(%ebx)
+
+	.code64
+start64:
+	leaq REL(trampoline_params)(%rbx), %rsi
+	jmpq *8(%rsi)
+
+	.balign 8
+gdt:	.quad 0
+	.quad 0x00af9b000000ffff
+	.quad 0x00cf93000000ffff
+	.quad 0x00cf9b000000ffff
+gdtr:	.short 31
+	.long 0
+	.balign 4
+far32:	.long 0
+	.short SEL_CODE32
+	.balign 4
+far64:	.long 0
+	.short SEL_CODE64
+	.balign 8
+trampoline_params:			/* struct trampoline_data in smp.c */
+	.skip 48
+trampoline_end:
+
+	.text
+	.globl ap_entry
+ap_entry:
+	movq 24(%rsi), %rdi
+	movq 16(%rsi), %rsp
+	movq 32(%rsi), %rax
+	movq 40(%rsi), %rsi
+	movq %rax, %cr3
+	xorl %ebp, %ebp
+	call ap_main
+	ud2
+
+	.section .note.GNU-stack, "", @progbits

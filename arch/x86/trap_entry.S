@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The 256 gates of the IDT and the way from there to C.
+ *
+ * What the CPU does: switches to the vector's IST stack, pushes SS, RSP, RFLAGS, CS, RIP and, for some
+ * vectors, an error code.
+ * What this does:
+ *   1. pushes 0 where the CPU pushed no error code, then the vector;
+ *   2. saves all general registers (struct trap_frame in trap.h);
+ *   3. calls trap_handler(frame); restores; IRETQ. GS.base is ours in root mode, always.
+ */
+	.text
+	.balign 16
+	.globl trap_gates
+trap_gates:
+	vector = 0
+	.rept 256
+	.balign 16
+	.if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21
+	pushq $0
+	.endif
+	pushq $vector
+	jmp trap_common
+	vector = vector + 1
+	.endr
+
+trap_common:
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	pushq %rbx
+	pushq %rbp
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	cld
+	movq %rsp, %rdi
+	call trap_handler
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rbp
+	popq %rbx
+	popq %rdx
+	popq %rcx
+	popq %rax
+	addq $16, %rsp
+	iretq
+
+/*
+ * void halt_until(const volatile u32 *flag): an NMI between the test and the HLT would find the flag
+ * set and leave the CPU asleep; trap_handler therefore sends every NMI that hits between
+ * halt_until_test and halt_until_end to the latter.
+ */
+	.globl halt_until, halt_until_test, halt_until_end
+halt_until:
+halt_until_test:
+	cmpl $0, (%rdi)
+	jne 1f
+	hlt
+halt_until_end:
+	jmp halt_until
+1:	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the boot loader to a running guest: each step is one function, in the order in which they happen.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/smp.h"
+#include "arch/x86/trap.h"
+#include "boot/boot_info.h"
+#include "boot/options.h"
+#include "build/version.h"
+#include "drivers/acpi.h"
+#include "drivers/console.h"
+#include "drivers/pit.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "vmm/cpuid.h"
+#include "vmm/icr.h"
+#include "vmm/loader.h"
+#include "vmm/mmu.h"
+#include "vmm/msr.h"
+#include "vmm/panic.h"
+#include "vmm/power.h"
+#include "vmm/unknown.h"
+#include "vmm/virt_ops.h"
+
+#define VGA_TEXT	0xb8000
+#define LOW_MEMORY	MIB(1)
+#define TRAMPOLINE_MAX	0x9f000
+#define MBI_MAX		MIB(16)
+#define HEAP_PAGES	256 /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU	16  /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB	2   /* page directories for a GiB of RAM, ours and the EPT's */
+
+extern char __image_start[], __image_end[];
+void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
+void call_on_stack(u64 stack_top, void (*fn)(void)) __noreturn;
+
+static struct boot_info boot_info;
+static struct boot_options options;
+static struct acpi_info acpi;
+static struct memmap machine; /* memory as the firmware reports it */
+static struct mem_range ours[2]; /* image, heap */
+static u64 rsdp;
+static struct vm *vm0;
+
+static u32 cpus_ready;	 /* CPUs that are checked and wait */
+static u32 cpus_refused; /* CPUs that cannot run the guest */
+static u32 launch;	 /* set: enter the guest */
+
+static void stop(const char *why) __noreturn;
+static void stop(const char *why)
+{
+	pr_err("%s\nGlasshouse has stopped; nothing was changed. Switch off or reset the machine.\n", why);
+	for (;;)
+		cpu_halt();
+}
+
+/* The boot page tables map all below 4 GiB. */
+static const void *map_boot(u64 pa, size_t len)
+{
+	return pa + len <= GIB(4) ? phys_to_virt(pa) : NULL;
+}
+
+static void start_consoles(void)
+{
+	console_init(phys_to_virt(VGA_TEXT));
+	pr_info("\nGlasshouse %s\n", GLASSHOUSE_VERSION);
+}
+
+static void read_boot_info(u32 magic, u64 mbi)
+{
+	if (boot_info_parse(&boot_info, magic, phys_to_virt(mbi), MIN(GIB(4) - mbi, MBI_MAX)))
+		stop("The boot loader's information cannot be used. Load Glasshouse with GRUB's command multiboot2.");
+	if (boot_info.fb.address && boot_info.fb.type == FB_RGB)
+		console_forget_vga();
+	boot_options_parse(&options, boot_info.cmdline);
+	console_set_level((enum log_level)options.log);
+	strict_mode = options.strict;
+}
+
+static void read_acpi(void)
+{
+	static const struct acpi_mem mem = {map_boot};
+
+	rsdp = acpi_find_rsdp(&mem);
+	if (rsdp)
+		acpi_parse(&acpi, &mem, rsdp);
+	else if (boot_info.rsdp_length)
+		acpi_parse_rsdp(&acpi, &mem, boot_info.rsdp, boot_info.rsdp_length);
+	else
+		pr_warn("No ACPI tables: only the boot CPU is used, and power-off is not seen.\n");
+}
+
+/* Our own memory: the image, and a heap as high as possible below 4 GiB. */
+static void take_memory(void)
+{
+	struct mem_range avoid[BOOT_MODULES + 1];
+	u64 gib, pages;
+	unsigned n = 0;
+
+	if (memmap_init(&machine, boot_info.mem, boot_info.nr_mem))
+		stop("The firmware's memory map cannot be used.");
+	ours[0] = (struct mem_range){image_base_pa, (u64)(__image_end - __image_start), MEM_RESERVED};
+	avoid[n++] = ours[0];
+	for (unsigned i = 0; i < boot_info.nr_modules; i++)
+		avoid[n++] = (struct mem_range){boot_info.modules[i].start, boot_info.modules[i].size, MEM_RAM};
+
+	gib = (memmap_ram_top(&machine) >> 30) + 1;
+	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib;
+	ours[1] = (struct mem_range){.size = pages * PAGE_SIZE, .type = MEM_RESERVED};
+	ours[1].base = memmap_find(&machine, &(struct memmap_query){.size = ours[1].size,
+								     .align = PAGE_SIZE,
+								     .min = LOW_MEMORY,
+								     .max = GIB(4),
+								     .avoid = avoid,
+								     .nr_avoid = n,
+								     .top_down = true});
+	if (ours[1].base == MEMMAP_NONE)
+		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or smaller modules.");
+	pages_init(phys_to_virt(ours[1].base), pages);
+}
+
+/* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */
+static void take_page_tables(void)
+{
+	int r = paging_init();
+
+	if (!r)
+		r = paging_map_direct(0, LOW_MEMORY);
+	for (unsigned i = 0; !r && i < machine.nr; i++) {
+		const struct mem_range *m = &machine.r[i];
+
+		if (m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS)
+			r = paging_map_direct(m->base, m->size);
+	}
+	if (r)
+		stop("Out of memory for page tables: a defect of Glasshouse, for it has reckoned how much it needs.");
+	paging_load();
+}
+
+static void find_cpus(void)
+{
+	struct cpuid_regs id = cpuid(1, 0);
+	u64 base = rdmsr(MSR_IA32_APICBASE);
+	u32 boot_id;
+
+	if (!(id.edx & BIT(9)) || !(base & APICBASE_ENABLE) || lapic_init(base & PAGE_MASK & GENMASK(51, 12)))
+		stop("The local APIC is missing or off. Switch it on in the firmware's setup.");
+	boot_id = lapic_id();
+	if (!cpu_create(boot_id))
+		stop("Out of memory for the boot CPU: a defect of Glasshouse.");
+	for (unsigned i = 0; i < acpi.nr_cpus; i++) {
+		if (acpi.cpus[i].apic_id == boot_id || !acpi.cpus[i].enabled)
+			continue;
+		if (options.cpus && nr_cpus >= options.cpus)
+			break;
+		if (!cpu_create(acpi.cpus[i].apic_id))
+			stop("Out of memory for the CPUs: a defect of Glasshouse.");
+	}
+}
+
+/* Each CPU but the first, from smp_start() on. */
+static void run_cpu(struct cpu *cpu)
+{
+	if (virt->check_processor_compat(cpu->id)) {
+		cpu->error = -ENODEV;
+		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
+	}
+	__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&launch, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	if (cpu->vcpu && !virt->hardware_enable() && !virt->vcpu_load(cpu->vcpu)) {
+		virt->vcpu_reset(cpu->vcpu, false);
+		if (options.icept == ICEPT_PF)
+			virt->set_pf_intercept(cpu->vcpu, true);
+		__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
+		if (vcpu_run(cpu->vcpu) < 0)
+			panic("the guest cannot go on");
+		virt->hardware_disable();
+	}
+	for (;;)
+		cpu_halt();
+}
+
+static void start_cpus(void)
+{
+	u64 page = memmap_find(&machine, &(struct memmap_query){.size = PAGE_SIZE,
+								 .align = PAGE_SIZE,
+								 .min = PAGE_SIZE,
+								 .max = TRAMPOLINE_MAX,
+								 .top_down = true});
+	unsigned running;
+
+	if (nr_cpus == 1)
+		return;
+	if (page == MEMMAP_NONE)
+		stop("No memory below 640 KiB to start the other CPUs from. Boot with cpus=1.");
+	running = smp_start(page, run_cpu, pit_delay_us);
+	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
+		cpu_relax();
+	if (cpus_refused)
+		stop("Not all CPUs can run a guest (above). Boot with cpus=1, or change what is named.");
+	pr_info("CPUs: %u of %u run, each with what CPU 0 has.\n", running, nr_cpus);
+}
+
+static void make_vm0(void)
+{
+	struct cpu *cpu;
+	int r;
+
+	vm0 = create_vm(0);
+	if (!vm0)
+		stop("Out of memory for the virtual machine: a defect of Glasshouse.");
+	vm0->acpi = &acpi;
+	vm0->memmap = machine;
+	vm0->nr_hidden = ARRAY_SIZE(ours);
+	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++) {
+		vm0->hidden[i] = ours[i];
+		if (memmap_reserve(&vm0->memmap, ours[i].base, ours[i].size))
+			stop("The memory map has too many entries.");
+	}
+	/* Firmware code and tables below 1 MiB can be read, too, whatever the map calls them. */
+	r = set_memory_region(vm0, 0, LOW_MEMORY >> PAGE_SHIFT, (u64)phys_to_virt(0));
+	for (unsigned i = 0; !r && i < vm0->memmap.nr; i++) {
+		const struct mem_range *m = &vm0->memmap.r[i];
+		u64 start = MAX(ALIGN_UP(m->base, PAGE_SIZE), LOW_MEMORY);
+		u64 end = ALIGN_DOWN(m->base + m->size, PAGE_SIZE);
+
+		if ((m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS) && end > start)
+			r = set_memory_region(vm0, start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT,
+					      (u64)phys_to_virt(start));
+	}
+	if (!r)
+		r = mmu_map_machine(vm0);
+	for_each_cpu (cpu) {
+		if (!r && (cpu->online || cpu->id == 0)) {
+			cpu->vcpu = create_vcpu(vm0, cpu);
+			r = cpu->vcpu ? 0 : -ENOMEM;
+		}
+	}
+	if (r)
+		stop("VM 0 could not be built: out of memory, a defect of Glasshouse.");
+	msr_init_intercepts(vm0);
+	if (power_init(vm0) || icr_trap(vm0, options.icr == ICR_TRAP))
+		stop("VM 0's devices could not be set up: a defect of Glasshouse.");
+}
+
+static void load_vm0(void)
+{
+	static struct guest_module list[BOOT_MODULES];
+	struct guest_modules modules = {.list = list, .nr = boot_info.nr_modules, .rsdp = rsdp};
+	struct vcpu *vcpu = vm0->vcpus[0];
+
+	for (unsigned i = 0; i < boot_info.nr_modules; i++)
+		list[i] = (struct guest_module){boot_info.modules[i].start, boot_info.modules[i].size,
+						boot_info.modules[i].string};
+	if (boot_info.fb.address && boot_info.fb.type == FB_RGB)
+		modules.fb = &boot_info.fb;
+	if (virt->hardware_enable() || virt->vcpu_load(vcpu))
+		stop("VMX could not be switched on.");
+	virt->vcpu_reset(vcpu, false);
+	if (options.icept == ICEPT_PF)
+		virt->set_pf_intercept(vcpu, true);
+	if (load_guest(vm0, vcpu, &modules))
+		stop("The guest could not be loaded.");
+	vcpu->mp_state = MP_STATE_RUNNABLE;
+}
+
+static void enter_vm0(void)
+{
+	u64 kept = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
+		kept += ALIGN_UP(ours[i].size, PAGE_SIZE);
+	cpuid_report();
+	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx, %zu pages of it free).\n",
+		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
+		(unsigned long long)ours[1].base, pages_left());
+	pr_info("Entering the guest. From here on Glasshouse speaks on COM2 and port E9.\n");
+
+	cpus_ready = 0;
+	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < vm0->nr_vcpus - 1)
+		cpu_relax();
+	console_select(CONSOLE_OURS);
+	icr_vcpu_started(vm0->vcpus[0]);
+	if (vcpu_run(vm0->vcpus[0]) < 0)
+		panic("the guest cannot go on");
+	virt->hardware_disable();
+	for (;;)
+		cpu_halt();
+}
+
+/* On the boot CPU's own stack, with all of our tables in force. */
+static void run_boot_cpu(void)
+{
+	cpus[0]->online = true;
+	virt = &vmx_x86_ops;
+	nmi_handler = vcpu_root_nmi;
+	trap_report = panic_trap;
+	if (virt->hardware_setup())
+		stop("This CPU cannot run a guest (above).");
+	start_cpus();
+	make_vm0();
+	load_vm0();
+	enter_vm0();
+}
+
+void boot_main(u32 magic, u64 mbi, u64 load_base)
+{
+	static struct cpu early; /* for this_cpu() until there is a heap */
+
+	paging_set_image_base(load_base);
+	early.self = &early;
+	wrmsr(MSR_GS_BASE, (u64)&early);
+	idt_init();
+	idt_load();
+	start_consoles();
+	read_boot_info(magic, mbi);
+	read_acpi();
+	take_memory();
+	take_page_tables();
+	cpu_init_registers();
+	find_cpus();
+	desc_load(cpus[0]);
+	call_on_stack(cpus[0]->stack_top, run_boot_cpu);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The multiboot 2 header, and the way from GRUB's 32-bit protected mode to C in long mode.
+ *
+ * What GRUB leaves ("Boot information format, Machine state"): EAX = magic, EBX = physical address
+ * of the boot information; CS, DS.. flat 32-bit; paging and interrupts off; no stack; the image at an
+ * address of GRUB's choice, which only the code itself can find out.
+ *
+ * What this does:
+ *   1. finds out where it is, by a call whose return address lands in a field of the boot
+ *      information that is reserved and zero;
+ *   2. refuses a CPU without long mode, in words, on COM1, port E9 and the screen;
+ *   3. fills the boot page tables: the first 4 GiB at 0 and at DIRECT_BASE, the image at IMAGE_BASE;
+ *   4. turns on PAE, EFER.LME and NXE, paging with write protection;
+ *   5. jumps to 64-bit code, then to where it is linked, and calls
+ *      boot_main(magic, boot information, load address).
+ */
+#include "arch/x86/layout.h"
+
+#define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
+#define TAG_END			0
+#define TAG_INFORMATION_REQUEST 1
+#define TAG_MODULE_ALIGN	6
+#define TAG_RELOCATABLE		10
+#define PREFERENCE_HIGHEST	2
+
+/* What we ask the loader for: command line, loader name, modules, memory map, framebuffer, ACPI, load base. */
+#define MBI_CMDLINE	 1
+#define MBI_LOADER	 2
+#define MBI_MODULE	 3
+#define MBI_MMAP	 6
+#define MBI_FRAMEBUFFER	 8
+#define MBI_ACPI_OLD	 14
+#define MBI_ACPI_NEW	 15
+#define MBI_LOAD_BASE	 21
+
+#define PHYS(sym) ((sym) - IMAGE_BASE)
+
+	.section .multiboot2, "a"
+	.balign 8
+header:
+	.long MULTIBOOT2_HEADER_MAGIC, 0, header_end - header
+	.long -(MULTIBOOT2_HEADER_MAGIC + 0 + (header_end - header))
+
+	/* Optional requests: what is missing we do without, or say so ourselves. */
+	.balign 8
+	.short TAG_INFORMATION_REQUEST, 1
+	.long 40
+	.long MBI_CMDLINE, MBI_LOADER, MBI_MODULE, MBI_MMAP, MBI_FRAMEBUFFER, MBI_ACPI_OLD, MBI_ACPI_NEW
+	.long MBI_LOAD_BASE
+
+	.balign 8
+	.short TAG_MODULE_ALIGN, 0
+	.long 8
+
+	/* As high as possible below 4 GiB: low memory stays as the firmware left it. */
+	.balign 8
+	.short TAG_RELOCATABLE, 0
+	.long 24, 0x100000, 0xffffffff, 4096, PREFERENCE_HIGHEST
+
+	.balign 8
+	.short TAG_END, 0
+	.long 8
+header_end:
+
+	.section .text.boot, "ax"
+	.code32
+	.globl multiboot2_entry
+multiboot2_entry:
+	cli
+	cld
+	/* 1. Where are we? %ebp becomes the physical address of the image. */
+	leal 8(%ebx), %esp
+	call 1f
+1:	popl %ebp
+	movl $0, 4(%ebx)
+	subl $PHYS(1b), %ebp
+	leal PHYS(boot_stack_top)(%ebp), %esp
+	movl %eax, %edi
+	movl %ebx, %esi
+
+	/* 2. Long mode? */
+	leal PHYS(no_long_mode)(%ebp), %edx
+	movl $0x80000000, %eax
+	pushl %edx
+	cpuid
+	popl %edx
+	cmpl $0x80000001, %eax
+	jb refuse
+	movl $0x80000001, %eax
+	pushl %edx
+	cpuid
+	btl $29, %edx
+	popl %edx
+	jnc refuse
+
+	/* 3. The boot page tables; all entries present and writable, large pages below 4 GiB. */
+	leal PHYS(boot_pdpt_low)+3(%ebp), %eax
+	movl %eax, PHYS(boot_pml4)(%ebp)
+	movl %eax, PHYS(boot_pml4)+256*8(%ebp)
+	leal PHYS(boot_pdpt_high)+3(%ebp), %eax
+	movl %eax, PHYS(boot_pml4)+511*8(%ebp)
+	leal PHYS(boot_pd_high)+3(%ebp), %eax
+	movl %eax, PHYS(boot_pdpt_high)+510*8(%ebp)
+	leal PHYS(boot_pt_image)+3(%ebp), %eax
+	movl %eax, PHYS(boot_pd_high)(%ebp)
+
+	leal PHYS(boot_pd_low)+3(%ebp), %eax
+	xorl %ecx, %ecx
+1:	movl %eax, PHYS(boot_pdpt_low)(%ebp,%ecx,8)
+	addl $4096, %eax
+	incl %ecx
+	cmpl $4, %ecx
+	jb 1b
+
+	movl $0x83, %eax
+	xorl %ecx, %ecx
+1:	movl %eax, PHYS(boot_pd_low)(%ebp,%ecx,8)
+	addl $0x200000, %eax
+	incl %ecx
+	cmpl $2048, %ecx
+	jb 1b
+
+	leal 3(%ebp), %eax
+	xorl %ecx, %ecx
+1:	movl %eax, PHYS(boot_pt_image)(%ebp,%ecx,8)
+	addl $4096, %eax
+	incl %ecx
+	cmpl $512, %ecx
+	jb 1b
+
+	/* 4. CR4.PAE; EFER.LME and NXE; CR0.PG and WP. */
+	movl %cr4, %eax
+	orl $0x20, %eax
+	movl %eax, %cr4
+	leal PHYS(boot_pml4)(%ebp), %eax
+	movl %eax, %cr3
+	movl $0xc0000080, %ecx
+	rdmsr
+	orl $0x900, %eax
+	wrmsr
+	movl %cr0, %eax
+	orl $0x80010000, %eax
+	movl %eax, %cr0
+
+	/* 5. To 64 bits, and up. */
+	leal PHYS(boot_gdt)(%ebp), %eax
+	pushl $0
+	pushl %eax
+	pushw $GDT_ENTRIES*8-1
+	lgdt (%esp)
+	leal PHYS(low64)(%ebp), %eax
+	pushl $SEL_CODE64
+	pushl %eax
+	lret
+
+	.code64
+low64:
+	movabsq $high64, %rax
+	jmpq *%rax
+high64:
+	movl $SEL_DATA, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	xorl %eax, %eax
+	movl %eax, %fs
+	movl %eax, %gs
+	leaq boot_stack_top(%rip), %rsp
+	leaq boot_gdtr(%rip), %rax
+	lgdt (%rax)
+	movl %ebp, %edx
+	xorl %ebp, %ebp
+	call boot_main
+	ud2
+
+	.code32
+/*
+ * %edx: the text. Tries COM1 (without waiting for ever on a port that is not there), port E9 and the
+ * first line of the VGA text screen; then stops.
+ */
+refuse:
+	movl %edx, %esi
+	movl $0xb8000, %edi
+2:	lodsb
+	testb %al, %al
+	jz 5f
+	outb %al, $0xe9
+	movb %al, (%edi)
+	movb $0x4f, 1(%edi)
+	addl $2, %edi
+	movb %al, %bl
+	movw $0x3fd, %dx
+	movl $0x10000, %ecx
+3:	inb %dx, %al
+	testb $0x20, %al
+	jnz 4f
+	decl %ecx
+	jnz 3b
+4:	movb %bl, %al
+	movw $0x3f8, %dx
+	outb %al, %dx
+	jmp 2b
+5:	hlt
+	jmp 5b
+
+	.code64
+	.text
+	.globl call_on_stack
+/* void call_on_stack(u64 stack_top, void (*fn)(void)): leaves the boot stack for good. */
+call_on_stack:
+	movq %rdi, %rsp
+	xorl %ebp, %ebp
+	call *%rsi
+	ud2
+
+	.section .rodata, "a"
+no_long_mode:
+	.asciz "Glasshouse: this CPU has no 64-bit mode (CPUID 80000001h:EDX[29] is 0). It needs a 64-bit Intel CPU with VT-x. Stopped.\r\n"
+
+	.section .data, "aw"
+	.balign 8
+boot_gdt:
+	.quad 0
+	.quad 0x00af9b000000ffff	/* SEL_CODE64 */
+	.quad 0x00cf93000000ffff	/* SEL_DATA */
+	.quad 0x00cf9b000000ffff	/* SEL_CODE32 */
+	.quad 0, 0
+boot_gdtr:
+	.short GDT_ENTRIES*8-1
+	.quad boot_gdt
+
+	.section .bss, "aw", @nobits
+	.balign 4096
+	.globl boot_pml4
+boot_pml4:	.skip 4096
+boot_pdpt_low:	.skip 4096
+boot_pd_low:	.skip 4*4096
+boot_pdpt_high: .skip 4096
+boot_pd_high:	.skip 4096
+boot_pt_image:	.skip 4096
+boot_stack:	.skip 16384
+boot_stack_top:
+
+	.section .note.GNU-stack, "", @progbits

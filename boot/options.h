@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Glasshouse's own command line, as values. The words are in the table in options.c, and in docs/options.md.
+ */
+#ifndef GH_BOOT_OPTIONS_H
+#define GH_BOOT_OPTIONS_H
+
+#include "types.h"
+
+enum icr_option { ICR_LIFT, ICR_TRAP };
+enum icept_option { ICEPT_NONE, ICEPT_PF };
+
+struct boot_options {
+	bool strict;	/* stop at an exit that has no handler */
+	unsigned icr;	/* enum icr_option */
+	unsigned icept; /* enum icept_option */
+	unsigned log;	/* enum log_level: what is printed */
+	u64 cpus;	/* at most so many CPUs; 0: all */
+};
+
+/* Read @cmdline into @options; unknown words are named, with the nearest known one, and ignored. */
+void boot_options_parse(struct boot_options *options, const char *cmdline);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 16550 UARTs. Source: National Semiconductor PC16550D, "Registers".
+ */
+#include "drivers/serial.h"
+#include "arch/x86/io.h"
+
+enum { THR = 0, DLL = 0, IER = 1, DLM = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
+
+#define LCR_8N1	  0x03
+#define LCR_DLAB  0x80
+#define FCR_CLEAR 0x07 /* FIFOs on, both emptied */
+#define MCR_READY 0x03 /* DTR, RTS */
+#define LSR_THRE  0x20
+#define LSR_TEMT  0x40
+#define FIFO_SIZE 16
+#define PATIENCE  100000
+
+bool serial_init(u16 port)
+{
+	outb(port + SCRATCH, 0x5a);
+	if (inb(port + SCRATCH) != 0x5a || inb(port + LSR) == 0xff)
+		return false;
+	outb(port + IER, 0);
+	outb(port + LCR, LCR_8N1 | LCR_DLAB);
+	outb(port + DLL, 1);
+	outb(port + DLM, 0);
+	outb(port + LCR, LCR_8N1);
+	outb(port + FCR, FCR_CLEAR);
+	outb(port + MCR, MCR_READY);
+	return true;
+}
+
+static void wait_for(u16 port, u8 bit)
+{
+	for (int i = 0; i < PATIENCE && !(inb(port + LSR) & bit); i++)
+		;
+}
+
+void serial_write(u16 port, const char *s, size_t n)
+{
+	unsigned room = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		/* An empty transmitter takes a FIFO full: one poll for 16 bytes (two are kept for \r). */
+		if (room < 2) {
+			wait_for(port, LSR_THRE);
+			room = FIFO_SIZE;
+		}
+		if (s[i] == '\n') {
+			outb(port + THR, '\r');
+			room--;
+		}
+		outb(port + THR, (u8)s[i]);
+		room--;
+	}
+}
+
+void serial_flush(u16 port)
+{
+	wait_for(port, LSR_TEMT);
+}

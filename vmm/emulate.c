@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decode the instruction at RIP and carry out its memory access.
+ */
+#include "vmm/emulate.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/string.h"
+#include "vmm/guest_mem.h"
+#include "vmm/icr.h"
+#include "vmm/insn.h"
+#include "vmm/unknown.h"
+#include "vmm/virt_ops.h"
+
+#define PF_ERROR_P    1u
+#define PF_ERROR_RSVD 8u
+
+struct access {
+	struct vcpu *vcpu;
+	const struct page_fault *fault;
+	const struct insn_mem *mem;
+};
+
+static enum insn_mode guest_mode(struct vcpu *vcpu)
+{
+	struct segment cs;
+
+	virt->get_segment(vcpu, SEG_CS, &cs);
+	if (cs.ar & BIT(13) && virt->get_sysreg(vcpu, SYSREG_EFER) & EFER_LMA)
+		return INSN_64;
+	return cs.ar & BIT(14) ? INSN_32 : INSN_16;
+}
+
+static void go_on_behind(struct vcpu *vcpu, const struct insn *insn)
+{
+	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + insn->length;
+
+	virt->skip_to(vcpu, insn->mode == INSN_64 ? rip : (u32)rip);
+}
+
+/* Carry out @insn with memory behind @bus. RSP is not among vcpu->regs while the guest is loaded. */
+static int carry_out(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
+		     const struct insn_bus *bus)
+{
+	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS), old = rflags;
+	int r;
+
+	vcpu->regs[VCPU_RSP] = virt->get_sysreg(vcpu, SYSREG_RSP);
+	r = insn_emulate_mem(insn, mem, vcpu->regs, &rflags, bus);
+	if (r < 0)
+		return r;
+	virt->set_sysreg(vcpu, SYSREG_RSP, vcpu->regs[VCPU_RSP]);
+	if (rflags != old)
+		virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
+	if (r == 0)
+		go_on_behind(vcpu, insn);
+	return 0;
+}
+
+static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
+{
+	struct access *a = ctx;
+
+	if (size != 4)
+		return -EINVAL;
+	*value = lapic_read((u32)(a->fault->address & 0xff0));
+	return 0;
+}
+
+static int lapic_bus_write(void *ctx, unsigned size, u64 value)
+{
+	struct access *a = ctx;
+
+	if (size != 4)
+		return -EINVAL;
+	icr_write_mmio(a->vcpu, (u32)(a->fault->address & 0xff0), (u32)value);
+	return 0;
+}
+
+int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	u8 bytes[INSN_MAX_LENGTH];
+	struct insn insn;
+	struct insn_mem mem;
+	struct access access = {vcpu, fault, &mem};
+	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
+
+	if (fault->final &&
+	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)), guest_mode(vcpu)) > 0 &&
+	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS && !carry_out(vcpu, &insn, &mem, &bus))
+		return 1;
+	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
+}
+
+static int hidden_bus_read(void *ctx, unsigned size, u64 *value)
+{
+	struct access *a = ctx;
+	struct segment seg = {0};
+
+	*value = ~0ull;
+	if (a->mem->op != INSN_MOVS)
+		return 0;
+	/* The source is elsewhere, or hidden too. DS, as no one overrides it for this. */
+	if (guest_mode(a->vcpu) != INSN_64)
+		virt->get_segment(a->vcpu, SEG_DS, &seg);
+	if (read_guest_virt(a->vcpu, seg.base + a->vcpu->regs[VCPU_RSI], value, size))
+		*value = ~0ull;
+	return 0;
+}
+
+static int hidden_bus_write(void *ctx, unsigned size, u64 value)
+{
+	(void)ctx;
+	(void)size;
+	(void)value;
+	return 0;
+}
+
+static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	u8 bytes[INSN_MAX_LENGTH];
+	struct insn insn;
+	struct insn_mem mem;
+	struct access access = {vcpu, fault, &mem};
+	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
+
+	if (insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)), guest_mode(vcpu)) <= 0)
+		return handle_unknown(vcpu, "hidden memory written by an instruction that is not understood");
+	/* What else writes there (PUSH, vector stores) is over when its write has gone nowhere. */
+	if (insn_memory_op(&insn, &mem) || carry_out(vcpu, &insn, &mem, &bus))
+		go_on_behind(vcpu, &insn);
+	return 1;
+}
+
+/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that ends there. */
+static int map_void(struct vcpu *vcpu, gpa_t gpa)
+{
+	static void *void_page;
+	static spinlock_t lock;
+	struct ept_mapping map;
+	int r = 0;
+
+	spin_lock(&lock);
+	if (!void_page) {
+		void_page = page_alloc();
+		if (void_page)
+			memset(void_page, 0xff, PAGE_SIZE);
+	}
+	if (!void_page)
+		r = -ENOMEM;
+	else if (!ept_walk(&vcpu->vm->ept, gpa, &map))
+		r = ept_map(&vcpu->vm->ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(void_page), PAGE_SIZE,
+			    EPT_R | EPT_X, MEMTYPE_WB);
+	spin_unlock(&lock);
+	return r;
+}
+
+int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	pr_warn_ratelimited("vCPU %u: guest at RIP %llx %s %llx, which is Glasshouse's: %s", vcpu->id,
+			    (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
+			    fault->write ? "writes to" : "reads",
+			    (unsigned long long)fault->address, fault->write ? "ignored" : "all ones");
+	if (!fault->final && fault->gva_valid) {
+		/* Its page tables seem to be there: entries of all ones have reserved bits set. */
+		write_cr2(fault->gva);
+		queue_exception_e(vcpu, PF_VECTOR, PF_ERROR_P | PF_ERROR_RSVD);
+		return 1;
+	}
+	if (fault->write)
+		return emulate_hidden_write(vcpu, fault);
+	if (map_void(vcpu, fault->address))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	return 1;
+}

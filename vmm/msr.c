@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RDMSR, WRMSR and XSETBV for the guest.
+ */
+#include "vmm/msr.h"
+#include "arch/x86/msr.h"
+#include "lib/log.h"
+#include "vmm/icr.h"
+#include "vmm/virt_ops.h"
+
+#define VMX_MSR_FIRST MSR_IA32_VMX_BASIC
+#define VMX_MSR_LAST  MSR_IA32_VMX_EXIT_CTLS2
+
+void msr_init_intercepts(struct vm *vm)
+{
+	virt->set_msr_intercept(vm, MSR_IA32_FEAT_CTL, true, true);
+	virt->set_msr_intercept(vm, MSR_IA32_UCODE_WRITE, false, true);
+	virt->set_msr_intercept(vm, MSR_IA32_SMM_MONITOR_CTL, false, true);
+	virt->set_msr_intercept(vm, MSR_IA32_APICBASE, false, true);
+	for (u32 msr = VMX_MSR_FIRST; msr <= VMX_MSR_LAST; msr++)
+		virt->set_msr_intercept(vm, msr, true, true);
+}
+
+static bool is_vmx_msr(u32 msr)
+{
+	return msr >= VMX_MSR_FIRST && msr <= VMX_MSR_LAST;
+}
+
+int emulate_rdmsr(struct vcpu *vcpu)
+{
+	u32 msr = (u32)vcpu->regs[VCPU_RCX];
+	u64 value;
+
+	if (is_vmx_msr(msr) || rdmsr_safe(msr, &value))
+		return -EINVAL;
+	/* Locked, and without VMX: as on a machine where it is off in the firmware. */
+	if (msr == MSR_IA32_FEAT_CTL)
+		value &= ~(FEAT_CTL_VMX_ENABLED_INSIDE_SMX | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
+	vcpu->regs[VCPU_RAX] = (u32)value;
+	vcpu->regs[VCPU_RDX] = value >> 32;
+	return 0;
+}
+
+int emulate_wrmsr(struct vcpu *vcpu)
+{
+	u32 msr = (u32)vcpu->regs[VCPU_RCX];
+	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
+
+	switch (msr) {
+	case MSR_IA32_FEAT_CTL:	      /* locked: writes are #GP */
+	case MSR_IA32_SMM_MONITOR_CTL: /* likewise without SMX and VMX */
+		return -EINVAL;
+	case MSR_IA32_UCODE_WRITE:
+		/* It would run with the guest's address in our page tables. */
+		pr_warn_ratelimited("vCPU %u: microcode update by the guest refused: load it from the firmware",
+				    vcpu->id);
+		return 0;
+	case MSR_IA32_APICBASE:
+		if (wrmsr_safe(msr, value))
+			return -EINVAL;
+		icr_apic_base_changed(vcpu, value);
+		return 0;
+	case MSR_X2APIC_ICR:
+		return icr_write_x2apic(vcpu, value);
+	default:
+		return is_vmx_msr(msr) || wrmsr_safe(msr, value) ? -EINVAL : 0;
+	}
+}
+
+/* The CPU checks the value as the SDM says ("XSETBV—Set Extended Control Register"): we let it. */
+int emulate_xsetbv(struct vcpu *vcpu)
+{
+	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
+
+	return xsetbv_safe((u32)vcpu->regs[VCPU_RCX], value) ? -EINVAL : 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What trap_report (arch/x86/trap.h) is set to. panic() itself is in lib/log.h.
+ */
+#ifndef GH_PANIC_H
+#define GH_PANIC_H
+
+#include "arch/x86/trap.h"
+
+void panic_trap(struct trap_frame *frame) __noreturn;
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reset, power-off, sleep.
+ */
+#include "vmm/power.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
+#include "arch/x86/trap.h"
+#include "arch/x86/desc.h"
+#include "drivers/pit.h"
+#include "lib/log.h"
+#include "vmm/virt_ops.h"
+
+#define KBC_COMMAND 0x64
+#define KBC_RESET   0xfe
+#define KBC_PULSE   0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
+#define RESET_PORT  0xcf9
+#define SLP_EN	    BIT(13)
+#define SLP_TYP(v)  ((v) >> 10 & 7)
+
+/* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left behind. */
+static void stop_others(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i] != vcpu)
+			vcpu_make_request(vm->vcpus[i], REQ_STOP);
+	for (int waited = 0; waited < 1000; waited++) {
+		bool all = true;
+
+		for (unsigned i = 0; i < vm->nr_vcpus; i++)
+			if (vm->vcpus[i] != vcpu &&
+			    __atomic_load_n(&vm->vcpus[i]->cpu->in_vmx, __ATOMIC_ACQUIRE))
+				all = false;
+		if (all)
+			return;
+		pit_delay_us(100);
+	}
+	pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
+}
+
+static void leave_virtualisation(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
+		recorder_summary(vcpu->vm->vcpus[i]);
+	stop_others(vcpu);
+	virt->hardware_disable();
+	pr_info("VMX is off on all CPUs.\n");
+}
+
+void vm_reset(struct vcpu *vcpu)
+{
+	const struct acpi_info *acpi = vcpu->vm->acpi;
+	struct desc_ptr empty = {0, 0};
+
+	leave_virtualisation(vcpu);
+	pr_info("Resetting the machine.\n");
+	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
+		outb((u16)acpi->reset_reg.address, acpi->reset_value);
+		pit_delay_us(50000);
+	}
+	outb(RESET_PORT, 0x02);
+	pit_delay_us(50);
+	outb(RESET_PORT, 0x06);
+	pit_delay_us(50000);
+	outb(KBC_COMMAND, KBC_RESET);
+	pit_delay_us(50000);
+	/* The last resort: a fault without an IDT. */
+	asm volatile("lidt %0; int3" : : "m"(empty));
+	for (;;)
+		cpu_halt();
+}
+
+int vm_triple_fault(struct vcpu *vcpu)
+{
+	pr_err("vCPU %u: triple fault at RIP %llx, CR3 %llx: the guest is lost, the machine is reset, as it would be "
+	       "without Glasshouse.\n",
+	       vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
+	       (unsigned long long)virt->get_sysreg(vcpu, SYSREG_CR3));
+	recorder_dump(vcpu, 8);
+	vm_reset(vcpu);
+}
+
+static void pass_through(u16 port, unsigned size, bool in, u32 *value)
+{
+	if (in)
+		*value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+	else if (size == 1)
+		outb(port, (u8)*value);
+	else if (size == 2)
+		outw(port, (u16)*value);
+	else
+		outl(port, *value);
+}
+
+static void kbc_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
+{
+	if (!in && port == KBC_COMMAND && (*value & KBC_PULSE) == KBC_PULSE && !(*value & 1)) {
+		pr_info("vCPU %u: reset by the keyboard controller.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+	pass_through(port, size, in, value);
+}
+
+static void reset_reg_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
+{
+	if (!in && (u8)*value == vcpu->vm->acpi->reset_value) {
+		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+	pass_through(port, size, in, value);
+}
+
+/* ACPI: "PM1 Control Registers". SLP_EN with S5's type switches the machine off; with another one it sleeps. */
+static void pm1_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
+{
+	const struct acpi_info *acpi = vcpu->vm->acpi;
+
+	if (!in && *value & SLP_EN && size >= 2) {
+		if (!acpi->has_s5 || SLP_TYP(*value) == acpi->slp_typa)
+			pr_info("vCPU %u: power off.\n", vcpu->id);
+		else
+			pr_warn("vCPU %u: the machine goes to sleep (type %u). Glasshouse does not wake with it: "
+				"afterwards the guest has the machine to itself.\n",
+				vcpu->id, (unsigned)SLP_TYP(*value));
+		leave_virtualisation(vcpu);
+		pass_through(port, size, in, value);
+		for (;;)
+			cpu_halt();
+	}
+	pass_through(port, size, in, value);
+}
+
+static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)
+{
+	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
+		return 0;
+	return register_pio(vm, &(struct pio_device){(u16)reg->address, 2, "PM1 control", pm1_access});
+}
+
+int power_init(struct vm *vm)
+{
+	const struct acpi_reg *reset = &vm->acpi->reset_reg;
+	int r = register_pio(vm, &(struct pio_device){KBC_COMMAND, 1, "keyboard controller", kbc_access});
+
+	if (!r)
+		r = watch_pm1(vm, &vm->acpi->pm1a_cnt);
+	if (!r)
+		r = watch_pm1(vm, &vm->acpi->pm1b_cnt);
+	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
+	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND)
+		r = register_pio(vm, &(struct pio_device){(u16)reset->address, 1, "reset register", reset_reg_access});
+	return r;
+}

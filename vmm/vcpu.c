@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main execution cycle, and how others get a word in.
+ */
+#include "vmm/vcpu.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "vmm/icr.h"
+#include "vmm/power.h"
+#include "vmm/virt_ops.h"
+#include "vmm/vm.h"
+
+const struct virt_ops *virt;
+
+/* On the vCPU's own CPU: state as after INIT, local APIC included; then wait. SDM: "Processor State After Reset". */
+static void handle_init(struct vcpu *vcpu)
+{
+	virt->vcpu_reset(vcpu, true);
+	lapic_init_reset();
+	vcpu->nmi_pending = 0;
+	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization Protocol Algorithm". */
+	if (!(rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP))
+		__atomic_store_n(&vcpu->mp_state, MP_STATE_INIT_RECEIVED, __ATOMIC_RELEASE);
+}
+
+static void handle_sipi(struct vcpu *vcpu)
+{
+	struct segment cs;
+
+	if (vcpu->mp_state != MP_STATE_INIT_RECEIVED)
+		return;
+	virt->get_segment(vcpu, SEG_CS, &cs);
+	cs.selector = (u16)(vcpu->sipi_vector << 8);
+	cs.base = (u64)vcpu->sipi_vector << 12;
+	virt->set_segment(vcpu, SEG_CS, &cs);
+	virt->set_sysreg(vcpu, SYSREG_RIP, 0);
+	__atomic_store_n(&vcpu->mp_state, MP_STATE_RUNNABLE, __ATOMIC_RELEASE);
+	icr_vcpu_started(vcpu);
+}
+
+/* Returns 1, or 0 when the loop is to end. */
+static int handle_requests(struct vcpu *vcpu)
+{
+	u32 requests = __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_ACQ_REL);
+
+	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
+	if (requests & REQ_STOP)
+		return 0;
+	if (requests & REQ_TRIPLE_FAULT)
+		return vm_triple_fault(vcpu);
+	if (requests & REQ_TLB_FLUSH)
+		virt->flush_tlb(vcpu);
+	if (requests & REQ_INIT)
+		handle_init(vcpu);
+	if (requests & REQ_SIPI)
+		handle_sipi(vcpu);
+	return 1;
+}
+
+/* Hand on an NMI, now or as soon as the guest can take it. */
+static void deliver_nmi(struct vcpu *vcpu)
+{
+	if (vcpu->event.valid || !virt->nmi_allowed(vcpu)) {
+		virt->enable_nmi_window(vcpu);
+		return;
+	}
+	vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_NMI, .vector = NMI_VECTOR};
+	if (__atomic_sub_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL))
+		virt->enable_nmi_window(vcpu);
+}
+
+static int vcpu_enter_guest(struct vcpu *vcpu)
+{
+	int failed;
+
+	if (unlikely(vcpu->nmi_pending))
+		deliver_nmi(vcpu);
+	if (unlikely(vcpu->event.valid))
+		virt->inject_event(vcpu);
+	recorder_enter(&vcpu->recorder);
+	failed = virt->run(vcpu);
+	return virt->handle_exit(vcpu, failed);
+}
+
+/* An NMI in root mode: a kick, or the guest's. Either way the next entry must not last. */
+void vcpu_root_nmi(struct trap_frame *frame)
+{
+	struct vcpu *vcpu = this_cpu()->vcpu;
+
+	(void)frame;
+	if (!vcpu)
+		return;
+	if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
+		queue_nmi(vcpu);
+	virt->enable_nmi_window(vcpu);
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	int r = 1;
+
+	while (r > 0) {
+		if (unlikely(__atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED)))
+			r = handle_requests(vcpu);
+		else if (unlikely(vcpu->mp_state != MP_STATE_RUNNABLE))
+			vcpu_block(vcpu);
+		else
+			r = vcpu_enter_guest(vcpu);
+	}
+	return r;
+}
+
+void vcpu_block(struct vcpu *vcpu)
+{
+	halt_until(&vcpu->wake);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_RELEASE);
+	if (vcpu->cpu == this_cpu())
+		return;
+	__atomic_store_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST);
+	lapic_send_nmi(vcpu->cpu->apic_id);
+}
+
+void vcpu_make_request(struct vcpu *vcpu, u32 request)
+{
+	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_SEQ_CST);
+	vcpu_kick(vcpu);
+}
+
+void vcpu_deliver_init(struct vcpu *vcpu)
+{
+	vcpu_make_request(vcpu, REQ_INIT);
+}
+
+void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
+{
+	/* Only a CPU that waits, or is about to, listens. */
+	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) != MP_STATE_INIT_RECEIVED &&
+	    !(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT))
+		return;
+	vcpu->sipi_vector = vector;
+	vcpu_make_request(vcpu, REQ_SIPI);
+}
+
+void queue_nmi(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->nmi_pending, __ATOMIC_RELAXED) < 2)
+		__atomic_add_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL);
+}
+
+/* SDM: "Interrupt 8—Double Fault Exception (#DF)": the classes of exceptions. */
+static bool is_contributory(u8 vector)
+{
+	return vector == DE_VECTOR || (vector >= TS_VECTOR && vector <= GP_VECTOR) || vector == CP_VECTOR;
+}
+
+static bool makes_double_fault(u8 first, u8 second)
+{
+	if (first == PF_VECTOR)
+		return second == PF_VECTOR || is_contributory(second);
+	return is_contributory(first) && is_contributory(second);
+}
+
+static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
+{
+	struct vcpu_event *event = &vcpu->event;
+
+	if (event->valid && event->type == EVENT_EXCEPTION) {
+		if (event->vector == DF_VECTOR) {
+			vcpu->requests |= REQ_TRIPLE_FAULT;
+			return;
+		}
+		if (makes_double_fault(event->vector, vector)) {
+			vector = DF_VECTOR;
+			has_error_code = true;
+			error_code = 0;
+		}
+	}
+	*event = (struct vcpu_event){.valid = true,
+				     .type = EVENT_EXCEPTION,
+				     .vector = vector,
+				     .has_error_code = has_error_code,
+				     .error_code = error_code};
+}
+
+void queue_exception(struct vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, vector, false, 0);
+}
+
+void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code)
+{
+	queue(vcpu, vector, true, error_code);
+}

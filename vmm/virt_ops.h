@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a vendor's virtualisation offers (KVM: kvm_x86_ops). Everything above this table is free of VMCS words.
+ */
+#ifndef GH_VIRT_OPS_H
+#define GH_VIRT_OPS_H
+
+#include "vmm/vcpu.h"
+
+/* Registers that live with the CPU (in the VMCS) while a guest is loaded. */
+enum sysreg {
+	SYSREG_RIP,
+	SYSREG_RSP,
+	SYSREG_RFLAGS,
+	SYSREG_CR0,
+	SYSREG_CR3,
+	SYSREG_CR4,
+	SYSREG_EFER,
+	SYSREG_DR7,
+};
+
+enum segment_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
+
+/* GDTR and IDTR have base and limit only. */
+struct segment {
+	u64 base;
+	u32 limit;
+	u16 selector;
+	u16 ar; /* access rights as bits 8 to 23 of a descriptor: type, S, DPL, P, AVL, L, D/B, G */
+	bool unusable;
+};
+
+struct virt_ops {
+	const char *name;
+
+	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or -ENODEV, said in words. */
+	int (*hardware_setup)(void);
+	/* Another CPU: can it do the same? 0, or -ENODEV, said in words. */
+	int (*check_processor_compat)(unsigned cpu);
+	/* This CPU: virtualisation on, off. */
+	int (*hardware_enable)(void);
+	void (*hardware_disable)(void);
+
+	int (*vm_init)(struct vm *vm);
+	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
+	/* Make @vcpu this CPU's current one. 0 or negative. */
+	int (*vcpu_load)(struct vcpu *vcpu);
+	/* Registers as after power-up, or after INIT (SDM: "Processor State After Reset"). Loaded vCPU only, as all below. */
+	void (*vcpu_reset)(struct vcpu *vcpu, bool init);
+
+	/* Enter the guest; back at its exit. 0, or not 0 when the CPU refused to enter. The hot path. */
+	int (*run)(struct vcpu *vcpu);
+	/* What to do about the exit: 1 go on, 0 leave the loop, negative: cannot go on. @failed: what run() returned. */
+	int (*handle_exit)(struct vcpu *vcpu, int failed);
+
+	/* Arm vcpu->event for the next entry. */
+	void (*inject_event)(struct vcpu *vcpu);
+	/* Can the guest take an NMI right now? */
+	bool (*nmi_allowed)(struct vcpu *vcpu);
+	/* Exit as soon as the guest can take an NMI. From an NMI handler, too. */
+	void (*enable_nmi_window)(struct vcpu *vcpu);
+
+	u64 (*get_sysreg)(struct vcpu *vcpu, enum sysreg reg);
+	void (*set_sysreg)(struct vcpu *vcpu, enum sysreg reg, u64 value);
+	void (*get_segment)(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
+	void (*set_segment)(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
+
+	/* The instruction that exited is done: go on behind it, as the CPU would. */
+	void (*skip_emulated_instruction)(struct vcpu *vcpu);
+	/* After an instruction of unknown length: @rip is the next one's. */
+	void (*skip_to)(struct vcpu *vcpu, u64 rip);
+
+	/* Accesses to an MSR, or to ports, exit or do not. */
+	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
+	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
+	/* Page faults of the guest exit or do not. */
+	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);
+
+	/* This CPU forgets what it cached of the VM's EPT. */
+	void (*flush_tlb)(struct vcpu *vcpu);
+
+	/* For a panic: everything that is known of the guest. */
+	void (*dump)(struct vcpu *vcpu);
+	const char *(*exit_name)(u32 reason);
+};
+
+/* The one in use; set by main() before hardware_setup. */
+extern const struct virt_ops *virt;
+
+extern const struct virt_ops vmx_x86_ops; /* vmm/vmx/vmx.c */
+
+#endif

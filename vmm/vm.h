@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine: its memory, its vCPUs, and what of its hardware is not passed through.
+ */
+#ifndef GH_VM_H
+#define GH_VM_H
+
+#include "drivers/acpi.h"
+#include "ept/ept.h"
+#include "ept/memtype.h"
+#include "vmm/memmap.h"
+#include "vmm/vcpu.h"
+
+#define VM_MAX_VCPUS 256
+#define VM_MAX_SLOTS 256
+#define VM_MAX_PIO   16
+
+/* Guest memory that is host memory: gfn -> hva -> pfn. Slots do not overlap. */
+struct memory_slot {
+	gfn_t base_gfn;
+	u64 npages;
+	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our direct map */
+};
+
+/* A port device inside the hypervisor. */
+struct pio_device {
+	u16 port;
+	u16 length;
+	const char *name;
+	/* @value: *@value is what was written, or what IN is to return. @port is absolute, @size 1, 2 or 4. */
+	void (*access)(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value);
+};
+
+struct vm {
+	u32 id;
+	struct ept ept;
+	struct mtrr_state mtrr;
+	struct memory_slot slots[VM_MAX_SLOTS];
+	unsigned nr_slots;
+	struct vcpu *vcpus[VM_MAX_VCPUS];
+	unsigned nr_vcpus;
+	struct pio_device pio[VM_MAX_PIO];
+	unsigned nr_pio;
+
+	/* Ours: the guest finds all ones there. */
+	struct mem_range hidden[2];
+	unsigned nr_hidden;
+
+	const struct acpi_info *acpi;
+	struct memmap memmap; /* what the guest is told of memory */
+
+	/* The ICR trap; see vmm/icr.h. */
+	bool icr_trapped;
+	bool icr_keep; /* icr=trap */
+	u32 nr_started;
+	u64 lapic_gpa; /* where the trapped page is */
+
+	void *arch; /* the vendor's: bitmaps and the like */
+};
+
+/* Make an empty VM. Returns NULL when out of memory. */
+struct vm *create_vm(u32 id);
+
+/*
+ * Give the VM @npages of memory at @base_gfn, backed by what lies at the linear address @hva of ours, mapped with the
+ * memory types of the MTRRs. Returns 0, -EEXIST when it overlaps a slot, -ENOSPC, or what ept_map() says.
+ */
+int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva);
+
+/* Make vCPU number vm->nr_vcpus, to run on @cpu. Returns NULL when out of memory. */
+struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
+
+/* Put a device at ports [@port, @port+@length). Accesses to them exit from now on. Returns 0 or -ENOSPC. */
+int register_pio(struct vm *vm, const struct pio_device *device);
+
+/* The slot that holds @gfn, or NULL. */
+struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn);
+
+/* Where guest frame @gfn is in our address space; 0 when it is in no slot. */
+u64 gfn_to_hva(struct vm *vm, gfn_t gfn);
+
+/* The host frame behind @gfn; ~0 when it is in no slot. */
+pfn_t gfn_to_pfn(struct vm *vm, gfn_t gfn);
+
+/* Is [@gpa, @gpa+@size) or a part of it ours? */
+bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size);
+
+#endif

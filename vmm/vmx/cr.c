@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CR0 and CR4. The guest reads and writes them without us, but for the bits that VMX operation
+ * fixes. SDM: "Guest/Host Masks and Read Shadows for CR0 and CR4", "Restrictions on VMX Operation".
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "lib/log.h"
+#include "vmm/guest_mem.h"
+#include "vmm/unknown.h"
+#include "vmm/vmx/vmx.h"
+
+/* Bits that we own: those that must be 1, but for PE and PG where "unrestricted guest" frees them.
+ */
+static u64 cr0_owned(void)
+{
+	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
+
+	return (vmx_capability.cr0_fixed0 & ~free) & 0xffffffff;
+}
+
+u64 vmx_get_cr0(void)
+{
+	u64 mask = cr0_owned();
+
+	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
+}
+
+u64 vmx_get_cr4(void)
+{
+	return (vmread(GUEST_CR4) & ~CR4_VMXE) | (vmread(CR4_READ_SHADOW) & CR4_VMXE);
+}
+
+void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
+{
+	(void)vcpu;
+	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned());
+	vmwrite(CR0_READ_SHADOW, cr0);
+	vmwrite(GUEST_CR0, cr0 | cr0_owned());
+}
+
+void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	(void)vcpu;
+	vmwrite(CR4_GUEST_HOST_MASK, CR4_VMXE);
+	vmwrite(CR4_READ_SHADOW, cr4 & ~CR4_VMXE);
+	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
+}
+
+/* SDM: "Loading PDPTEs": reserved bits set in a present one are #GP. */
+static bool load_pdptes(struct vcpu *vcpu)
+{
+	u64 pdpte[4],
+		reserved = GENMASK(2, 1) | GENMASK(8, 5) | GENMASK(63, vmx_capability.phys_bits);
+
+	if (read_guest(vcpu->vm, vmread(GUEST_CR3) & GENMASK(31, 5), pdpte, sizeof(pdpte)))
+		return false;
+	for (int i = 0; i < 4; i++)
+		if (pdpte[i] & 1 && pdpte[i] & reserved)
+			return false;
+	vmwrite(GUEST_PDPTR0, pdpte[0]);
+	vmwrite(GUEST_PDPTR1, pdpte[1]);
+	vmwrite(GUEST_PDPTR2, pdpte[2]);
+	vmwrite(GUEST_PDPTR3, pdpte[3]);
+	return true;
+}
+
+/*
+ * MOV to CR0 as a whole, for it exits when just one bit is ours. Returns false for #GP.
+ * SDM: "MOV—Move to/from Control Registers", "IA-32e Mode: Activating".
+ */
+static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
+{
+	u64 old = vmx_get_cr0(), efer = vmread(GUEST_IA32_EFER), cr4 = vmread(GUEST_CR4);
+	bool paging_on = cr0 & CR0_PG && !(old & CR0_PG);
+	bool paging_off = !(cr0 & CR0_PG) && old & CR0_PG;
+	bool long_code = vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
+
+	if (cr0 >> 32 || (cr0 & CR0_PG && !(cr0 & CR0_PE)) || (cr0 & CR0_NW && !(cr0 & CR0_CD)))
+		return false;
+	if (!(cr0 & CR0_WP) && cr4 & CR4_CET)
+		return false;
+	if (!vmcs_config.has_unrestricted_guest && (cr0 & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
+		pr_warn_ratelimited(
+			"the guest leaves protected mode or paging, which this CPU cannot do in "
+			"VMX "
+			"operation (no unrestricted guest): #GP to the guest at RIP %llx",
+			(unsigned long long)to_vmx(vcpu)->exit_rip);
+		return false;
+	}
+	if (paging_on && efer & EFER_LME) {
+		if (!(cr4 & CR4_PAE) || long_code ||
+		    (vmread(GUEST_TR_AR_BYTES) & VMX_AR_TYPE_MASK) == VMX_AR_TYPE_BUSY_16_TSS)
+			return false;
+		virt->set_sysreg(vcpu, SYSREG_EFER, efer | EFER_LMA);
+	} else if (paging_off && efer & EFER_LMA) {
+		if (long_code || cr4 & CR4_PCIDE)
+			return false;
+		virt->set_sysreg(vcpu, SYSREG_EFER, efer & ~EFER_LMA);
+	} else if (cr0 & CR0_PG && cr4 & CR4_PAE && !(efer & EFER_LMA) &&
+		   (cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) && !load_pdptes(vcpu)) {
+		return false;
+	}
+	/* ET reads as 1, whatever is written; reserved bits are dropped. */
+	cr0 = (cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | 0x3full)) | CR0_ET;
+	vmx_set_cr0(vcpu, cr0);
+	/* CD and NW are not loaded at VM entry: the CPU has them from here. */
+	if ((cr0 ^ read_cr0()) & (CR0_CD | CR0_NW))
+		write_cr0((read_cr0() & ~(CR0_CD | CR0_NW)) | (cr0 & (CR0_CD | CR0_NW)));
+	if (vmcs_config.has_vpid && (cr0 ^ old) & (CR0_PG | CR0_WP))
+		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
+						       : VMX_VPID_EXTENT_ALL_CONTEXT,
+			(u16)(vcpu->id + 1), 0);
+	return true;
+}
+
+static u64 read_register(struct vcpu *vcpu, unsigned reg)
+{
+	u64 value = reg == VCPU_RSP ? vmread(GUEST_RSP) : vcpu->regs[reg];
+
+	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
+}
+
+/* CR3 and CR8 do not exit; of CR4 only VMXE does, and the guest has no VMX. */
+int handle_cr(struct vcpu *vcpu)
+{
+	u64 qual = to_vmx(vcpu)->exit_qualification;
+	unsigned cr = CONTROL_REG_ACCESS_NUM(qual);
+	bool ok = false;
+
+	switch (CONTROL_REG_ACCESS_TYPE(qual)) {
+	case CR_TYPE_MOV_TO_CR:
+		if (cr == 0)
+			ok = mov_to_cr0(vcpu, read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
+		else if (cr != 4)
+			return handle_unknown(vcpu, "control register access");
+		break;
+	case CR_TYPE_CLTS:
+		ok = mov_to_cr0(vcpu, vmx_get_cr0() & ~CR0_TS);
+		break;
+	case CR_TYPE_LMSW: {
+		/* LMSW can set PE, not clear it. */
+		u64 cr0 = vmx_get_cr0();
+
+		ok = mov_to_cr0(vcpu, (cr0 & ~0xeull) | (CONTROL_REG_LMSW_SOURCE(qual) & 0xf));
+		break;
+	}
+	default:
+		return handle_unknown(vcpu, "control register access");
+	}
+	if (ok)
+		vmx_skip_emulated_instruction(vcpu);
+	else
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	return 1;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VM entry that failed, explained: the CPU gives a number, we check its rules in software and
+ * name the one that is broken.
+ */
+#include "arch/x86/msr.h"
+#include "lib/log.h"
+#include "vmm/vmx/entry_check.h"
+#include "vmm/vmx/vmx.h"
+
+static u64 get_field(u64 field)
+{
+	u64 value;
+
+	vmread_safe(field, &value);
+	return value;
+}
+
+static void report_rule(void *ctx, const char *section, const char *rule, u64 field, u64 value)
+{
+	const struct vmcs_field_info *info = vmcs_field_by_encoding(field);
+
+	(void)ctx;
+	pr_err("  broken: %s (SDM: \"%s\"): %s is %llx\n", rule, section, info ? info->name : "?",
+	       (unsigned long long)value);
+}
+
+void vmx_explain_entry_failure(struct vcpu *vcpu)
+{
+	u32 reason = to_vmx(vcpu)->exit_reason;
+
+	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
+		pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
+		       exit_reason_name(reason),
+		       (unsigned long long)to_vmx(vcpu)->exit_qualification);
+	} else {
+		u32 error = (u32)get_field(VM_INSTRUCTION_ERROR);
+
+		/* VMLAUNCH is tried after VMRESUME, so 4 means that VMRESUME did not like the
+		 * fields. */
+		pr_err("CPU %u: VM entry failed: VM-instruction error %u: %s.\n", vcpu->cpu->id,
+		       error,
+		       error == VMXERR_VMLAUNCH_NONCLEAR_VMCS
+			       ? "invalid control or host-state field (found by VMRESUME)"
+			       : vm_instruction_error_text(error));
+	}
+	if (!vmx_entry_check(&vmx_capability, get_field, report_rule, NULL))
+		pr_err("  None of the rules that Glasshouse knows is broken.\n");
+}

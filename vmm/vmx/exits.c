@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmx_handle_exit and the table behind it: one short function for each basic exit reason that VM 0
+ * can cause. What an instruction then means is decided above, where it is not a matter of VT-x.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "lib/log.h"
+#include "vmm/cpuid.h"
+#include "vmm/icr.h"
+#include "vmm/io.h"
+#include "vmm/mmu.h"
+#include "vmm/msr.h"
+#include "vmm/power.h"
+#include "vmm/unknown.h"
+#include "vmm/vmx/vmx.h"
+
+/*
+ * The exit came while an event was being delivered: it is delivered again. SDM: "IDT-Vectoring
+ * Information". An exception that is queued later is merged with it.
+ */
+static void vmx_complete_event(struct vcpu *vcpu, u64 info)
+{
+	struct vcpu_event *event = &vcpu->event;
+
+	*event = (struct vcpu_event){.valid = true, .vector = (u8)info};
+	switch (info & INTR_INFO_INTR_TYPE_MASK) {
+	case INTR_TYPE_NMI_INTR:
+		event->type = EVENT_NMI;
+		/* It comes again, so it must not be blocked by itself. */
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI);
+		break;
+	case INTR_TYPE_EXT_INTR:
+		event->type = EVENT_EXT_INTR;
+		break;
+	case INTR_TYPE_SOFT_INTR:
+		event->type = EVENT_SOFT_INTR;
+		break;
+	case INTR_TYPE_SOFT_EXCEPTION:
+		event->type = EVENT_SOFT_EXCEPTION;
+		break;
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+		event->type = EVENT_PRIV_EXCEPTION;
+		break;
+	default:
+		event->type = EVENT_EXCEPTION;
+		break;
+	}
+	if (event->type >= EVENT_SOFT_INTR)
+		event->insn_len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
+	if (info & INTR_INFO_DELIVER_CODE_MASK) {
+		event->has_error_code = true;
+		event->error_code = (u32)vmread(IDT_VECTORING_ERROR_CODE);
+	}
+}
+
+/*
+ * An NMI exit blocks NMIs until the next IRET, as an NMI's delivery does. SDM: "Changes to
+ * Instruction Behavior in VMX Non-Root Operation" leaves that IRET to us.
+ */
+static void unblock_nmis(void)
+{
+	asm volatile("mov %%ss, %%eax\n\t"
+		     "mov %%rsp, %%rdx\n\t"
+		     "push %%rax\n\t"
+		     "push %%rdx\n\t"
+		     "pushfq\n\t"
+		     "mov %%cs, %%eax\n\t"
+		     "push %%rax\n\t"
+		     "lea 1f(%%rip), %%rax\n\t"
+		     "push %%rax\n\t"
+		     "iretq\n"
+		     "1:"
+		     :
+		     :
+		     : "rax", "rdx", "memory", "cc");
+}
+
+static bool is_page_fault(u32 intr_info)
+{
+	return (intr_info & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
+	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
+}
+
+/* Exception or NMI. Of exceptions only #PF can be asked for (icept=pf). */
+static int handle_exception(struct vcpu *vcpu)
+{
+	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
+
+	/* An IRET that met the exception had unblocked NMIs already: it will run again. */
+	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
+	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) | GUEST_INTR_STATE_NMI);
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
+		unblock_nmis();
+		if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
+			queue_nmi(vcpu);
+		return 1;
+	}
+	if (is_page_fault(info)) {
+		struct page_fault fault = {
+			.kind = FAULT_GUEST_PAGING,
+			.address = to_vmx(vcpu)->exit_qualification,
+			.error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE),
+		};
+
+		return mmu_page_fault(vcpu, &fault);
+	}
+	return handle_unknown(vcpu, "exception that nobody asked for");
+}
+
+static int handle_ept_violation(struct vcpu *vcpu)
+{
+	u64 qual = to_vmx(vcpu)->exit_qualification;
+	struct page_fault fault = {
+		.kind = FAULT_SECOND_LEVEL,
+		.address = vmread(GUEST_PHYSICAL_ADDRESS),
+		.write = qual & EPT_VIOLATION_ACC_WRITE,
+		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
+		.gva_valid = qual & EPT_VIOLATION_GVA_IS_VALID,
+		.final = qual & EPT_VIOLATION_GVA_TRANSLATED,
+	};
+
+	if (fault.gva_valid)
+		fault.gva = vmread(GUEST_LINEAR_ADDRESS);
+	/* As in handle_exception(). */
+	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
+	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) | GUEST_INTR_STATE_NMI);
+	return mmu_page_fault(vcpu, &fault);
+}
+
+static int handle_ept_misconfig(struct vcpu *vcpu)
+{
+	gpa_t gpa = vmread(GUEST_PHYSICAL_ADDRESS);
+	struct ept_mapping map;
+
+	ept_walk(&vcpu->vm->ept, gpa, &map);
+	pr_err("EPT misconfiguration at guest-physical %llx: entry %llx at level %d. A defect of "
+	       "Glasshouse: "
+	       "please report it.\n",
+	       (unsigned long long)gpa, (unsigned long long)map.entry, map.level);
+	return -EIO;
+}
+
+static int handle_io(struct vcpu *vcpu)
+{
+	u64 qual = to_vmx(vcpu)->exit_qualification;
+	struct pio_access io = {
+		.port = IO_QUAL_PORT(qual),
+		.size = IO_QUAL_SIZE(qual),
+		.in = qual & IO_QUAL_IN,
+		.string = qual & IO_QUAL_STRING,
+		.rep = qual & IO_QUAL_REP,
+		.gva = qual & IO_QUAL_STRING ? vmread(GUEST_LINEAR_ADDRESS) : 0,
+	};
+
+	return emulate_pio(vcpu, &io);
+}
+
+static int handle_cpuid(struct vcpu *vcpu)
+{
+	emulate_cpuid(vcpu);
+	vmx_skip_emulated_instruction(vcpu);
+	return 1;
+}
+
+static int handle_rdmsr(struct vcpu *vcpu)
+{
+	if (emulate_rdmsr(vcpu))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	else
+		vmx_skip_emulated_instruction(vcpu);
+	return 1;
+}
+
+static int handle_wrmsr(struct vcpu *vcpu)
+{
+	if (emulate_wrmsr(vcpu))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	else
+		vmx_skip_emulated_instruction(vcpu);
+	return 1;
+}
+
+static int handle_xsetbv(struct vcpu *vcpu)
+{
+	if (emulate_xsetbv(vcpu))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	else
+		vmx_skip_emulated_instruction(vcpu);
+	return 1;
+}
+
+/* INVD would throw away what we have written: memory gets it instead. No guest can tell the two
+ * apart by right. */
+static int handle_invd(struct vcpu *vcpu)
+{
+	wbinvd();
+	vmx_skip_emulated_instruction(vcpu);
+	return 1;
+}
+
+/* The guest has no VMX and no SMX: these do not exist. */
+static int handle_undefined(struct vcpu *vcpu)
+{
+	queue_exception(vcpu, UD_VECTOR);
+	return 1;
+}
+
+static int handle_nmi_window(struct vcpu *vcpu)
+{
+	vmx_set_cpu_based(to_vmx(vcpu), 0, CPU_BASED_NMI_WINDOW_EXITING);
+	return 1; /* vcpu_enter_guest() delivers what waits */
+}
+
+static int handle_triple_fault(struct vcpu *vcpu)
+{
+	return vm_triple_fault(vcpu);
+}
+
+/* INIT came while the guest ran: the CPU kept it from resetting anything. */
+static int handle_init_signal(struct vcpu *vcpu)
+{
+	vcpu_deliver_init(vcpu);
+	return 1;
+}
+
+/* The CPU was in the wait-for-SIPI state. */
+static int handle_sipi_signal(struct vcpu *vcpu)
+{
+	vcpu_deliver_sipi(vcpu, (u8)to_vmx(vcpu)->exit_qualification);
+	return 1;
+}
+
+int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
+	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
+	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
+	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
+	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
+	[EXIT_REASON_NMI_WINDOW] = handle_nmi_window,
+	[EXIT_REASON_CPUID] = handle_cpuid,
+	[EXIT_REASON_GETSEC] = handle_undefined,
+	[EXIT_REASON_INVD] = handle_invd,
+	[EXIT_REASON_RSM] = handle_undefined,
+	[EXIT_REASON_VMCALL] = handle_undefined,
+	[EXIT_REASON_VMCLEAR] = handle_undefined,
+	[EXIT_REASON_VMLAUNCH] = handle_undefined,
+	[EXIT_REASON_VMPTRLD] = handle_undefined,
+	[EXIT_REASON_VMPTRST] = handle_undefined,
+	[EXIT_REASON_VMREAD] = handle_undefined,
+	[EXIT_REASON_VMRESUME] = handle_undefined,
+	[EXIT_REASON_VMWRITE] = handle_undefined,
+	[EXIT_REASON_VMOFF] = handle_undefined,
+	[EXIT_REASON_VMON] = handle_undefined,
+	[EXIT_REASON_INVEPT] = handle_undefined,
+	[EXIT_REASON_INVVPID] = handle_undefined,
+	[EXIT_REASON_VMFUNC] = handle_undefined,
+	[EXIT_REASON_CR_ACCESS] = handle_cr,
+	[EXIT_REASON_IO_INSTRUCTION] = handle_io,
+	[EXIT_REASON_MSR_READ] = handle_rdmsr,
+	[EXIT_REASON_MSR_WRITE] = handle_wrmsr,
+	[EXIT_REASON_EPT_VIOLATION] = handle_ept_violation,
+	[EXIT_REASON_EPT_MISCONFIG] = handle_ept_misconfig,
+	[EXIT_REASON_XSETBV] = handle_xsetbv,
+};
+
+int vmx_handle_exit(struct vcpu *vcpu, int failed)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u32 reason = (u32)vmread(VM_EXIT_REASON), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
+	u64 vectoring;
+
+	vmx->exit_reason = reason;
+	vmx->exit_qualification = vmread(EXIT_QUALIFICATION);
+	vmx->exit_rip = vmread(GUEST_RIP);
+	if (unlikely(failed || reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vmx_explain_entry_failure(vcpu);
+		return -EIO;
+	}
+	recorder_record(&vcpu->recorder, reason, vmx->exit_qualification, vmx->exit_rip);
+
+	vectoring = vmread(IDT_VECTORING_INFO_FIELD);
+	if (unlikely(vectoring & INTR_INFO_VALID_MASK))
+		vmx_complete_event(vcpu, vectoring);
+	if (likely(basic < NR_EXIT_REASONS && vmx_exit_handlers[basic]))
+		return vmx_exit_handlers[basic](vcpu);
+	return handle_unknown(vcpu, exit_reason_name(reason));
+}
