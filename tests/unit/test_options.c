@@ -112,6 +112,8 @@ static void test_bad(void **state)
 	refused("srtict", "\"srtict\"", "\"strict\"");
 	refused("CPUS=3", "\"CPUS\"", "\"cpus\"");
 	refused("consol=com1", "\"consol\"", "\"console\"");
+	refused("pcbpt=pf", "\"pcbpt\"", "\"icept\"");
+	refused("iorict", "\"iorict\"", "\"strict\"");
 	refused("=3", "option \"\"", "is \"");
 	refused("icept=pg", "\"pg\" is not allowed", "none, pf or all");
 	refused("icept", "it needs a value", "none, pf or all");

@@ -77,7 +77,7 @@ static void test_compare(void **state)
 static void test_strings(void **state)
 {
 	const char *text = "glasshouse";
-	char buf[8];
+	char buf[8], *exact;
 
 	(void)state;
 	assert_int_equal(strlen(""), 0);
@@ -95,6 +95,10 @@ static void test_strings(void **state)
 	assert_string_equal(buf, "abc");
 	assert_int_equal(strlcpy(buf, "1234567", sizeof(buf)), 7);
 	assert_string_equal(buf, "1234567");
+	exact = malloc(8);
+	assert_int_equal(strlcpy(exact, "12345678", 8), 8);
+	assert_string_equal(exact, "1234567");
+	free(exact);
 	assert_int_equal(strlcpy(buf, "abc", 1), 3);
 	assert_string_equal(buf, "");
 }
