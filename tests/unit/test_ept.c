@@ -346,7 +346,7 @@ static void check_leaves(const struct ept *ept)
 /* A range in pages of a stretch, often with round borders. */
 static void random_range(u64 *seed, u64 *first, u64 *count)
 {
-	static const u64 round[] = {1, 1, 16, 512, 512, 4096, 512 * 512};
+	static const u64 round[] = {1, 1, 16, 512, 512, 4096, 262144};
 	u64 to = round[rand_below(seed, ARRAY_SIZE(round))], borders;
 
 	*first = rand_below(seed, PAGES);
@@ -358,7 +358,7 @@ static void random_range(u64 *seed, u64 *first, u64 *count)
 	borders = rand_below(seed, 8); /* the whole 1 GiB page in it, now and then */
 	if (borders == 0) {
 		*first = 512;
-		*count = 512 * 512;
+		*count = 262144;
 	}
 	*count = MIN(*count, PAGES - *first);
 }
