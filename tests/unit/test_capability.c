@@ -176,10 +176,13 @@ static void dependencies_are_honoured(void **state)
 	(void)state;
 	cap.ctl[VMX_EXIT] &= ~(VM_EXIT_SAVE_IA32_PAT << 32);
 	cap.ctl[VMX_ENTRY] &= ~(VM_ENTRY_LOAD_CET_STATE << 32);
+	cap.ctl[VMX_EXIT] |= VM_EXIT_LOAD_PKRS << 32;
 	cap.ept_vpid &= ~VMX_VPID_INVVPID_BIT;
 	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-	assert_false(c.has_pat || c.has_cet || c.has_vpid || c.has_invvpid_all);
-	assert_int_equal(c.vmexit_ctrl & (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_CET_STATE), 0);
+	assert_false(c.has_pat || c.has_cet || c.has_pkrs || c.has_vpid || c.has_invvpid_all);
+	assert_int_equal(c.vmexit_ctrl & (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_CET_STATE |
+					  VM_EXIT_LOAD_PKRS),
+			 0);
 	assert_int_equal(c.vmentry_ctrl & VM_ENTRY_LOAD_IA32_PAT, 0);
 	assert_int_equal(c.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_VPID, 0);
 

@@ -202,6 +202,8 @@ static void honour_dependencies(const struct vmx_capability *cap, struct vmcs_co
 	out->has_cet =
 		keep_all_or_none(exit, VM_EXIT_LOAD_CET_STATE, entry, VM_ENTRY_LOAD_CET_STATE);
 
+	out->has_pkrs = keep_all_or_none(exit, VM_EXIT_LOAD_PKRS, entry, VM_ENTRY_LOAD_PKRS);
+
 	/* A VPID whose mappings cannot be forgotten would be worse than none. */
 	out->has_invvpid_single = (cap->ept_vpid & VMX_VPID_INVVPID_BIT) &&
 				  (cap->ept_vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT);

@@ -56,6 +56,7 @@ struct vmcs_config {
 	bool has_pat;               /* IA32_PAT is switched at entries and exits */
 	bool has_bndcfgs;           /* likewise IA32_BNDCFGS */
 	bool has_cet;               /* likewise S_CET, SSP, INTERRUPT_SSP_TABLE */
+	bool has_pkrs;              /* likewise IA32_PKRS */
 	bool has_preemption_timer;  /* may be switched on */
 	bool has_monitor_trap_flag; /* may be switched on */
 	bool has_wait_sipi;         /* activity state wait-for-SIPI */
