@@ -113,7 +113,28 @@ build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
 	$(say) CPIO $@
 	tools/mkinitramfs $@
 
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img
+# Guests of our own: each folder of guests/ but lib and initramfs is a flat image, see guests/lib.
+OWN_GUESTS := $(filter-out lib initramfs,$(notdir $(patsubst %/,%,$(wildcard guests/*/))))
+GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
+GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
+	guests/$1/*.[cS])) lib/print.c lib/string.c)
+
+build/guest/obj/%.o: % build/flags | setup-build
+	$(say) CC $<
+	mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+define own_guest
+build/guest/$1.img: $(call GUEST_OBJECTS,$1) guests/lib/guest.ld
+	$(say) LD $$@
+	$(LD) -nostdlib -z noexecstack -T guests/lib/guest.ld -o build/guest/$1.elf \
+		$(call GUEST_OBJECTS,$1)
+	objcopy -O binary build/guest/$1.elf $$@
+endef
+$(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
+-include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
+
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img $(OWN_GUESTS:%=build/guest/%.img)
 
 ## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
 .PHONY: iso

@@ -21,7 +21,7 @@ BOCHSRC = """\
 plugin_ctrl: speaker=0, parallel=0, gameport=0
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
-cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
 memory: guest={memory}, host={memory}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
@@ -51,11 +51,12 @@ class Machine:
     model: str = "corei7_skylake_x"
     cpus: int = 1
     memory: int = 512
+    ignore_bad_msrs: bool = True  # unknown MSRs read as 0, as Linux likes it, instead of #GP
 
     def bochsrc(self, com1):
         """The configuration file, with `com1` as the serial port's options."""
         return BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
-                              iso=Path(self.iso).resolve(), com1=com1)
+                              iso=Path(self.iso).resolve(), com1=com1, bad_msrs=int(self.ignore_bad_msrs))
 
 
 def models():

@@ -61,9 +61,7 @@ static void write_all_ways(volatile uint8_t *p)
 	*(volatile uint64_t *)p = 0x123456789abcdef0;
 	asm volatile("movl $0, %0" : "=m"(*(volatile uint32_t *)p));
 	asm volatile("lock xaddq %0, %1" : "+r"(count), "+m"(*(volatile uint64_t *)p));
-	asm volatile("lock cmpxchgq %2, %1"
-		     : "+a"(old), "+m"(*(volatile uint64_t *)p)
-		     : "r"(0ull));
+	asm volatile("lock cmpxchgq %2, %1" : "+a"(old), "+m"(*(volatile uint64_t *)p) : "r"(0ull));
 	asm volatile("xchgq %0, %1" : "+r"(old), "+m"(*(volatile uint64_t *)p));
 	asm volatile("movdqu %1, %%xmm0; movdqu %%xmm0, %0"
 		     : "=m"(*(volatile uint64_t(*)[2])p)
@@ -115,13 +113,14 @@ int main(int argc, char **argv)
 		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read", start + at);
 		*(volatile uint64_t *)(base + at + 8) = 0;
 	}
-	for (uint64_t at = 0; at < size; at += size > 64 * 4096 ? size / 8 : 4096) {
+	for (uint64_t at = 0; at<size; at += size> 64 * 4096 ? size / 8 : 4096) {
 		read_all_ways(base + at + 64, start + at + 64);
 		write_all_ways(base + at + 64);
 		read_all_ways(base + at + 64, start + at + 64);
 	}
 	for (uint64_t at = 0; at < size; at += 4096)
-		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read after writes", start + at);
+		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read after writes",
+		      start + at);
 	/* An access over the boundary of two pages. */
 	check(*(volatile uint64_t *)(base + 4092) == ~0ull, "read over a page's end", start + 4092);
 

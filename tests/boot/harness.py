@@ -125,7 +125,8 @@ def tap(text):
     return [name for _, _, name in lines]
 
 
-def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0):
+def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
+         ignore_bad_msrs=True):
     """Boots `spec` (see mkiso) in Bochs; `name` is the folder's under build/boot. Returns a Run.
 
     A reset beyond `resets` ends the machine; with any, there is no limit of ticks.
@@ -133,7 +134,7 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     iso = mkiso.make_iso(folder / "boot.iso", spec)
-    machine = bochs.Machine(iso, model, cpus, memory)
+    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs)
     commands = bochs.script(0 if resets else ticks, resets)
     process, serial = bochs.start(machine, folder, commands)
     return Run(folder, process, serial, SECONDS, resets)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The groups of conformance tests, each run on each CPU.
+ */
+#ifndef CONFORMANCE_H
+#define CONFORMANCE_H
+
+#include "guests/lib/guest.h"
+
+/* We are under Glasshouse. */
+extern bool hosted;
+
+void check_features(unsigned cpu);          /* CPUID, instructions of VMX */
+void check_msrs(unsigned cpu);              /* RDMSR, WRMSR */
+void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
+void check_state(unsigned cpu);             /* what an exit must not change */
+void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
+void check_memory(unsigned cpu);            /* page faults, our own memory */
+
+#endif

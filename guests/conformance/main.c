@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The conformance guest: does a CPU under Glasshouse do what the SDM says? It runs without
+ * Glasshouse too; what exists only under it is skipped there then.
+ *
+ * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), end=triple (a triple
+ * fault for an end).
+ */
+#include "guests/conformance/conformance.h"
+
+#include "arch/x86/cpu.h"
+
+bool hosted;
+
+static const char *mode;
+
+static void check_cpu(unsigned cpu)
+{
+	check_features(cpu);
+	check_msrs(cpu);
+	check_control_registers(cpu);
+	check_state(cpu);
+	check_events(cpu);
+	check_memory(cpu);
+}
+
+/* Starts another CPU; what it starts with is as in the SDM's table for INIT. */
+static void start_cpu(unsigned cpu)
+{
+	struct ap_state s = {0};
+
+	ok(ap_boot(cpu, &s), "cpu %u: starts by INIT-SIPI (%s)", cpu, mode);
+	ok(s.cs == AP_BASE >> 4, "cpu %u: CS is the vector's", cpu);
+	ok(s.ds == 0, "cpu %u: DS is 0", cpu);
+	if (hosted)
+		ok(s.edx == cpuid(1, 0).eax, "cpu %u: EDX is the CPU's signature", cpu);
+	else
+		skip("Bochs leaves 0", "cpu %u: EDX is the CPU's signature", cpu);
+	ok((s.cr0 & ~(CR0_CD | CR0_NW)) == CR0_ET, "cpu %u: CR0 is 10h but for CD and NW", cpu);
+	ok(s.cr4 == 0, "cpu %u: CR4 is 0", cpu);
+	ok(s.eflags == 2, "cpu %u: EFLAGS is 2", cpu);
+}
+
+static void triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed none = {0, 0};
+
+	say("# triple fault\n");
+	wait_ticks(1000000);
+	asm volatile("lidt %0; int3" : : "m"(none));
+}
+
+void guest_main(void)
+{
+	const char *apic = param("apic"), *end = param("end");
+	unsigned cpus = (unsigned)param_number("cpus", 1);
+	bool x2 = apic && apic[0] == 'x' && apic[1] == '2';
+
+	hosted = under_glasshouse();
+	mode = x2 ? "x2APIC" : "xAPIC";
+	say("# conformance %s Glasshouse, %u CPUs\n", hosted ? "under" : "without", cpus);
+	if (x2 && !(cpuid(1, 0).ecx & BIT(21)))
+		bail_out("this CPU has no x2APIC");
+	apic_init(x2);
+
+	check_cpu(0);
+	for (u64 round = 0; round <= param_number("again", 0); round++) {
+		for (unsigned cpu = 1; cpu < cpus; cpu++) {
+			start_cpu(cpu);
+			ok(ap_run(cpu, check_cpu), "cpu %u: has done its tests", cpu);
+		}
+	}
+	ok(apic_id() == 0, "and the first CPU goes on");
+	plan();
+	if (end && end[0] == 't')
+		triple_fault();
+}

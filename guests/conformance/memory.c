@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page faults, to the last bit; and the memory that is not the guest's. SDM: "Page-Fault
+ * Exceptions", "Interrupt 14: Page-Fault Exception (#PF)".
+ */
+#include "guests/conformance/conformance.h"
+
+#include "arch/x86/cpu.h"
+
+#define PF_P    BIT(0)
+#define PF_W    BIT(1)
+#define PF_RSVD BIT(3)
+#define PF_I    BIT(4)
+
+/* The 512 pages of 4 KiB from 4 GiB on are ours to play with. */
+#define PLAY 0x100000000ull
+
+extern u64 pdpt[512];
+static u64 pd_play[512] __aligned(4096), pt_play[512] __aligned(4096);
+static u8 page[8192] __aligned(4096);
+
+static void set_page(unsigned i, u64 entry)
+{
+	pdpt[4] = (u64)pd_play + 7;
+	pd_play[0] = (u64)pt_play + 7;
+	pt_play[i] = entry;
+	invlpg(PLAY + i * 4096ull);
+}
+
+static bool faults(u64 vector, u64 address, u64 code)
+{
+	return vector == PF_VECTOR && trap.cr2 == address && trap.error == code;
+}
+
+#define TRY_READ(a)  TRY("movb (%0), %%al", : : "r"(a) : "r11", "rax", "memory")
+#define TRY_WRITE(a) TRY("movb $0x77, (%0)", : : "r"(a) : "r11", "memory")
+#define TRY_RUN(a)   TRY("call *%0", : : "r"(a) : "r11", "rax", "memory")
+
+static void check_page_faults(unsigned cpu)
+{
+	u64 at = PLAY + 0x123, cr0 = read_cr0();
+	u64 here = (u64)page, rsp_before, rsp_after;
+
+	page[0x123] = 0xc3;
+	set_page(0, 0);
+	set_page(1, here + 0x1000 + 3);
+	ok(faults(TRY_READ(at), at, 0), "cpu %u: #PF: read of nothing", cpu);
+	ok(faults(TRY_WRITE(at), at, PF_W), "cpu %u: #PF: write to nothing", cpu);
+	set_page(0, here + 1);
+	write_cr0(cr0 | CR0_WP);
+	ok(TRY_READ(at) == NO_TRAP, "cpu %u: a read-only page can be read", cpu);
+	ok(faults(TRY_WRITE(at), at, PF_P | PF_W), "cpu %u: #PF: write to a read-only page", cpu);
+	write_cr0(cr0 & ~CR0_WP);
+	ok(TRY_WRITE(at) == NO_TRAP && page[0x123] == 0x77,
+	   "cpu %u: without CR0.WP it can be written", cpu);
+	write_cr0(cr0);
+	page[0x123] = 0xc3;
+	set_page(0, here + 3 + BIT(63));
+	asm volatile("mov %%rsp, %0" : "=r"(rsp_before));
+	ok(faults(TRY_RUN(at), at, PF_P | PF_I), "cpu %u: #PF: execution of data", cpu);
+	asm volatile("mov %%rsp, %0" : "=r"(rsp_after));
+	/* The CALL had pushed its return address. */
+	asm volatile("add %0, %%rsp" : : "r"(rsp_before - rsp_after) : "memory");
+	set_page(0, here + 3 + BIT(51));
+	ok(faults(TRY_READ(at), at, PF_P | PF_RSVD), "cpu %u: #PF: a reserved bit", cpu);
+	/* 8 bytes over the end of a page that is there into one that is not. */
+	set_page(0, here + 3);
+	set_page(1, 0);
+	ok(faults(TRY("movq (%0), %%rax",
+		      :
+		      : "r"(PLAY + 0xffc)
+		      : "r11", "rax", "memory"),
+		  PLAY + 0x1000, 0),
+	   "cpu %u: #PF: the second half of a read", cpu);
+	set_page(0, 0);
+}
+
+/* Many page faults: each fills a page table entry, as an OS does. */
+static void check_demand_paging(unsigned cpu)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < 512; i++)
+		set_page(i, 0);
+	for (unsigned i = 0; i < 512; i++) {
+		u64 at = PLAY + i * 4096ull;
+
+		if (faults(TRY_WRITE(at), at, PF_W)) {
+			set_page(i, (u64)page + 3);
+			sum += TRY_WRITE(at) == NO_TRAP;
+		}
+	}
+	ok(sum == 512, "cpu %u: 512 pages on demand", cpu);
+	for (unsigned i = 0; i < 512; i++)
+		set_page(i, 0);
+}
+
+/* The reserved range of RAM between 16 MiB and 3 GiB is Glasshouse's, in Bochs. */
+static const struct e820_entry *hole(void)
+{
+	const struct e820_entry *e;
+
+	for (unsigned i = 0; (e = e820_entry(i)); i++)
+		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3))
+			return e;
+	return NULL;
+}
+
+static void check_hole(unsigned cpu)
+{
+	const struct e820_entry *e = hole();
+	bool ones = true;
+
+	if (!hosted || !e) {
+		ok(!hosted, "cpu %u: the memory map has our memory reserved", cpu);
+		skip("no hypervisor", "cpu %u: our memory reads as ones", cpu);
+		return;
+	}
+	say("# hole %llx %llx\n", (unsigned long long)e->start,
+	    (unsigned long long)(e->start + e->size - 1));
+	ok(true, "cpu %u: the memory map has our memory reserved", cpu);
+	for (u64 at = e->start; at < e->start + e->size; at += 65536) {
+		volatile u64 *p = (volatile u64 *)at;
+
+		ones &= *p == ~0ull;
+		*p = 0x123456789abcdef0;
+		*(volatile u8 *)(at + 5) = 0;
+		asm volatile("lock incl %0" : "+m"(*p));
+		ones &= *p == ~0ull && *(volatile u16 *)(at + 3) == 0xffff;
+	}
+	ok(ones, "cpu %u: our memory reads as ones", cpu);
+}
+
+void check_memory(unsigned cpu)
+{
+	check_page_faults(cpu);
+	check_demand_paging(cpu);
+	check_hole(cpu);
+}

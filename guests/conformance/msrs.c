@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/*
+ * RDMSR and WRMSR. SDM: "Model-Specific Registers (MSRs)", "RDMSR", "WRMSR".
+ */
+#include "guests/conformance/conformance.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr_index.h"
+
+#define NON_CANONICAL 0x8000000000000000ull
+
+static u64 try_rdmsr(u32 msr, u64 *value)
+{
+	u32 low = 0, high = 0;
+	u64 vector = TRY("rdmsr", : "+a"(low), "+d"(high) : "c"(msr) : "r11", "memory");
+
+	*value = (u64)high << 32 | low;
+	return vector;
+}
+
+static u64 try_wrmsr(u32 msr, u64 value)
+{
+	return TRY("wrmsr",
+		   :
+		   : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
+		   : "r11", "memory");
+}
+
+/* @msr takes @value and gives it back. */
+static void must_keep(unsigned cpu, const char *name, u32 msr, u64 value)
+{
+	u64 old, now;
+
+	if (try_rdmsr(msr, &old) != NO_TRAP) {
+		skip("no such MSR", "cpu %u: %s keeps what is written", cpu, name);
+		return;
+	}
+	ok(try_wrmsr(msr, value) == NO_TRAP && try_rdmsr(msr, &now) == NO_TRAP && now == value,
+	   "cpu %u: %s keeps what is written", cpu, name);
+	try_wrmsr(msr, old);
+}
+
+static void check_vmx_msrs(unsigned cpu)
+{
+	u64 value;
+	bool all = true;
+
+	if (!hosted) {
+		skip("no hypervisor", "cpu %u: reading VMX' MSRs is #GP", cpu);
+		skip("no hypervisor", "cpu %u: IA32_FEATURE_CONTROL allows no VMX", cpu);
+	} else {
+		for (u32 msr = MSR_IA32_VMX_BASIC; msr <= MSR_IA32_VMX_EXIT_CTLS2; msr++)
+			all &= try_rdmsr(msr, &value) == GP_VECTOR;
+		ok(all, "cpu %u: reading VMX' MSRs is #GP", cpu);
+		ok(try_rdmsr(MSR_IA32_FEAT_CTL, &value) == GP_VECTOR ||
+			   (value & 7) == FEAT_CTL_LOCKED,
+		   "cpu %u: IA32_FEATURE_CONTROL allows no VMX", cpu);
+	}
+	all = true;
+	for (u32 msr = MSR_IA32_VMX_BASIC; msr <= MSR_IA32_VMX_EXIT_CTLS2; msr++)
+		all &= try_wrmsr(msr, 0) == GP_VECTOR;
+	ok(all, "cpu %u: writing VMX' MSRs is #GP", cpu);
+}
+
+void check_msrs(unsigned cpu)
+{
+	static const u32 nonsense[] = {0x12345678, 0x1fff,     0x2000,     0x40000000,
+				       0xbfffffff, 0xc0001fff, 0xc0002000, 0xffffffff};
+	u64 base, value;
+	bool all = true;
+
+	check_vmx_msrs(cpu);
+	for (unsigned i = 0; i < ARRAY_SIZE(nonsense); i++)
+		all &= try_rdmsr(nonsense[i], &value) == GP_VECTOR &&
+		       try_wrmsr(nonsense[i], 0) == GP_VECTOR;
+	ok(all, "cpu %u: MSRs that no CPU has are #GP", cpu);
+
+	must_keep(cpu, "IA32_STAR", MSR_STAR, 0x0023001000000000);
+	must_keep(cpu, "IA32_LSTAR", MSR_LSTAR, 0xffffffff81234567);
+	must_keep(cpu, "IA32_FMASK", MSR_SYSCALL_MASK, 0x47700);
+	must_keep(cpu, "IA32_KERNEL_GS_BASE", MSR_KERNEL_GS_BASE, 0xffff888012345678);
+	must_keep(cpu, "IA32_FS_BASE", MSR_FS_BASE, 0x123456789abc);
+	must_keep(cpu, "IA32_GS_BASE", MSR_GS_BASE, 0xffff800000000000);
+	must_keep(cpu, "IA32_SYSENTER_CS", MSR_IA32_SYSENTER_CS, 0x10);
+	must_keep(cpu, "IA32_SYSENTER_ESP", MSR_IA32_SYSENTER_ESP, 0xffff900000001000);
+	must_keep(cpu, "IA32_SYSENTER_EIP", MSR_IA32_SYSENTER_EIP, 0xffffffff81000000);
+	must_keep(cpu, "IA32_PAT", MSR_IA32_CR_PAT, 0x0007040600070106);
+	must_keep(cpu, "IA32_TSC_AUX", MSR_TSC_AUX, 0x1234);
+	must_keep(cpu, "IA32_MTRR_PHYSBASE0", MSR_MTRRphysBase0, 0x80000000);
+
+	ok(try_wrmsr(MSR_IA32_CR_PAT, 2) == GP_VECTOR, "cpu %u: a bad type in IA32_PAT is #GP",
+	   cpu);
+	ok(try_wrmsr(MSR_LSTAR, NON_CANONICAL) == GP_VECTOR,
+	   "cpu %u: a non-canonical IA32_LSTAR is #GP", cpu);
+	ok(try_wrmsr(MSR_KERNEL_GS_BASE, NON_CANONICAL) == GP_VECTOR,
+	   "cpu %u: a non-canonical IA32_KERNEL_GS_BASE is #GP", cpu);
+	try_rdmsr(MSR_EFER, &value);
+	ok((value & (EFER_LME | EFER_LMA | EFER_NX)) == (EFER_LME | EFER_LMA | EFER_NX),
+	   "cpu %u: IA32_EFER says long mode", cpu);
+	ok(try_wrmsr(MSR_EFER, value | BIT(1)) == GP_VECTOR,
+	   "cpu %u: a reserved bit of IA32_EFER is #GP", cpu);
+	ok(try_wrmsr(MSR_EFER, value & ~EFER_LME) == GP_VECTOR,
+	   "cpu %u: leaving long mode under paging is #GP", cpu);
+	must_keep(cpu, "IA32_EFER", MSR_EFER, value ^ EFER_SCE);
+	try_rdmsr(MSR_IA32_APICBASE, &base);
+	ok(!(base & APICBASE_BSP) == !!cpu, "cpu %u: IA32_APIC_BASE.BSP is the first CPU's", cpu);
+	ok(try_wrmsr(MSR_IA32_APICBASE, base | 1) == GP_VECTOR,
+	   "cpu %u: a reserved bit of IA32_APIC_BASE is #GP", cpu);
+}
