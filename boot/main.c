@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the boot loader to a running guest: each step is one function, in the order in which they happen.
+ * From the boot loader to a running guest: each step is one function, in the order in which they
+ * happen.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
@@ -27,13 +28,13 @@
 #include "vmm/unknown.h"
 #include "vmm/virt_ops.h"
 
-#define VGA_TEXT	0xb8000
-#define LOW_MEMORY	MIB(1)
-#define TRAMPOLINE_MAX	0x9f000
-#define MBI_MAX		MIB(16)
-#define HEAP_PAGES	256 /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU	16  /* stacks, VMCS, vCPU */
-#define HEAP_PAGES_GIB	2   /* page directories for a GiB of RAM, ours and the EPT's */
+#define VGA_TEXT       0xb8000
+#define LOW_MEMORY     MIB(1)
+#define TRAMPOLINE_MAX 0x9f000
+#define MBI_MAX        MIB(16)
+#define HEAP_PAGES     256 /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
@@ -42,19 +43,21 @@ void call_on_stack(u64 stack_top, void (*fn)(void)) __noreturn;
 static struct boot_info boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
-static struct memmap machine; /* memory as the firmware reports it */
+static struct memmap machine;    /* memory as the firmware reports it */
 static struct mem_range ours[2]; /* image, heap */
 static u64 rsdp;
 static struct vm *vm0;
 
-static u32 cpus_ready;	 /* CPUs that are checked and wait */
+static u32 cpus_ready;   /* CPUs that are checked and wait */
 static u32 cpus_refused; /* CPUs that cannot run the guest */
-static u32 launch;	 /* set: enter the guest */
+static u32 launch;       /* set: enter the guest */
 
 static void stop(const char *why) __noreturn;
 static void stop(const char *why)
 {
-	pr_err("%s\nGlasshouse has stopped; nothing was changed. Switch off or reset the machine.\n", why);
+	pr_err("%s\nGlasshouse has stopped; nothing was changed. Switch off or reset the "
+	       "machine.\n",
+	       why);
 	for (;;)
 		cpu_halt();
 }
@@ -74,7 +77,8 @@ static void start_consoles(void)
 static void read_boot_info(u32 magic, u64 mbi)
 {
 	if (boot_info_parse(&boot_info, magic, phys_to_virt(mbi), MIN(GIB(4) - mbi, MBI_MAX)))
-		stop("The boot loader's information cannot be used. Load Glasshouse with GRUB's command multiboot2.");
+		stop("The boot loader's information cannot be used. Load Glasshouse with GRUB's "
+		     "command multiboot2.");
 	if (boot_info.fb.address && boot_info.fb.type == FB_RGB)
 		console_forget_vga();
 	boot_options_parse(&options, boot_info.cmdline);
@@ -104,23 +108,26 @@ static void take_memory(void)
 
 	if (memmap_init(&machine, boot_info.mem, boot_info.nr_mem))
 		stop("The firmware's memory map cannot be used.");
-	ours[0] = (struct mem_range){image_base_pa, (u64)(__image_end - __image_start), MEM_RESERVED};
+	ours[0] =
+		(struct mem_range){image_base_pa, (u64)(__image_end - __image_start), MEM_RESERVED};
 	avoid[n++] = ours[0];
 	for (unsigned i = 0; i < boot_info.nr_modules; i++)
-		avoid[n++] = (struct mem_range){boot_info.modules[i].start, boot_info.modules[i].size, MEM_RAM};
+		avoid[n++] = (struct mem_range){boot_info.modules[i].start,
+						boot_info.modules[i].size, MEM_RAM};
 
 	gib = (memmap_ram_top(&machine) >> 30) + 1;
 	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib;
 	ours[1] = (struct mem_range){.size = pages * PAGE_SIZE, .type = MEM_RESERVED};
 	ours[1].base = memmap_find(&machine, &(struct memmap_query){.size = ours[1].size,
-								     .align = PAGE_SIZE,
-								     .min = LOW_MEMORY,
-								     .max = GIB(4),
-								     .avoid = avoid,
-								     .nr_avoid = n,
-								     .top_down = true});
+								    .align = PAGE_SIZE,
+								    .min = LOW_MEMORY,
+								    .max = GIB(4),
+								    .avoid = avoid,
+								    .nr_avoid = n,
+								    .top_down = true});
 	if (ours[1].base == MEMMAP_NONE)
-		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or smaller modules.");
+		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or "
+		     "smaller modules.");
 	pages_init(phys_to_virt(ours[1].base), pages);
 }
 
@@ -138,7 +145,8 @@ static void take_page_tables(void)
 			r = paging_map_direct(m->base, m->size);
 	}
 	if (r)
-		stop("Out of memory for page tables: a defect of Glasshouse, for it has reckoned how much it needs.");
+		stop("Out of memory for page tables: a defect of Glasshouse, for it has reckoned "
+		     "how much it needs.");
 	paging_load();
 }
 
@@ -148,7 +156,8 @@ static void find_cpus(void)
 	u64 base = rdmsr(MSR_IA32_APICBASE);
 	u32 boot_id;
 
-	if (!(id.edx & BIT(9)) || !(base & APICBASE_ENABLE) || lapic_init(base & PAGE_MASK & GENMASK(51, 12)))
+	if (!(id.edx & BIT(9)) || !(base & APICBASE_ENABLE) ||
+	    lapic_init(base & PAGE_MASK & GENMASK(51, 12)))
 		stop("The local APIC is missing or off. Switch it on in the firmware's setup.");
 	boot_id = lapic_id();
 	if (!cpu_create(boot_id))
@@ -189,10 +198,10 @@ static void run_cpu(struct cpu *cpu)
 static void start_cpus(void)
 {
 	u64 page = memmap_find(&machine, &(struct memmap_query){.size = PAGE_SIZE,
-								 .align = PAGE_SIZE,
-								 .min = PAGE_SIZE,
-								 .max = TRAMPOLINE_MAX,
-								 .top_down = true});
+								.align = PAGE_SIZE,
+								.min = PAGE_SIZE,
+								.max = TRAMPOLINE_MAX,
+								.top_down = true});
 	unsigned running;
 
 	if (nr_cpus == 1)
@@ -203,7 +212,8 @@ static void start_cpus(void)
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
-		stop("Not all CPUs can run a guest (above). Boot with cpus=1, or change what is named.");
+		stop("Not all CPUs can run a guest (above). Boot with cpus=1, or change what is "
+		     "named.");
 	pr_info("CPUs: %u of %u run, each with what CPU 0 has.\n", running, nr_cpus);
 }
 
@@ -230,7 +240,8 @@ static void make_vm0(void)
 		u64 start = MAX(ALIGN_UP(m->base, PAGE_SIZE), LOW_MEMORY);
 		u64 end = ALIGN_DOWN(m->base + m->size, PAGE_SIZE);
 
-		if ((m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS) && end > start)
+		if ((m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS) &&
+		    end > start)
 			r = set_memory_region(vm0, start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT,
 					      (u64)phys_to_virt(start));
 	}
@@ -256,8 +267,9 @@ static void load_vm0(void)
 	struct vcpu *vcpu = vm0->vcpus[0];
 
 	for (unsigned i = 0; i < boot_info.nr_modules; i++)
-		list[i] = (struct guest_module){boot_info.modules[i].start, boot_info.modules[i].size,
-						boot_info.modules[i].string};
+		list[i] =
+			(struct guest_module){boot_info.modules[i].start, boot_info.modules[i].size,
+					      boot_info.modules[i].string};
 	if (boot_info.fb.address && boot_info.fb.type == FB_RGB)
 		modules.fb = &boot_info.fb;
 	if (virt->hardware_enable() || virt->vcpu_load(vcpu))
@@ -267,7 +279,7 @@ static void load_vm0(void)
 		virt->set_pf_intercept(vcpu, true);
 	if (load_guest(vm0, vcpu, &modules))
 		stop("The guest could not be loaded.");
-	vcpu->mp_state = MP_STATE_RUNNABLE;
+	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 }
 
 static void enter_vm0(void)
@@ -277,7 +289,8 @@ static void enter_vm0(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
 		kept += ALIGN_UP(ours[i].size, PAGE_SIZE);
 	cpuid_report();
-	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx, %zu pages of it free).\n",
+	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx, %zu pages of "
+		"it free).\n",
 		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
 		(unsigned long long)ours[1].base, pages_left());
 	pr_info("Entering the guest. From here on Glasshouse speaks on COM2 and port E9.\n");

@@ -18,9 +18,11 @@ struct hidden {
 
 static struct hidden hidden[MAX_HIDDEN];
 static unsigned nr_hidden;
-static u32 hidden_leaves; /* basic leaves below 32 in which something is hidden */
+/* Leaves 1 and 7 mirror CR4. */
+u32 cpuid_plain_leaves = ~(u32)(BIT(1) | BIT(7));
 
-void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name, const char *why)
+void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
+		const char *why)
 {
 	struct cpuid_regs r;
 	u32 regs[4];
@@ -37,7 +39,7 @@ void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *
 	BUG_ON(nr_hidden == MAX_HIDDEN);
 	hidden[nr_hidden++] = (struct hidden){leaf, subleaf, reg, (u32)bit, name, why};
 	if (leaf < 32)
-		hidden_leaves |= (u32)BIT(leaf);
+		cpuid_plain_leaves &= ~(u32)BIT(leaf);
 }
 
 void cpuid_report(void)
@@ -73,25 +75,23 @@ static void mirror_cr4(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	}
 }
 
-void emulate_cpuid(struct vcpu *vcpu)
+void emulate_cpuid_masked(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX], subleaf = (u32)vcpu->regs[VCPU_RCX];
-	struct cpuid_regs r;
+	u32 regs[4] = {CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
 
-	if (unlikely(leaf == CPUID_GLASSHOUSE)) {
-		r = (struct cpuid_regs){CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
-	} else {
-		r = cpuid(leaf, subleaf);
-		if (leaf >= 32 || hidden_leaves & BIT(leaf) || leaf == 7) {
-			u32 regs[4] = {r.eax, r.ebx, r.ecx, r.edx};
+	if (leaf != CPUID_GLASSHOUSE) {
+		struct cpuid_regs r = cpuid(leaf, subleaf);
 
-			mirror_cr4(vcpu, leaf, subleaf, regs);
-			hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
-			r = (struct cpuid_regs){regs[0], regs[1], regs[2], regs[3]};
-		}
+		regs[CPUID_EAX] = r.eax;
+		regs[CPUID_EBX] = r.ebx;
+		regs[CPUID_ECX] = r.ecx;
+		regs[CPUID_EDX] = r.edx;
+		mirror_cr4(vcpu, leaf, subleaf, regs);
+		hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
 	}
-	vcpu->regs[VCPU_RAX] = r.eax;
-	vcpu->regs[VCPU_RBX] = r.ebx;
-	vcpu->regs[VCPU_RCX] = r.ecx;
-	vcpu->regs[VCPU_RDX] = r.edx;
+	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];
+	vcpu->regs[VCPU_RBX] = regs[CPUID_EBX];
+	vcpu->regs[VCPU_RCX] = regs[CPUID_ECX];
+	vcpu->regs[VCPU_RDX] = regs[CPUID_EDX];
 }

@@ -6,18 +6,36 @@
 #include "lib/log.h"
 #include "vmm/virt_ops.h"
 
+static u64 total(const struct recorder *rec)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < RECORDER_REASONS; i++)
+		sum += rec->count[i];
+	return sum;
+}
+
+static u64 stamp(const u32 halves[2])
+{
+	return (u64)halves[1] << 32 | halves[0];
+}
+
 void recorder_dump(const struct vcpu *vcpu, unsigned n)
 {
 	const struct recorder *rec = &vcpu->recorder;
-	u64 first = rec->head > MIN(n, RECORDER_SIZE) ? rec->head - MIN(n, RECORDER_SIZE) : 0;
+	unsigned now = (unsigned)(rec->now - rec->ring);
 
-	pr_err("The last exits of vCPU %u (%llu in all):\n", vcpu->id, (unsigned long long)rec->head);
-	for (u64 i = first; i < rec->head; i++) {
-		const struct exit_record *r = &rec->ring[i % RECORDER_SIZE];
+	pr_err("The last exits of vCPU %u (%llu in all):\n", vcpu->id,
+	       (unsigned long long)total(rec));
+	for (unsigned i = MIN(n, RECORDER_SIZE); i-- > 0;) {
+		const struct exit_record *r = &rec->ring[(now + RECORDER_SIZE - i) % RECORDER_SIZE];
 
-		pr_err("  %8llu tsc %llu, %u in the guest: %s rip %llx qualification %llx\n",
-		       (unsigned long long)i, (unsigned long long)r->tsc, (u32)r->tsc - r->entered,
-		       virt->exit_name(r->reason), (unsigned long long)r->rip,
+		if (!stamp(r->exited))
+			continue;
+		pr_err("  tsc %llu, after %llu in the guest: %s rip %llx qualification %llx\n",
+		       (unsigned long long)stamp(r->exited),
+		       (unsigned long long)(stamp(r->exited) - stamp(r->entered)),
+		       virt->exit_name((u32)r->reason), (unsigned long long)r->rip,
 		       (unsigned long long)r->qualification);
 	}
 }
@@ -26,7 +44,7 @@ void recorder_summary(const struct vcpu *vcpu)
 {
 	const struct recorder *rec = &vcpu->recorder;
 
-	pr_info("exits: vcpu %u total %llu", vcpu->id, (unsigned long long)rec->head);
+	pr_info("exits: vcpu %u total %llu", vcpu->id, (unsigned long long)total(rec));
 	for (unsigned i = 0; i < RECORDER_REASONS; i++)
 		if (rec->count[i])
 			pr_info(" %s %llu", virt->exit_name(i), (unsigned long long)rec->count[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flight recorder: the last exits of each vCPU, always on, cheap.
+ * The flight recorder: the last exits of each vCPU, always on. The record of the present exit is
+ * also where its handler finds what the exit was, so that recording costs next to nothing.
  */
 #ifndef GH_RECORDER_H
 #define GH_RECORDER_H
@@ -8,41 +9,43 @@
 #include "arch/x86/cpu.h"
 #include "bits.h"
 
-#define RECORDER_SIZE	 64u /* a power of two */
+#define RECORDER_SIZE    64u
 #define RECORDER_REASONS 128u
 
 struct exit_record {
-	u32 reason;
-	u32 entered; /* time-stamp counter at the entry that this exit ended, its low half */
+	u64 reason; /* the vendor's word for it, whole */
 	u64 qualification;
 	u64 rip;
-	u64 tsc; /* at the exit */
+	u32 entered[2]; /* time-stamp counter at the entry, low and high half */
+	u32 exited[2];  /* and at the exit */
 };
 
 struct recorder {
-	u64 head; /* number of exits so far; the next record goes to head % RECORDER_SIZE */
-	struct exit_record ring[RECORDER_SIZE];
+	struct exit_record *now;     /* the exit that is being handled, or the one to come */
+	struct exit_record *last;    /* the last place in the ring */
 	u64 count[RECORDER_REASONS]; /* exits per basic reason */
+	struct exit_record ring[RECORDER_SIZE];
 };
 
 struct vcpu;
 
-/* The guest is entered: the time goes to where the next exit will be recorded. On the hot path. */
-static inline void recorder_enter(struct recorder *rec)
+static inline void recorder_init(struct recorder *rec)
 {
-	rec->ring[rec->head % RECORDER_SIZE].entered = (u32)rdtsc();
+	rec->last = &rec->ring[RECORDER_SIZE - 1];
+	rec->now = rec->ring;
 }
 
-/* One exit. On the hot path. @reason: the whole exit reason word. */
-static inline void recorder_record(struct recorder *rec, u32 reason, u64 qualification, u64 rip)
+/* Two halves, as RDTSC gives them: cheaper than putting them together. */
+static inline void recorder_stamp(u32 stamp[2])
 {
-	struct exit_record *r = &rec->ring[rec->head++ % RECORDER_SIZE];
+	asm volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
+}
 
-	r->reason = reason;
-	r->qualification = qualification;
-	r->rip = rip;
-	r->tsc = rdtsc();
-	rec->count[reason % RECORDER_REASONS]++;
+/* The guest is entered: a new record begins. On the hot path. */
+static inline void recorder_enter(struct recorder *rec)
+{
+	rec->now = rec->now == rec->last ? rec->ring : rec->now + 1;
+	recorder_stamp(rec->now->entered);
 }
 
 /* Print the last @n exits of @vcpu, the newest last, at error level. */

@@ -16,15 +16,26 @@
 
 const struct virt_ops *virt;
 
-/* On the vCPU's own CPU: state as after INIT, local APIC included; then wait. SDM: "Processor State After Reset". */
+void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state)
+{
+	__atomic_store_n(&vcpu->mp_state, state, __ATOMIC_RELEASE);
+	if (state == MP_STATE_RUNNABLE)
+		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
+	else
+		__atomic_or_fetch(&vcpu->requests, (u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
+}
+
+/* On the vCPU's own CPU: state as after INIT, local APIC included; then wait. SDM: "Processor State
+ * After Reset". */
 static void handle_init(struct vcpu *vcpu)
 {
 	virt->vcpu_reset(vcpu, true);
 	lapic_init_reset();
 	vcpu->nmi_pending = 0;
-	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization Protocol Algorithm". */
+	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
+	 * Protocol Algorithm". */
 	if (!(rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP))
-		__atomic_store_n(&vcpu->mp_state, MP_STATE_INIT_RECEIVED, __ATOMIC_RELEASE);
+		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
 }
 
 static void handle_sipi(struct vcpu *vcpu)
@@ -38,27 +49,8 @@ static void handle_sipi(struct vcpu *vcpu)
 	cs.base = (u64)vcpu->sipi_vector << 12;
 	virt->set_segment(vcpu, SEG_CS, &cs);
 	virt->set_sysreg(vcpu, SYSREG_RIP, 0);
-	__atomic_store_n(&vcpu->mp_state, MP_STATE_RUNNABLE, __ATOMIC_RELEASE);
+	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 	icr_vcpu_started(vcpu);
-}
-
-/* Returns 1, or 0 when the loop is to end. */
-static int handle_requests(struct vcpu *vcpu)
-{
-	u32 requests = __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_ACQ_REL);
-
-	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
-	if (requests & REQ_STOP)
-		return 0;
-	if (requests & REQ_TRIPLE_FAULT)
-		return vm_triple_fault(vcpu);
-	if (requests & REQ_TLB_FLUSH)
-		virt->flush_tlb(vcpu);
-	if (requests & REQ_INIT)
-		handle_init(vcpu);
-	if (requests & REQ_SIPI)
-		handle_sipi(vcpu);
-	return 1;
 }
 
 /* Hand on an NMI, now or as soon as the guest can take it. */
@@ -73,17 +65,32 @@ static void deliver_nmi(struct vcpu *vcpu)
 		virt->enable_nmi_window(vcpu);
 }
 
-static int vcpu_enter_guest(struct vcpu *vcpu)
+/* Returns 1 to enter the guest, 2 to look again, or what ends the loop. */
+static __noinline int handle_requests(struct vcpu *vcpu)
 {
-	int failed;
+	u32 requests = __atomic_fetch_and(&vcpu->requests, (u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
 
-	if (unlikely(vcpu->nmi_pending))
+	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
+	if (requests & REQ_STOP)
+		return 0;
+	if (requests & REQ_TRIPLE_FAULT)
+		return vm_triple_fault(vcpu);
+	if (requests & REQ_TLB_FLUSH)
+		virt->flush_tlb(vcpu);
+	if (requests & REQ_INIT)
+		handle_init(vcpu);
+	if (requests & REQ_SIPI)
+		handle_sipi(vcpu);
+	if (vcpu->mp_state != MP_STATE_RUNNABLE) {
+		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~(u32)REQ_BLOCK))
+			vcpu_block(vcpu);
+		return 2;
+	}
+	if (vcpu->nmi_pending)
 		deliver_nmi(vcpu);
-	if (unlikely(vcpu->event.valid))
+	if (vcpu->event.valid)
 		virt->inject_event(vcpu);
-	recorder_enter(&vcpu->recorder);
-	failed = virt->run(vcpu);
-	return virt->handle_exit(vcpu, failed);
+	return 1;
 }
 
 /* An NMI in root mode: a kick, or the guest's. Either way the next entry must not last. */
@@ -99,18 +106,37 @@ void vcpu_root_nmi(struct trap_frame *frame)
 	virt->enable_nmi_window(vcpu);
 }
 
+static inline struct vcpu *run_guest(struct vcpu *vcpu)
+{
+	void (*run)(void) = virt->run;
+
+	asm volatile("call *%1"
+		     : "+D"(vcpu), "+a"(run)
+		     :
+		     : "rcx", "rdx", "rbx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13",
+		       "r14", "r15", "memory", "cc");
+	return vcpu;
+}
+
+static int vcpu_enter_guest(struct vcpu *vcpu)
+{
+	if (unlikely(READ_ONCE(vcpu->requests))) {
+		int r = handle_requests(vcpu);
+
+		if (r != 1)
+			return r;
+	}
+	recorder_enter(&vcpu->recorder);
+	return virt->handle_exit(run_guest(vcpu));
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
-	int r = 1;
+	int r;
 
-	while (r > 0) {
-		if (unlikely(__atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED)))
-			r = handle_requests(vcpu);
-		else if (unlikely(vcpu->mp_state != MP_STATE_RUNNABLE))
-			vcpu_block(vcpu);
-		else
-			r = vcpu_enter_guest(vcpu);
-	}
+	do
+		r = vcpu_enter_guest(vcpu);
+	while (r > 0);
 	return r;
 }
 
@@ -153,12 +179,14 @@ void queue_nmi(struct vcpu *vcpu)
 {
 	if (__atomic_load_n(&vcpu->nmi_pending, __ATOMIC_RELAXED) < 2)
 		__atomic_add_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL);
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 }
 
 /* SDM: "Interrupt 8—Double Fault Exception (#DF)": the classes of exceptions. */
 static bool is_contributory(u8 vector)
 {
-	return vector == DE_VECTOR || (vector >= TS_VECTOR && vector <= GP_VECTOR) || vector == CP_VECTOR;
+	return vector == DE_VECTOR || (vector >= TS_VECTOR && vector <= GP_VECTOR) ||
+	       vector == CP_VECTOR;
 }
 
 static bool makes_double_fault(u8 first, u8 second)
@@ -174,7 +202,7 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_c
 
 	if (event->valid && event->type == EVENT_EXCEPTION) {
 		if (event->vector == DF_VECTOR) {
-			vcpu->requests |= REQ_TRIPLE_FAULT;
+			__atomic_or_fetch(&vcpu->requests, (u32)REQ_TRIPLE_FAULT, __ATOMIC_ACQ_REL);
 			return;
 		}
 		if (makes_double_fault(event->vector, vector)) {
@@ -188,6 +216,7 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_c
 				     .vector = vector,
 				     .has_error_code = has_error_code,
 				     .error_code = error_code};
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 }
 
 void queue_exception(struct vcpu *vcpu, u8 vector)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU and its main execution cycle: vcpu_run -> vcpu_enter_guest -> virt->run -> virt->handle_exit.
- * Nothing here knows whose CPU it is: that is behind struct virt_ops.
+ * A virtual CPU and its main execution cycle: vcpu_run -> vcpu_enter_guest -> virt->run ->
+ * virt->handle_exit. Nothing here knows whose CPU it is: that is behind struct virt_ops.
  */
 #ifndef GH_VCPU_H
 #define GH_VCPU_H
@@ -29,11 +29,13 @@ enum vcpu_reg {
 
 /* Reasons for a vCPU to look up from its loop. */
 enum vcpu_request {
-	REQ_INIT = 1 << 0, /* become as after INIT */
-	REQ_SIPI = 1 << 1, /* start at sipi_vector */
-	REQ_STOP = 1 << 2, /* leave the loop, switch the virtualisation of this CPU off */
-	REQ_TLB_FLUSH = 1 << 3, /* forget what was cached of the EPT */
+	REQ_INIT = 1 << 0,         /* become as after INIT */
+	REQ_SIPI = 1 << 1,         /* start at sipi_vector */
+	REQ_STOP = 1 << 2,         /* leave the loop, switch the virtualisation of this CPU off */
+	REQ_TLB_FLUSH = 1 << 3,    /* forget what was cached of the EPT */
 	REQ_TRIPLE_FAULT = 1 << 4, /* an exception met a double fault */
+	REQ_EVENT = 1 << 5,        /* an event or an NMI is to be delivered */
+	REQ_BLOCK = 1 << 6,        /* not runnable: stays set until SIPI */
 };
 
 enum mp_state {
@@ -41,7 +43,14 @@ enum mp_state {
 	MP_STATE_INIT_RECEIVED, /* waits for SIPI */
 };
 
-enum event_type { EVENT_EXT_INTR, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFT_INTR, EVENT_SOFT_EXCEPTION, EVENT_PRIV_EXCEPTION };
+enum event_type {
+	EVENT_EXT_INTR,
+	EVENT_NMI,
+	EVENT_EXCEPTION,
+	EVENT_SOFT_INTR,
+	EVENT_SOFT_EXCEPTION,
+	EVENT_PRIV_EXCEPTION
+};
 
 /* Something to deliver to the guest at the next entry. */
 struct vcpu_event {
@@ -55,10 +64,10 @@ struct vcpu_event {
 
 struct vcpu {
 	u64 regs[VCPU_NR_REGS]; /* first: assembly knows the offsets */
-	u64 host_rsp;		/* our stack pointer at entry, as the CPU was last told */
-	u32 requests;		/* bits of enum vcpu_request; set by others, atomically */
-	u32 wake;		/* what a blocked vCPU sleeps on */
-	u32 kicked;		/* an NMI that hits this CPU is a kick, not the guest's */
+	u64 host_rsp;           /* our stack pointer at entry, as the CPU was last told */
+	u32 requests;           /* bits of enum vcpu_request; set by others, atomically */
+	u32 wake;               /* what a blocked vCPU sleeps on */
+	u32 kicked;             /* an NMI that hits this CPU is a kick, not the guest's */
 	struct vcpu_event event;
 
 	struct vm *vm;
@@ -67,7 +76,7 @@ struct vcpu {
 	enum mp_state mp_state;
 	bool started; /* it has run guest code */
 	u8 sipi_vector;
-	u32 nmi_pending; /* NMIs that the guest has yet to get, 2 at most */
+	u32 nmi_pending;          /* NMIs that the guest has yet to get, 2 at most */
 	u32 lapic_ldr, lapic_dfr; /* what the guest has written while the ICR is trapped */
 
 	struct recorder recorder;
@@ -85,12 +94,15 @@ void vcpu_make_request(struct vcpu *vcpu, u32 request);
 /* Make a vCPU leave its guest or its sleep, by an NMI. Any CPU. */
 void vcpu_kick(struct vcpu *vcpu);
 
+/* Runnable or not. On the vCPU's own CPU, or before it runs. */
+void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state);
+
 /* Sleep until there is a request. Called by the loop, on the vCPU's own CPU. */
 void vcpu_block(struct vcpu *vcpu);
 
 /*
- * Deliver an exception at the next entry. One that meets another that is being delivered becomes what
- * SDM "Interrupt 8—Double Fault Exception (#DF)" says.
+ * Deliver an exception at the next entry. One that meets another that is being delivered becomes
+ * what SDM "Interrupt 8—Double Fault Exception (#DF)" says.
  */
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);

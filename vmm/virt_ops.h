@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a vendor's virtualisation offers (KVM: kvm_x86_ops). Everything above this table is free of VMCS words.
+ * What a vendor's virtualisation offers (KVM: kvm_x86_ops). Everything above this table is free of
+ * VMCS words.
  */
 #ifndef GH_VIRT_OPS_H
 #define GH_VIRT_OPS_H
@@ -19,7 +20,18 @@ enum sysreg {
 	SYSREG_DR7,
 };
 
-enum segment_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
+enum segment_reg {
+	SEG_ES,
+	SEG_CS,
+	SEG_SS,
+	SEG_DS,
+	SEG_FS,
+	SEG_GS,
+	SEG_LDTR,
+	SEG_TR,
+	SEG_GDTR,
+	SEG_IDTR
+};
 
 /* GDTR and IDTR have base and limit only. */
 struct segment {
@@ -33,7 +45,8 @@ struct segment {
 struct virt_ops {
 	const char *name;
 
-	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or -ENODEV, said in words. */
+	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or
+	 * -ENODEV, said in words. */
 	int (*hardware_setup)(void);
 	/* Another CPU: can it do the same? 0, or -ENODEV, said in words. */
 	int (*check_processor_compat)(unsigned cpu);
@@ -45,13 +58,18 @@ struct virt_ops {
 	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
 	/* Make @vcpu this CPU's current one. 0 or negative. */
 	int (*vcpu_load)(struct vcpu *vcpu);
-	/* Registers as after power-up, or after INIT (SDM: "Processor State After Reset"). Loaded vCPU only, as all below. */
+	/* Registers as after power-up, or after INIT (SDM: "Processor State After Reset"). Loaded
+	 * vCPU only, as all below. */
 	void (*vcpu_reset)(struct vcpu *vcpu, bool init);
 
-	/* Enter the guest; back at its exit. 0, or not 0 when the CPU refused to enter. The hot path. */
-	int (*run)(struct vcpu *vcpu);
-	/* What to do about the exit: 1 go on, 0 leave the loop, negative: cannot go on. @failed: what run() returned. */
-	int (*handle_exit)(struct vcpu *vcpu, int failed);
+	/*
+	 * Enter the guest; back at its exit. The hot path, so it is assembly with its own
+	 * convention: the vCPU in RDI, there and back; no other register but RSP is kept. Called by
+	 * run_guest() in vcpu.c only.
+	 */
+	void (*run)(void);
+	/* What to do about the exit: 1 go on, 0 leave the loop, negative: cannot go on. */
+	int (*handle_exit)(struct vcpu *vcpu);
 
 	/* Arm vcpu->event for the next entry. */
 	void (*inject_event)(struct vcpu *vcpu);

@@ -12,8 +12,8 @@
 static void read_mtrrs(struct mtrr_state *m)
 {
 	static const u32 fixed[MTRR_NR_FIXED] = {
-		MSR_MTRRfix64K_00000,	  MSR_MTRRfix16K_80000,	    MSR_MTRRfix16K_A0000,
-		MSR_MTRRfix4K_C0000,	  MSR_MTRRfix4K_C0000 + 1, MSR_MTRRfix4K_C0000 + 2,
+		MSR_MTRRfix64K_00000,    MSR_MTRRfix16K_80000,    MSR_MTRRfix16K_A0000,
+		MSR_MTRRfix4K_C0000,     MSR_MTRRfix4K_C0000 + 1, MSR_MTRRfix4K_C0000 + 2,
 		MSR_MTRRfix4K_C0000 + 3, MSR_MTRRfix4K_C0000 + 4, MSR_MTRRfix4K_C0000 + 5,
 		MSR_MTRRfix4K_C0000 + 6, MSR_MTRRfix4K_F8000,
 	};
@@ -68,7 +68,7 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 		return NULL;
 	vcpu->id = vm->nr_vcpus;
 	vcpu->lapic_dfr = ~0u;
-	vcpu->mp_state = MP_STATE_INIT_RECEIVED;
+	vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
 	vm->vcpus[vm->nr_vcpus++] = vcpu;
 	return vcpu;
 }

@@ -77,6 +77,12 @@ static inline u64 vmread(u64 field)
 	return val;
 }
 
+/* As vmread, straight into memory: 64 bits, whatever the field's width. */
+static inline void vmread_to(u64 field, u64 *val)
+{
+	asm volatile("vmread %1, %0" : "=m"(*val) : "r"(field) : "cc");
+}
+
 /* Write @val to @field of the current VMCS, unchecked: one instruction. */
 static inline void vmwrite(u64 field, u64 val)
 {

@@ -85,7 +85,7 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 			"the guest leaves protected mode or paging, which this CPU cannot do in "
 			"VMX "
 			"operation (no unrestricted guest): #GP to the guest at RIP %llx",
-			(unsigned long long)to_vmx(vcpu)->exit_rip);
+			(unsigned long long)exit_rip(vcpu));
 		return false;
 	}
 	if (paging_on && efer & EFER_LME) {
@@ -124,7 +124,7 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 /* CR3 and CR8 do not exit; of CR4 only VMXE does, and the guest has no VMX. */
 int handle_cr(struct vcpu *vcpu)
 {
-	u64 qual = to_vmx(vcpu)->exit_qualification;
+	u64 qual = exit_qualification(vcpu);
 	unsigned cr = CONTROL_REG_ACCESS_NUM(qual);
 	bool ok = false;
 
@@ -149,7 +149,7 @@ int handle_cr(struct vcpu *vcpu)
 		return handle_unknown(vcpu, "control register access");
 	}
 	if (ok)
-		vmx_skip_emulated_instruction(vcpu);
+		vmx_skip_instruction(vcpu);
 	else
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;

@@ -25,25 +25,28 @@ static void report_rule(void *ctx, const char *section, const char *rule, u64 fi
 	       (unsigned long long)value);
 }
 
-void vmx_explain_entry_failure(struct vcpu *vcpu)
+static void check_rules(void)
 {
-	u32 reason = to_vmx(vcpu)->exit_reason;
-
-	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
-		pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
-		       exit_reason_name(reason),
-		       (unsigned long long)to_vmx(vcpu)->exit_qualification);
-	} else {
-		u32 error = (u32)get_field(VM_INSTRUCTION_ERROR);
-
-		/* VMLAUNCH is tried after VMRESUME, so 4 means that VMRESUME did not like the
-		 * fields. */
-		pr_err("CPU %u: VM entry failed: VM-instruction error %u: %s.\n", vcpu->cpu->id,
-		       error,
-		       error == VMXERR_VMLAUNCH_NONCLEAR_VMCS
-			       ? "invalid control or host-state field (found by VMRESUME)"
-			       : vm_instruction_error_text(error));
-	}
 	if (!vmx_entry_check(&vmx_capability, get_field, report_rule, NULL))
 		pr_err("  None of the rules that Glasshouse knows is broken.\n");
+}
+
+void vmx_entry_failed(struct vcpu *vcpu)
+{
+	u32 error = (u32)get_field(VM_INSTRUCTION_ERROR);
+
+	/* VMLAUNCH is tried after VMRESUME, so 4 means that VMRESUME did not like the fields. */
+	pr_err("CPU %u: VM entry failed: VM-instruction error %u: %s.\n", vcpu->cpu->id, error,
+	       error == VMXERR_VMLAUNCH_NONCLEAR_VMCS
+		       ? "invalid control or host-state field (found by VMRESUME)"
+		       : vm_instruction_error_text(error));
+	check_rules();
+	panic("the guest cannot be entered");
+}
+
+void vmx_explain_entry_failure(struct vcpu *vcpu)
+{
+	pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
+	       exit_reason_name(exit_reason(vcpu)), (unsigned long long)exit_qualification(vcpu));
+	check_rules();
 }

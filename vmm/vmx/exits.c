@@ -16,13 +16,18 @@
 #include "vmm/vmx/vmx.h"
 
 /*
- * The exit came while an event was being delivered: it is delivered again. SDM: "IDT-Vectoring
- * Information". An exception that is queued later is merged with it.
+ * If the exit came while an event was being delivered, that event is delivered again. SDM:
+ * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
+ * nothing. An exception that is queued later is merged with it.
  */
-static void vmx_complete_event(struct vcpu *vcpu, u64 info)
+static void vmx_complete_event(struct vcpu *vcpu)
 {
 	struct vcpu_event *event = &vcpu->event;
+	u64 info = vmread(IDT_VECTORING_INFO_FIELD);
 
+	if (likely(!(info & INTR_INFO_VALID_MASK)))
+		return;
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	*event = (struct vcpu_event){.valid = true, .vector = (u8)info};
 	switch (info & INTR_INFO_INTR_TYPE_MASK) {
 	case INTR_TYPE_NMI_INTR:
@@ -88,6 +93,7 @@ static int handle_exception(struct vcpu *vcpu)
 {
 	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
 
+	vmx_complete_event(vcpu);
 	/* An IRET that met the exception had unblocked NMIs already: it will run again. */
 	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
 	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
@@ -103,7 +109,7 @@ static int handle_exception(struct vcpu *vcpu)
 	if (is_page_fault(info)) {
 		struct page_fault fault = {
 			.kind = FAULT_GUEST_PAGING,
-			.address = to_vmx(vcpu)->exit_qualification,
+			.address = exit_qualification(vcpu),
 			.error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE),
 		};
 
@@ -114,7 +120,7 @@ static int handle_exception(struct vcpu *vcpu)
 
 static int handle_ept_violation(struct vcpu *vcpu)
 {
-	u64 qual = to_vmx(vcpu)->exit_qualification;
+	u64 qual = exit_qualification(vcpu);
 	struct page_fault fault = {
 		.kind = FAULT_SECOND_LEVEL,
 		.address = vmread(GUEST_PHYSICAL_ADDRESS),
@@ -124,6 +130,7 @@ static int handle_ept_violation(struct vcpu *vcpu)
 		.final = qual & EPT_VIOLATION_GVA_TRANSLATED,
 	};
 
+	vmx_complete_event(vcpu);
 	if (fault.gva_valid)
 		fault.gva = vmread(GUEST_LINEAR_ADDRESS);
 	/* As in handle_exception(). */
@@ -149,7 +156,7 @@ static int handle_ept_misconfig(struct vcpu *vcpu)
 
 static int handle_io(struct vcpu *vcpu)
 {
-	u64 qual = to_vmx(vcpu)->exit_qualification;
+	u64 qual = exit_qualification(vcpu);
 	struct pio_access io = {
 		.port = IO_QUAL_PORT(qual),
 		.size = IO_QUAL_SIZE(qual),
@@ -165,7 +172,7 @@ static int handle_io(struct vcpu *vcpu)
 static int handle_cpuid(struct vcpu *vcpu)
 {
 	emulate_cpuid(vcpu);
-	vmx_skip_emulated_instruction(vcpu);
+	vmx_skip_instruction(vcpu);
 	return 1;
 }
 
@@ -174,7 +181,7 @@ static int handle_rdmsr(struct vcpu *vcpu)
 	if (emulate_rdmsr(vcpu))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	else
-		vmx_skip_emulated_instruction(vcpu);
+		vmx_skip_instruction(vcpu);
 	return 1;
 }
 
@@ -183,7 +190,7 @@ static int handle_wrmsr(struct vcpu *vcpu)
 	if (emulate_wrmsr(vcpu))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	else
-		vmx_skip_emulated_instruction(vcpu);
+		vmx_skip_instruction(vcpu);
 	return 1;
 }
 
@@ -192,7 +199,7 @@ static int handle_xsetbv(struct vcpu *vcpu)
 	if (emulate_xsetbv(vcpu))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	else
-		vmx_skip_emulated_instruction(vcpu);
+		vmx_skip_instruction(vcpu);
 	return 1;
 }
 
@@ -201,7 +208,7 @@ static int handle_xsetbv(struct vcpu *vcpu)
 static int handle_invd(struct vcpu *vcpu)
 {
 	wbinvd();
-	vmx_skip_emulated_instruction(vcpu);
+	vmx_skip_instruction(vcpu);
 	return 1;
 }
 
@@ -215,7 +222,8 @@ static int handle_undefined(struct vcpu *vcpu)
 static int handle_nmi_window(struct vcpu *vcpu)
 {
 	vmx_set_cpu_based(to_vmx(vcpu), 0, CPU_BASED_NMI_WINDOW_EXITING);
-	return 1; /* vcpu_enter_guest() delivers what waits */
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+	return 1;
 }
 
 static int handle_triple_fault(struct vcpu *vcpu)
@@ -233,7 +241,7 @@ static int handle_init_signal(struct vcpu *vcpu)
 /* The CPU was in the wait-for-SIPI state. */
 static int handle_sipi_signal(struct vcpu *vcpu)
 {
-	vcpu_deliver_sipi(vcpu, (u8)to_vmx(vcpu)->exit_qualification);
+	vcpu_deliver_sipi(vcpu, (u8)exit_qualification(vcpu));
 	return 1;
 }
 
@@ -269,25 +277,34 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_XSETBV] = handle_xsetbv,
 };
 
-int vmx_handle_exit(struct vcpu *vcpu, int failed)
+/* A reason with modifier bits, or one without a handler. */
+static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u32 reason = (u32)vmread(VM_EXIT_REASON), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
-	u64 vectoring;
+	u32 reason = exit_reason(vcpu), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
 
-	vmx->exit_reason = reason;
-	vmx->exit_qualification = vmread(EXIT_QUALIFICATION);
-	vmx->exit_rip = vmread(GUEST_RIP);
-	if (unlikely(failed || reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_explain_entry_failure(vcpu);
 		return -EIO;
 	}
-	recorder_record(&vcpu->recorder, reason, vmx->exit_qualification, vmx->exit_rip);
-
-	vectoring = vmread(IDT_VECTORING_INFO_FIELD);
-	if (unlikely(vectoring & INTR_INFO_VALID_MASK))
-		vmx_complete_event(vcpu, vectoring);
-	if (likely(basic < NR_EXIT_REASONS && vmx_exit_handlers[basic]))
+	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic]) {
+		vcpu->recorder.count[basic]++;
 		return vmx_exit_handlers[basic](vcpu);
+	}
 	return handle_unknown(vcpu, exit_reason_name(reason));
+}
+
+int vmx_handle_exit(struct vcpu *vcpu)
+{
+	struct exit_record *now = vcpu->recorder.now;
+	u32 reason;
+
+	vmread_to(VM_EXIT_REASON, &now->reason);
+	vmread_to(EXIT_QUALIFICATION, &now->qualification);
+	vmread_to(GUEST_RIP, &now->rip);
+	recorder_stamp(now->exited);
+	reason = (u32)now->reason;
+	if (unlikely(reason >= NR_EXIT_REASONS || !vmx_exit_handlers[reason]))
+		return handle_rare_exit(vcpu);
+	vcpu->recorder.count[reason]++;
+	return vmx_exit_handlers[reason](vcpu);
 }

@@ -16,7 +16,7 @@
 struct vmx_capability vmx_capability;
 struct vmcs_config vmcs_config;
 
-_Static_assert(offsetof(struct vcpu, host_rsp) == 16 * 8, "vmx_run.S knows where host_rsp is");
+_Static_assert(offsetof(struct vcpu, host_rsp) == 16ul * 8, "vmx_run.S knows where host_rsp is");
 
 static void read_capability(struct vmx_capability *cap)
 {
@@ -76,8 +76,8 @@ static void hide_features(void)
 		cpuid_hide(7, 0, CPUID_ECX, BIT(5), "WAITPKG", "no VMX control for it");
 	if (!(proc2 & SECONDARY_EXEC_ENABLE_PCONFIG))
 		cpuid_hide(7, 0, CPUID_EDX, BIT(18), "PCONFIG", "no VMX control for it");
-	if (!(vmx_capability.misc & VMX_MISC_INTEL_PT))
-		cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "not usable in VMX operation");
+	/* Its trace goes to physical addresses past the EPT: it could go into our memory. */
+	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it writes past the EPT");
 	if (!vmcs_config.has_cet) {
 		cpuid_hide(7, 0, CPUID_ECX, BIT(7), "CET shadow stacks", "no VMX control for it");
 		cpuid_hide(7, 0, CPUID_EDX, BIT(20), "CET indirect branches",
@@ -291,6 +291,7 @@ static struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 		return NULL;
 	vmx->vcpu.vm = vm;
 	vmx->vcpu.cpu = cpu;
+	recorder_init(&vmx->vcpu.recorder);
 	return &vmx->vcpu;
 }
 
@@ -515,32 +516,25 @@ static void vmx_enable_nmi_window(struct vcpu *vcpu)
 
 /* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with
  * it. */
-static void vmx_skip_to(struct vcpu *vcpu, u64 rip)
+void vmx_end_instruction(u64 rflags, u64 interruptibility)
 {
-	u64 rflags = vmread(GUEST_RFLAGS);
-	u64 interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
-
-	(void)vcpu;
-	vmwrite(GUEST_RIP, rip);
-	if (unlikely(interruptibility & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-			interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-	if (unlikely(rflags & (RFLAGS_RF | RFLAGS_TF))) {
-		vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-		if (rflags & RFLAGS_TF && !(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
-			vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
-				vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DBG_BS);
-	}
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+		interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (rflags & RFLAGS_TF && !(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
+		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DBG_BS);
 }
 
-void vmx_skip_emulated_instruction(struct vcpu *vcpu)
+static void vmx_skip_emulated_instruction(struct vcpu *vcpu)
 {
-	u64 old = to_vmx(vcpu)->exit_rip, rip = old + vmread(VM_EXIT_INSTRUCTION_LEN);
+	vmx_skip_instruction(vcpu);
+}
 
-	/* Outside of 64-bit code EIP has 32 bits. */
-	if (unlikely((old ^ rip) >> 32) && !(vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK))
-		rip = (u32)rip;
-	vmx_skip_to(vcpu, rip);
+static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
+{
+	(void)vcpu;
+	vmx_skip_to(rip);
 }
 
 static void set_bit_to(u8 *bitmap, u32 bit, bool on)
@@ -626,7 +620,7 @@ const struct virt_ops vmx_x86_ops = {
 	.get_segment = vmx_get_segment,
 	.set_segment = vmx_set_segment,
 	.skip_emulated_instruction = vmx_skip_emulated_instruction,
-	.skip_to = vmx_skip_to,
+	.skip_to = vmx_skip_to_op,
 	.set_msr_intercept = vmx_set_msr_intercept,
 	.set_io_intercept = vmx_set_io_intercept,
 	.set_pf_intercept = vmx_set_pf_intercept,

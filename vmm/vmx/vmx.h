@@ -5,6 +5,7 @@
 #ifndef GH_VMM_VMX_H
 #define GH_VMM_VMX_H
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/vmx_insn.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
@@ -13,10 +14,7 @@
 struct vcpu_vmx {
 	struct vcpu vcpu; /* first, so that one pointer serves */
 	void *vmcs;
-	bool loaded;     /* it is the current VMCS of its CPU */
-	u32 exit_reason; /* of the last exit, whole */
-	u64 exit_qualification;
-	u64 exit_rip;
+	bool loaded;   /* it is the current VMCS of its CPU */
 	u32 cpu_based; /* primary controls as they are in the VMCS */
 	u32 exception_bitmap;
 };
@@ -26,6 +24,48 @@ struct vm_vmx {
 	u8 *io_bitmap;  /* A and B, 8 KiB */
 };
 
+/* What the present exit is. */
+static inline u32 exit_reason(const struct vcpu *vcpu)
+{
+	return (u32)vcpu->recorder.now->reason;
+}
+
+static inline u64 exit_qualification(const struct vcpu *vcpu)
+{
+	return vcpu->recorder.now->qualification;
+}
+
+static inline u64 exit_rip(const struct vcpu *vcpu)
+{
+	return vcpu->recorder.now->rip;
+}
+
+/* vmx.c, the rest of vmx_skip_to() */
+void vmx_end_instruction(u64 rflags, u64 interruptibility);
+
+/* The instruction is done, go on at @rip: RF goes, shadows of STI and MOV SS go, single-step traps.
+ */
+static inline void vmx_skip_to(u64 rip)
+{
+	u64 rflags = vmread(GUEST_RFLAGS), interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
+
+	vmwrite(GUEST_RIP, rip);
+	if (unlikely(interruptibility & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
+		vmx_end_instruction(rflags, interruptibility);
+	else if (unlikely(rflags & (RFLAGS_RF | RFLAGS_TF)))
+		vmx_end_instruction(rflags, interruptibility);
+}
+
+/* The instruction that exited is done. Outside of 64-bit code EIP has 32 bits. */
+static inline void vmx_skip_instruction(struct vcpu *vcpu)
+{
+	u64 length = vmread(VM_EXIT_INSTRUCTION_LEN), rip = exit_rip(vcpu) + length;
+
+	if (unlikely((u32)rip < (u32)length) && !(vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK))
+		rip = (u32)rip;
+	vmx_skip_to(rip);
+}
+
 extern struct vmx_capability vmx_capability; /* the boot CPU's */
 extern struct vmcs_config vmcs_config;
 
@@ -34,12 +74,12 @@ static inline struct vcpu_vmx *to_vmx(struct vcpu *vcpu)
 	return (struct vcpu_vmx *)vcpu;
 }
 
-/* vmx_run.S: enter the guest. Returns 0 at its exit, 1 when the CPU refused to enter. */
-int vmx_vcpu_run(struct vcpu *vcpu);
+/* vmx_run.S: enter the guest; see virt->run. */
+void vmx_vcpu_run(void);
 extern const char vmx_return[]; /* HOST_RIP */
 
 /* exits.c: what to do about each basic exit reason. */
-int vmx_handle_exit(struct vcpu *vcpu, int failed);
+int vmx_handle_exit(struct vcpu *vcpu);
 extern int (*const vmx_exit_handlers[])(struct vcpu *vcpu);
 
 /* cr.c: accesses to control registers; the state behind them. */
@@ -50,10 +90,13 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 
 /* vmx.c */
-void vmx_skip_emulated_instruction(struct vcpu *vcpu);
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
-/* entry_failure.c: say, in words, why the CPU refused to enter. */
+/*
+ * entry_failure.c: the CPU refused to enter: say why, and end. The first is for VMRESUME and
+ * VMLAUNCH that failed, the second for an exit whose reason says so.
+ */
+void vmx_entry_failed(struct vcpu *vcpu) __noreturn;
 void vmx_explain_entry_failure(struct vcpu *vcpu);
 
 #endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * int vmx_vcpu_run(struct vcpu *vcpu): into the guest and back.
+ * vmx_vcpu_run: into the guest and back. RDI = struct vcpu *, and so it is again on return; no other register but RSP
+ * is kept, which run_guest() in vcpu.c knows.
  *
  * What the CPU does: at entry it loads RIP, RSP, RFLAGS, CR0, CR3, CR4, the segments and some MSRs from the
  * VMCS; at exit it saves them there and loads ours; RIP becomes vmx_return, RSP what it was told. The
  * other general registers it leaves to us. FPU and vector registers nobody touches: they stay the guest's.
  * What this does:
- *   1. saves the registers that C wants kept, and the vcpu;
+ *   1. saves the vcpu on the stack;
  *   2. tells the CPU the stack pointer, if it is not what it was told before;
  *   3. loads the guest's registers, RDI last;
- *   4. VMRESUME; if there is nothing to resume, VMLAUNCH; if that fails too, returns 1;
- *   5. at vmx_return: saves the guest's registers, restores ours, returns 0.
+ *   4. VMRESUME; if there is nothing to resume, VMLAUNCH; if that fails too, vmx_entry_failed(vcpu), which
+ *      does not return;
+ *   5. at vmx_return: saves the guest's registers.
  */
 #define HOST_RSP 0x6c14
 
@@ -36,14 +38,7 @@
 	.globl vmx_vcpu_run, vmx_return
 	.balign 16
 vmx_vcpu_run:
-	pushq %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
 	pushq %rdi
-
 	cmpq %rsp, VCPU_HOST_RSP(%rdi)
 	jne 3f
 1:
@@ -67,8 +62,8 @@ vmx_vcpu_run:
 	vmlaunch
 
 	popq %rdi
-	movl $1, %eax
-	jmp 2f
+	call vmx_entry_failed
+	ud2
 
 	.balign 16
 vmx_return:
@@ -90,14 +85,6 @@ vmx_return:
 	movq %r15, R15(%rdi)
 	popq RDI(%rdi)
 	popq %rdi
-	xorl %eax, %eax
-2:
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
 	ret
 
 3:	movq %rsp, VCPU_HOST_RSP(%rdi)
