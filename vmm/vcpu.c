@@ -127,7 +127,8 @@ static int vcpu_enter_guest(struct vcpu *vcpu)
 			return r;
 	}
 	recorder_enter(&vcpu->recorder);
-	return virt->handle_exit(run_guest(vcpu));
+	vcpu = run_guest(vcpu);
+	return virt->handle_exit(vcpu);
 }
 
 int vcpu_run(struct vcpu *vcpu)

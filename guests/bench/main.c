@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Costs in ring 0, in ticks: a line "bench NAME TICKS" each, the least of several rounds of many. The loop around the
+ * instruction (2 ticks) is counted in. Runs without Glasshouse too, for comparison.
+ */
+#include "guests/lib/guest.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+
+#define ROUNDS 5
+#define LOOPS  1000
+
+typedef void (*bench_fn)(unsigned loops);
+
+static void measure(const char *name, bench_fn fn, unsigned loops)
+{
+	u64 best = ~0ull;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		u64 start = rdtsc(), ticks;
+
+		fn(loops);
+		ticks = rdtsc() - start;
+		best = MIN(best, ticks);
+	}
+	say("bench %s %llu\n", name, (unsigned long long)(best / loops));
+}
+
+static void bench_cpuid(unsigned loops)
+{
+	asm volatile("1: xor %%eax, %%eax\n\tcpuid\n\tdec %%esi\n\tjnz 1b"
+		     : "+S"(loops)
+		     :
+		     : "rax", "rbx", "rcx", "rdx");
+}
+
+static void bench_rdmsr(unsigned loops)
+{
+	asm volatile("mov %1, %%ecx\n1:\trdmsr\n\tdec %%esi\n\tjnz 1b"
+		     : "+S"(loops)
+		     : "i"(MSR_IA32_FEAT_CTL)
+		     : "rax", "rcx", "rdx");
+}
+
+/* Our guest's handler of #UD is in it. */
+static void bench_vmcall(unsigned loops)
+{
+	while (loops--)
+		TRY("vmcall", : : "a"(0x1234) : "r11", "memory");
+}
+
+static void bench_nmi(unsigned loops)
+{
+	while (loops--) {
+		u64 before = trap.nmis;
+
+		apic_send(apic_id(), ICR_NMI);
+		while (trap.nmis == before)
+			cpu_relax();
+	}
+}
+
+/* Addresses above RAM that nobody described, each in a 2-MiB page that was not touched before. */
+static void bench_first_touch(unsigned loops)
+{
+	static u64 next = GIB(3) + MIB(512);
+
+	while (loops--) {
+		(void)*(volatile u32 *)next;
+		next += MIB(2);
+	}
+}
+
+void guest_main(void)
+{
+	apic_init(false);
+	measure("cpuid", bench_cpuid, LOOPS);
+	measure("rdmsr", bench_rdmsr, LOOPS);
+	measure("vmcall", bench_vmcall, 100);
+	measure("nmi", bench_nmi, 100);
+	(void)bench_first_touch;
+	say("bench end 0\n");
+}

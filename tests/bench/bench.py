@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What Glasshouse costs, in ticks (emulated instructions), native beside it: `make bench`.
+
+Ticks repeat to the digit, whatever the host does, so tests/bench/test_budgets.py holds the figures to
+budgets.
+"""
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "boot")]
+
+import bochs  # noqa: E402  pylint: disable=wrong-import-position
+import harness  # noqa: E402  pylint: disable=wrong-import-position
+import mkiso  # noqa: E402  pylint: disable=wrong-import-position
+
+MODEL = "corei7_skylake_x"
+
+# The kernel's own entry, behind its decompressor: where it asks to be, without KASLR.
+KERNEL_ENTRY = 0x1000000
+
+LINUX = f"{mkiso.CMDLINE} {bochs.LINUX_QUICK} nokaslr rdinit=/bin/bench"
+
+
+@dataclass
+class Figures:
+    """What one run told: the guest's figures, and Glasshouse's count of exits per vCPU."""
+
+    ticks: dict
+    exits: list
+    kept_kib: int = 0
+
+
+def _parse(run, entry=None):
+    ticks = {name: int(value) for name, value in re.findall(r"^bench (\S+) (\d+)$", run.text, re.M)}
+    assert "end" in ticks, f"{run.folder.name}: the guest did not get to its end\n{run.text[-2000:]}"
+    log = run.log("glasshouse.log")
+    exits = [int(n) for n in re.findall(r"^exits: vcpu \d+ total (\d+)", log, re.M)]
+    kept = re.search(r"^Memory kept from the guest: (\d+) KiB", log, re.M)
+    if entry is not None:
+        ticks["boot"] = ticks["init"] - entry
+    return Figures(ticks, exits, int(kept[1]) if kept else 0)
+
+
+def _entry_tick(run):
+    """The tick of the last time that the kernel's entry was reached: the decompressor may start there, too."""
+    stops = re.findall(r"^ptime: (\d+)", run.log("glasshouse.log"), re.M)
+    assert stops, f"{run.folder.name}: the kernel's entry was not seen\n" + run.log("glasshouse.log")[-2000:]
+    return int(stops[-1])
+
+
+def guest(spec, name):
+    """Runs guests/bench."""
+    run = harness.boot(name, spec, MODEL)
+    run.wait()
+    return _parse(run)
+
+
+def linux(spec, name, cpus):
+    """Runs Linux with the bench as its first process; notes when the kernel is entered."""
+    entry = f"pb {KERNEL_ENTRY:#x}\n" + "c\nptime\n" * 2 + "del 1\nc\n" * 2 + "q\n"
+    run = harness.boot(name, spec, MODEL, cpus, commands=entry)
+    run.wait()
+    return _parse(run, _entry_tick(run))
+
+
+def measure(cpus=(1, 2)):
+    """All figures: {"native": {...}, "glasshouse": {...}}, keys "guest" and ("linux", cpus)."""
+    image = mkiso.BUILD / "guest" / "bench.img"
+    specs = {
+        "native": (mkiso.native(image, "", None), mkiso.native(cmdline=LINUX)),
+        "glasshouse": (mkiso.glasshouse("", image, "", None), mkiso.glasshouse("", cmdline=LINUX)),
+    }
+    out = {}
+    for side, (own, debian) in specs.items():
+        out[side] = {"guest": guest(own, f"bench-{side}-guest")}
+        for n in cpus:
+            out[side]["linux", n] = linux(debian, f"bench-{side}-linux{n}", n)
+    return out
+
+
+def image_size():
+    """Text and data of the image, in bytes."""
+    run = subprocess.run(["size", mkiso.ELF], capture_output=True, text=True, check=True)
+    text, data = run.stdout.splitlines()[1].split()[:2]
+    return int(text) + int(data)
+
+
+def table(figures):
+    """The table that `make bench` prints."""
+    native, ours = figures["native"], figures["glasshouse"]
+    rows = [f"{'':34}{'native':>14}{'Glasshouse':>14}{'ratio':>9}"]
+
+    def row(name, a, b):
+        rows.append(f"{name:34}{a:14,}{b:14,}{b / a:9.4f}")
+
+    for name in ("cpuid", "rdmsr", "vmcall", "nmi"):
+        row(f"{name} round trip", native["guest"].ticks[name], ours["guest"].ticks[name])
+    for key in native:
+        if key == "guest":
+            continue
+        for name, label in (("boot", "kernel entry to /init"), ("fork-exec", "fork+exec"),
+                            ("page-fault", "page fault"), ("getpid", "getpid"), ("pipe", "pipe ping-pong")):
+            row(f"{label}, {key[1]} CPU", native[key].ticks[name], ours[key].ticks[name])
+        rows.append(f"{f'exits until power-off, {key[1]} CPU':34}{'':14}{sum(ours[key].exits):14,}")
+    rows.append(f"{'image, text and data, bytes':34}{'':14}{image_size():14,}")
+    rows.append(f"{'memory kept, 2 CPUs, KiB':34}{'':14}{ours['linux', 2].kept_kib:14,}")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(f"Ticks on Bochs' {MODEL}, native and under Glasshouse; this takes some minutes.", flush=True)
+    print(table(measure()))
