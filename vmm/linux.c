@@ -83,11 +83,10 @@ struct setup_data {
 #define XLF_KERNEL_64     BIT(0)
 #define TYPE_OF_LOADER    0xff /* one without a number of its own */
 #define VIDEO_TYPE_VLFB   0x23
-#define CAPABILITY_64BIT  BIT(1) /* ext_lfb_base is in use */
-#define ENTRY_64          0x200  /* from the load address */
-#define MAPPED            GIB(4) /* what our page tables map; all that we place lies below */
-#define PAGE_TABLE_PAGES  6      /* PML4, PDPT, four page directories */
-#define SETUP_DATA_OFFSET 0x100  /* in the GDT's page */
+#define CAPABILITY_64BIT  BIT(1)            /* ext_lfb_base is in use */
+#define ENTRY_64          0x200             /* from the load address */
+#define MAPPED            IDENTITY_MAP_SIZE /* all that we place lies below */
+#define SETUP_DATA_OFFSET 0x100             /* in the GDT's page */
 
 _Static_assert(offsetof(struct setup_header, init_size) == 0x260 - HDR_OFFSET, "setup_header");
 _Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x70 &&
@@ -250,7 +249,7 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 		    struct linux_plan *plan)
 {
 	struct memmap_query q = {
-		.size = (2 + PAGE_TABLE_PAGES) * PAGE_SIZE + ALIGN_UP(cmdline_len + 1, PAGE_SIZE),
+		.size = (2 + IDENTITY_MAP_PAGES) * PAGE_SIZE + ALIGN_UP(cmdline_len + 1, PAGE_SIZE),
 		.align = PAGE_SIZE,
 		/*
 		 * Clear of the BIOS' data, and as low as may be: just below the EBDA Linux puts a
@@ -267,8 +266,8 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 	plan->gdt = plan->boot_params + PAGE_SIZE;
 	plan->setup_data = plan->gdt + SETUP_DATA_OFFSET;
 	plan->cr3 = plan->gdt + PAGE_SIZE;
-	plan->cmdline = plan->cr3 + PAGE_TABLE_PAGES * PAGE_SIZE;
-	plan->gdt_limit = LINUX_BOOT_DS + 8 - 1;
+	plan->cmdline = plan->cr3 + IDENTITY_MAP_PAGES * PAGE_SIZE;
+	plan->gdt_limit = BOOT_GDT_SIZE - 1;
 	return 0;
 }
 
@@ -391,27 +390,6 @@ static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 	}
 }
 
-/* The first 4 GiB, each address to itself, in pages of 2 MiB. */
-static void fill_page_tables(u64 *table, u64 gpa)
-{
-	u64 *pml4 = table, *pdpt = table + 512, *pd = table + 1024;
-	const u64 present_rw = 3, large = BIT(7);
-
-	memset(table, 0, PAGE_TABLE_PAGES * PAGE_SIZE);
-	pml4[0] = (gpa + PAGE_SIZE) | present_rw;
-	for (unsigned i = 0; i < 4; i++)
-		pdpt[i] = (gpa + (2 + i) * PAGE_SIZE) | present_rw;
-	for (u64 i = 0; i < MAPPED / MIB(2); i++)
-		pd[i] = i * MIB(2) | large | present_rw;
-}
-
-static void fill_gdt(u64 *gdt)
-{
-	memset(gdt, 0, SETUP_DATA_OFFSET);
-	gdt[LINUX_BOOT_CS / 8] = 0x00af9b000000ffffull; /* 64-bit code, 4 GiB, execute and read */
-	gdt[LINUX_BOOT_DS / 8] = 0x00cf93000000ffffull; /* data, 4 GiB, read and write */
-}
-
 static void *need(void *(*gpa_to_ptr)(u64, u64), u64 gpa, u64 len, const char *what)
 {
 	void *p = gpa_to_ptr(gpa, len);
@@ -451,8 +429,8 @@ int linux_load(const struct linux_plan *plan, const struct linux_input *in,
 
 	fill_boot_params((void *)block, (void *)(block + (plan->setup_data - plan->boot_params)),
 			 plan, in, e820);
-	fill_gdt((void *)(block + (plan->gdt - plan->boot_params)));
-	fill_page_tables((void *)(block + (plan->cr3 - plan->boot_params)), plan->cr3);
+	fill_boot_gdt((void *)(block + (plan->gdt - plan->boot_params)));
+	fill_identity_map((void *)(block + (plan->cr3 - plan->boot_params)), plan->cr3);
 	memcpy(block + (plan->cmdline - plan->boot_params), in->cmdline, cmdline_size);
 	return 0;
 }

@@ -8,10 +8,8 @@
 #define GH_LINUX_H
 
 #include "framebuffer.h"
+#include "vmm/long_mode.h"
 #include "vmm/memmap.h"
-
-#define LINUX_BOOT_CS 0x10
-#define LINUX_BOOT_DS 0x18
 
 #define LINUX_SETUP_HEADER_MAX (0x290 - 0x1f1)
 
@@ -53,8 +51,9 @@ struct linux_plan {
 	u64 setup_data; /* for E820 entries that do not fit in the zero page */
 
 	/*
-	 * The state at entry: long mode, RIP = entry, RSI = boot_params, CR3 = cr3 (the first 4 GiB
-	 * identity-mapped), GDT = gdt with CS LINUX_BOOT_CS and DS, ES, SS LINUX_BOOT_DS, IF = 0.
+	 * The state at entry: long mode (vmm/long_mode.h), RIP = entry, RSI = boot_params, CR3 =
+	 * cr3 (the first 4 GiB identity-mapped), GDT = gdt with CS BOOT_CS and DS, ES, SS BOOT_DS,
+	 * IF = 0.
 	 */
 	u64 entry, cr3, gdt;
 	u16 gdt_limit;

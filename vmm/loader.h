@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the boot loader's modules to a guest that is ready to run.
+ * From the boot loader's modules to a guest that is ready to run. The roles are described in
+ * docs/guests.md.
  */
 #ifndef GH_LOADER_H
 #define GH_LOADER_H
@@ -18,14 +19,36 @@ struct guest_modules {
 	const struct guest_module *list;
 	unsigned nr;
 	const struct framebuffer *fb; /* NULL: VGA text */
-	u64 rsdp;		      /* physical address of ACPI's root pointer, 0: unknown */
+	u64 rsdp;                     /* physical address of ACPI's root pointer, 0: unknown */
 };
 
 /*
- * Load the guest that @modules describe into the memory of @vm, and set up its first vCPU, which must be loaded
- * on this CPU, as the protocol of the guest asks. What is wrong is said in words.
+ * Load the guest that @modules describe into the memory of @vm, and set up its first vCPU, which
+ * must be loaded on this CPU, as the protocol of the guest asks. What is wrong is said in words.
  * Returns 0; -ENOENT without a module whose role is known; or what the loader says.
  */
 int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules);
+
+/* ---- For the loaders ---------------------------------------------------------------------- */
+
+/*
+ * A loader, in load_ROLE.c: @module has its role, @args are the words behind it. It says what is
+ * wrong, and returns 0 or a negative error.
+ */
+typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+		      const struct guest_module *module, const char *args);
+
+loader_fn load_linux;
+
+/* The first module whose role is @role, and its @arguments; NULL if there is none. */
+const struct guest_module *find_module(const struct guest_modules *modules, const char *role,
+				       const char **arguments);
+
+/* Where guest-physical [@gpa, @gpa+@len) is in our address space, or NULL when it is not in memory
+ * that is reported. */
+void *gpa_to_ptr(u64 gpa, u64 len);
+
+/* The bytes of @module, or NULL when they are not in memory, which is said. */
+const void *module_bytes(const struct guest_module *module);
 
 #endif

@@ -54,6 +54,9 @@ struct virt_ops {
 	int (*hardware_enable)(void);
 	void (*hardware_disable)(void);
 
+	/* Can a guest run in real mode, and in protected mode without paging? (KVM: enable_unrestricted_guest) */
+	bool (*has_unrestricted_guest)(void);
+
 	int (*vm_init)(struct vm *vm);
 	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
 	/* Make @vcpu this CPU's current one. 0 or negative. */

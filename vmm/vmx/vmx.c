@@ -164,6 +164,11 @@ static void vmx_hardware_disable(void)
 	write_cr4(read_cr4() & ~CR4_VMXE);
 }
 
+static bool vmx_has_unrestricted_guest(void)
+{
+	return vmcs_config.has_unrestricted_guest;
+}
+
 static int vmx_vm_init(struct vm *vm)
 {
 	static const struct ept_ops ops = {page_alloc, page_free, virt_to_phys, phys_to_virt};
@@ -606,6 +611,7 @@ const struct virt_ops vmx_x86_ops = {
 	.check_processor_compat = vmx_check_processor_compat,
 	.hardware_enable = vmx_hardware_enable,
 	.hardware_disable = vmx_hardware_disable,
+	.has_unrestricted_guest = vmx_has_unrestricted_guest,
 	.vm_init = vmx_vm_init,
 	.vcpu_create = vmx_create_vcpu,
 	.vcpu_load = vmx_vcpu_load,

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables and a GDT to start with.
+ */
+#include "vmm/long_mode.h"
+#include "lib/string.h"
+
+#define PRESENT_RW 3ull
+#define LARGE      BIT(7)
+
+void fill_identity_map(u64 *table, u64 gpa)
+{
+	u64 *pml4 = table, *pdpt = table + 512, *pd = table + 1024;
+
+	memset(table, 0, IDENTITY_MAP_PAGES * PAGE_SIZE);
+	pml4[0] = (gpa + PAGE_SIZE) | PRESENT_RW;
+	for (unsigned i = 0; i < 4; i++)
+		pdpt[i] = (gpa + (2 + i) * PAGE_SIZE) | PRESENT_RW;
+	for (u64 i = 0; i < IDENTITY_MAP_SIZE / MIB(2); i++)
+		pd[i] = i * MIB(2) | LARGE | PRESENT_RW;
+}
+
+void fill_boot_gdt(u64 *gdt)
+{
+	memset(gdt, 0, BOOT_GDT_SIZE);
+	gdt[BOOT_CS / 8] = 0x00af9b000000ffffull; /* 64-bit code, 4 GiB, execute and read */
+	gdt[BOOT_DS / 8] = 0x00cf93000000ffffull; /* data, 4 GiB, read and write */
+}
