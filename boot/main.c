@@ -260,6 +260,14 @@ static void make_vm0(void)
 		stop("VM 0's devices could not be set up: a defect of Glasshouse.");
 }
 
+/* The BIOS' number for boot=. */
+static unsigned boot_drive(unsigned boot)
+{
+	if (boot == BOOT_CD)
+		return DRIVE_CD;
+	return boot == BOOT_DISK ? DRIVE_HD0 : DRIVE_HD0 + boot - BOOT_HD0;
+}
+
 static void load_vm0(void)
 {
 	static struct guest_module list[BOOT_MODULES];
@@ -277,7 +285,8 @@ static void load_vm0(void)
 	virt->vcpu_reset(vcpu, false);
 	if (options.icept == ICEPT_PF)
 		virt->set_pf_intercept(vcpu, true);
-	if (load_guest(vm0, vcpu, &modules))
+	if (options.boot ? load_drive(vm0, vcpu, boot_drive(options.boot))
+			 : load_guest(vm0, vcpu, &modules))
 		stop("The guest could not be loaded.");
 	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 }

@@ -9,6 +9,8 @@
 
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
+static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2", "hd3", "hd4",
+					 "hd5",	    "hd6", "hd7", "cd",  "disk", NULL};
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 
 #define AT(member) offsetof(struct boot_options, member)
@@ -33,6 +35,11 @@ static const struct option table[] = {
 	 .offset = AT(log),
 	 .choices = log_words,
 	 .help = "what is printed: this and all that is worse"},
+	{.name = "boot",
+	 .kind = OPTION_CHOICE,
+	 .offset = AT(boot),
+	 .choices = boot_words,
+	 .help = "what the guest is: modules, or the system on a drive; disk is hd0"},
 	{.name = "cpus",
 	 .kind = OPTION_UINT,
 	 .offset = AT(cpus),

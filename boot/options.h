@@ -8,6 +8,8 @@
 #include "types.h"
 
 enum icr_option { ICR_LIFT, ICR_TRAP };
+/* Modules, hard disks by number, the CD. */
+enum boot_option { BOOT_FROM_MODULES, BOOT_HD0, BOOT_HD7 = BOOT_HD0 + 7, BOOT_CD, BOOT_DISK };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
 
 struct boot_options {
@@ -15,6 +17,7 @@ struct boot_options {
 	unsigned icr;	/* enum icr_option */
 	unsigned icept; /* enum icept_option */
 	unsigned log;	/* enum log_level: what is printed */
+	unsigned boot;	/* enum boot_option: what VM 0 starts from */
 	u64 cpus;	/* at most so many CPUs; 0: all */
 };
 

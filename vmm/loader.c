@@ -14,6 +14,7 @@ static const struct {
 	loader_fn *load;
 } loaders[] = {
 	{"linux", load_linux},
+	{"raw", load_raw},
 };
 
 /* Returns what follows the first word of @string if that word is @word, else NULL. */
@@ -72,7 +73,9 @@ int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 	}
 	pr_err("No guest to run: none of the %u modules has the role of a guest. In grub.cfg, "
 	       "after the line "
-	       "multiboot2 /glasshouse.elf, put: module2 /vmlinuz linux <command line>\n",
+	       "multiboot2 /glasshouse.elf, put: module2 /vmlinuz linux <command line>. Or, for "
+	       "the system that is "
+	       "installed on the first disk: multiboot2 /glasshouse.elf boot=disk\n",
 	       modules->nr);
 	pr_err("The roles are:");
 	for (unsigned i = 0; i < ARRAY_SIZE(loaders); i++)

@@ -29,6 +29,18 @@ struct guest_modules {
  */
 int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules);
 
+/*
+ * Make the guest the system that is installed on a drive: its boot sector is read by the machine's
+ * BIOS and started as that would, in real mode, with interrupts on, DL = the drive's number.
+ * @drive: 80h for the first hard disk, or DRIVE_CD for the first CD that can be booted, whatever
+ * its number. @vcpu as above, and the only one that runs. Returns 0 or a negative error, said in
+ * words.
+ */
+int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive);
+
+#define DRIVE_HD0 0x80u
+#define DRIVE_CD  0x100u
+
 /* ---- For the loaders ---------------------------------------------------------------------- */
 
 /*
@@ -38,7 +50,7 @@ int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
 		      const struct guest_module *module, const char *args);
 
-loader_fn load_linux;
+loader_fn load_linux, load_raw;
 
 /* The first module whose role is @role, and its @arguments; NULL if there is none. */
 const struct guest_module *find_module(const struct guest_modules *modules, const char *role,

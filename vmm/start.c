@@ -67,6 +67,11 @@ int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip)
 	return 0;
 }
 
+void start_enable_interrupts(struct vcpu *vcpu)
+{
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+}
+
 int start_protected_mode(struct vcpu *vcpu, u32 eip)
 {
 	static const struct segment code = {

@@ -19,6 +19,9 @@
  */
 int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip);
 
+/* After that, with interrupts on, as the firmware starts a boot sector. */
+void start_enable_interrupts(struct vcpu *vcpu);
+
 /*
  * 32-bit protected mode without paging, flat segments: CS 10h, the others 18h, which only live in
  * the registers (there is no GDT). RIP = @eip, RSP = 0. Returns as start_real_mode().

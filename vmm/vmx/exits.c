@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "lib/log.h"
+#include "vmm/bios.h"
 #include "vmm/cpuid.h"
 #include "vmm/icr.h"
 #include "vmm/io.h"
@@ -219,6 +220,12 @@ static int handle_undefined(struct vcpu *vcpu)
 	return 1;
 }
 
+/* A service of the BIOS that we asked for is done: the loop ends. No other VMCALL is known. */
+static int handle_vmcall(struct vcpu *vcpu)
+{
+	return bios_call_ends(vcpu) ? 0 : handle_undefined(vcpu);
+}
+
 static int handle_nmi_window(struct vcpu *vcpu)
 {
 	vmx_set_cpu_based(to_vmx(vcpu), 0, CPU_BASED_NMI_WINDOW_EXITING);
@@ -255,7 +262,7 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_GETSEC] = handle_undefined,
 	[EXIT_REASON_INVD] = handle_invd,
 	[EXIT_REASON_RSM] = handle_undefined,
-	[EXIT_REASON_VMCALL] = handle_undefined,
+	[EXIT_REASON_VMCALL] = handle_vmcall,
 	[EXIT_REASON_VMCLEAR] = handle_undefined,
 	[EXIT_REASON_VMLAUNCH] = handle_undefined,
 	[EXIT_REASON_VMPTRLD] = handle_undefined,

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Makes images of hard disks as an installation leaves them, without root and without loop devices.
+
+The first sector is GRUB's boot.img with a partition table in it, GRUB's core image follows in the
+gap, and the one partition holds an ext2 file system with /boot: grub.cfg, the kernel, the initrd.
+"""
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+import mkiso
+
+SECTOR = 512
+PARTITION_START = 2048  # sectors: the gap that partitioning tools leave
+BOOT_CODE = 440         # bytes of the first sector that are boot.img's; disk id and partitions follow
+GRUB = Path("/usr/lib/grub/i386-pc")
+MODULES = "biosdisk part_msdos ext2 normal linux".split()
+
+
+def run(*command):
+    """Runs a tool; its words are shown when it fails."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, env=dict(os.environ, PATH=path), check=False)
+    if done.returncode:
+        raise RuntimeError(f"mkdisk: {command[0]} failed:\n{done.stdout}")
+
+
+def partition_table(sectors):
+    """A master boot record's last 72 bytes: one Linux partition, active, of so many sectors."""
+    anywhere = b"\xfe\xff\xff"  # cylinder, head, sector: beyond what they can say
+    entry = struct.pack("<B3sB3sII", 0x80, anywhere, 0x83, anywhere, PARTITION_START, sectors)
+    return struct.pack("<IH", 0x68732067, 0) + entry + bytes(48) + b"\x55\xaa"
+
+
+def core_image(work):
+    """GRUB for the gap: it looks for its files on the first partition of the disk that it came from."""
+    core = work / "core.img"
+    run("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-p", "(,msdos1)/boot/grub", "-o", core,
+        *MODULES)
+    data = core.read_bytes()
+    # The first sector has the list of the others' blocks; grub-mkimage has filled it for a core
+    # image that begins in sector 1, which is also where boot.img looks for it.
+    start, count = struct.unpack_from("<QH", data, SECTOR - 12)
+    assert start == 2 and count == -(-len(data) // SECTOR) - 1, "grub-mkimage's block list"
+    assert len(data) <= (PARTITION_START - 1) * SECTOR, "GRUB's core image is larger than the gap"
+    return data
+
+
+def file_system(work, boot):
+    """An ext2 file system that holds `boot` (see mkiso)."""
+    text, files = mkiso.grub_cfg(boot)
+    tree = work / "root"
+    (tree / "boot/grub").mkdir(parents=True)
+    (tree / "boot/grub/grub.cfg").write_text(text)
+    for name, path in files.items():
+        shutil.copyfile(path, tree / "boot" / name)
+    size = sum(path.stat().st_size for path in files.values())
+    image = work / "partition"
+    run("mke2fs", "-q", "-t", "ext2", "-d", tree, image, f"{size // 1024 + 8192}k")
+    return image
+
+
+def make_disk(out, boot):
+    """Writes the disk image `out`, whose own GRUB boots `boot`; returns its path."""
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as work:
+        work = Path(work)
+        core = core_image(work)
+        partition = file_system(work, boot)
+        record = (GRUB / "boot.img").read_bytes()[:BOOT_CODE]
+        new = work / "disk"
+        with new.open("wb") as disk:
+            disk.write(record + partition_table(partition.stat().st_size // SECTOR) + core)
+            disk.seek(PARTITION_START * SECTOR)
+            with partition.open("rb") as data:
+                shutil.copyfileobj(data, disk)
+        size = new.stat().st_size
+        os.truncate(new, -(-size // mkiso.CYLINDER) * mkiso.CYLINDER)
+        new.replace(out)
+    return out
