@@ -30,6 +30,8 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-prot
 	-mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie -fno-common \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fomit-frame-pointer \
 	-iquote . -iquote include
+# No vector registers, so nothing asks for stacks aligned to 16.
+CFLAGS += $(if $(findstring clang,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3)
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=sha1
 
 ifdef V
@@ -61,12 +63,12 @@ build/version.h: FORCE
 	printf '#define GLASSHOUSE_VERSION "%s"\n#define GLASSHOUSE_BUILD_TYPE "%s"\n' \
 		"$$v" '$(BUILD_TYPE)' | { $(if_changed); }
 
-build/obj/%.c.o: %.c build/flags build/version.h | setup-build
+build/obj/%.c.o: %.c build/flags | setup-build build/version.h
 	$(say) CC $<
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-build/obj/%.S.o: %.S build/flags build/version.h | setup-build
+build/obj/%.S.o: %.S build/flags | setup-build build/version.h
 	$(say) AS $<
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
@@ -177,7 +179,7 @@ unit: build/version.h | setup-build setup-test
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
 boot: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
-	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --dist worksteal tests/boot $(if $(K),-k '$(K)')
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot $(if $(K),-k '$(K)')
 
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
 .PHONY: bench
@@ -191,11 +193,13 @@ lint: compile_commands.json build/version.h | setup-lint
 	clang-format --dry-run -Werror $(C_FILES)
 	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
 
+# clang's tools do not know this one of GCC's.
+CLANGD_CFLAGS = $(filter-out -mpreferred-stack-boundary=%,$(CFLAGS))
 ## compile_commands.json: for editors and clang-tidy
 compile_commands.json: FORCE
 	{ printf '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
 		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s -c %s"}' \
-			"$$sep" '$(CURDIR)' "$$f" '$(CC) $(CFLAGS)' "$$f"; sep=,; done; \
+			"$$sep" '$(CURDIR)' "$$f" '$(CC) $(CLANGD_CFLAGS)' "$$f"; sep=,; done; \
 	printf '\n]\n'; } | { $(if_changed); }
 
 # ---- The house ------------------------------------------------------------------------------

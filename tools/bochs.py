@@ -83,7 +83,7 @@ def script(ticks=0, resets=0):
 def start(machine, folder, commands):
     """Starts Bochs in `folder` with COM1 on a socket and `commands` for its debugger.
 
-    Returns the process and the socket. Port E9 goes to folder/e9.log, COM2 to com2.log, Bochs'
+    Returns the process and the socket. Port E9 goes to folder/glasshouse.log, COM2 to com2.log, Bochs'
     own words to bochs.log and stderr.log.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def start(machine, folder, commands):
             machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
         (folder / "script").write_text(commands)
         arguments = ["bochs-bin", "-q", "-f", "bochsrc", "-rc", "script"]
-        with (folder / "e9.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
+        with (folder / "glasshouse.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
             process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=e9,
                                        stderr=errors, start_new_session=True)
         server.settimeout(1)

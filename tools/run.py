@@ -24,7 +24,7 @@ HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
 Ctrl-A a    send a Ctrl-A to the machine
-What Glasshouse says after the guest has the serial line: {log}
+What Glasshouse says while the guest has the serial line: {log}
 """
 
 
@@ -112,7 +112,7 @@ def relay(serial, log):
             if asked == "quit":
                 return "quit"
             if asked == "help":
-                show(HELP.format(log=FOLDER / "com2.log").replace("\n", "\r\n").encode())
+                show(HELP.format(log=FOLDER / "glasshouse.log").replace("\n", "\r\n").encode())
 
 
 def run():
@@ -122,7 +122,7 @@ def run():
 Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in Bochs. You will see:
   in 10 seconds  Glasshouse, from GRUB, and what it found on each CPU
   in 1 minute    Linux under it, and its shell: type there; 'poweroff' ends it
-Glasshouse's own lines: {FOLDER}/com2.log. Bochs': {FOLDER}/bochs.log.
+Glasshouse's own lines: {FOLDER}/glasshouse.log. Bochs': {FOLDER}/bochs.log.
 Ctrl-A x ends it at once, Ctrl-A h helps.
 """, flush=True)
     process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000))
@@ -144,7 +144,7 @@ Ctrl-A x ends it at once, Ctrl-A h helps.
         print("\nThe machine has powered off.")
         return 0
     print("\nThe machine ended unexpectedly. Bochs says:\n" + words[words.find("====="):]
-          + f"More in {FOLDER}/bochs.log and com2.log.", file=sys.stderr)
+          + f"More in {FOLDER}/bochs.log and glasshouse.log.", file=sys.stderr)
     return 1
 
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What all boot tests share: their paths, and the logs of a failure in its report."""
+import fcntl
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,30 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "boot")]
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
+
+
+def pytest_configure(config):
+    """Gives this call of pytest a folder of its own, and removes those of calls that have ended.
+
+    A call under way holds a lock on its folder. Workers inherit the folder by the environment.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    base = ROOT / "build" / "boot"
+    base.mkdir(parents=True, exist_ok=True)
+    for old in base.iterdir():
+        lock = os.open(old, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
+    own = tempfile.mkdtemp(prefix="run-", dir=base)
+    config.folder_lock = os.open(own, os.O_RDONLY)
+    fcntl.flock(config.folder_lock, fcntl.LOCK_EX)
+    os.environ["BOOT_FOLDER"] = own
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,6 +3,7 @@
 
 A verdict comes from a complete TAP plan on the serial line, or from words that the test names.
 """
+import os
 import re
 import selectors
 import shutil
@@ -14,10 +15,11 @@ from pathlib import Path
 import bochs
 import mkiso
 
-FOLDER = mkiso.BUILD / "boot"
+# Where runs have their folders: this call's own, see conftest.py.
+FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "boot" / "by-hand")
 
 # Limits far above what is needed: emulated instructions, and seconds on a busy host.
-TICKS = 6_000_000_000
+TICKS = 3_000_000_000
 SECONDS = 900
 
 # Every run of the test that is under way; the report of a failing test shows their logs.
@@ -89,13 +91,13 @@ class Run:
                 return name
         if self.process.returncode:
             return words.partition("following message:")[2].strip(" =\n") or words[-200:]
-        stops = re.findall("Caught (time breakpoint|write watch point)", self.log("e9.log"))
+        stops = re.findall("Caught (time breakpoint|write watch point)", self.log("glasshouse.log"))
         if stops[-1:] == ["time breakpoint"]:
             return "ticks"
         return "reset" if len(stops) > self.stops else "finished"
 
     def log(self, name):
-        """A whole log of this run: com2.log, e9.log, bochs.log, stderr.log."""
+        """A whole log of this run: glasshouse.log (port E9), com2.log, bochs.log, stderr.log."""
         path = self.folder / name
         return path.read_bytes().decode("latin-1").replace("\r", "") if path.exists() else ""
 
@@ -103,7 +105,7 @@ class Run:
         """The ends of all logs, for the report of a failure."""
         parts = [("serial line", "\n".join(self.text.splitlines()[-60:]))]
         parts += [(name, bochs.tail(self.folder / name, 25))
-                  for name in ("com2.log", "e9.log", "stderr.log")]
+                  for name in ("glasshouse.log", "stderr.log")]
         return [(f"{self.folder.name}: {name}", text) for name, text in parts if text.strip()]
 
     def results(self):
@@ -126,7 +128,7 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True):
+         ignore_bad_msrs=True, commands=None):
     """Boots `spec` (see mkiso) in Bochs; `name` is the folder's under build/boot. Returns a Run.
 
     A reset beyond `resets` ends the machine; with any, there is no limit of ticks.
@@ -135,7 +137,7 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     shutil.rmtree(folder, ignore_errors=True)
     iso = mkiso.make_iso(folder / "boot.iso", spec)
     machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs)
-    commands = bochs.script(0 if resets else ticks, resets)
+    commands = commands or bochs.script(0 if resets else ticks, resets)
     process, serial = bochs.start(machine, folder, commands)
     return Run(folder, process, serial, SECONDS, resets)
 
@@ -169,4 +171,6 @@ def native_linux(test, append=""):
 
 
 def _cmdline(test, append):
-    return f"console=ttyS0,115200 quiet {bochs.LINUX_QUICK} gh.test={test} {append}".rstrip()
+    # A panic ends the machine at once, by a reset.
+    return (f"console=ttyS0,115200 quiet panic=-1 oops=panic {bochs.LINUX_QUICK} "
+            f"gh.test={test} {append}").rstrip()

@@ -6,6 +6,14 @@ import harness
 import words
 
 
+def refused(run, why):
+    """The machine says why, and that it has stopped, and has not entered a guest."""
+    run.expect(why)
+    run.expect(words.STOPPED)
+    run.stop()
+    assert "Entering the guest" not in run.text
+
+
 @pytest.mark.parametrize("model, why", [
     ("p4_prescott_celeron_336", words.NO_VMX),
     ("core2_penryn_t9600", words.NO_EPT),
@@ -13,14 +21,11 @@ import words
 ])
 def test_model(model, why):
     """Refused, with what is missing, and nothing is started."""
-    run = harness.boot(f"refusal-{model}", harness.linux("basic"), model, ticks=1_500_000_000)
-    run.expect(why)
-    assert run.wait() == "ticks"
-    assert "Linux" not in run.text.partition("gh.test")[2]
+    run = harness.boot(f"refusal-{model}", harness.linux("basic"), model)
+    refused(run, why)
 
 
 def test_qemu():
     """QEMU emulates no VT-x: the same ISO says so there."""
     run = harness.boot_qemu("refusal-qemu", harness.linux("basic"))
-    run.expect(words.NO_VMX)
-    run.stop()
+    refused(run, words.NO_VMX)

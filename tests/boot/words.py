@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What Glasshouse says, as the tests know it: all patterns in one place."""
 
-# A CPU that cannot: what it lacks, each on the serial line.
-NO_VMX = r"(?i)no VT-x|lacks VT-x|without VT-x|VMX is missing|has no VMX"
-NO_EPT = r"(?i)\bEPT\b.*(missing|lacks|required)|(missing|lacks|required).*\bEPT\b"
-NOT_64_BIT = r"(?i)64-bit"
+# A CPU that cannot: what it lacks, on the serial line, and the last words.
+NO_VMX = r"VT-x +none: CPUID\.1:ECX\.VMX is 0"
+NO_EPT = r'MISSING +"enable EPT"'
+NOT_64_BIT = r"Glasshouse: this CPU has no 64-bit mode"
+STOPPED = r"(?i)Glasshouse has stopped|Stopped\."
 
-# Printed at power-off: all exits so far, one line per reason, and their sum.
-EXIT_COUNT = r"(?m)^.*exits?:? +(\w[\w -]*?) +(\d+)$"
+# Printed at power-off for each vCPU: its exits, in all and by reason.
+EXITS = r"(?m)^exits: vcpu (\d+) total (\d+) (.*)$"

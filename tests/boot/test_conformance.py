@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The conformance guest on every kind of CPU that Glasshouse runs on, and its end by triple fault."""
+import pytest
+
+import harness
+import mkiso
+
+IMAGE = mkiso.BUILD / "guest" / "conformance.img"
+SKYLAKE = "corei7_skylake_x"
+
+
+def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1):
+    """Boots the guest under Glasshouse; MSRs that the CPU lacks are #GP, as on a real one."""
+    spec = mkiso.glasshouse(opts, IMAGE, f"cpus={cpus} {cmdline}", None)
+    return harness.boot(f"conformance-{name}", spec, model, cpus, 256, ignore_bad_msrs=False)
+
+
+@pytest.mark.parametrize("name, model, cpus, cmdline, opts", [
+    ("arrandale", "corei5_arrandale_m520", 2, "", ""),
+    ("sandy-bridge", "corei7_sandy_bridge_2600k", 2, "", ""),
+    ("ivy-bridge", "corei7_ivy_bridge_3770k", 2, "apic=x2", ""),
+    ("haswell", "corei7_haswell_4770", 2, "", ""),
+    ("broadwell", "broadwell_ult", 2, "apic=x2", ""),
+    ("skylake-4", SKYLAKE, 4, "", ""),
+    ("skylake-x2", SKYLAKE, 2, "apic=x2", ""),
+    ("skylake-again", SKYLAKE, 2, "again=1", "icr=trap"),
+    ("skylake-again-x2", SKYLAKE, 2, "again=1 apic=x2", "icr=trap"),
+    ("skylake-pf", SKYLAKE, 2, "", "icept=pf"),
+    ("cannon-lake", "corei3_cnl", 2, "", ""),
+    ("ice-lake", "corei7_icelake_u", 2, "apic=x2", ""),
+    ("tiger-lake", "tigerlake", 2, "", ""),
+    ("tiger-lake-1", "tigerlake", 1, "", ""),
+])
+def test_conforms(name, model, cpus, cmdline, opts):
+    """Every line of the guest's is ok."""
+    run = conformance(name, cmdline, opts, model, cpus)
+    assert run.wait() == "power-off"
+    assert "# conformance under Glasshouse" in run.text
+    assert run.results()
+
+
+def test_triple_fault_resets():
+    """A triple fault of the guest's resets the machine."""
+    run = conformance("triple", "end=triple")
+    assert run.wait() == "reset"
+    assert run.results()
