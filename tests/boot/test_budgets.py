@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""What Glasshouse may cost, in ticks on Bochs' skylake_x: see tests/bench/bench.py."""
+import sys
+from pathlib import Path
+
+import pytest
+
+import mkiso
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+
+import bench  # noqa: E402  pylint: disable=wrong-import-position
+
+GUEST = mkiso.BUILD / "guest" / "bench.img"
+
+# Ratios to native, by number of CPUs.
+BOOT = {1: 1.001, 2: 1.005}
+FORK_EXEC = 1.012
+FLAT = 1.001
+EXITS_TO_INIT = 1000
+IMAGE = 256 << 10
+
+
+def test_round_trips():
+    """CPUID and a trapped RDMSR, there and back."""
+    ticks = bench.guest(mkiso.glasshouse("", GUEST, "", None), "budget-guest").ticks
+    assert ticks["cpuid"] <= 120
+    assert ticks["rdmsr"] <= 130
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_linux(cpus):
+    """Debian's kernel to its first process, and what processes do, against the same without Glasshouse."""
+    native = bench.linux(mkiso.native(cmdline=bench.LINUX), f"budget-native-{cpus}", cpus)
+    ours = bench.linux(mkiso.glasshouse("", cmdline=bench.LINUX), f"budget-{cpus}", cpus)
+    ratio = {name: ours.ticks[name] / native.ticks[name] for name in native.ticks if native.ticks[name]}
+    assert ratio["boot"] <= BOOT[cpus], ratio
+    assert ratio["fork-exec"] <= FORK_EXEC, ratio
+    for name in ("getpid", "page-fault", "pipe"):
+        assert ratio[name] <= FLAT, (name, ratio)
+
+
+def test_exits():
+    """Linux comes to its first process with few exits."""
+    assert bench.exits_to_init() <= EXITS_TO_INIT
+
+
+def test_image_size():
+    """Text and data."""
+    assert bench.image_size() <= IMAGE
