@@ -136,6 +136,11 @@ endef
 $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
+# The same with a kernel module: for a test.
+build/guest/leave.img: tools/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
+	$(say) KO $@
+	tools/mkmodule $@
+
 GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img $(OWN_GUESTS:%=build/guest/%.img)
 
 ## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
@@ -178,7 +183,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
+boot: build/glasshouse.elf $(GUEST_FILES) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot $(if $(K),-k '$(K)')
 
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it

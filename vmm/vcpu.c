@@ -10,6 +10,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/icr.h"
+#include "vmm/leave.h"
 #include "vmm/power.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
@@ -65,6 +66,19 @@ static void deliver_nmi(struct vcpu *vcpu)
 		virt->enable_nmi_window(vcpu);
 }
 
+/* Where the guest cannot be left just now, it runs on, to where nothing is blocked. Returns 0 to
+ * end the loop. */
+static int handle_leave(struct vcpu *vcpu)
+{
+	int r = leave_request(vcpu);
+
+	if (r == -EBUSY) {
+		__atomic_or_fetch(&vcpu->requests, (u32)REQ_LEAVE, __ATOMIC_SEQ_CST);
+		virt->enable_nmi_window(vcpu);
+	}
+	return r;
+}
+
 /* Returns 1 to enter the guest, 2 to look again, or what ends the loop. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
@@ -81,6 +95,8 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		handle_init(vcpu);
 	if (requests & REQ_SIPI)
 		handle_sipi(vcpu);
+	if (requests & REQ_LEAVE && !handle_leave(vcpu))
+		return 0;
 	if (vcpu->mp_state != MP_STATE_RUNNABLE) {
 		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~(u32)REQ_BLOCK))
 			vcpu_block(vcpu);
@@ -101,6 +117,7 @@ void vcpu_root_nmi(struct trap_frame *frame)
 	(void)frame;
 	if (!vcpu)
 		return;
+	leave_on_nmi(vcpu);
 	if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
 		queue_nmi(vcpu);
 	virt->enable_nmi_window(vcpu);

@@ -36,6 +36,7 @@ enum vcpu_request {
 	REQ_TRIPLE_FAULT = 1 << 4, /* an exception met a double fault */
 	REQ_EVENT = 1 << 5,        /* an event or an NMI is to be delivered */
 	REQ_BLOCK = 1 << 6,        /* not runnable: stays set until SIPI */
+	REQ_LEAVE = 1 << 7,        /* go on without Glasshouse */
 };
 
 enum mp_state {
@@ -78,6 +79,10 @@ struct vcpu {
 	u8 sipi_vector;
 	u32 nmi_pending;          /* NMIs that the guest has yet to get, 2 at most */
 	u32 lapic_ldr, lapic_dfr; /* what the guest has written while the ICR is trapped */
+
+	bool leaving;     /* the next NMI in root mode is the one to leave by */
+	u32 leave_icr_hi; /* the guest's, which that NMI overwrites */
+	u64 leave_page;   /* see native_share() */
 
 	struct recorder recorder;
 };

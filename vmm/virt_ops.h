@@ -86,6 +86,14 @@ struct virt_ops {
 	void (*get_segment)(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
 	void (*set_segment)(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 
+	/*
+	 * Is the guest between two instructions, with nothing that its registers do not show? 1 or 0; -EOPNOTSUPP when it
+	 * uses what cannot be moved from the CPU's hands into its registers.
+	 */
+	int (*settled)(struct vcpu *vcpu);
+	/* The CPU's MSRs become what the guest has in them, for good. */
+	void (*load_guest_msrs)(struct vcpu *vcpu);
+
 	/* The instruction that exited is done: go on behind it, as the CPU would. */
 	void (*skip_emulated_instruction)(struct vcpu *vcpu);
 	/* After an instruction of unknown length: @rip is the next one's. */

@@ -31,6 +31,9 @@ struct pio_device {
 	void (*access)(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value);
 };
 
+/* LEAVE_BUSY, LEAVE_UNSUPPORTED: why it did not come to it. */
+enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
+
 struct vm {
 	u32 id;
 	struct ept ept;
@@ -54,6 +57,11 @@ struct vm {
 	bool icr_keep; /* icr=trap */
 	u32 nr_started;
 	u64 lapic_gpa; /* where the trapped page is */
+
+	/* Leaving; see vmm/leave.h. */
+	u32 leave; /* enum leave_state */
+	u32 nr_gathered;
+	struct vcpu *leave_caller;
 
 	void *arch; /* the vendor's: bitmaps and the like */
 };

@@ -193,6 +193,18 @@ u64 stack_alloc(unsigned pages)
 	return top;
 }
 
+u64 paging_share(u64 *other, u64 entry)
+{
+	for (u64 slot = 256; slot < 512; slot++) {
+		if (other[slot] & PTE_P || (pml4[slot] & PTE_P && pml4[slot] != entry))
+			continue;
+		pml4[slot] = entry;
+		other[slot] = entry;
+		return ~0ull << 48 | slot << level_shift(4);
+	}
+	return 0;
+}
+
 void paging_load(void)
 {
 	write_cr3(paging_cr3());

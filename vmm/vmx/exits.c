@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "vmm/bios.h"
 #include "vmm/cpuid.h"
+#include "vmm/hypercall.h"
 #include "vmm/icr.h"
 #include "vmm/io.h"
 #include "vmm/mmu.h"
@@ -211,6 +212,11 @@ static int handle_invd(struct vcpu *vcpu)
 	wbinvd();
 	vmx_skip_instruction(vcpu);
 	return 1;
+}
+
+static int handle_vmcall(struct vcpu *vcpu)
+{
+	return emulate_hypercall(vcpu);
 }
 
 /* The guest has no VMX and no SMX: these do not exist. */

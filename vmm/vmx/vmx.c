@@ -16,6 +16,9 @@
 struct vmx_capability vmx_capability;
 struct vmcs_config vmcs_config;
 
+#define S_CET_SH_STK_EN BIT(0)
+#define SETTLED_TRIES   4u /* entries into an STI's shadow before it is taken for over */
+
 _Static_assert(offsetof(struct vcpu, host_rsp) == 16ul * 8, "vmx_run.S knows where host_rsp is");
 
 static void read_capability(struct vmx_capability *cap)
@@ -542,6 +545,40 @@ static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
 	vmx_skip_to(rip);
 }
 
+/* An STI's shadow may be lost if it must: what follows STI; HLT is woken once too often at worst.
+ */
+static int vmx_settled(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO);
+
+	if (vmcs_config.has_cet && vmread(GUEST_S_CET) & S_CET_SH_STK_EN)
+		return -EOPNOTSUPP;
+	if (blocked == GUEST_INTR_STATE_STI && vmx->sti_seen++ == SETTLED_TRIES)
+		blocked = 0;
+	return !blocked && !vmread(GUEST_PENDING_DBG_EXCEPTIONS) &&
+	       vmread(GUEST_ACTIVITY_STATE) <= GUEST_ACTIVITY_HLT;
+}
+
+static void vmx_load_guest_msrs(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	wrmsr_safe(MSR_IA32_DEBUGCTLMSR, vmread(GUEST_IA32_DEBUGCTL));
+	wrmsr(MSR_IA32_SYSENTER_CS, vmread(GUEST_SYSENTER_CS));
+	wrmsr(MSR_IA32_SYSENTER_ESP, vmread(GUEST_SYSENTER_ESP));
+	wrmsr(MSR_IA32_SYSENTER_EIP, vmread(GUEST_SYSENTER_EIP));
+	if (vmcs_config.has_pat)
+		wrmsr(MSR_IA32_CR_PAT, vmread(GUEST_IA32_PAT));
+	if (vmcs_config.has_bndcfgs)
+		wrmsr(MSR_IA32_BNDCFGS, vmread(GUEST_BNDCFGS));
+	if (vmcs_config.has_cet) {
+		wrmsr(MSR_IA32_S_CET, vmread(GUEST_S_CET));
+		wrmsr(MSR_IA32_INT_SSP_TAB, vmread(GUEST_INTR_SSP_TABLE));
+	}
+	if (vmcs_config.vmentry_ctrl & VM_ENTRY_LOAD_PKRS)
+		wrmsr(MSR_IA32_PKRS, vmread(GUEST_IA32_PKRS));
+}
+
 static void set_bit_to(u8 *bitmap, u32 bit, bool on)
 {
 	u8 mask = (u8)BIT(bit % 8);
@@ -625,6 +662,8 @@ const struct virt_ops vmx_x86_ops = {
 	.set_sysreg = vmx_set_sysreg,
 	.get_segment = vmx_get_segment,
 	.set_segment = vmx_set_segment,
+	.settled = vmx_settled,
+	.load_guest_msrs = vmx_load_guest_msrs,
 	.skip_emulated_instruction = vmx_skip_emulated_instruction,
 	.skip_to = vmx_skip_to_op,
 	.set_msr_intercept = vmx_set_msr_intercept,

@@ -17,6 +17,7 @@ struct vcpu_vmx {
 	bool loaded;   /* it is the current VMCS of its CPU */
 	u32 cpu_based; /* primary controls as they are in the VMCS */
 	u32 exception_bitmap;
+	u32 sti_seen; /* by vmx_settled() */
 };
 
 struct vm_vmx {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last instructions of ours on a CPU that is given away. They run from a copy, in a page that both
+ * address spaces have at the same place.
+ *
+ * RDI: struct native_state, in that very page, so it is there after the switch, too. What this does:
+ *   1. takes the other's page tables;
+ *   2. EFER, descriptor tables, data segments, their bases;
+ *   3. breakpoints, and what of CR4 our own code could not live with;
+ *   4. all registers; IRETQ, which takes CS, SS, RSP, RFLAGS, RIP and unblocks NMIs.
+ */
+#include "arch/x86/native.h"
+
+#define MSR_EFER    0xc0000080
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+
+	.macro load_msr msr, offset
+	movl $\msr, %ecx
+	movl \offset(%rdi), %eax
+	movl \offset+4(%rdi), %edx
+	wrmsr
+	.endm
+
+	.section .rodata, "a"
+	.globl native_entry, native_entry_end
+native_entry:
+	endbr64
+	movq NATIVE_CR3(%rdi), %rax
+	movq %rax, %cr3
+
+	load_msr MSR_EFER, NATIVE_EFER
+	lgdt NATIVE_GDTR(%rdi)
+	lidt NATIVE_IDTR(%rdi)
+	lldt NATIVE_SELECTORS(%rdi)
+	movw NATIVE_SELECTORS+2(%rdi), %ds
+	movw NATIVE_SELECTORS+4(%rdi), %es
+	movw NATIVE_SELECTORS+6(%rdi), %fs
+	movw NATIVE_SELECTORS+8(%rdi), %gs
+	load_msr MSR_FS_BASE, NATIVE_FS_BASE
+	load_msr MSR_GS_BASE, NATIVE_GS_BASE
+
+	movq NATIVE_DR7(%rdi), %rax
+	movq %rax, %db7
+	movq NATIVE_CR4(%rdi), %rax
+	movq %rax, %cr4
+
+	leaq NATIVE_FRAME(%rdi), %rsp
+	movq 0*8(%rdi), %rax
+	movq 1*8(%rdi), %rcx
+	movq 2*8(%rdi), %rdx
+	movq 3*8(%rdi), %rbx
+	movq 5*8(%rdi), %rbp
+	movq 6*8(%rdi), %rsi
+	movq 8*8(%rdi), %r8
+	movq 9*8(%rdi), %r9
+	movq 10*8(%rdi), %r10
+	movq 11*8(%rdi), %r11
+	movq 12*8(%rdi), %r12
+	movq 13*8(%rdi), %r13
+	movq 14*8(%rdi), %r14
+	movq 15*8(%rdi), %r15
+	movq 7*8(%rdi), %rdi
+	iretq
+native_entry_end:
+
+	.section .note.GNU-stack, "", @progbits

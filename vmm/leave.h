@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Leaving: Glasshouse takes itself away from under the guest, which goes on natively.
+ */
+#ifndef GH_LEAVE_H
+#define GH_LEAVE_H
+
+#include "vmm/vm.h"
+
+/*
+ * Called for an instruction of @vcpu that is done: from now on all vCPUs of its VM gather in root
+ * mode, and leave for good when all have come and all can. When not, within a second, all go on as
+ * before and @vcpu finds in RAX -EBUSY, or -EOPNOTSUPP when one is in a mode that cannot be left
+ * for (docs/hypercalls.md). Returns 0; -EBUSY when they gather already; -ENOMEM.
+ */
+int vm_leave(struct vcpu *vcpu);
+
+/*
+ * REQ_LEAVE, on the vCPU's own CPU. Returns 1 when the guest goes on (it did not come to leaving);
+ * 0 when this vCPU, which has never started, is to end its loop; -EBUSY when the guest must run a
+ * little more before it can be left. Does not return on a CPU that leaves.
+ */
+int leave_request(struct vcpu *vcpu);
+
+/* From the NMI handler: on a CPU that waits for just this NMI, in order to leave, does not return.
+ */
+void leave_on_nmi(struct vcpu *vcpu);
+
+#endif
