@@ -65,6 +65,11 @@ void console_set_level(enum log_level level)
 void console_panic(void)
 {
 	unlocked = true;
+	/* The guest's driver may have done anything to them. */
+	if (present & CONSOLE_COM1)
+		serial_init(SERIAL_COM1);
+	if (present & CONSOLE_COM2)
+		serial_init(SERIAL_COM2);
 	selected = present;
 }
 

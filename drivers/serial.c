@@ -5,11 +5,12 @@
 #include "drivers/serial.h"
 #include "arch/x86/io.h"
 
-enum { THR = 0, DLL = 0, IER = 1, DLM = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
+enum { THR = 0, DLL = 0, IER = 1, DLM = 1, FCR = 2, IIR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
 
 #define LCR_8N1	  0x03
 #define LCR_DLAB  0x80
 #define FCR_CLEAR 0x07 /* FIFOs on, both emptied */
+#define IIR_FIFO  0xc0 /* read: FIFOs are on */
 #define MCR_READY 0x03 /* DTR, RTS */
 #define LSR_THRE  0x20
 #define LSR_TEMT  0x40
@@ -37,21 +38,30 @@ static void wait_for(u16 port, u8 bit)
 		;
 }
 
+/* How many bytes an empty transmitter takes: a guest that looks for UARTs may have switched the FIFO off. */
+static unsigned fifo_size(u16 port)
+{
+	return (inb(port + IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
+}
+
 void serial_write(u16 port, const char *s, size_t n)
 {
 	unsigned room = 0;
+	bool returned = false;
 
-	for (size_t i = 0; i < n; i++) {
-		/* An empty transmitter takes a FIFO full: one poll for 16 bytes (two are kept for \r). */
-		if (room < 2) {
+	for (size_t i = 0; i < n;) {
+		/* One poll for a FIFO full. */
+		if (!room) {
 			wait_for(port, LSR_THRE);
-			room = FIFO_SIZE;
+			room = fifo_size(port);
 		}
-		if (s[i] == '\n') {
+		if (s[i] == '\n' && !returned) {
 			outb(port + THR, '\r');
-			room--;
+			returned = true;
+		} else {
+			outb(port + THR, (u8)s[i++]);
+			returned = false;
 		}
-		outb(port + THR, (u8)s[i]);
 		room--;
 	}
 }
