@@ -214,11 +214,6 @@ static int handle_invd(struct vcpu *vcpu)
 	return 1;
 }
 
-static int handle_vmcall(struct vcpu *vcpu)
-{
-	return emulate_hypercall(vcpu);
-}
-
 /* The guest has no VMX and no SMX: these do not exist. */
 static int handle_undefined(struct vcpu *vcpu)
 {
@@ -226,10 +221,10 @@ static int handle_undefined(struct vcpu *vcpu)
 	return 1;
 }
 
-/* A service of the BIOS that we asked for is done: the loop ends. No other VMCALL is known. */
+/* A service of the BIOS that we asked for is done: the loop ends. */
 static int handle_vmcall(struct vcpu *vcpu)
 {
-	return bios_call_ends(vcpu) ? 0 : handle_undefined(vcpu);
+	return bios_call_ends(vcpu) ? 0 : emulate_hypercall(vcpu);
 }
 
 static int handle_nmi_window(struct vcpu *vcpu)
