@@ -182,6 +182,15 @@ high64:
 refuse:
 	movl %edx, %esi
 	movl $0xb8000, %edi
+	movw $0x3fb, %dx	/* 115200 baud, 8 bits: the firmware may have left 5 */
+	movb $0x80, %al
+	outb %al, %dx
+	movw $0x3f8, %dx
+	movw $1, %ax
+	outw %ax, %dx
+	movw $0x3fb, %dx
+	movb $3, %al
+	outb %al, %dx
 2:	lodsb
 	testb %al, %al
 	jz 5f
