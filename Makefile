@@ -115,8 +115,8 @@ build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
 	$(say) CPIO $@
 	tools/mkinitramfs $@
 
-# Guests of our own: each folder of guests/ but lib and initramfs is a flat image, see guests/lib.
-OWN_GUESTS := $(filter-out lib initramfs,$(notdir $(patsubst %/,%,$(wildcard guests/*/))))
+# Guests of our own: each folder of guests/ with a main.c is a flat image, see guests/lib.
+OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
 GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
 	guests/$1/*.[cS])) lib/print.c lib/string.c)
