@@ -141,7 +141,13 @@ build/guest/leave.img: tools/mkmodule guests/module/leave.c build/guest/initrd.i
 	$(say) KO $@
 	tools/mkmodule $@
 
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img $(OWN_GUESTS:%=build/guest/%.img)
+# The one that is a boot sector.
+build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
+	$(say) LD $@
+	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
+
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
+	$(OWN_GUESTS:%=build/guest/%.img)
 
 ## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
 .PHONY: iso
