@@ -30,7 +30,7 @@ pci: enabled=1, chipset=i440fx
 clock: sync=none, time0=946684800
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path="{iso}", mode=volatile, cylinders=0
-boot: disk
+{second}boot: disk
 com1: enabled=1, {com1}
 com2: enabled=1, mode=file, dev=com2.log
 port_e9_hack: enabled=1
@@ -52,11 +52,18 @@ class Machine:
     cpus: int = 1
     memory: int = 512
     ignore_bad_msrs: bool = True  # unknown MSRs read as 0, as Linux likes it, instead of #GP
+    second: Path | None = None  # another drive: an .iso is a CD, anything else a disk
 
     def bochsrc(self, com1):
         """The configuration file, with `com1` as the serial port's options."""
+        second = ""
+        if self.second:
+            kind = ("cdrom, status=inserted" if self.second.suffix == ".iso" else
+                    "disk, mode=volatile, cylinders=0")
+            second = f'ata0-slave: type={kind}, path="{self.second.resolve()}"\n'
         return BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
-                              iso=Path(self.iso).resolve(), com1=com1, bad_msrs=int(self.ignore_bad_msrs))
+                              iso=Path(self.iso).resolve(), com1=com1, second=second,
+                              bad_msrs=int(self.ignore_bad_msrs))
 
 
 def models():

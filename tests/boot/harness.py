@@ -128,15 +128,17 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True, commands=None):
-    """Boots `spec` (see mkiso) in Bochs; `name` is the folder's under build/boot. Returns a Run.
+         ignore_bad_msrs=True, commands=None, second=None):
+    """Boots `spec` in Bochs; `name` is the folder's under build/boot. Returns a Run.
+
+    `spec` is what mkiso makes an ISO of, or an image that is there; `second` is another drive's.
 
     A reset beyond `resets` ends the machine; with any, there is no limit of ticks.
     """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    iso = mkiso.make_iso(folder / "boot.iso", spec)
-    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs)
+    iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
+    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second)
     commands = commands or bochs.script(0 if resets else ticks, resets)
     process, serial = bochs.start(machine, folder, commands)
     return Run(folder, process, serial, SECONDS, resets)

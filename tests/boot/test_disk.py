@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Systems that are installed on drives, and raw modules: started by the machine's own BIOS."""
+import re
+
+import pytest
+
+import harness
+import mkdisk
+import mkiso
+import test_linux
+
+SECTOR = mkiso.BUILD / "guest" / "sector.img"
+CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
+MIB = 1 << 20
+
+# Where the page begins whose INT 15h tells of memory, at the end of conventional memory.
+RESIDENT = 0x9e000
+
+
+def glasshouse(opts, kernel=SECTOR, role="linux"):
+    """Glasshouse, which with boot= looks at no module."""
+    return mkiso.Boot(mkiso.Entry(mkiso.ELF, opts), [mkiso.Entry(kernel, role)])
+
+
+def disk_of(name, data):
+    """A disk that begins with `data`."""
+    path = harness.FOLDER / f"{name}.img"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.ljust(4 * mkiso.CYLINDER, b"\0"))
+    return path
+
+
+def hexadecimal(text, name):
+    """The numbers behind each line "# name", as lists."""
+    return [[int(word, 16) for word in line.split()]
+            for line in re.findall(rf"^# {name}((?: [0-9A-F]{{4}})+)$", text, re.M)]
+
+
+def e820(text):
+    """The map that the sector has read."""
+    out = []
+    for words in hexadecimal(text, "e820"):
+        kind, size, base = (sum(word << 16 * (n - 1 - i) for i, word in enumerate(part))
+                            for part in (words[:2], words[2:6], words[6:])
+                            for n in [len(part)])
+        names = {1: "usable", 2: "reserved", 3: "ACPI data"}
+        out.append((base, base + size, names[kind]))
+    return out
+
+
+def check_sector(text, ip, cs, drive, memory=512):
+    """A sector was started as the BIOS would, and knows of all memory but ours."""
+    [[got_ip, got_cs, dx, flags]] = hexadecimal(text, "start")
+    assert (got_ip, got_cs, dx) == (ip, cs, drive)
+    assert flags & 0x200, "interrupts are off"
+
+    ranges = e820(text)
+    hidden = [r[:2] for r in ranges if r[2] == "reserved" and MIB <= r[0] < memory * MIB]
+    assert hidden, "our memory is not reserved"
+    given = test_linux.without_holes(ranges, hidden)
+    assert given == test_linux.firmware_map(memory, RESIDENT)
+
+    [[conventional, above, low_kib, blocks, low_kib2, blocks2]] = hexadecimal(text, "sizes")
+    assert conventional == RESIDENT // 1024
+    assert (low_kib, blocks) == (low_kib2, blocks2) == (15 * 1024, (hidden[0][0] - 16 * MIB) >> 16)
+    assert above == 0xffff
+
+
+def linux_disk(name, cpus):
+    """A disk with Debian's Linux and a GRUB of its own, which boots it to the test "basic"."""
+    spec = harness.native_linux("basic", f"gh.cpus={cpus}")
+    return mkdisk.make_disk(harness.FOLDER / f"{name}.img", spec)
+
+
+@pytest.mark.parametrize("cpus", [2, 1])
+def test_linux_disk(cpus):
+    """The disk's GRUB loads the disk's Linux, which runs on every CPU and finds nothing of ours."""
+    name = f"disk-{cpus}"
+    disk = linux_disk(name, cpus)
+    run = harness.boot(name, glasshouse("boot=hd1"), cpus=cpus, second=disk)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert test_linux.check_memory(run.text, test_linux.firmware_map(512, RESIDENT)) <= 4 * MIB
+
+
+def test_disk_natively():
+    """The same disk boots without Glasshouse: it is one that a BIOS starts."""
+    disk = mkdisk.make_disk(harness.FOLDER / "native.img", mkiso.native(CONFORMANCE, "", None))
+    run = harness.boot("disk-native", disk, ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+@pytest.mark.parametrize("model", ["corei7_skylake_x", "corei5_arrandale_m520", "tigerlake"])
+def test_sector(model):
+    """A boot sector is started as by the firmware, and its BIOS keeps our memory from it."""
+    run = harness.boot(f"sector-{model}", glasshouse("boot=hd1"), model,
+                       second=disk_of(model, SECTOR.read_bytes()))
+    assert run.wait() == "power-off"
+    assert run.results()
+    check_sector(run.text, 0x7c00, 0, 0x81)
+
+
+def test_cd():
+    """A CD is found whatever its number, and booted."""
+    cd = mkiso.make_iso(harness.FOLDER / "cd.iso", mkiso.native(CONFORMANCE, "", None))
+    run = harness.boot("cd", glasshouse("boot=cd"), ignore_bad_msrs=False, second=cd)
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+@pytest.mark.parametrize("words, start", [
+    ("raw dl=0x80", (0x7c00, 0, 0x80)),
+    ("raw addr=0x20000 cs=0x1ff0 dl=1", (0x100, 0x1ff0, 1)),
+])
+def test_raw(words, start):
+    """A boot sector as a module."""
+    run = harness.boot(f"raw-{start[1]:x}", glasshouse("", SECTOR, words))
+    assert run.wait() == "power-off"
+    assert run.results()
+    check_sector(run.text, *start)
+
+
+@pytest.mark.parametrize("mode", ["32", "64"])
+def test_raw_mode(mode):
+    """A binary that starts in another mode."""
+    run = harness.boot(f"raw-mode-{mode}",
+                       glasshouse("", SECTOR, f"raw addr=0x10000 entry=0x10180 mode={mode}"))
+    assert run.wait() == "power-off"
+    assert run.results() == [f"{mode}-bit"]
+
+
+@pytest.mark.parametrize("opts, data, why", [
+    ("boot=hd1", b"\0", r"sector of drive 81h \(hd1\) is no boot sector"),
+    ("boot=hd1", None, r"sector of drive 81h \(hd1\) cannot be read.* knows 1 hard disk;"),
+    ("boot=cd", None, r"There is no CD to boot from"),
+    ("boot=hd1 cpus=0", None, r"(?s)option \"cpus\".*drive 81h"),
+])
+def test_refusal(opts, data, why):
+    """What cannot be started is named, and nothing is."""
+    name = "refusal-" + re.sub(r"\W+", "-", opts) + ("-" if data else "")
+    run = harness.boot(name, glasshouse(opts), second=disk_of(name, data) if data else None)
+    run.expect(why)
+    run.expect("could not be loaded")
+    run.stop()
+
+
+def test_no_unrestricted_guest():
+    """A CPU that cannot run real mode as a guest says so."""
+    run = harness.boot("lynnfield", glasshouse("boot=hd1"), "corei5_lynnfield_750",
+                       second=disk_of("lynnfield", SECTOR.read_bytes()))
+    run.expect(r"starts in real mode, which this CPU cannot do")
+    run.stop()
