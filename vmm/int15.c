@@ -13,7 +13,7 @@ struct e820_entry {
 extern const char int15_code[], int15_code_end[], int15_entry[];
 
 _Static_assert(sizeof(struct int15_data) == 16 && offsetof(struct int15_data, entries) == 12,
-	       "int15.S knows the offsets");
+	       "int15_handler.S knows the offsets");
 
 static size_t code_size(void)
 {

@@ -9,7 +9,7 @@
 
 #include "vmm/memmap.h"
 
-/* The head of the handler's segment; int15.S knows the offsets. */
+/* The head of the handler's segment; int15_handler.S knows the offsets. */
 struct int15_data {
 	u16 old_offset, old_segment; /* the handler before this one */
 	u16 kib_above;               /* RAM from 1 MiB on, in KiB, at most 65535 */
