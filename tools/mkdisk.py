@@ -18,7 +18,7 @@ SECTOR = 512
 PARTITION_START = 2048  # sectors: the gap that partitioning tools leave
 BOOT_CODE = 440         # bytes of the first sector that are boot.img's; disk id and partitions follow
 GRUB = Path("/usr/lib/grub/i386-pc")
-MODULES = "biosdisk part_msdos ext2 normal linux".split()
+MODULES = "biosdisk part_msdos ext2 normal linux multiboot2 cmostest".split()
 
 
 def run(*command):
@@ -51,9 +51,8 @@ def core_image(work):
     return data
 
 
-def file_system(work, boot):
-    """An ext2 file system that holds `boot` (see mkiso)."""
-    text, files = mkiso.grub_cfg(boot)
+def file_system(work, text, files):
+    """An ext2 file system with `text` as grub.cfg and the files, by name, in /boot."""
     tree = work / "root"
     (tree / "boot/grub").mkdir(parents=True)
     (tree / "boot/grub/grub.cfg").write_text(text)
@@ -65,14 +64,17 @@ def file_system(work, boot):
     return image
 
 
-def make_disk(out, boot):
-    """Writes the disk image `out`, whose own GRUB boots `boot`; returns its path."""
+def make_disk(out, text, files):
+    """Writes the disk image `out`: its own GRUB reads `text`, the files (by name) are in /boot.
+
+    What mkiso.grub_cfg() returns is such a pair. Returns the image's path.
+    """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         work = Path(work)
         core = core_image(work)
-        partition = file_system(work, boot)
+        partition = file_system(work, text, files)
         record = (GRUB / "boot.img").read_bytes()[:BOOT_CODE]
         new = work / "disk"
         with new.open("wb") as disk:

@@ -66,26 +66,48 @@ def check_sector(text, ip, cs, drive, memory=512):
     assert above == 0xffff
 
 
-def linux_disk(name, cpus):
-    """A disk with Debian's Linux and a GRUB of its own, which boots it to the test "basic"."""
-    spec = harness.native_linux("basic", f"gh.cpus={cpus}")
-    return mkdisk.make_disk(harness.FOLDER / f"{name}.img", spec)
+def linux_spec(cpus):
+    """Debian's Linux as an installed GRUB boots it, to the test "basic"."""
+    return harness.native_linux("basic", f"gh.cpus={cpus}")
 
 
-@pytest.mark.parametrize("cpus", [2, 1])
-def test_linux_disk(cpus):
-    """The disk's GRUB loads the disk's Linux, which runs on every CPU and finds nothing of ours."""
-    name = f"disk-{cpus}"
-    disk = linux_disk(name, cpus)
-    run = harness.boot(name, glasshouse("boot=hd1"), cpus=cpus, second=disk)
+def check_linux(run):
+    """Linux ran on every CPU, found nothing of ours, and has the rest of the memory."""
     assert run.wait() == "power-off"
     assert run.results()
     assert test_linux.check_memory(run.text, test_linux.firmware_map(512, RESIDENT)) <= 4 * MIB
 
 
-def test_disk_natively():
-    """The same disk boots without Glasshouse: it is one that a BIOS starts."""
-    disk = mkdisk.make_disk(harness.FOLDER / "native.img", mkiso.native(CONFORMANCE, "", None))
+# A GRUB that loads Glasshouse when it starts on the machine, and Linux when it starts under
+# Glasshouse, where a person would choose twice: it leaves a sign in the clock's memory.
+TWICE = """\
+if cmostest 0x6e:0; then
+cmosclean 0x6e:0
+{linux}fi
+cmosset 0x6e:0
+multiboot2 /boot/glasshouse.elf boot=disk
+boot
+"""
+
+
+def test_in_place():
+    """A machine with one disk: its GRUB loads Glasshouse, which starts the same disk."""
+    text, files = mkiso.grub_cfg(linux_spec(2))
+    files["glasshouse.elf"] = mkiso.ELF
+    disk = mkdisk.make_disk(harness.FOLDER / "in-place.img", TWICE.format(linux=text), files)
+    check_linux(harness.boot("in-place", disk, cpus=2))
+
+
+def test_second_disk():
+    """The same system on the second disk, Glasshouse on the first."""
+    disk = mkdisk.make_disk(harness.FOLDER / "second.img", *mkiso.grub_cfg(linux_spec(1)))
+    check_linux(harness.boot("second-disk", glasshouse("boot=hd1"), second=disk))
+
+
+def test_natively():
+    """Such a disk boots without Glasshouse: it is one that a BIOS starts."""
+    pair = mkiso.grub_cfg(mkiso.native(CONFORMANCE, "", None))
+    disk = mkdisk.make_disk(harness.FOLDER / "native.img", *pair)
     run = harness.boot("disk-native", disk, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert run.results()
