@@ -48,6 +48,7 @@ static struct mem_range ours[2]; /* image, heap */
 static u64 rsdp;
 static struct vm *vm0;
 
+static u64 start_tsc; /* time-stamp counter when GRUB had left */
 static u32 cpus_ready;   /* CPUs that are checked and wait */
 static u32 cpus_refused; /* CPUs that cannot run the guest */
 static u32 launch;       /* set: enter the guest */
@@ -309,6 +310,8 @@ static void enter_vm0(void)
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < vm0->nr_vcpus - 1)
 		cpu_relax();
 	console_select(CONSOLE_OURS);
+	pr_info("The guest begins %llu ticks after Glasshouse.\n",
+		(unsigned long long)(rdtsc() - start_tsc));
 	icr_vcpu_started(vm0->vcpus[0]);
 	if (vcpu_run(vm0->vcpus[0]) < 0)
 		panic("the guest cannot go on");
@@ -336,6 +339,7 @@ void boot_main(u32 magic, u64 mbi, u64 load_base)
 {
 	static struct cpu early; /* for this_cpu() until there is a heap */
 
+	start_tsc = rdtsc();
 	paging_set_image_base(load_base);
 	early.self = &early;
 	wrmsr(MSR_GS_BASE, (u64)&early);
