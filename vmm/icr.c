@@ -33,10 +33,11 @@ int icr_trap(struct vm *vm, bool keep)
 
 static void icr_lift(struct vm *vm)
 {
-	vm->icr_trapped = false;
 	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, false);
 	/* Who still has the old entry cached faults once more and finds that he may. */
 	ept_protect(&vm->ept, vm->lapic_gpa, PAGE_SIZE, EPT_RWX);
+	/* Not before: a CPU that faults meanwhile must find either the trap or the permission. */
+	__atomic_store_n(&vm->icr_trapped, false, __ATOMIC_RELEASE);
 	pr_info("All %u CPUs run: IPIs no longer exit.\n", vm->nr_vcpus);
 }
 
