@@ -99,7 +99,9 @@ def start(machine, folder, commands):
         (folder / "bochsrc").write_text(
             machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
         (folder / "script").write_text(commands)
-        arguments = ["bochs-bin", "-q", "-f", "bochsrc", "-rc", "script"]
+        # However we end, Bochs ends with us.
+        arguments = ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-f", "bochsrc",
+                     "-rc", "script"]
         with (folder / "glasshouse.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
             process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=e9,
                                        stderr=errors, start_new_session=True)
