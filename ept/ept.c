@@ -123,7 +123,8 @@ static void collapse(struct ept *ept, u64 *entry, int level)
 		step = entry_size(level - 1);
 		merged = first | EPT_LEAF | (ept->caps.ad ? AD_FLAGS : 0);
 	}
-	for (int i = 0; i < ENTRIES; i++) {
+	/* From the end: most tables fill from the start, and are not full yet. */
+	for (int i = ENTRIES - 1; i > 0; i--) {
 		if ((table[i] & ~AD_FLAGS) != first + (u64)i * step)
 			return;
 	}
@@ -222,16 +223,39 @@ static int change_table(struct ept *ept, u64 *table, int level, gpa_t gpa, gpa_t
 	return 0;
 }
 
+/*
+ * The common case of a first touch: one entry, not present, becomes a leaf. Returns false when it
+ * is not that simple, also when the table may become full, for then it could become one page.
+ */
+static bool fill_hole(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
+{
+	u64 *table = ept->root, *entry;
+	int level = ROOT_LEVEL;
+
+	while (is_table(read_entry(entry = &table[gpa / entry_size(level) % ENTRIES]), level)) {
+		table = table_of(ept, *entry);
+		level--;
+	}
+	if (c->kind != MAP || size != entry_size(level) ||
+	    !IS_ALIGNED(gpa | (gpa + c->offset), size) || !leaf_allowed(ept, level) ||
+	    is_present(*entry) || entry == &table[0] || entry == &table[ENTRIES - 1] ||
+	    (is_present(table[0]) && is_present(table[ENTRIES - 1])))
+		return false;
+	write_entry(entry, leaf_after(c, 0, level, gpa));
+	return true;
+}
+
 static int change(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
 {
-	int ret;
+	int ret = 0;
 
 	if (!size || !IS_ALIGNED(gpa | size, PAGE_SIZE))
 		return -EINVAL;
 	if (gpa > EPT_GPA_END || size > EPT_GPA_END - gpa)
 		return -ERANGE;
 	spin_lock(&ept->lock);
-	ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
+	if (!fill_hole(ept, gpa, size, c))
+		ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
 	spin_unlock(&ept->lock);
 	return ret;
 }

@@ -26,7 +26,8 @@ int mmu_map_machine(struct vm *vm)
 		u64 start = MAX(ALIGN_DOWN(m->base, PAGE_SIZE), GIB(4));
 		u64 end = ALIGN_UP(m->base + m->size, PAGE_SIZE);
 
-		/* What the firmware reserves up there may be larger than memory: the first touch maps it. */
+		/* What the firmware reserves up there may be larger than memory: the first touch
+		 * maps it. */
 		if (m->type != MEM_RESERVED && end > start)
 			r = ept_map_identity(&vm->ept, &vm->mtrr, start, end, EPT_RWX);
 	}
@@ -48,13 +49,15 @@ static int map_first_touch(struct vcpu *vcpu, gpa_t gpa)
 	}
 	r = ept_map(&vm->ept, base, base, size, EPT_RWX, MEMTYPE_UC);
 	if (r) {
-		pr_warn_ratelimited("vCPU %u: guest-physical %llx cannot be mapped (error %d): #GP to the guest",
+		pr_warn_ratelimited("vCPU %u: guest-physical %llx cannot be mapped (error %d): #GP "
+				    "to the guest",
 				    vcpu->id, (unsigned long long)gpa, -r);
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 		return 1;
 	}
-	pr_info("vCPU %u: first touch of %llx, which the memory map does not describe: mapped uncached, %llu KiB\n",
-		vcpu->id, (unsigned long long)gpa, (unsigned long long)size >> 10);
+	pr_warn_ratelimited("vCPU %u: first touch of %llx, which the memory map does not describe: "
+			    "mapped uncached, %llu KiB",
+			    vcpu->id, (unsigned long long)gpa, (unsigned long long)size >> 10);
 	return 1;
 }
 
@@ -88,8 +91,9 @@ int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 		return 1;
 	if (!map.prot)
 		return map_first_touch(vcpu, fault->address);
-	pr_warn_ratelimited("vCPU %u: guest-physical %llx may not be %s: #GP to the guest", vcpu->id,
-			    (unsigned long long)fault->address, fault->write ? "written" : "used so");
+	pr_warn_ratelimited("vCPU %u: guest-physical %llx may not be %s: #GP to the guest",
+			    vcpu->id, (unsigned long long)fault->address,
+			    fault->write ? "written" : "used so");
 	queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }
