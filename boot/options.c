@@ -9,8 +9,8 @@
 
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
-static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2", "hd3", "hd4",
-					 "hd5",	    "hd6", "hd7", "cd",  "disk", NULL};
+static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2", "hd3",  "hd4",
+					 "hd5",     "hd6", "hd7", "cd",  "disk", NULL};
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 
 #define AT(member) offsetof(struct boot_options, member)

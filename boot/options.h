@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Glasshouse's own command line, as values. The words are in the table in options.c, and in docs/options.md.
+ * Glasshouse's own command line, as values. The words are in the table in options.c, and in
+ * docs/options.md.
  */
 #ifndef GH_BOOT_OPTIONS_H
 #define GH_BOOT_OPTIONS_H
@@ -13,12 +14,12 @@ enum boot_option { BOOT_FROM_MODULES, BOOT_HD0, BOOT_HD7 = BOOT_HD0 + 7, BOOT_CD
 enum icept_option { ICEPT_NONE, ICEPT_PF };
 
 struct boot_options {
-	bool strict;	/* stop at an exit that has no handler */
-	unsigned icr;	/* enum icr_option */
+	bool strict;    /* stop at an exit that has no handler */
+	unsigned icr;   /* enum icr_option */
 	unsigned icept; /* enum icept_option */
-	unsigned log;	/* enum log_level: what is printed */
-	unsigned boot;	/* enum boot_option: what VM 0 starts from */
-	u64 cpus;	/* at most so many CPUs; 0: all */
+	unsigned log;   /* enum log_level: what is printed */
+	unsigned boot;  /* enum boot_option: what VM 0 starts from */
+	u64 cpus;       /* at most so many CPUs; 0: all */
 };
 
 /* Read @cmdline into @options; unknown words are named, with the nearest known one, and ignored. */

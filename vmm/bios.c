@@ -15,7 +15,7 @@
 #include "vmm/start.h"
 #include "vmm/virt_ops.h"
 
-#define VECTOR(n)    ((n)*4u)
+#define VECTOR(n)    ((gpa_t)(n)*4)
 #define MEMORY_SIZE  0x413 /* BIOS data area: conventional memory, in KiB */
 #define CONVENTIONAL 0xa0000
 #define LOWEST       0x40000 /* what we take ends far above what a boot sector uses */

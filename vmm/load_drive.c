@@ -143,8 +143,8 @@ static s64 find_catalog(struct vcpu *vcpu, unsigned drive)
 	if (r)
 		return MIN(r, 0);
 	read_guest(vcpu->vm, CD_BUFFER, &record, sizeof(record));
-	if (record.type || memcmp(record.id, "CD001", 5) ||
-	    memcmp(record.system, "EL TORITO SPECIFICATION", 23))
+	if (record.type || memcmp(record.id, "CD001", 5) != 0 ||
+	    memcmp(record.system, "EL TORITO SPECIFICATION", 23) != 0)
 		return 0;
 	return record.catalog;
 }
@@ -181,6 +181,7 @@ static int bad_catalog(const struct cd_catalog *c, const char *why)
 static int check_catalog(struct vm *vm, const struct cd_catalog *c, u32 address)
 {
 	const u8 *bytes = (const u8 *)&c->validation;
+	u64 size = ALIGN_UP((u64)c->initial.sectors * SECTOR_SIZE, CD_SECTOR);
 	u16 sum = 0;
 
 	for (unsigned i = 0; i < sizeof(c->validation); i += 2)
@@ -191,8 +192,7 @@ static int check_catalog(struct vm *vm, const struct cd_catalog *c, u32 address)
 		return bad_catalog(c, "its entry is not bootable");
 	if ((c->initial.media & 0xf) != CD_NO_EMUL)
 		return bad_catalog(c, "its entry emulates a disk");
-	if (!c->initial.sectors || address < BOOT_ADDRESS ||
-	    address + ALIGN_UP(c->initial.sectors * SECTOR_SIZE, CD_SECTOR) > bios_memory_end(vm))
+	if (!c->initial.sectors || address < BOOT_ADDRESS || address + size > bios_memory_end(vm))
 		return bad_catalog(c, "its image does not fit into conventional memory");
 	return 0;
 }

@@ -22,7 +22,7 @@ static const char *arguments_of(const char *string, const char *word)
 {
 	size_t n = strlen(word);
 
-	if (strncmp(string, word, n) || (string[n] && string[n] != ' '))
+	if (strncmp(string, word, n) != 0 || (string[n] && string[n] != ' '))
 		return NULL;
 	string += n;
 	while (*string == ' ')

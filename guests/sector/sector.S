@@ -44,11 +44,15 @@ start:
 	call puts
 	int $0x12
 	call put_word
+	stc			/* which only success clears */
 	movb $0x88, %ah
 	int $0x15
+	jc 5f
 	call put_word
+	stc
 	movw $0xe801, %ax
 	int $0x15
+	jc 5f
 	call put_word
 	movw %bx, %ax
 	call put_word
@@ -62,6 +66,7 @@ start:
 	movl $20, %ecx
 	movl $SMAP, %edx
 	movw $0x600, %di
+	stc
 	int $0x15
 	jc 5f
 	movw $text_e820, %si	/* base, size, type: highest word first */
