@@ -13,7 +13,8 @@ const char *symbol_lookup(u64 address, u64 *offset)
 	u64 distance = address - (u64)__image_start;
 	u32 low = 0, high = symbols_count;
 
-	if (!high || address >= (u64)__text_end || distance < symbols_offsets[0])
+	if (!high || address < (u64)__image_start || address >= (u64)__text_end ||
+	    distance < symbols_offsets[0])
 		return NULL;
 	while (high - low > 1) {
 		u32 mid = (low + high) / 2;

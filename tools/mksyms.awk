@@ -9,6 +9,8 @@ function hex(s,    i, n) {
 	return n
 }
 
+BEGIN { count = 0 }
+
 # Only the low 32 bits: the image is far smaller, and awk's numbers hold no 64.
 $3 == "__image_start" { base = hex(substr($1, 9)) }
 
