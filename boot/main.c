@@ -27,11 +27,13 @@
 #include "vmm/power.h"
 #include "vmm/unknown.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vmx/provoke.h"
 
 #define VGA_TEXT       0xb8000
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
+#define LOG_NEAR       MIB(16) /* where the log of the last boot is looked for */
 #define HEAP_PAGES     256 /* for page tables, EPT, the VM */
 #define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
 #define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
@@ -85,6 +87,7 @@ static void read_boot_info(u32 magic, u64 mbi)
 	boot_options_parse(&options, boot_info.cmdline);
 	console_set_level((enum log_level)options.log);
 	strict_mode = options.strict;
+	panic_resets = options.panic == PANIC_RESET;
 }
 
 static void read_acpi(void)
@@ -98,6 +101,24 @@ static void read_acpi(void)
 		acpi_parse_rsdp(&acpi, &mem, boot_info.rsdp, boot_info.rsdp_length);
 	else
 		pr_warn("No ACPI tables: only the boot CPU is used, and power-off is not seen.\n");
+}
+
+/*
+ * The same machine with the same modules has its heap, and the log in its first pages, at the same
+ * place each time; with others it is near. The boot page tables map it all.
+ */
+static void keep_log(void)
+{
+	u64 heap = ours[1].base, from = heap;
+
+	for (unsigned i = 0; i < machine.nr; i++) {
+		const struct mem_range *m = &machine.r[i];
+
+		if (m->base <= heap && heap - m->base < m->size)
+			from = MAX(m->base, heap - MIN(heap, LOG_NEAR));
+	}
+	console_print_last(phys_to_virt(from), heap + ours[1].size - from);
+	console_keep_ring(phys_to_virt(heap));
 }
 
 /* Our own memory: the image, and a heap as high as possible below 4 GiB. */
@@ -117,7 +138,8 @@ static void take_memory(void)
 						boot_info.modules[i].size, MEM_RAM};
 
 	gib = (memmap_ram_top(&machine) >> 30) + 1;
-	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib;
+	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib +
+		CONSOLE_RING_PAGES + (options.reserve >> PAGE_SHIFT);
 	ours[1] = (struct mem_range){.size = pages * PAGE_SIZE, .type = MEM_RESERVED};
 	ours[1].base = memmap_find(&machine, &(struct memmap_query){.size = ours[1].size,
 								    .align = PAGE_SIZE,
@@ -129,7 +151,9 @@ static void take_memory(void)
 	if (ours[1].base == MEMMAP_NONE)
 		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or "
 		     "smaller modules.");
-	pages_init(phys_to_virt(ours[1].base), pages);
+	keep_log();
+	pages_init(phys_to_virt(ours[1].base + CONSOLE_RING_PAGES * PAGE_SIZE),
+		   pages - CONSOLE_RING_PAGES);
 }
 
 /* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */
@@ -303,15 +327,19 @@ static void enter_vm0(void)
 		"it free).\n",
 		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
 		(unsigned long long)ours[1].base, pages_left());
-	pr_info("Entering the guest. From here on Glasshouse speaks on COM2 and port E9.\n");
+	pr_info("Entering the guest. From here on Glasshouse speaks %s.\n",
+		options.console == CONSOLE_OURS ? "on COM2 and port E9"
+						: "where console= says");
 
 	cpus_ready = 0;
 	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < vm0->nr_vcpus - 1)
 		cpu_relax();
-	console_select(CONSOLE_OURS);
+	console_select(options.console);
 	pr_info("The guest begins %llu ticks after Glasshouse.\n",
 		(unsigned long long)(rdtsc() - start_tsc));
+	if (options.provoke[0])
+		provoke(options.provoke);
 	icr_vcpu_started(vm0->vcpus[0]);
 	if (vcpu_run(vm0->vcpus[0]) < 0)
 		panic("the guest cannot go on");

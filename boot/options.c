@@ -4,6 +4,7 @@
  */
 #include "boot/options.h"
 #include "arch/x86/percpu.h"
+#include "drivers/console.h"
 #include "lib/log.h"
 #include "lib/options.h"
 
@@ -13,9 +14,14 @@ static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2", "hd3", 
 					 "hd5",     "hd6", "hd7", "cd",  "disk", NULL};
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 
-#define AT(member) offsetof(struct boot_options, member)
+/* In the order of the bits of enum console. */
+static const char *const console_words[] = {"com1", "com2", "vga", "e9", NULL};
+static const char *const panic_words[] = {"halt", "reset", NULL};
 
-static const struct option table[] = {
+#define AT(member)            offsetof(struct boot_options, member)
+#define sizeof_member(member) sizeof(((struct boot_options *)NULL)->member)
+
+const struct option boot_option_table[] = {
 	{.name = "strict",
 	 .kind = OPTION_FLAG,
 	 .offset = AT(strict),
@@ -46,10 +52,34 @@ static const struct option table[] = {
 	 .min = 1,
 	 .max = MAX_CPUS,
 	 .help = "use at most so many CPUs"},
+	{.name = "console",
+	 .kind = OPTION_SET,
+	 .offset = AT(console),
+	 .choices = console_words,
+	 .help = "where our lines go while a guest runs (before it and in a panic: everywhere); "
+		 "usually com2,e9"},
+	{.name = "panic",
+	 .kind = OPTION_CHOICE,
+	 .offset = AT(panic),
+	 .choices = panic_words,
+	 .help = "what follows a panic of Glasshouse's own; reset: the next boot prints its report "
+		 "again"},
+	{.name = "reserve",
+	 .kind = OPTION_UINT,
+	 .offset = AT(reserve),
+	 .max = GIB(1),
+	 .help = "so many bytes more are kept from the guest, for Glasshouse's tables"},
+	{.name = "provoke",
+	 .kind = OPTION_STRING,
+	 .offset = AT(provoke),
+	 .size = sizeof_member(provoke),
+	 .help = "for tests: fail on purpose, after some exits. See vmm/vmx/provoke.c for the "
+		 "ways"},
 };
+const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);
 
 void boot_options_parse(struct boot_options *options, const char *cmdline)
 {
-	*options = (struct boot_options){.log = LOG_INFO};
-	options_parse(table, ARRAY_SIZE(table), options, cmdline);
+	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_OURS};
+	options_parse(boot_option_table, boot_option_count, options, cmdline);
 }

@@ -97,6 +97,28 @@ static int index_of(const char *const *words, const char *word)
 	return -1;
 }
 
+/* The bits of the words in @list, which have commas between them. Returns false at one that is not
+ * in @words. */
+static bool parse_set(const char *const *words, const char *list, unsigned *out)
+{
+	unsigned bits = 0;
+	char word[NAME_MAX];
+	size_t n;
+	int i;
+
+	for (; *list; list += n + (list[n] == ',')) {
+		for (n = 0; list[n] && list[n] != ','; n++)
+			;
+		strlcpy(word, list, MIN(n + 1, sizeof(word)));
+		i = index_of(words, word);
+		if (i < 0)
+			return false;
+		bits |= 1u << i;
+	}
+	*out = bits;
+	return true;
+}
+
 static const char *const flag_words[] = {"off", "on", "no", "yes", "0", "1", NULL};
 
 static unsigned digit_of(char c)
@@ -133,8 +155,8 @@ static bool parse_uint(const char *s, u64 *out)
 	return true;
 }
 
-/* Write "a, b or c" into @buf. */
-static void list_words(char *buf, size_t size, const char *const *words)
+/* Write "a, b or c" into @buf. Returns its length there. */
+static size_t list_words(char *buf, size_t size, const char *const *words)
 {
 	size_t n = 0;
 
@@ -145,11 +167,13 @@ static void list_words(char *buf, size_t size, const char *const *words)
 				      : words[i + 1] ? ", "
 						     : " or ",
 				      words[i]);
+	return MIN(n, size - 1);
 }
 
-/* What would be right for @o, into @buf. */
-static void expected(const struct option *o, char *buf, size_t size)
+void option_expected(const struct option *o, char *buf, size_t size)
 {
+	size_t n;
+
 	switch (o->kind) {
 	case OPTION_FLAG:
 		list_words(buf, size, flag_words);
@@ -159,6 +183,10 @@ static void expected(const struct option *o, char *buf, size_t size)
 		break;
 	case OPTION_CHOICE:
 		list_words(buf, size, o->choices);
+		break;
+	case OPTION_SET:
+		n = list_words(buf, size, o->choices);
+		strlcpy(buf + n, ", with commas between", size - n);
 		break;
 	case OPTION_STRING:
 		snprintf(buf, size, "a text of at most %zu characters", o->size - 1);
@@ -189,6 +217,8 @@ static bool set(const struct option *o, void *values, const char *value)
 		if (i >= 0)
 			*(unsigned *)to = (unsigned)i;
 		return i >= 0;
+	case OPTION_SET:
+		return value && parse_set(o->choices, value, to);
 	case OPTION_STRING:
 		if (!value || strlen(value) >= o->size)
 			return false;
@@ -217,7 +247,7 @@ static bool parse_word(const struct option *table, unsigned nr, void *values, ch
 	}
 	if (set(o, values, value))
 		return true;
-	expected(o, text, sizeof(text));
+	option_expected(o, text, sizeof(text));
 	pr_warn("option \"%s\" (%s): %s%s%s; give %s. Ignored\n", o->name, o->help,
 		value ? "\"" : "", value ? value : "it needs a value",
 		value ? "\" is not allowed" : "", text);

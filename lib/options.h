@@ -13,6 +13,8 @@ enum option_kind {
 	OPTION_FLAG,   /* bool: "name", or "name=" on, off, yes, no, 1, 0 */
 	OPTION_UINT,   /* u64: decimal or 0x..., with K, M or G behind it */
 	OPTION_CHOICE, /* unsigned: the index in choices */
+	OPTION_SET, /* unsigned: the bits of those of choices that stand there, with commas between
+		     */
 	OPTION_STRING, /* char[size] */
 };
 
@@ -22,9 +24,14 @@ struct option {
 	size_t offset;              /* of the value in the caller's struct: offsetof() */
 	size_t size;                /* OPTION_STRING: of the array */
 	u64 min, max;               /* OPTION_UINT: what is allowed, max included */
-	const char *const *choices; /* OPTION_CHOICE: the words, NULL behind the last */
+	const char *const *choices; /* OPTION_CHOICE, OPTION_SET: the words, NULL behind the last */
 	const char *help;           /* what it does: a few words, said when it was given wrongly */
 };
+
+/*
+ * Write what may be given for @o, in words, into @buf of @size bytes.
+ */
+void option_expected(const struct option *o, char *buf, size_t size);
 
 /*
  * Set in @values what @cmdline says; what it does not mention stays as it is, so the defaults are

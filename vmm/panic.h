@@ -7,6 +7,9 @@
 
 #include "arch/x86/trap.h"
 
+/* panic=reset: after the report the machine is reset, not halted. */
+extern bool panic_resets;
+
 void panic_trap(struct trap_frame *frame) __noreturn;
 
 #endif

@@ -15,10 +15,11 @@
 #define KBC_RESET   0xfe
 #define KBC_PULSE   0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
 #define RESET_PORT  0xcf9
-#define SLP_EN	    BIT(13)
+#define SLP_EN      BIT(13)
 #define SLP_TYP(v)  ((v) >> 10 & 7)
 
-/* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left behind. */
+/* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left
+ * behind. */
 static void stop_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -49,13 +50,11 @@ static void leave_virtualisation(struct vcpu *vcpu)
 	pr_info("VMX is off on all CPUs.\n");
 }
 
-void vm_reset(struct vcpu *vcpu)
+void machine_reset(const struct acpi_info *acpi)
 {
-	const struct acpi_info *acpi = vcpu->vm->acpi;
 	struct desc_ptr empty = {0, 0};
 
-	leave_virtualisation(vcpu);
-	pr_info("Resetting the machine.\n");
+	wbinvd(); /* the log is to be in memory, not in a cache */
 	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
 		outb((u16)acpi->reset_reg.address, acpi->reset_value);
 		pit_delay_us(50000);
@@ -72,9 +71,17 @@ void vm_reset(struct vcpu *vcpu)
 		cpu_halt();
 }
 
+void vm_reset(struct vcpu *vcpu)
+{
+	leave_virtualisation(vcpu);
+	pr_info("Resetting the machine.\n");
+	machine_reset(vcpu->vm->acpi);
+}
+
 int vm_triple_fault(struct vcpu *vcpu)
 {
-	pr_err("vCPU %u: triple fault at RIP %llx, CR3 %llx: the guest is lost, the machine is reset, as it would be "
+	pr_err("vCPU %u: triple fault at RIP %llx, CR3 %llx: the guest is lost, the machine is "
+	       "reset, as it would be "
 	       "without Glasshouse.\n",
 	       vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
 	       (unsigned long long)virt->get_sysreg(vcpu, SYSREG_CR3));
@@ -112,7 +119,8 @@ static void reset_reg_access(struct vcpu *vcpu, u16 port, unsigned size, bool in
 	pass_through(port, size, in, value);
 }
 
-/* ACPI: "PM1 Control Registers". SLP_EN with S5's type switches the machine off; with another one it sleeps. */
+/* ACPI: "PM1 Control Registers". SLP_EN with S5's type switches the machine off; with another one
+ * it sleeps. */
 static void pm1_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
 {
 	const struct acpi_info *acpi = vcpu->vm->acpi;
@@ -121,7 +129,8 @@ static void pm1_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 
 		if (!acpi->has_s5 || SLP_TYP(*value) == acpi->slp_typa)
 			pr_info("vCPU %u: power off.\n", vcpu->id);
 		else
-			pr_warn("vCPU %u: the machine goes to sleep (type %u). Glasshouse does not wake with it: "
+			pr_warn("vCPU %u: the machine goes to sleep (type %u). Glasshouse does not "
+				"wake with it: "
 				"afterwards the guest has the machine to itself.\n",
 				vcpu->id, (unsigned)SLP_TYP(*value));
 		leave_virtualisation(vcpu);
@@ -136,13 +145,15 @@ static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
-	return register_pio(vm, &(struct pio_device){(u16)reg->address, 2, "PM1 control", pm1_access});
+	return register_pio(vm,
+			    &(struct pio_device){(u16)reg->address, 2, "PM1 control", pm1_access});
 }
 
 int power_init(struct vm *vm)
 {
 	const struct acpi_reg *reset = &vm->acpi->reset_reg;
-	int r = register_pio(vm, &(struct pio_device){KBC_COMMAND, 1, "keyboard controller", kbc_access});
+	int r = register_pio(
+		vm, &(struct pio_device){KBC_COMMAND, 1, "keyboard controller", kbc_access});
 
 	if (!r)
 		r = watch_pm1(vm, &vm->acpi->pm1a_cnt);
@@ -150,6 +161,7 @@ int power_init(struct vm *vm)
 		r = watch_pm1(vm, &vm->acpi->pm1b_cnt);
 	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
 	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND)
-		r = register_pio(vm, &(struct pio_device){(u16)reset->address, 1, "reset register", reset_reg_access});
+		r = register_pio(vm, &(struct pio_device){(u16)reset->address, 1, "reset register",
+							  reset_reg_access});
 	return r;
 }

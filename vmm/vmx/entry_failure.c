@@ -4,6 +4,7 @@
  * name the one that is broken.
  */
 #include "arch/x86/msr.h"
+#include "drivers/console.h"
 #include "lib/log.h"
 #include "vmm/vmx/entry_check.h"
 #include "vmm/vmx/vmx.h"
@@ -35,6 +36,7 @@ void vmx_entry_failed(struct vcpu *vcpu)
 {
 	u32 error = (u32)get_field(VM_INSTRUCTION_ERROR);
 
+	console_panic();
 	/* VMLAUNCH is tried after VMRESUME, so 4 means that VMRESUME did not like the fields. */
 	pr_err("CPU %u: VM entry failed: VM-instruction error %u: %s.\n", vcpu->cpu->id, error,
 	       error == VMXERR_VMLAUNCH_NONCLEAR_VMCS
@@ -46,6 +48,7 @@ void vmx_entry_failed(struct vcpu *vcpu)
 
 void vmx_explain_entry_failure(struct vcpu *vcpu)
 {
+	console_panic(); /* for every console: this is the end */
 	pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
 	       exit_reason_name(exit_reason(vcpu)), (unsigned long long)exit_qualification(vcpu));
 	check_rules();

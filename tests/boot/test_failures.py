@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Failures in words: panics, VM entries that the CPU refuses, bad modules, wrong options."""
+import re
+
+import pytest
+
+import harness
+import mkiso
+
+GUEST = mkiso.BUILD / "guest" / "conformance.img"
+
+
+def run_guest(name, opts, cpus=1, resets=0, kernel=GUEST, **extra):
+    """A guest of our own under Glasshouse with `opts`."""
+    spec = mkiso.glasshouse(opts, kernel, f"cpus={cpus}", extra.pop("initrd", None))
+    return harness.boot(f"failures-{name}", spec, cpus=cpus, memory=64, resets=resets, **extra)
+
+
+def report(run):
+    """The panic's report on the serial line, whole."""
+    match = re.search(r"(?s)\*\*\* Glasshouse \S+ panics on CPU 0 \*\*\*(.*?)\n\*\*\*", run.text)
+    assert match, "no report on COM1"
+    words = match[1]
+    for part in ("-- VMCS: guest state --", "-- VMCS: host state --", "GUEST_RIP=",
+                 "The last exits of vCPU 0 (", "MSR_READ rip"):
+        assert part in words, f"{part!r} is missing in the report"
+    for vcpu in range(words.count("The last exits of")):
+        assert f"The last exits of vCPU {vcpu} " in words
+    return words
+
+
+@pytest.mark.parametrize("how, why, frames", [
+    ("gp", "#GP general protection in root mode", ("do_gp", "failing_handle_exit", "vcpu_run")),
+    ("bp", "#BP breakpoint in root mode", ("do_bp", "failing_handle_exit", "vcpu_run")),
+    ("nmi", "provoked in an NMI at RIP", ()),
+    ("doublefault", "#DF double fault in root mode", ("do_doublefault",)),
+    ("stack", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
+])
+def test_panic(how, why, frames):
+    """The report: reason, symbols, VMCS, last exits of each CPU, on COM1 too."""
+    run = run_guest(how, f"provoke={how} panic=reset", cpus=2)
+    assert run.wait() == "reset"
+    words = report(run)
+    assert why in words
+    assert "The last exits of vCPU 1 (" in words
+    for frame in frames:
+        assert re.search(rf"ffffffff80\w{{6}} {frame}[.+]", words), f"{frame} is not named"
+
+
+def test_last_words():
+    """The boot after a panic prints its report again; it is the ring in RAM that is read."""
+    run = run_guest("last-words", "provoke=panic panic=reset", resets=1)
+    assert run.wait() == "reset"
+    first, heading, second = run.text.partition("--- The boot before this one ended with: ---")
+    assert heading and "panics on CPU 0" in first
+    again, end, after = second.partition("--- End ---")
+    assert end and "  provoked\n" in again and "The last exits of vCPU 0" in again
+    assert "panics on CPU 0" in after
+
+
+@pytest.mark.parametrize("field, value, section", [
+    ("PIN_BASED_VM_EXEC_CONTROL", "0", "VM-Execution Control Fields"),
+    ("VM_ENTRY_INTR_INFO_FIELD", "80000102", "VM-Entry Control Fields"),
+    ("HOST_CS_SELECTOR", "0", "Checks on Host Segment and Descriptor-Table Registers"),
+    ("HOST_CR3", "ff00000000000000", "Checks on Host Control Registers, MSRs, and SSP"),
+    ("GUEST_TR_AR_BYTES", "10000", "Checks on Guest Segment Registers"),
+    ("GUEST_GDTR_BASE", "1234000000000000", "Checks on Guest Descriptor-Table Registers"),
+    ("GUEST_RFLAGS", "0", "Checks on Guest RIP, RFLAGS, and SSP"),
+    ("GUEST_ACTIVITY_STATE", "9", "Checks on Guest Non-Register State"),
+])
+def test_entry(field, value, section):
+    """A VM entry that the CPU refuses: the broken rule is named, with its field and value."""
+    run = run_guest(f"entry-{field}", f"provoke=entry:{field}={value} panic=reset")
+    assert run.wait() == "reset"
+    broken = re.findall(r'  broken: .* \(SDM: "(.*)"\): (\w+) is ([0-9a-f]+)', run.text)
+    assert (section, field, value) in broken, f"named: {broken}"
+    assert re.search("VMENTER FAIL|VMFAIL", run.log("bochs.log")), "the CPU has no complaint"
+    report(run)
+
+
+def module(name, data):
+    """A file for a module."""
+    path = harness.FOLDER / f"{name}.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name, kernel, initrd, words", [
+    ("truncated", lambda: mkiso.KERNEL.read_bytes()[:20000], None, r'"linux".*setup|linux'),
+    ("garbage", lambda: bytes(range(256)) * 64, None, "linux"),
+    ("short", lambda: b"x", None, "linux"),
+])
+def test_bad_module(name, kernel, initrd, words):
+    """A module that is not what its role says is named, and Glasshouse stops."""
+    run = run_guest(f"module-{name}", "", kernel=module(name, kernel()), initrd=initrd)
+    match = run.expect(r"(?s)(.*)\nGlasshouse has stopped")
+    run.stop()
+    last = match[1].splitlines()[-2:]
+    assert re.search(words, " ".join(last), re.I), last
+
+
+def test_wrong_options():
+    """Each wrong option is named, with the nearest right one or what is allowed."""
+    run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp reserve=1M")
+    run.expect(r'option "strikt".*is "strict" meant')
+    run.expect(r'option "cpus".*"0" is not allowed; give a number from 1 to 256')
+    run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga or e9')
+    run.expect(r'option "icept".*"fp" is not allowed; give none or pf')
+    kept = int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1])
+    run.stop()
+    assert kept > 2048
+
+
+def test_console():
+    """console=com1: our lines go on where the guest's are."""
+    run = run_guest("console", "console=com1 cpus=1")
+    run.expect(r"(?m)^exits: vcpu 0 total")
+    assert run.wait() == "power-off"

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * provoke=: see provoke.h. Nothing else knows of this file but main(); an exit costs nothing more
+ * without the option.
+ */
+#include "vmm/vmx/provoke.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "vmm/vmx/vmx.h"
+
+static void do_panic(void)
+{
+	panic("provoked");
+}
+
+static void do_pagefault(void)
+{
+	*(volatile u32 *)0x123456789000 = 1;
+}
+
+static void do_gp(void)
+{
+	wrmsr(MSR_IA32_APICBASE, ~0ull);
+}
+
+static void do_ud(void)
+{
+	asm volatile("ud2");
+}
+
+static void do_db(void)
+{
+	asm volatile(".byte 0xf1"); /* INT1 */
+}
+
+static void do_bp(void)
+{
+	asm volatile("int3");
+}
+
+static void do_divide(void)
+{
+	asm volatile("div %b0" : : "r"(0), "a"(1) : "cc");
+}
+
+/* The page fault of the PUSH cannot be delivered either. */
+static void do_doublefault(void)
+{
+	asm volatile("xor %%esp, %%esp\n\tpush %%rax" : : : "memory");
+}
+
+static u64 do_stack_deeper(volatile u64 *above)
+{
+	volatile u64 room[32] = {*above};
+
+	if (room[0])
+		return 0;
+	return do_stack_deeper(room) + room[0];
+}
+
+static void do_stack(void)
+{
+	volatile u64 start = 0;
+
+	do_stack_deeper(&start);
+}
+
+static void panic_on_nmi(struct trap_frame *frame)
+{
+	panic("provoked in an NMI at RIP %llx", (unsigned long long)frame->rip);
+}
+
+static void do_nmi(void)
+{
+	nmi_handler = panic_on_nmi;
+	lapic_send_nmi(this_cpu()->apic_id);
+	for (;;)
+		cpu_relax();
+}
+
+static const struct {
+	const char *name;
+	void (*fail)(void);
+} ways[] = {
+	{"panic", do_panic},   {"pagefault", do_pagefault},
+	{"gp", do_gp},         {"ud", do_ud},
+	{"db", do_db},         {"bp", do_bp},
+	{"divide", do_divide}, {"stack", do_stack},
+	{"nmi", do_nmi},       {"doublefault", do_doublefault},
+};
+
+static void (*fail)(void);
+static const struct vmcs_field_info *field;
+static u64 field_value;
+static struct virt_ops ops;
+static unsigned exits;
+
+static int failing_handle_exit(struct vcpu *vcpu)
+{
+	int r = vmx_x86_ops.handle_exit(vcpu);
+
+	if (r <= 0 || vcpu->id || ++exits != PROVOKE_EXIT)
+		return r;
+	if (field)
+		vmwrite(field->encoding, field_value);
+	else
+		fail();
+	return r;
+}
+
+/* "FIELD=VALUE". */
+static void find_field(const char *text)
+{
+	const char *value = strchr(text, '=');
+	char name[64];
+
+	if (!value)
+		return;
+	strlcpy(name, text, MIN((size_t)(value - text) + 1, sizeof(name)));
+	field = vmcs_field_by_name(name);
+	while (*++value)
+		field_value = field_value << 4 |
+			      (u64)(*value <= '9' ? *value - '0' : (*value | 0x20) - 'a' + 10);
+}
+
+void provoke(const char *how)
+{
+	if (!strncmp(how, "entry:", 6))
+		find_field(how + 6);
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
+		if (!strcmp(how, ways[i].name))
+			fail = ways[i].fail;
+	if (!field && !fail) {
+		pr_warn("provoke=%s: no such way to fail; vmm/vmx/provoke.h names them. Ignored\n",
+			how);
+		return;
+	}
+	ops = *virt;
+	ops.handle_exit = failing_handle_exit;
+	virt = &ops;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Failing on purpose, so that tests can read the report.
+ */
+#ifndef GH_PROVOKE_H
+#define GH_PROVOKE_H
+
+/*
+ * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of VM 0's boot CPU from now:
+ *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi, unknown, or
+ *   entry:FIELD=VALUE, which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name)
+ * before the next VM entry. Other words are named and ignored.
+ */
+#define PROVOKE_EXIT 40
+void provoke(const char *how);
+
+#endif
