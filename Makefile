@@ -180,7 +180,19 @@ gdb: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 ## test: everything: unit tests on this machine, boots in Bochs
 .PHONY: test
 test: unit
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 	$(MAKE) --no-print-directory boot
+
+## fuzz: whatever comes from outside, under libFuzzer (FUZZ_SECONDS=60 for each target)
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: | setup-build setup-fuzz
+	$(MAKE) --no-print-directory -C tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+## docs: docs/options.md, from the table of options
+.PHONY: docs
+docs: build/version.h | setup-build setup-test
+	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
 
 ## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
 .PHONY: unit
@@ -218,11 +230,11 @@ compile_commands.json: FORCE
 ## setup: install every Debian package that any of these needs
 .PHONY: setup
 setup:
-	tools/setup build guest iso run qemu test lint
+	tools/setup build guest iso run qemu test fuzz lint
 
 # Each target asks for what it needs, no more; tools/setup is done at once when nothing is missing.
-.PHONY: setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-lint
-setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-lint: setup-%:
+.PHONY: setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-fuzz setup-lint
+setup-build setup-guest setup-iso setup-run setup-qemu setup-test setup-fuzz setup-lint: setup-%:
 	tools/setup $*
 
 ## clean: remove all that was built

@@ -94,6 +94,8 @@ void console_set_level(enum log_level level)
 
 void console_panic(void)
 {
+	if (unlocked)
+		return; /* once: what is under way in a UART would be lost */
 	unlocked = true;
 	if (ring->panic == NO_PANIC)
 		ring->panic = ring->written;

@@ -60,7 +60,7 @@ def test_last_words():
 
 @pytest.mark.parametrize("field, value, section", [
     ("PIN_BASED_VM_EXEC_CONTROL", "0", "VM-Execution Control Fields"),
-    ("VM_ENTRY_INTR_INFO_FIELD", "80000102", "VM-Entry Control Fields"),
+    ("VM_ENTRY_CONTROLS", "0", "VM-Entry Control Fields"),
     ("HOST_CS_SELECTOR", "0", "Checks on Host Segment and Descriptor-Table Registers"),
     ("HOST_CR3", "ff00000000000000", "Checks on Host Control Registers, MSRs, and SSP"),
     ("GUEST_TR_AR_BYTES", "10000", "Checks on Guest Segment Registers"),

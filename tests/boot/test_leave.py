@@ -14,6 +14,6 @@ def test_leaves(cpus):
     run = harness.boot(f"leave-{cpus}", spec, cpus=cpus)
     assert run.wait() == "power-off"
     assert run.results()
-    ours = run.log("com2.log")
+    ours = run.log("glasshouse.log")
     assert f"asked Glasshouse to leave: the guest's {cpus} CPUs go on without it" in ours
     assert "power off" not in ours, "Glasshouse saw the power-off: it was still there"

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kernel image and the memory it is to be loaded into: check, plan, load.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include "vmm/linux.h"
+
+#define MEMORY MIB(4)
+#define KERNEL MIB(1)
+
+static u8 *memory;
+
+static void *gpa_to_ptr(u64 gpa, u64 len)
+{
+	return len <= MEMORY && gpa <= MEMORY - len ? memory + gpa : NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mem_range ranges[4] = {{0, MEMORY, MEM_RAM}};
+	static struct linux_image image;
+	static struct linux_plan plan;
+	static struct memmap map;
+	struct linux_input in = {.kernel = KERNEL, .cmdline = "quiet"};
+	u32 pages[6];
+	u8 *kernel;
+
+	/* Holes in the RAM, and an initrd somewhere; the rest is the kernel. */
+	take(&data, &size, pages, sizeof(pages));
+	for (unsigned i = 1; i < 4; i++)
+		ranges[i] =
+			(struct mem_range){(u64)(pages[i - 1] & 0x3ff) << 12,
+					   (u64)(pages[i - 1] >> 10 & 0xff) << 12, MEM_RESERVED};
+	in.initrd = pages[4] & (MEMORY - 1);
+	in.initrd_size = pages[5] & 0xfffff;
+	if (in.initrd + in.initrd_size > MEMORY)
+		in.initrd_size = MEMORY - in.initrd;
+	kernel = malloc(size + 1);
+	memcpy(kernel, data, size);
+	memory = calloc(1, MEMORY);
+	if (size <= MEMORY - KERNEL)
+		memcpy(memory + KERNEL, data, size);
+	if (!linux_check(kernel, size, &image) && !memmap_init(&map, ranges, 4) &&
+	    !linux_plan(&image, &map, &in, &plan))
+		linux_load(&plan, &in, &map, gpa_to_ptr);
+	free(kernel);
+	free(memory);
+	return 0;
+}

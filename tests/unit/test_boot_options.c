@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * docs/options.md is what the table of options says. With GH_DOCS=write in the environment it is
+ * written, not compared: `make docs`.
+ */
+#include "tests/unit/stubs.h"
+
+#include "boot/options.h"
+
+static char text[16 << 10];
+static size_t length;
+
+static void add(const char *fmt, ...) __printf(1, 2);
+static void add(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	length += (size_t)vsnprintf(text + length, sizeof(text) - length, fmt, args);
+	va_end(args);
+	assert_true(length < sizeof(text));
+}
+
+static const char *kind_name(const struct option *o)
+{
+	return o->kind == OPTION_FLAG ? "" : "=...";
+}
+
+static void render(void)
+{
+	char expected[256];
+
+	add("<!-- SPDX-License-Identifier: MIT -->\n"
+	    "<!-- Made by `make docs` from the table in boot/options.c. -->\n"
+	    "# Options\n\n"
+	    "Words behind `multiboot2 /glasshouse.elf` in grub.cfg, separated by spaces. A wrong "
+	    "one is\n"
+	    "named on every console, with what would be right, and ignored.\n\n"
+	    "| option | values | meaning |\n|---|---|---|\n");
+	for (unsigned i = 0; i < boot_option_count; i++) {
+		const struct option *o = &boot_option_table[i];
+
+		option_expected(o, expected, sizeof(expected));
+		add("| `%s%s` | %s | %s |\n", o->name, kind_name(o), expected, o->help);
+	}
+	add("\nNumbers may be hexadecimal (0x...) and may end in K, M or G.\n");
+}
+
+static void test_docs(void **state)
+{
+	static char there[sizeof(text)];
+	FILE *file;
+
+	(void)state;
+	render();
+	if (getenv("GH_DOCS")) {
+		file = fopen(GH_ROOT "/docs/options.md", "w");
+		assert_non_null(file);
+		fputs(text, file);
+		fclose(file);
+		return;
+	}
+	file = fopen(GH_ROOT "/docs/options.md", "r");
+	assert_non_null(file);
+	there[fread(there, 1, sizeof(there) - 1, file)] = '\0';
+	fclose(file);
+	if (strcmp(there, text))
+		fail_msg("docs/options.md is not what boot/options.c says: run `make docs`");
+}
+
+static void test_set(void **state)
+{
+	struct boot_options o;
+
+	(void)state;
+	boot_options_parse(&o, "console=com1,e9 reserve=4K panic=reset");
+	assert_int_equal(o.console, 1 | 8);
+	assert_int_equal(o.reserve, 4096);
+	assert_int_equal(o.panic, PANIC_RESET);
+	boot_options_parse(&o, "console=");
+	assert_int_equal(o.console, 0);
+	log_clear();
+	boot_options_parse(&o, "console=com1,com9");
+	assert_int_equal(o.console, 2 | 8);
+	assert_true(log_has("give com1, com2, vga or e9, with commas between"));
+	log_clear();
+	boot_options_parse(&o, "strikt");
+	assert_true(log_has("is \"strict\" meant"));
+	assert_false(o.strict);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_docs),
+		cmocka_unit_test(test_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
