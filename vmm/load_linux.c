@@ -24,7 +24,14 @@ int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 	const void *bytes = module_bytes(kernel);
 	int r;
 
+	if (initrd && !initrd->size) {
+		pr_err("module initrd: size is 0: an empty file; give Linux its initrd "
+		       "(Debian: /boot/initrd.img-*), or leave the line out\n");
+		return -ENOEXEC;
+	}
 	if (initrd) {
+		if (!module_bytes(initrd))
+			return -EFAULT;
 		in.initrd = initrd->start;
 		in.initrd_size = initrd->size;
 	}
