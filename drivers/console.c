@@ -139,7 +139,7 @@ static bool is_ring(const struct log_ring *r)
 {
 	u32 sum = 0;
 
-	if (memcmp(r->magic, MAGIC, sizeof(MAGIC)) || r->size != TEXT_SIZE ||
+	if (memcmp(r->magic, MAGIC, sizeof(MAGIC)) != 0 || r->size != TEXT_SIZE ||
 	    r->check != header_check(r))
 		return false;
 	for (u64 i = 0; i < r->size; i++)
