@@ -37,6 +37,7 @@ def pytest_configure(config):
     config.folder_lock = os.open(own, os.O_RDONLY)
     fcntl.flock(config.folder_lock, fcntl.LOCK_EX)
     os.environ["BOOT_FOLDER"] = own
+    harness.FOLDER = Path(own)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -15,6 +15,9 @@ from pathlib import Path
 import bochs
 import mkiso
 
+# Where runs have their folders: this call's own, which conftest.py makes.
+FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "boot" / "by-hand")
+
 # Limits far above what is needed: emulated instructions, and seconds on a busy host.
 TICKS = 3_000_000_000
 SECONDS = 900
@@ -124,13 +127,6 @@ def tap(text):
     return [name for _, _, name in lines]
 
 
-def own_folder(name):
-    """An empty folder for a run, in that of this call of pytest: see conftest.py."""
-    folder = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "boot" / "by-hand") / name
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
-
-
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
          ignore_bad_msrs=True, commands=None, second=None):
     """Boots `spec` in Bochs; `name` is the folder's under build/boot. Returns a Run.
@@ -139,7 +135,8 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
 
     A reset beyond `resets` ends the machine; with any, there is no limit of ticks.
     """
-    folder = own_folder(name)
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
     machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second)
     commands = commands or bochs.script(0 if resets else ticks, resets)
@@ -149,7 +146,8 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
 
 def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120):
     """Boots `spec` in QEMU without KVM. Returns a Run."""
-    folder = own_folder(name)
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
     iso = mkiso.make_iso(folder / "boot.iso", spec)
     ours, theirs = socket.socketpair()
     with theirs, (folder / "stderr.log").open("wb") as errors:
