@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("bench init %llu\n", (unsigned long long)init);
 	if (argc < 2 || strcmp(argv[1], "off") != 0) {
-		measure("getpid", bench_getpid, 50, 100);
+		measure("getpid", bench_getpid, 30, 1000);
 		measure("page-fault", bench_page_fault, 50, 16);
 		measure("pipe", bench_pipe, 50, 5);
 		measure("fork-exec", bench_fork_exec, 20, 1);
