@@ -112,6 +112,9 @@ static bool carry_out(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 
 void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 {
+	/* In x2APIC mode nothing is there. */
+	if (lapic_is_x2apic())
+		return;
 	if (offset == LAPIC_LDR)
 		vcpu->lapic_ldr = value;
 	else if (offset == LAPIC_DFR)
@@ -126,20 +129,4 @@ int icr_write_x2apic(struct vcpu *vcpu, u64 value)
 	if (lapic_is_x2apic() && carry_out(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(MSR_X2APIC_ICR, value) ? -EINVAL : 0;
-}
-
-void icr_apic_base_changed(struct vcpu *vcpu, u64 value)
-{
-	struct vm *vm = vcpu->vm;
-	u64 base = value & PAGE_MASK & GENMASK(51, 12);
-
-	if (!vm->icr_trapped || base == vm->lapic_gpa)
-		return;
-	pr_warn_ratelimited("vCPU %u moves its local APIC to %llx: the trap of INIT and SIPI follows", vcpu->id,
-			    (unsigned long long)base);
-	ept_protect(&vm->ept, vm->lapic_gpa, PAGE_SIZE, EPT_RWX);
-	vm->lapic_gpa = base;
-	if (ept_map(&vm->ept, base, base, PAGE_SIZE, EPT_R, MEMTYPE_UC))
-		pr_err("vCPU %u: no memory to trap the local APIC at its new place\n", vcpu->id);
-	virt->flush_tlb(vcpu);
 }

@@ -26,7 +26,4 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value);
 /* WRMSR to the ICR in x2APIC mode. Returns 0, or -EINVAL for #GP. */
 int icr_write_x2apic(struct vcpu *vcpu, u64 value);
 
-/* The guest has written IA32_APIC_BASE. */
-void icr_apic_base_changed(struct vcpu *vcpu, u64 value);
-
 #endif

@@ -17,6 +17,8 @@ void msr_init_intercepts(struct vm *vm)
 	virt->set_msr_intercept(vm, MSR_IA32_UCODE_WRITE, false, true);
 	virt->set_msr_intercept(vm, MSR_IA32_SMM_MONITOR_CTL, false, true);
 	virt->set_msr_intercept(vm, MSR_IA32_APICBASE, false, true);
+	virt->set_msr_intercept(vm, MSR_IA32_PEBS_ENABLE, false, true);
+	virt->set_msr_intercept(vm, MSR_IA32_RTIT_CTL, false, true);
 	for (u32 msr = VMX_MSR_FIRST; msr <= VMX_MSR_LAST; msr++)
 		virt->set_msr_intercept(vm, msr, true, true);
 }
@@ -41,6 +43,20 @@ int emulate_rdmsr(struct vcpu *vcpu)
 	return 0;
 }
 
+/* A local APIC that moves would take the place of other memory: ours, at worst. No OS moves it. */
+static int write_apic_base(struct vcpu *vcpu, u64 value)
+{
+	u64 old = rdmsr(MSR_IA32_APICBASE);
+
+	if ((value ^ old) & PAGE_MASK & GENMASK(51, 12)) {
+		pr_warn_ratelimited("vCPU %u: its local APIC is to move to %llx, which is refused: "
+				    "#GP to the guest",
+				    vcpu->id, (unsigned long long)(value & PAGE_MASK));
+		return -EINVAL;
+	}
+	return wrmsr_safe(MSR_IA32_APICBASE, value) ? -EINVAL : 0;
+}
+
 int emulate_wrmsr(struct vcpu *vcpu)
 {
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
@@ -56,10 +72,17 @@ int emulate_wrmsr(struct vcpu *vcpu)
 				    vcpu->id);
 		return 0;
 	case MSR_IA32_APICBASE:
-		if (wrmsr_safe(msr, value))
-			return -EINVAL;
-		icr_apic_base_changed(vcpu, value);
-		return 0;
+		return write_apic_base(vcpu, value);
+	case MSR_IA32_PEBS_ENABLE: /* The CPU writes its records while we run, too: by our page
+				      tables. */
+	case MSR_IA32_RTIT_CTL:    /* It writes to physical memory, and does not ask the EPT. */
+		if (!value)
+			return wrmsr_safe(msr, value) ? -EINVAL : 0;
+		pr_warn_ratelimited("vCPU %u: records of the CPU's to memory (MSR %x) refused, "
+				    "which Glasshouse hides: "
+				    "#GP to the guest",
+				    vcpu->id, msr);
+		return -EINVAL;
 	case MSR_X2APIC_ICR:
 		return icr_write_x2apic(vcpu, value);
 	default:
@@ -67,10 +90,15 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	}
 }
 
-/* The CPU checks the value as the SDM says ("XSETBV—Set Extended Control Register"): we let it. */
+/* The CPU checks the value as the SDM says ("XSETBV—Set Extended Control Register"): we let it. Not
+ * all exit only after the check of the privilege. */
 int emulate_xsetbv(struct vcpu *vcpu)
 {
 	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
+	struct segment ss;
 
+	virt->get_segment(vcpu, SEG_SS, &ss);
+	if (ss.ar >> 5 & 3)
+		return -EINVAL;
 	return xsetbv_safe((u32)vcpu->regs[VCPU_RCX], value) ? -EINVAL : 0;
 }

@@ -42,6 +42,13 @@ void lapic_write(u32 offset, u32 value)
 		mmio_write32(page + offset, value);
 }
 
+/* An APIC that a guest has switched off may read as busy for ever. */
+static void wait_idle(void)
+{
+	for (unsigned i = 0; i < 100000 && mmio_read32(page + LAPIC_ICR) & ICR_BUSY; i++)
+		cpu_relax();
+}
+
 void lapic_send_ipi(u32 icr, u32 dest)
 {
 	u32 saved;
@@ -53,13 +60,11 @@ void lapic_send_ipi(u32 icr, u32 dest)
 		return;
 	}
 	/* The guest may be between its two writes: it finds its high half again. */
-	while (mmio_read32(page + LAPIC_ICR) & ICR_BUSY)
-		cpu_relax();
+	wait_idle();
 	saved = mmio_read32(page + LAPIC_ICR_HI);
 	mmio_write32(page + LAPIC_ICR_HI, dest << 24);
 	mmio_write32(page + LAPIC_ICR, icr);
-	while (mmio_read32(page + LAPIC_ICR) & ICR_BUSY)
-		cpu_relax();
+	wait_idle();
 	mmio_write32(page + LAPIC_ICR_HI, saved);
 }
 
