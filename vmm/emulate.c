@@ -16,6 +16,8 @@
 #include "vmm/unknown.h"
 #include "vmm/virt_ops.h"
 
+#define NR_SINKS 8 /* more than the pages that one instruction writes to */
+
 #define PF_ERROR_P    1u
 #define PF_ERROR_RSVD 8u
 
@@ -67,7 +69,7 @@ static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
 
 	if (size != 4)
 		return -EINVAL;
-	*value = lapic_read((u32)(a->fault->address & 0xff0));
+	*value = lapic_is_x2apic() ? ~0ull : lapic_read((u32)(a->fault->address & 0xff0));
 	return 0;
 }
 
@@ -89,9 +91,11 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 	struct access access = {vcpu, fault, &mem};
 	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
 
-	if (fault->final &&
-	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)), guest_mode(vcpu)) > 0 &&
-	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS && !carry_out(vcpu, &insn, &mem, &bus))
+	if (fault->final && !vcpu->event.valid &&
+	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
+			guest_mode(vcpu)) > 0 &&
+	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
+	    !carry_out(vcpu, &insn, &mem, &bus))
 		return 1;
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
 }
@@ -120,6 +124,38 @@ static int hidden_bus_write(void *ctx, unsigned size, u64 value)
 	return 0;
 }
 
+/*
+ * Writes that are not carried out here (PUSH, vector stores, the delivery of an event) get a page
+ * to write to. Of those there are a few; the one used longest ago becomes part of the void again.
+ * Another CPU that still knows it as writable writes to a page that does not matter.
+ */
+static int map_sink(struct vcpu *vcpu, gpa_t gpa)
+{
+	static u8 *sinks;
+	static gpa_t at[NR_SINKS];
+	static unsigned next;
+	static spinlock_t lock;
+	struct ept *ept = &vcpu->vm->ept;
+	u8 *sink;
+	int r = -ENOMEM;
+
+	spin_lock(&lock);
+	if (!sinks)
+		sinks = pages_alloc(NR_SINKS);
+	if (sinks) {
+		sink = sinks + next * PAGE_SIZE;
+		if (at[next])
+			ept_unmap(ept, at[next], PAGE_SIZE);
+		at[next] = ALIGN_DOWN(gpa, PAGE_SIZE);
+		memset(sink, 0xff, PAGE_SIZE);
+		r = ept_map(ept, at[next], virt_to_phys(sink), PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+		next = (next + 1) % NR_SINKS;
+		virt->flush_tlb(vcpu);
+	}
+	spin_unlock(&lock);
+	return r;
+}
+
 static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	u8 bytes[INSN_MAX_LENGTH];
@@ -128,11 +164,13 @@ static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *faul
 	struct access access = {vcpu, fault, &mem};
 	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
 
-	if (insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)), guest_mode(vcpu)) <= 0)
-		return handle_unknown(vcpu, "hidden memory written by an instruction that is not understood");
-	/* What else writes there (PUSH, vector stores) is over when its write has gone nowhere. */
-	if (insn_memory_op(&insn, &mem) || carry_out(vcpu, &insn, &mem, &bus))
-		go_on_behind(vcpu, &insn);
+	if (!vcpu->event.valid &&
+	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
+			guest_mode(vcpu)) > 0 &&
+	    !insn_memory_op(&insn, &mem) && !carry_out(vcpu, &insn, &mem, &bus))
+		return 1;
+	if (map_sink(vcpu, fault->address))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }
 

@@ -40,9 +40,14 @@ int mmu_map_machine(struct vm *vm)
 static int map_first_touch(struct vcpu *vcpu, gpa_t gpa)
 {
 	struct vm *vm = vcpu->vm;
-	u64 base = ALIGN_DOWN(gpa, MIB(2)), size = MIB(2);
+	struct ept_mapping hole;
+	u64 base, size;
 	int r;
 
+	/* No more than the hole, where RAM ends in the midst of a block. */
+	ept_walk(&vm->ept, gpa, &hole);
+	size = MIN(hole.size, MIB(2));
+	base = ALIGN_DOWN(gpa, size);
 	if (vm_is_hidden(vm, base, size)) {
 		base = ALIGN_DOWN(gpa, PAGE_SIZE);
 		size = PAGE_SIZE;
