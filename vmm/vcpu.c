@@ -214,6 +214,8 @@ static bool makes_double_fault(u8 first, u8 second)
 	return is_contributory(first) && is_contributory(second);
 }
 
+/* All that we queue are faults: RFLAGS.RF is set in what they push. SDM: "RFLAGS Image Saved by
+ * Exceptions". */
 static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
 {
 	struct vcpu_event *event = &vcpu->event;
@@ -229,6 +231,7 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_c
 			error_code = 0;
 		}
 	}
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
 	*event = (struct vcpu_event){.valid = true,
 				     .type = EVENT_EXCEPTION,
 				     .vector = vector,

@@ -10,6 +10,9 @@
 #include "vmm/unknown.h"
 #include "vmm/vmx/vmx.h"
 
+/* Of CR4: what belongs to features that the guest does not have. */
+#define CR4_OWNED (CR4_VMXE | CR4_SMXE)
+
 /* Bits that we own: those that must be 1, but for PE and PG where "unrestricted guest" frees them.
  */
 static u64 cr0_owned(void)
@@ -28,7 +31,7 @@ u64 vmx_get_cr0(void)
 
 u64 vmx_get_cr4(void)
 {
-	return (vmread(GUEST_CR4) & ~CR4_VMXE) | (vmread(CR4_READ_SHADOW) & CR4_VMXE);
+	return vmread(GUEST_CR4) & ~CR4_OWNED;
 }
 
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
@@ -42,8 +45,8 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
 	(void)vcpu;
-	vmwrite(CR4_GUEST_HOST_MASK, CR4_VMXE);
-	vmwrite(CR4_READ_SHADOW, cr4 & ~CR4_VMXE);
+	vmwrite(CR4_GUEST_HOST_MASK, CR4_OWNED);
+	vmwrite(CR4_READ_SHADOW, cr4 & ~CR4_OWNED);
 	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
 }
 
@@ -63,6 +66,25 @@ static bool load_pdptes(struct vcpu *vcpu)
 	vmwrite(GUEST_PDPTR2, pdpte[2]);
 	vmwrite(GUEST_PDPTR3, pdpte[3]);
 	return true;
+}
+
+static void flush_guest_tlb(struct vcpu *vcpu)
+{
+	if (vmcs_config.has_vpid)
+		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
+						       : VMX_VPID_EXTENT_ALL_CONTEXT,
+			(u16)(vcpu->id + 1), 0);
+}
+
+/* CR3 other than by MOV, which does not exit. PDPTEs that cannot be loaded map nothing. */
+void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
+{
+	vmwrite(GUEST_CR3, cr3);
+	if (vmread(GUEST_CR0) & CR0_PG && vmread(GUEST_CR4) & CR4_PAE &&
+	    !(vmread(GUEST_IA32_EFER) & EFER_LMA) && !load_pdptes(vcpu))
+		for (u64 field = GUEST_PDPTR0; field <= GUEST_PDPTR3; field += 2)
+			vmwrite(field, 0);
+	flush_guest_tlb(vcpu);
 }
 
 /*
@@ -107,10 +129,8 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 	/* CD and NW are not loaded at VM entry: the CPU has them from here. */
 	if ((cr0 ^ read_cr0()) & (CR0_CD | CR0_NW))
 		write_cr0((read_cr0() & ~(CR0_CD | CR0_NW)) | (cr0 & (CR0_CD | CR0_NW)));
-	if (vmcs_config.has_vpid && (cr0 ^ old) & (CR0_PG | CR0_WP))
-		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
-						       : VMX_VPID_EXTENT_ALL_CONTEXT,
-			(u16)(vcpu->id + 1), 0);
+	if ((cr0 ^ old) & (CR0_PG | CR0_WP))
+		flush_guest_tlb(vcpu);
 	return true;
 }
 
@@ -121,7 +141,7 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
 }
 
-/* CR3 and CR8 do not exit; of CR4 only VMXE does, and the guest has no VMX. */
+/* CR3 and CR8 do not exit; of CR4 only what the guest cannot have does. */
 int handle_cr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);

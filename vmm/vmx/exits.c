@@ -96,12 +96,6 @@ static int handle_exception(struct vcpu *vcpu)
 	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
 
 	vmx_complete_event(vcpu);
-	/* An IRET that met the exception had unblocked NMIs already: it will run again. */
-	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
-	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-			vmread(GUEST_INTERRUPTIBILITY_INFO) | GUEST_INTR_STATE_NMI);
-
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
 		unblock_nmis();
 		if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
@@ -135,7 +129,8 @@ static int handle_ept_violation(struct vcpu *vcpu)
 	vmx_complete_event(vcpu);
 	if (fault.gva_valid)
 		fault.gva = vmread(GUEST_LINEAR_ADDRESS);
-	/* As in handle_exception(). */
+	/* An IRET that met it had unblocked NMIs already, and will run again. An exception that the
+	 * guest gets does leave them unblocked. SDM: "Handling Multiple NMIs". */
 	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
 	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
@@ -227,9 +222,10 @@ static int handle_vmcall(struct vcpu *vcpu)
 	return bios_call_ends(vcpu) ? 0 : emulate_hypercall(vcpu);
 }
 
-static int handle_nmi_window(struct vcpu *vcpu)
+static int handle_window(struct vcpu *vcpu)
 {
-	vmx_set_cpu_based(to_vmx(vcpu), 0, CPU_BASED_NMI_WINDOW_EXITING);
+	vmx_set_cpu_based(to_vmx(vcpu), 0,
+			  CPU_BASED_NMI_WINDOW_EXITING | CPU_BASED_INTR_WINDOW_EXITING);
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	return 1;
 }
@@ -258,7 +254,8 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
 	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
-	[EXIT_REASON_NMI_WINDOW] = handle_nmi_window,
+	[EXIT_REASON_INTERRUPT_WINDOW] = handle_window,
+	[EXIT_REASON_NMI_WINDOW] = handle_window,
 	[EXIT_REASON_CPUID] = handle_cpuid,
 	[EXIT_REASON_GETSEC] = handle_undefined,
 	[EXIT_REASON_INVD] = handle_invd,

@@ -67,6 +67,13 @@ static void hide_features(void)
 
 	cpuid_hide(1, 0, CPUID_ECX, BIT(5), "VMX", "Glasshouse has it");
 	cpuid_hide(1, 0, CPUID_ECX, BIT(6), "SMX", "GETSEC would leave Glasshouse's hands");
+	/* What records by itself to memory does not stop, or not ask the EPT, when we run. See
+	 * vmm/msr.c. */
+	cpuid_hide(1, 0, CPUID_EDX, BIT(21), "debug store",
+		   "it would write by Glasshouse's page tables");
+	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of the debug store");
+	cpuid_hide(1, 0, CPUID_ECX, BIT(4), "DS-CPL", "part of the debug store");
+	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it would write past the EPT");
 	if (!(proc2 & SECONDARY_EXEC_ENABLE_RDTSCP)) {
 		cpuid_hide(0x80000001, 0, CPUID_EDX, BIT(27), "RDTSCP", "no VMX control for it");
 		cpuid_hide(7, 0, CPUID_ECX, BIT(22), "RDPID", "no VMX control for it");
@@ -79,8 +86,6 @@ static void hide_features(void)
 		cpuid_hide(7, 0, CPUID_ECX, BIT(5), "WAITPKG", "no VMX control for it");
 	if (!(proc2 & SECONDARY_EXEC_ENABLE_PCONFIG))
 		cpuid_hide(7, 0, CPUID_EDX, BIT(18), "PCONFIG", "no VMX control for it");
-	/* Its trace goes to physical addresses past the EPT: it could go into our memory. */
-	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it writes past the EPT");
 	if (!vmcs_config.has_cet) {
 		cpuid_hide(7, 0, CPUID_ECX, BIT(7), "CET shadow stacks", "no VMX control for it");
 		cpuid_hide(7, 0, CPUID_EDX, BIT(20), "CET indirect branches",
@@ -424,7 +429,7 @@ static void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		vmx_set_cr0(vcpu, value);
 		break;
 	case SYSREG_CR3:
-		vmwrite(GUEST_CR3, value);
+		vmx_set_cr3(vcpu, value);
 		break;
 	case SYSREG_CR4:
 		vmx_set_cr4(vcpu, value);
@@ -436,6 +441,13 @@ static void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		vmwrite(GUEST_DR7, value);
 		break;
 	}
+}
+
+static void reset_debug_registers(void)
+{
+	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3; mov %1, %%dr6"
+		     :
+		     : "r"(0ull), "r"(0xffff0ff0ull));
 }
 
 /* SDM: "Processor State After Reset", "Initialization Overview": what INIT leaves alone stays. */
@@ -460,6 +472,8 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmx_set_segment(vcpu, SEG_GDTR, &table);
 	vmx_set_segment(vcpu, SEG_IDTR, &table);
 	vmwrite(GUEST_CR3, 0);
+	write_cr2(0);
+	reset_debug_registers();
 	vmx_set_efer(0);
 	vmx_set_cr0(vcpu, cache | CR0_ET);
 	vmx_set_cr4(vcpu, 0);
@@ -518,8 +532,15 @@ static bool vmx_nmi_allowed(struct vcpu *vcpu)
 
 static void vmx_enable_nmi_window(struct vcpu *vcpu)
 {
-	if (to_vmx(vcpu)->loaded)
-		vmx_set_cpu_based(to_vmx(vcpu), CPU_BASED_NMI_WINDOW_EXITING, 0);
+	u32 window = CPU_BASED_NMI_WINDOW_EXITING;
+
+	if (!to_vmx(vcpu)->loaded)
+		return;
+	/* Behind STI a CPU may open this window at once, but take no NMI yet: the other window
+	 * opens in time. */
+	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_STI)
+		window = CPU_BASED_INTR_WINDOW_EXITING;
+	vmx_set_cpu_based(to_vmx(vcpu), window, 0);
 }
 
 /* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with

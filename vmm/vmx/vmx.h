@@ -89,6 +89,7 @@ u64 vmx_get_cr0(void);
 u64 vmx_get_cr4(void);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
+void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 
 /* vmx.c */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
