@@ -14,6 +14,7 @@
 #include "vmm/mmu.h"
 #include "vmm/msr.h"
 #include "vmm/power.h"
+#include "vmm/task_switch.h"
 #include "vmm/unknown.h"
 #include "vmm/vmx/vmx.h"
 
@@ -230,6 +231,25 @@ static int handle_window(struct vcpu *vcpu)
 	return 1;
 }
 
+/* An NMI that comes by a task gate blocks others, as any; an IRET that ends a task ends that. */
+static int handle_task_switch(struct vcpu *vcpu)
+{
+	u64 qual = to_vmx(vcpu)->exit_qualification;
+	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
+	enum task_switch_source source = (enum task_switch_source)TASK_SWITCH_SOURCE(qual);
+	const struct vcpu_event *event = &vcpu->event;
+	u32 len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
+
+	if (source == TASK_BY_IRET)
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked);
+	if (source == TASK_BY_GATE && event->type == EVENT_NMI)
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked | GUEST_INTR_STATE_NMI);
+	if (source == TASK_BY_GATE && event->type < EVENT_SOFT_INTR)
+		len = 0;
+	task_switch(vcpu, TASK_SWITCH_SELECTOR(qual), source, len);
+	return 1;
+}
+
 static int handle_triple_fault(struct vcpu *vcpu)
 {
 	return vm_triple_fault(vcpu);
@@ -256,6 +276,7 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
 	[EXIT_REASON_INTERRUPT_WINDOW] = handle_window,
 	[EXIT_REASON_NMI_WINDOW] = handle_window,
+	[EXIT_REASON_TASK_SWITCH] = handle_task_switch,
 	[EXIT_REASON_CPUID] = handle_cpuid,
 	[EXIT_REASON_GETSEC] = handle_undefined,
 	[EXIT_REASON_INVD] = handle_invd,

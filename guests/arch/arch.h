@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the architecture guest's C and assembly share.
+ */
+#ifndef ARCH_H
+#define ARCH_H
+
+/* Selectors in legacy_gdt: tasks (see tasks.S), and segments for the 16-bit one. */
+#define TASK_MAIN   0x30
+#define TASK_IRET   0x38
+#define TASK_JMP    0x40
+#define TASK_DF     0x48
+#define TASK_NEST   0x50
+#define TASK_BAD_SS 0x58
+#define TASK_TRAP   0x60
+#define TASK_16     0x68
+#define TASK_TS     0x70
+#define CODE_TASK16 0x78
+#define DATA_TASK16 0x80
+
+#define GATE_VECTOR 32 /* INT that goes through a task gate */
+
+#ifndef __ASSEMBLER__
+#include "guests/lib/guest.h"
+
+void check_tasks(void);  /* tasks.c */
+void check_faults(void); /* faults.c */
+#endif
+#endif

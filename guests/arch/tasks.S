@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tasks that check_tasks() switches between, in 32-bit protected mode. Each notes what it finds;
+ * after it has left, it begins again when it is entered again.
+ */
+#include "guests/arch/arch.h"
+
+	.text
+	.code32
+
+/* Append to the log: EFLAGS.NT, TR, CR0.TS, the busy bits of TASK_MAIN and TASK_IRET. */
+note:	movl log_next, %edi
+	pushfl
+	popl %eax
+	andl $0x4000, %eax
+	stosl
+	xorl %eax, %eax
+	str %ax
+	stosl
+	movl %cr0, %eax
+	andl $8, %eax
+	stosl
+	movzbl legacy_gdt + TASK_MAIN + 5, %eax
+	andl $2, %eax
+	stosl
+	movzbl legacy_gdt + TASK_IRET + 5, %eax
+	andl $2, %eax
+	stosl
+	clts
+	movl %edi, log_next
+	ret
+
+	.globl task_iret, task_jmp, task_df, task_ts, task_nest, task16, on_debug
+task_iret:
+	call note
+	iret
+	jmp task_iret
+
+task_jmp:
+	call note
+	ljmpl $TASK_MAIN, $0
+	jmp task_jmp
+
+/* The double fault's: its error code, then on behind the instruction that failed. */
+task_df:
+	popl %eax
+	movl log_next, %edi
+	stosl
+	movl tss_main + 32, %eax
+	subl $1f, %eax
+	stosl
+	movl %edi, log_next
+	call note
+	movl $2f, tss_main + 32
+	iret
+	jmp task_df
+
+/* The one for #TS: its error code, then back to the first task. */
+task_ts:
+	popl %eax
+	movl log_next, %edi
+	stosl
+	movzwl tss_ts, %eax
+	stosl
+	movl %edi, log_next
+	call note
+	ljmpl $TASK_MAIN, $0
+	jmp task_ts
+
+task_nest:
+	call note
+	lcall $TASK_IRET, $0
+	call note
+	iret
+	jmp task_nest
+
+/* With a 16-bit TSS; CS has its base here. */
+task16:	movl log_next, %edi
+	xorl %eax, %eax
+	str %ax
+	stosl
+	movzwl %sp, %eax
+	stosl
+	movzwl %bx, %eax
+	stosl
+	movl %edi, log_next
+	ljmpl $TASK_MAIN, $0
+
+/* The T bit's exception, in the new task. */
+on_debug:
+	pushl %eax
+	pushl %edi
+	movl log_next, %edi
+	movl %dr6, %eax
+	andl $0xe00f, %eax
+	stosl
+	movl 8(%esp), %eax
+	subl $task_jmp, %eax
+	stosl
+	movl %edi, log_next
+	xorl %eax, %eax
+	movl %eax, %dr6
+	popl %edi
+	popl %eax
+	iret
+
+	.globl run_tasks
+run_tasks:
+	pushl %ebp
+	movl %esp, %ebp
+	lidt idt32_pointer
+	movl $TASK_MAIN, %eax
+	ltr %ax
+	movl $0x401, %eax	/* L0 and GE-less; a task switch clears L0 */
+	movl %eax, %dr7
+	xorl %eax, %eax
+	movl %eax, %dr6
+
+	ljmpl $TASK_JMP, $0
+	call note
+	movl %dr7, %eax
+	movl log_next, %edi
+	stosl
+	movl %edi, log_next
+
+	lcall $TASK_IRET, $0
+	call note
+
+	lcall $TASK_NEST, $0
+	call note
+
+	int $GATE_VECTOR
+	call note
+
+	movl $0x12345678, %ebx
+	ljmpl $TASK_16, $0
+	movl log_next, %edi
+	movl %ebx, %eax
+	stosl
+	movl %edi, log_next
+	call note
+
+	/* #GP, whose gate is not present: #NP, so #DF. */
+1:	movw $0xfff8, %ax
+	movw %ax, %fs
+2:	call note
+
+	ljmpl $TASK_BAD_SS, $0
+	call note
+
+	ljmpl $TASK_TRAP, $0
+	call note
+
+	movl %ebp, %esp
+	popl %ebp
+	ret
+
+	.data
+	.balign 8
+idt32_pointer:
+	.word 64 * 8 - 1
+	.long idt32
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Task switches. SDM: "Task Management".
+ */
+#include "guests/arch/arch.h"
+
+#include "arch/x86/cpu.h"
+
+#define NT   0x4000
+#define TS   8
+#define BUSY 2
+
+struct tss {
+	u32 link, stacks[6], cr3, eip, eflags, regs[8], seg[6], ldt, trap;
+};
+
+extern u64 legacy_gdt[32];
+extern const u8 task_iret[], task_jmp[], task_df[], task_ts[], task_nest[], task16[], on_debug[];
+void run_tasks(void);
+void legacy_call(void (*code32)(void));
+
+u32 *log_next;
+u64 idt32[64];
+struct tss tss_main, tss_ts;
+
+static u32 log[128];
+static struct tss tss[8];
+static u16 tss16[22];
+static u8 stacks[10][512] __aligned(16);
+
+static void describe(u16 selector, const void *base, u64 limit, u64 type)
+{
+	u64 at = (u64)base;
+
+	legacy_gdt[selector / 8] = limit | (at & 0xffffff) << 16 | type << 40 | at >> 24 << 56;
+}
+
+static void make_task(u16 selector, struct tss *t, const void *entry, u8 *stack)
+{
+	describe(selector, t, sizeof(*t) - 1, 0x89);
+	t->eip = (u32)(u64)entry;
+	t->eflags = 2;
+	t->regs[4] = (u32)(u64)stack + 512;
+	for (unsigned i = 0; i < 6; i++)
+		t->seg[i] = i == 1 ? 0x20 : 0x18;
+}
+
+static void make_task16(void)
+{
+	describe(TASK_16, tss16, sizeof(tss16) - 1, 0x81);
+	describe(CODE_TASK16, task16, 0xffff, 0x409b);
+	describe(DATA_TASK16, stacks[9], 0xffff, 0x93);
+	tss16[7] = 0;     /* IP */
+	tss16[8] = 2;     /* FLAGS */
+	tss16[12] = 0x55; /* BX */
+	tss16[13] = 512;  /* SP */
+	tss16[17] = 0x18;
+	tss16[18] = CODE_TASK16;
+	tss16[19] = DATA_TASK16;
+	tss16[20] = 0x18;
+}
+
+static void make_tasks(void)
+{
+	describe(TASK_MAIN, &tss_main, sizeof(tss_main) - 1, 0x89);
+	make_task(TASK_IRET, &tss[0], task_iret, stacks[0]);
+	make_task(TASK_JMP, &tss[1], task_jmp, stacks[1]);
+	make_task(TASK_DF, &tss[2], task_df, stacks[2]);
+	make_task(TASK_NEST, &tss[3], task_nest, stacks[3]);
+	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
+	tss[4].seg[2] = 0x20; /* code as a stack */
+	make_task(TASK_TRAP, &tss[5], task_jmp, stacks[5]);
+	tss[5].trap = 1;
+	make_task(TASK_TS, &tss_ts, task_ts, stacks[6]);
+	make_task16();
+	idt32[1] = ((u64)on_debug & 0xffff) | 0x20ull << 16 | 0x8e00ull << 32 |
+		   (u64)on_debug >> 16 << 48;
+	idt32[8] = (u64)TASK_DF << 16 | 0x8500ull << 32;
+	idt32[10] = (u64)TASK_TS << 16 | 0x8500ull << 32;
+	idt32[GATE_VECTOR] = (u64)TASK_IRET << 16 | 0x8500ull << 32;
+}
+
+static const u32 *next;
+
+/* The next values of the log are @n given ones. */
+static void logged(const char *what, const u32 *want, unsigned n)
+{
+	bool same = true;
+
+	for (unsigned i = 0; i < n; i++)
+		same &= next[i] == want[i];
+	ok(same, "%s", what);
+	for (unsigned i = 0; !same && i < n; i++)
+		say("#   %x, should be %x\n", next[i], want[i]);
+	next += n;
+}
+
+#define LOGGED(what, ...) \
+	logged(what, (const u32[]){__VA_ARGS__}, sizeof((const u32[]){__VA_ARGS__}) / 4)
+
+void check_tasks(void)
+{
+	log_next = log;
+	next = log;
+	make_tasks();
+	legacy_call(run_tasks);
+
+	LOGGED("JMP to a task", 0, TASK_JMP, TS, 0, 0);
+	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("DR7: local breakpoints are off in a new task", 0x400);
+	LOGGED("CALL of a task", NT, TASK_IRET, TS, BUSY, BUSY);
+	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("CALL of another", NT, TASK_NEST, TS, BUSY, 0);
+	LOGGED("CALL within it", NT, TASK_IRET, TS, BUSY, BUSY);
+	LOGGED("IRET to it", NT, TASK_NEST, TS, BUSY, 0);
+	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("INT through a task gate", NT, TASK_IRET, TS, BUSY, BUSY);
+	LOGGED("IRET behind the INT", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("a 16-bit task: TR, SP, BX", TASK_16, 512, 0x55);
+	LOGGED("back from it, EBX is whole", 0x12345678);
+	LOGGED("TR, and the others", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("#DF through a task gate: its error code, the EIP that failed", 0, 4);
+	LOGGED("its task", NT, TASK_DF, TS, BUSY, 0);
+	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("#TS in a task with a bad SS: its error code, the task that failed", 0x20,
+	       TASK_BAD_SS);
+	LOGGED("its task", NT, TASK_TS, TS, 0, 0);
+	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("the T bit: DR6.BT, before the first instruction", 0x8000, 0);
+	LOGGED("then the task", 0, TASK_JMP + 0x20, TS, 0, 0);
+	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+	ok(next == log_next, "and that is all that happened");
+}
