@@ -24,6 +24,7 @@
 #include "guests/lib/guest.h"
 
 void check_tasks(void);  /* tasks.c */
+void check_modes(void);  /* modes.c */
 void check_faults(void); /* faults.c */
 #endif
 #endif

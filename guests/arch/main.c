@@ -10,6 +10,7 @@ void guest_main(void)
 	say("# architecture %s Glasshouse\n", under_glasshouse() ? "under" : "without");
 	apic_init(false);
 	check_tasks();
+	check_modes();
 	check_faults();
 	plan();
 }

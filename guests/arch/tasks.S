@@ -157,6 +157,7 @@ run_tasks:
 
 	.data
 	.balign 8
+	.globl idt32_pointer
 idt32_pointer:
 	.word 64 * 8 - 1
 	.long idt32

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MOV to CR0 between modes. CR0.NE changes each time, for then a hypervisor must carry it out.
+ */
+#include "guests/arch/arch.h"
+
+#define PE 0x1
+#define NE 0x20
+#define PG 0x80000000
+
+	.text
+	.code32
+	.globl run_modes, on_gp
+run_modes:
+	pushl %ebp
+	pushl %ebx
+	movl %esp, %ebp
+	lidt idt32_pointer
+	movl $found, %edi
+
+	/* PAE paging; its second GiB is the first once more. */
+	movl %cr4, %eax
+	orl $0x20, %eax
+	movl %eax, %cr4
+	movl $pae_pdpt, %eax
+	movl %eax, %cr3
+	movl %cr0, %eax
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+	movl magic + 0x40000000, %ecx
+	movl %ecx, 0(%edi)
+	movl %cr0, %eax
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+
+	/* A reserved bit in a PDPTE: #GP, and nothing has changed. */
+	orl $2, pae_pdpt + 8
+	movl $1f, resume
+	movl %cr0, %eax
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+1:	movl faults, %eax
+	movl %eax, 4(%edi)
+	movl %cr0, %eax
+	movl %eax, 8(%edi)
+
+	/* Real mode, with segments as they were. */
+	ljmpl $CODE_TASK16, $0
+	.code16
+	.globl real_mode
+real_mode:
+	movl %cr0, %eax
+	xorl $(PE | NE), %eax
+	movl %eax, %cr0
+	xorl %eax, %eax
+	cpuid
+	movl $found, %edi
+	movl %ebx, 12(%edi)
+	movl %cr0, %eax
+	movl %eax, 16(%edi)
+	xorl $(PE | NE), %eax
+	movl %eax, %cr0
+	ljmpl $0x20, $2f
+	.code32
+2:	movl %cr0, %eax
+	movl %eax, 20(%edi)
+	movl %ebp, %esp
+	popl %ebx
+	popl %ebp
+	ret
+
+/* #GP: counted; on at resume. */
+on_gp:	incl faults
+	addl $4, %esp
+	pushl %eax
+	movl resume, %eax
+	movl %eax, 4(%esp)
+	popl %eax
+	iret
+
+	.data
+	.balign 4
+magic:	.long 0x600d600d
+resume:	.long 0
+faults:	.long 0
+
+	.section .note.GNU-stack, "", @progbits
