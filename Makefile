@@ -204,6 +204,12 @@ unit: build/version.h | setup-build setup-test
 boot: build/glasshouse.elf $(GUEST_FILES) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot $(if $(K),-k '$(K)')
 
+## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all)
+.PHONY: soak
+soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
+	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
+		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py
+
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
 .PHONY: bench
 bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run

@@ -45,6 +45,8 @@ static void handle_sipi(struct vcpu *vcpu)
 
 	if (vcpu->mp_state != MP_STATE_INIT_RECEIVED)
 		return;
+	/* NMIs are blocked while a CPU waits; one that came then would hit it without an IDT. */
+	vcpu->nmi_pending = 0;
 	virt->get_segment(vcpu, SEG_CS, &cs);
 	cs.selector = (u16)(vcpu->sipi_vector << 8);
 	cs.base = (u64)vcpu->sipi_vector << 12;

@@ -102,12 +102,22 @@ bool ap_boot(unsigned cpu, struct ap_state *state)
 	return true;
 }
 
-bool ap_run(unsigned cpu, void (*fn)(unsigned cpu))
+void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu))
 {
 	jobs[cpu] = fn;
+}
+
+bool ap_wait(unsigned cpu)
+{
 	for (unsigned i = 0; i < 10000 && jobs[cpu]; i++)
 		wait_ticks(100000);
 	return !jobs[cpu];
+}
+
+bool ap_run(unsigned cpu, void (*fn)(unsigned cpu))
+{
+	ap_start_job(cpu, fn);
+	return ap_wait(cpu);
 }
 
 /* A started CPU, in long mode on its own stack: waits for work. */

@@ -104,7 +104,9 @@ struct ap_state {
 
 /* Start CPU @cpu (its APIC id) by INIT-SIPI. False when it does not come. */
 bool ap_boot(unsigned cpu, struct ap_state *state);
-/* Run @fn there, wait for its end. False when that does not come. */
+/* Run @fn there; wait for its end, false when that does not come; both. */
+void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
+bool ap_wait(unsigned cpu);
 bool ap_run(unsigned cpu, void (*fn)(unsigned cpu));
 
 /* Wait for a number of ticks of the TSC. */

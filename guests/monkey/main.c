@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The monkey: a guest that tries by chance whatever could harm its hypervisor. What it does follows
+ * from its seed alone. It survives on its own exceptions; that it ends at all is the test.
+ *
+ * Command line: seed=N n=ACTIONS (for each CPU) cpus=N apic=x2 init=1 (INIT to other CPUs; give
+ * Glasshouse icr=trap).
+ */
+#include "guests/monkey/monkey.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
+#include "arch/x86/msr.h"
+#include "guests/lib/guest.h"
+#include "lib/string.h"
+
+#define WINDOW       0xc0000000ull /* linear: 64 KiB of user pages for each CPU */
+#define WINDOW_SIZE  0x10000ull
+#define CODE64(ring) ((2 + 2 * (ring)) * 8 + (ring))
+#define DATA(ring)   ((3 + 2 * (ring)) * 8 + (ring))
+#define CODE32(ring) ((10 + (ring)) * 8 + (ring))
+#define CODE16(ring) ((14 + (ring)) * 8 + (ring))
+#define TSS_SEL      (18 * 8)
+
+struct gate {
+	u16 low, selector, flags, mid;
+	u32 high, zero;
+};
+
+extern const u8 stubs[256][16], on_nmi[], on_syscall[];
+extern u64 pdpt[512];
+
+u64 hole_start, hole_size;
+unsigned monkey_cpus;
+bool init_allowed;
+volatile bool mcpu_up[MAX_CPUS];
+
+static struct mcpu mcpus[MAX_CPUS];
+static struct gate idt[256];
+static u64 window_pt[512] __aligned(4096);
+static u8 pages[MAX_CPUS][WINDOW_SIZE] __aligned(4096);
+static u8 supervisor_code[MAX_CPUS][4096] __aligned(4096); /* where ring 3 cannot write */
+static u64 actions;
+
+u64 rnd(struct mcpu *m)
+{
+	m->seed ^= m->seed << 13;
+	m->seed ^= m->seed >> 7;
+	m->seed ^= m->seed << 17;
+	return m->seed * 0x2545f4914f6cdd1d;
+}
+
+void lost(struct frame *f)
+{
+	bail_out("exception %llu, error %llx, in the monkey itself at %llx, CR2 %llx",
+		 (unsigned long long)f->vector, (unsigned long long)f->error,
+		 (unsigned long long)f->rip, (unsigned long long)read_cr2());
+}
+
+static u64 segment(u64 base, u64 flags, u64 ring)
+{
+	return (base & 0xffffff) << 16 | base >> 24 << 56 | flags | ring << 45;
+}
+
+static void load_tables(struct mcpu *m)
+{
+	u64 tss = (u64)m->tss, top = (u64)m + M_SIZE;
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed gdtr = {sizeof(m->gdt) - 1, (u64)m->gdt}, idtr = {sizeof(idt) - 1, (u64)idt};
+
+	for (u64 r = 0; r < 4; r++) {
+		m->gdt[2 + 2 * r] = segment(0, 0x00af9b000000ffff, r);
+		m->gdt[3 + 2 * r] = segment(0, 0x00cf93000000ffff, r);
+		m->gdt[10 + r] = segment(0, 0x00cf9b000000ffff, r);
+		m->gdt[14 + r] = segment((u64)(r == 3 ? m->code : supervisor_code[m->cpu]),
+					 0x00009b000000ffff, r);
+	}
+	m->gdt[18] = segment(tss, 0x0000890000000067, 0);
+	m->gdt[19] = tss >> 32;
+	*(u64 *)(m->tss + 36) = top - 4096; /* IST1: all; */
+	*(u64 *)(m->tss + 44) = top;        /* IST2: NMI */
+	*(u16 *)(m->tss + 102) = 104;
+	asm volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(TSS_SEL));
+}
+
+static void fill_idt(void)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		u64 stub = i == NMI_VECTOR ? (u64)on_nmi : (u64)stubs[i];
+		u16 flags = 0x8e01;
+
+		if (i == NMI_VECTOR)
+			flags = 0x8e02;
+		if (i == END_VECTOR || i == OF_VECTOR)
+			flags |= 0x6000;
+		idt[i] = (struct gate){(u16)stub,         CODE64(0),         flags,
+				       (u16)(stub >> 16), (u32)(stub >> 32), 0};
+	}
+}
+
+static void map_windows(void)
+{
+	u64 *pd = (u64 *)(pdpt[3] & ~0xfffull);
+
+	for (unsigned i = 0; i < MAX_CPUS * WINDOW_SIZE / 4096; i++)
+		window_pt[i] = ((u64)pages + i * 4096ull) | 7;
+	pd[0] = (u64)window_pt | 7;
+	write_cr3(read_cr3());
+}
+
+/* INT3s: wherever code under test goes on from its end, it ends. */
+static void fill(u8 *at, unsigned size)
+{
+	for (unsigned i = 0; i < size; i += 8)
+		*(u64 *)(at + i) = 0xcccccccccccccccc;
+}
+
+struct frame *run_code(struct mcpu *m, const void *code, unsigned n, unsigned ring, unsigned bits)
+{
+	struct frame *f;
+
+	u8 *at = ring == 3 ? m->code : supervisor_code[m->cpu];
+
+	fill(at, 64);
+	memcpy(at, code, n);
+	m->rip = bits == 16 ? 0 : (u64)at;
+	m->cs = bits == 64 ? CODE64(ring) : bits == 32 ? CODE32(ring) : CODE16(ring);
+	m->ss = DATA(ring);
+	m->data = DATA(3);
+	m->rsp = (u64)m->code + WINDOW_SIZE - 256;
+	m->rflags = RFLAGS_FIXED | RFLAGS_IF | (rnd(m) % 16 ? 0 : RFLAGS_TF);
+	apic_write(0x380, 2000);
+	f = run(m);
+	apic_write(0x380, 0);
+	m->ends[f->vector < 32 ? f->vector : 31]++;
+	if (f->vector >= 32)
+		apic_write(0xb0, 0);
+
+	/* What the code may have changed. */
+	if (read_cr0() != m->cr0)
+		write_cr0(m->cr0);
+	if (read_cr4() != m->cr4)
+		write_cr4(m->cr4);
+	asm volatile("mov %0, %%cr8" : : "r"(0ull));
+	asm volatile("mov %0, %%dr7; mov %1, %%dr6" : : "r"(0x400ull), "r"(0xffff0ff0ull));
+	return f;
+}
+
+static void start_monkey(unsigned cpu)
+{
+	struct mcpu *m = &mcpus[cpu];
+	u64 window = WINDOW + cpu * WINDOW_SIZE;
+
+	m->code = (u8 *)window;
+	m->cpu = cpu;
+	m->saved = 0;
+	fill(m->code, WINDOW_SIZE);
+	fill(supervisor_code[cpu], 4096);
+	m->cr0 = read_cr0() & ~(CR0_CD | CR0_NW);
+	m->cr4 = read_cr4();
+	load_tables(m);
+	wrmsr(MSR_STAR, (u64)CODE64(0) << 32);
+	wrmsr(MSR_LSTAR, (u64)on_syscall);
+	wrmsr(MSR_CSTAR, (u64)on_syscall);
+	apic_write(0x3e0, 0xb);
+	apic_write(0x320, TIMER_VECTOR);
+	mcpu_up[cpu] = true;
+}
+
+static void monkey(unsigned cpu)
+{
+	struct mcpu *m = &mcpus[cpu];
+	struct ap_state state;
+
+	start_monkey(cpu);
+	while (m->done < actions) {
+		act(m);
+		m->done++;
+		/* It takes up its work where INIT hit it. */
+		if (init_allowed && cpu == 0 && m->done % 1024 == 0) {
+			unsigned ap = 1 + (unsigned)rnd(m) % (monkey_cpus - 1);
+
+			mcpu_up[ap] = false;
+			ap_boot(ap, &state);
+		}
+	}
+}
+
+/* True when the CPU has done its work; it may have sent INIT to itself. */
+static bool finish(unsigned cpu)
+{
+	struct ap_state state;
+
+	for (unsigned tries = 0; init_allowed && tries < 1000 && mcpus[cpu].done < actions;
+	     tries++) {
+		mcpu_up[cpu] = false;
+		ap_boot(cpu, &state);
+		wait_ticks(5000000);
+	}
+	return ap_wait(cpu);
+}
+
+/* Glasshouse's memory: the reserved range of RAM between 16 MiB and 3 GiB. */
+static void find_hole(void)
+{
+	const struct e820_entry *e;
+
+	for (unsigned i = 0; (e = e820_entry(i)); i++) {
+		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3)) {
+			hole_start = e->start;
+			hole_size = e->size;
+		}
+	}
+}
+
+static void report(unsigned cpu)
+{
+	struct mcpu *m = &mcpus[cpu];
+
+	say("# cpu %u: %llu actions, %llu NMIs, ended by", cpu, (unsigned long long)m->done,
+	    (unsigned long long)m->nmis);
+	for (unsigned i = 0; i < 32; i++)
+		if (m->ends[i])
+			say(" %u:%llu", i, (unsigned long long)m->ends[i]);
+	say("\n");
+}
+
+void guest_main(void)
+{
+	u64 seed = param_number("seed", 1);
+	const char *apic = param("apic");
+	struct ap_state state;
+
+	monkey_cpus = (unsigned)param_number("cpus", 1);
+	actions = param_number("n", 10000);
+	init_allowed = param_number("init", 0) && monkey_cpus > 1;
+	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
+	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
+	    (unsigned long long)actions, monkey_cpus);
+	find_hole();
+	fill_idt();
+	map_windows();
+	apic_init(apic && apic[0] == 'x' && apic[1] == '2');
+	for (unsigned cpu = 0; cpu < monkey_cpus; cpu++)
+		mcpus[cpu].seed = seed * 0x9e3779b97f4a7c15 + cpu + 1;
+
+	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
+		ok(ap_boot(cpu, &state), "cpu %u has started", cpu);
+	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
+		ap_start_job(cpu, monkey);
+	monkey(0);
+	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
+		ok(finish(cpu), "cpu %u has come to its end", cpu);
+	for (unsigned cpu = 0; cpu < monkey_cpus; cpu++)
+		report(cpu);
+	ok(!under_glasshouse() == !hole_size, "the hypervisor still answers CPUID");
+	plan();
+}
