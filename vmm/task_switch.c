@@ -306,6 +306,7 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 		asm volatile("mov %%dr6, %0" : "=r"(dr6));
 		asm volatile("mov %0, %%dr6" : : "r"(dr6 | DR6_BT));
 		vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
+		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	}
 }
 

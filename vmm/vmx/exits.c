@@ -234,12 +234,13 @@ static int handle_window(struct vcpu *vcpu)
 /* An NMI that comes by a task gate blocks others, as any; an IRET that ends a task ends that. */
 static int handle_task_switch(struct vcpu *vcpu)
 {
-	u64 qual = to_vmx(vcpu)->exit_qualification;
+	u64 qual = exit_qualification(vcpu);
 	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
 	enum task_switch_source source = (enum task_switch_source)TASK_SWITCH_SOURCE(qual);
 	const struct vcpu_event *event = &vcpu->event;
 	u32 len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
 
+	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked);
 	if (source == TASK_BY_GATE && event->type == EVENT_NMI)
