@@ -125,7 +125,7 @@ static int hidden_bus_write(void *ctx, unsigned size, u64 value)
 }
 
 /*
- * Writes that are not carried out here (PUSH, vector stores, the delivery of an event) get a page
+ * Writes that are not carried out here (PUSH, CALL, x87, the delivery of an event) get a page
  * to write to. Of those there are a few; the one used longest ago becomes part of the void again.
  * Another CPU that still knows it as writable writes to a page that does not matter.
  */
@@ -156,6 +156,18 @@ static int map_sink(struct vcpu *vcpu, gpa_t gpa)
 	return r;
 }
 
+/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and MOVQ, MOVDQA,
+ * MOVNTI, MOVNTDQ. */
+static bool is_vector_store(const struct insn *insn)
+{
+	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
+
+	for (unsigned i = 0; insn->map == 1 && i < sizeof(stores); i++)
+		if (insn->opcode == stores[i])
+			return true;
+	return insn->encoding != INSN_LEGACY;
+}
+
 static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	u8 bytes[INSN_MAX_LENGTH];
@@ -166,9 +178,14 @@ static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *faul
 
 	if (!vcpu->event.valid &&
 	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
-			guest_mode(vcpu)) > 0 &&
-	    !insn_memory_op(&insn, &mem) && !carry_out(vcpu, &insn, &mem, &bus))
-		return 1;
+			guest_mode(vcpu)) > 0) {
+		if (!insn_memory_op(&insn, &mem) && !carry_out(vcpu, &insn, &mem, &bus))
+			return 1;
+		if (is_vector_store(&insn)) {
+			go_on_behind(vcpu, &insn);
+			return 1;
+		}
+	}
 	if (map_sink(vcpu, fault->address))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
