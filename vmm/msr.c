@@ -63,13 +63,14 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
 
 	switch (msr) {
-	case MSR_IA32_FEAT_CTL:	      /* locked: writes are #GP */
+	case MSR_IA32_FEAT_CTL:        /* locked: writes are #GP */
 	case MSR_IA32_SMM_MONITOR_CTL: /* likewise without SMX and VMX */
 		return -EINVAL;
 	case MSR_IA32_UCODE_WRITE:
 		/* It would run with the guest's address in our page tables. */
-		pr_warn_ratelimited("vCPU %u: microcode update by the guest refused: load it from the firmware",
-				    vcpu->id);
+		pr_warn_ratelimited(
+			"vCPU %u: microcode update by the guest refused: load it from the firmware",
+			vcpu->id);
 		return 0;
 	case MSR_IA32_APICBASE:
 		return write_apic_base(vcpu, value);

@@ -15,21 +15,22 @@
 #define DESC_ACCESSED BIT(40)
 #define DESC_TSS_BUSY BIT(41)
 #define DESC_CODE     BIT(43)
-#define DESC_S	      BIT(44)
-#define DESC_P	      BIT(47)
+#define DESC_S        BIT(44)
+#define DESC_P        BIT(47)
 #define DESC_DPL(d)   ((unsigned)((d) >> 45 & 3))
 #define DESC_TYPE(d)  ((unsigned)((d) >> 40 & 0x1f)) /* with S */
 #define TYPE_LDT      2u
 #define TYPE_32BIT    8u /* of a TSS */
 
-#define RFLAGS_NT	BIT(14)
-#define RFLAGS_DEFINED	0x3f7fd7ull
-#define DR7_LOCAL	0x155ull
-#define DR6_BT		BIT(15)
-#define TSS_T		1u
-#define NR_SELECTORS	7 /* ES, CS, SS, DS, FS, GS, LDTR: the order of enum segment_reg and of a TSS */
-#define V86_AR		0xf3
-#define ERROR_PF_WRITE	2u
+#define RFLAGS_NT      BIT(14)
+#define RFLAGS_DEFINED 0x3f7fd7ull
+#define DR7_LOCAL      0x155ull
+#define DR6_BT         BIT(15)
+#define TSS_T          1u
+#define NR_SELECTORS \
+	7 /* ES, CS, SS, DS, FS, GS, LDTR: the order of enum segment_reg and of a TSS */
+#define V86_AR         0xf3
+#define ERROR_PF_WRITE 2u
 
 /* SDM: "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)". */
 struct tss32 {
@@ -60,7 +61,8 @@ struct switching {
 /* Memory as the CPU sees it: what is not there is #PF. */
 static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
-	int r = write ? write_guest_virt(vcpu, gva, buf, len) : read_guest_virt(vcpu, gva, buf, len);
+	int r = write ? write_guest_virt(vcpu, gva, buf, len)
+		      : read_guest_virt(vcpu, gva, buf, len);
 
 	if (r) {
 		write_cr2(gva);
@@ -75,7 +77,8 @@ static int fault(struct switching *s, u8 vector, u16 selector)
 	return -EFAULT;
 }
 
-/* The descriptor that @selector names. Returns where it is; 0 beyond the table's end, and where no memory is. */
+/* The descriptor that @selector names. Returns where it is; 0 beyond the table's end, and where no
+ * memory is. */
 static gva_t read_descriptor(struct vcpu *vcpu, u16 selector, u64 *desc)
 {
 	u32 offset = selector & ~(SELECTOR_TI | SELECTOR_RPL);
@@ -111,7 +114,8 @@ static void mark_busy(struct vcpu *vcpu, u16 selector, bool busy)
 	write_guest_virt(vcpu, at, &desc, sizeof(desc));
 }
 
-/* Both sorts of TSS are handled as one of 32 bits; what a 16-bit one lacks is 0 (high halves of registers: ones). */
+/* Both sorts of TSS are handled as one of 32 bits; what a 16-bit one lacks is 0 (high halves of
+ * registers: ones). */
 static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
 {
 	struct tss16 old;
@@ -137,8 +141,9 @@ static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *
 	struct tss16 old;
 
 	if (tr->ar & TYPE_32BIT)
-		return tss_memory(vcpu, tr->base + offsetof(struct tss32, eip), &t->eip,
-				  offsetof(struct tss32, seg[SEG_LDTR]) - offsetof(struct tss32, eip), true);
+		return tss_memory(
+			vcpu, tr->base + offsetof(struct tss32, eip), &t->eip,
+			offsetof(struct tss32, seg[SEG_LDTR]) - offsetof(struct tss32, eip), true);
 	old.ip = (u16)t->eip;
 	old.flags = (u16)t->eflags;
 	for (unsigned i = 0; i < 8; i++)
@@ -248,7 +253,8 @@ static int load_segments(struct switching *s, const struct tss32 *t)
 							    .limit = 0xffff,
 							    .ar = V86_AR});
 		else
-			r = load_segment(s, order[i], selector, t->seg[SEG_CS].selector & SELECTOR_RPL);
+			r = load_segment(s, order[i], selector,
+					 t->seg[SEG_CS].selector & SELECTOR_RPL);
 	}
 	return r;
 }
@@ -256,7 +262,8 @@ static int load_segments(struct switching *s, const struct tss32 *t)
 /* All that cannot fault; from here on what faults does so in the new task. */
 static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struct segment *tr)
 {
-	u64 cr0 = virt->get_sysreg(vcpu, SYSREG_CR0), rflags = (t->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
+	u64 cr0 = virt->get_sysreg(vcpu, SYSREG_CR0),
+	    rflags = (t->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
 
 	virt->set_segment(vcpu, SEG_TR, tr);
 	if (cr0 & CR0_PG && tr->ar & TYPE_32BIT)
@@ -288,7 +295,8 @@ static int push_error_code(struct switching *s, u32 error_code, bool wide)
 }
 
 /* The new task is there; its first instruction is to be reached. */
-static void enter_task(struct switching *s, const struct tss32 *t, const struct vcpu_event *event, bool wide)
+static void enter_task(struct switching *s, const struct tss32 *t, const struct vcpu_event *event,
+		       bool wide)
 {
 	struct vcpu *vcpu = s->vcpu;
 	struct segment cs;
@@ -305,7 +313,8 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 
 		asm volatile("mov %%dr6, %0" : "=r"(dr6));
 		asm volatile("mov %0, %%dr6" : : "r"(dr6 | DR6_BT));
-		vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
+		vcpu->event = (struct vcpu_event){
+			.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
 		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	}
 }
