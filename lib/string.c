@@ -5,30 +5,48 @@
  */
 #include "lib/string.h"
 
+/* Eight bytes at a time, then the rest: an emulator counts each step. */
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *to = dst;
+	size_t words = n / 8;
 
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(src), "+c"(words) : : "memory");
+	n %= 8;
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(n) : : "memory");
 	return dst;
 }
 
 void *memmove(void *dst, const void *src, size_t n)
 {
-	void *to = (u8 *)dst + n - 1;
-	const void *from = (const u8 *)src + n - 1;
+	u8 *to = (u8 *)dst + n - 1;
+	const u8 *from = (const u8 *)src + n - 1;
+	size_t words = n / 8;
 
 	/* Forwards, unless that would overwrite bytes of the source before they are read. */
 	if ((uintptr_t)dst - (uintptr_t)src >= n)
 		return memcpy(dst, src, n);
+	n %= 8;
 	__asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(n) : : "memory", "cc");
+	to -= 7;
+	from -= 7;
+	__asm__ volatile("std; rep movsq; cld"
+			 : "+D"(to), "+S"(from), "+c"(words)
+			 :
+			 : "memory", "cc");
 	return dst;
 }
 
 void *memset(void *dst, int c, size_t n)
 {
 	void *to = dst;
+	size_t words = n / 8;
 
+	__asm__ volatile("rep stosq"
+			 : "+D"(to), "+c"(words)
+			 : "a"((u8)c * 0x0101010101010101ull)
+			 : "memory");
+	n %= 8;
 	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
 	return dst;
 }
