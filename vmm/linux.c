@@ -429,7 +429,7 @@ int linux_load(const struct linux_plan *plan, const struct linux_input *in,
 
 	fill_boot_params((void *)block, (void *)(block + (plan->setup_data - plan->boot_params)),
 			 plan, in, e820);
-	fill_boot_gdt((void *)(block + (plan->gdt - plan->boot_params)));
+	fill_boot_gdt((void *)(block + (plan->gdt - plan->boot_params)), true);
 	fill_identity_map((void *)(block + (plan->cr3 - plan->boot_params)), plan->cr3);
 	memcpy(block + (plan->cmdline - plan->boot_params), in->cmdline, cmdline_size);
 	return 0;

@@ -76,7 +76,7 @@ static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct me
 		return -ENOSPC;
 	}
 	fill_identity_map(gpa_to_ptr(cr3, q.size), cr3);
-	fill_boot_gdt(gpa_to_ptr(gdt, PAGE_SIZE));
+	fill_boot_gdt(gpa_to_ptr(gdt, PAGE_SIZE), true);
 	start_long_mode(vcpu, entry, cr3, gdt, BOOT_GDT_SIZE - 1);
 	return 0;
 }

@@ -15,14 +15,16 @@ static const struct {
 } loaders[] = {
 	{"linux", load_linux},
 	{"raw", load_raw},
+	{"multiboot", load_multiboot1},
+	{"multiboot2", load_multiboot2},
 };
 
-/* Returns what follows the first word of @string if that word is @word, else NULL. */
-static const char *arguments_of(const char *string, const char *word)
+const char *module_arguments(const struct guest_module *module, const char *role)
 {
-	size_t n = strlen(word);
+	const char *string = module->string;
+	size_t n = strlen(role);
 
-	if (strncmp(string, word, n) != 0 || (string[n] && string[n] != ' '))
+	if (strncmp(string, role, n) != 0 || (string[n] && string[n] != ' '))
 		return NULL;
 	string += n;
 	while (*string == ' ')
@@ -34,7 +36,7 @@ const struct guest_module *find_module(const struct guest_modules *modules, cons
 				       const char **arguments)
 {
 	for (unsigned i = 0; i < modules->nr; i++) {
-		const char *args = arguments_of(modules->list[i].string, role);
+		const char *args = module_arguments(&modules->list[i], role);
 
 		if (args) {
 			*arguments = args;

@@ -20,9 +20,10 @@ void fill_identity_map(u64 *table, u64 gpa)
 		pd[i] = i * MIB(2) | LARGE | PRESENT_RW;
 }
 
-void fill_boot_gdt(u64 *gdt)
+void fill_boot_gdt(u64 *gdt, bool long_mode)
 {
 	memset(gdt, 0, BOOT_GDT_SIZE);
-	gdt[BOOT_CS / 8] = 0x00af9b000000ffffull; /* 64-bit code, 4 GiB, execute and read */
+	/* 4 GiB, execute and read. SDM: "Segment Descriptors". */
+	gdt[BOOT_CS / 8] = long_mode ? 0x00af9b000000ffffull : 0x00cf9b000000ffffull;
 	gdt[BOOT_DS / 8] = 0x00cf93000000ffffull; /* data, 4 GiB, read and write */
 }

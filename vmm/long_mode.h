@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest that starts in 64-bit mode finds in its memory: page tables and a GDT. Pure.
+ * What a guest that starts in protected or 64-bit mode finds in its memory: a GDT, page tables.
+ * Pure.
  */
 #ifndef GH_LONG_MODE_H
 #define GH_LONG_MODE_H
@@ -18,7 +19,7 @@
  * where the guest sees @table. CR3 is @gpa. SDM: "4-Level Paging and 5-Level Paging". */
 void fill_identity_map(u64 *table, u64 gpa);
 
-/* Write BOOT_GDT_SIZE bytes at @gdt: BOOT_CS is 64-bit code, BOOT_DS flat data. */
-void fill_boot_gdt(u64 *gdt);
+/* Write BOOT_GDT_SIZE bytes at @gdt: BOOT_CS is flat code of 64 or 32 bits, BOOT_DS flat data. */
+void fill_boot_gdt(u64 *gdt, bool long_mode);
 
 #endif
