@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading Linux by its 64-bit boot protocol: see linux.h. Field names are the protocol's.
+ * Loading Linux by its boot protocols: see linux.h. Field names are the protocol's.
  */
 #include "vmm/linux.h"
 
@@ -80,6 +80,7 @@ struct setup_data {
 #define HDR_OFFSET        0x1f1
 #define HDR_MAGIC         0x53726448 /* "HdrS" */
 #define LOADED_HIGH       BIT(0)
+#define CAN_USE_HEAP      BIT(7)
 #define XLF_KERNEL_64     BIT(0)
 #define TYPE_OF_LOADER    0xff /* one without a number of its own */
 #define VIDEO_TYPE_VLFB   0x23
@@ -87,6 +88,9 @@ struct setup_data {
 #define ENTRY_64          0x200             /* from the load address */
 #define MAPPED            IDENTITY_MAP_SIZE /* all that we place lies below */
 #define SETUP_DATA_OFFSET 0x100             /* in the GDT's page */
+#define SETUP_ADDRESS     0x90000
+#define SETUP_MAX         0x8000 /* 63 sectors, and the boot sector */
+#define SETUP_STACK       LINUX_SETUP_STACK
 
 _Static_assert(offsetof(struct setup_header, init_size) == 0x260 - HDR_OFFSET, "setup_header");
 _Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x70 &&
@@ -104,9 +108,21 @@ _Static_assert(SETUP_DATA_OFFSET + sizeof(struct setup_data) +
 
 static int refuse(const char *field, u64 value, const char *why)
 {
-	pr_err("module linux: %s is %#lx: %s; give a 64-bit bzImage (Debian: /boot/vmlinuz-*)\n",
-	       field, value, why);
+	pr_err("module linux: %s is %#lx: %s; give a bzImage (Debian: /boot/vmlinuz-*)\n", field,
+	       value, why);
 	return -ENOEXEC;
+}
+
+/* Bytes of the header up to the last field of this version that we look at. */
+static size_t header_size(u16 version)
+{
+	if (version >= 0x20c)
+		return sizeof(struct setup_header);
+	if (version >= 0x20a)
+		return offsetof(struct setup_header, handover_offset);
+	if (version >= 0x206)
+		return offsetof(struct setup_header, hardware_subarch);
+	return offsetof(struct setup_header, kernel_alignment);
 }
 
 /* The fields without which nothing else in the header means anything. */
@@ -116,15 +132,28 @@ static int check_kind(const struct setup_header *h)
 		return refuse("boot_flag", h->boot_flag, "not 0xaa55, so this is no kernel image");
 	if (h->header != HDR_MAGIC)
 		return refuse("header", h->header, "not \"HdrS\", so this is no kernel image");
-	if (h->version < 0x20c)
-		return refuse("version", h->version, "the 64-bit boot protocol began with 0x20c");
-	if (0x202u + h->jump < HDR_OFFSET + sizeof(*h))
-		return refuse("jump", h->jump, "the setup header ends before init_size");
+	if (h->version < 0x203)
+		return refuse("version", h->version, "older than protocol 0x203 of 1999");
+	if (0x202u + h->jump < HDR_OFFSET + header_size(h->version))
+		return refuse("jump", h->jump, "the setup header ends before its last field");
 	if (!(h->loadflags & LOADED_HIGH))
 		return refuse("loadflags", h->loadflags, "a zImage, which is loaded low");
-	if (!(h->xloadflags & XLF_KERNEL_64))
-		return refuse("xloadflags", h->xloadflags, "without the 64-bit entry point");
 	return 0;
+}
+
+/* What an older kernel does not say. Protocol: "The Real-Mode Kernel Header". */
+static void complete(struct setup_header *h, u64 kernel_size)
+{
+	if (h->version < 0x205)
+		h->relocatable_kernel = 0;
+	if (h->version < 0x206)
+		h->cmdline_size = 255;
+	if (h->version < 0x20a) {
+		h->pref_address = MIB(1);
+		h->init_size = (u32)MIN(3 * kernel_size, UINT32_MAX); /* room to unpack itself in */
+	}
+	if (h->version < 0x20c)
+		h->xloadflags = 0;
 }
 
 /* The fields that say where the kernel goes. */
@@ -153,8 +182,10 @@ int linux_check(const void *image, size_t size, struct linux_image *out)
 		return refuse("size", size, "too small for a kernel image");
 	memcpy(&h, (const u8 *)image + HDR_OFFSET, sizeof(h));
 	err = check_kind(&h);
-	if (!err)
-		err = check_placement(&h);
+	if (err)
+		return err;
+	complete(&h, size);
+	err = check_placement(&h);
 	if (err)
 		return err;
 
@@ -174,6 +205,7 @@ int linux_check(const void *image, size_t size, struct linux_image *out)
 	out->alignment = h.kernel_alignment;
 	out->initrd_max = h.initrd_addr_max;
 	out->cmdline_size = h.cmdline_size;
+	out->long_mode = h.xloadflags & XLF_KERNEL_64;
 	return 0;
 }
 
@@ -271,6 +303,31 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 	return 0;
 }
 
+/*
+ * The real-mode code, its heap and stack, the command line. As high as loaders have always put it,
+ * or below when the firmware has taken that. Protocol: "Sample Boot Configuration".
+ */
+static int plan_setup(const struct memmap *map, const struct avoid_list *list, size_t cmdline_len,
+		      struct linux_plan *plan)
+{
+	struct memmap_query q = {.size = SETUP_STACK + cmdline_len + 1,
+				 .align = PAGE_SIZE,
+				 .min = KIB(64),
+				 .avoid = list->r,
+				 .nr_avoid = list->nr,
+				 .top_down = true};
+
+	if (plan->image.setup_size > SETUP_MAX)
+		return refuse("setup_sects", plan->image.setup_size / 512 - 1,
+			      "more real-mode code than the protocol allows");
+	q.max = SETUP_ADDRESS + ALIGN_UP(q.size, PAGE_SIZE);
+	plan->setup = memmap_find(map, &q);
+	if (plan->setup == MEMMAP_NONE)
+		return no_room(map, "real-mode code", q.size, q.min, q.max);
+	plan->cmdline = plan->setup + SETUP_STACK;
+	return 0;
+}
+
 int linux_plan(const struct linux_image *image, const struct memmap *map,
 	       const struct linux_input *in, struct linux_plan *plan)
 {
@@ -294,7 +351,7 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 	err = plan_kernel(map, in, plan);
 	if (err)
 		return err;
-	plan->entry = plan->kernel + ENTRY_64;
+	plan->entry = plan->kernel + (image->long_mode ? ENTRY_64 : 0);
 
 	for (unsigned i = 0; i < in->nr_keep; i++)
 		avoid(&list, in->keep[i].base, in->keep[i].size);
@@ -308,7 +365,8 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 		avoid(&list, plan->initrd, ALIGN_UP(in->initrd_size, PAGE_SIZE));
 		avoid(&list, in->initrd, in->initrd_size);
 	}
-	return plan_low(map, &list, cmdline_len, plan);
+	return in->real_mode ? plan_setup(map, &list, cmdline_len, plan)
+			     : plan_low(map, &list, cmdline_len, plan);
 }
 
 static void fill_text_screen(struct screen_info *si)
@@ -361,6 +419,19 @@ static void fill_e820(struct boot_e820_entry *to, const struct mem_range *from, 
 			.addr = from[i].base, .size = from[i].size, .type = from[i].type};
 }
 
+/* What the loader fills in, whatever the protocol. */
+static void fill_header(struct setup_header *h, const struct linux_plan *plan,
+			const struct linux_input *in)
+{
+	h->type_of_loader = TYPE_OF_LOADER;
+	h->ext_loader_type = 0;
+	h->ext_loader_ver = 0;
+	h->code32_start = (u32)plan->kernel;
+	h->cmd_line_ptr = (u32)plan->cmdline;
+	h->ramdisk_image = (u32)plan->initrd;
+	h->ramdisk_size = (u32)in->initrd_size;
+}
+
 static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 			     const struct linux_plan *plan, const struct linux_input *in,
 			     const struct memmap *e820)
@@ -369,13 +440,7 @@ static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 
 	memset(bp, 0, sizeof(*bp));
 	memcpy((u8 *)bp + HDR_OFFSET, plan->image.setup_header, plan->image.setup_header_size);
-	bp->hdr.type_of_loader = TYPE_OF_LOADER;
-	bp->hdr.ext_loader_type = 0;
-	bp->hdr.ext_loader_ver = 0;
-	bp->hdr.code32_start = (u32)plan->kernel;
-	bp->hdr.cmd_line_ptr = (u32)plan->cmdline;
-	bp->hdr.ramdisk_image = (u32)plan->initrd;
-	bp->hdr.ramdisk_size = (u32)in->initrd_size;
+	fill_header(&bp->hdr, plan, in);
 	bp->acpi_rsdp_addr = in->rsdp;
 	fill_screen_info(&bp->screen_info, in->fb);
 
@@ -401,18 +466,59 @@ static void *need(void *(*gpa_to_ptr)(u64, u64), u64 gpa, u64 len, const char *w
 	return p;
 }
 
+static int load_setup(const struct linux_plan *plan, const struct linux_input *in,
+		      void *(*gpa_to_ptr)(u64 gpa, u64 len))
+{
+	const void *src = need(gpa_to_ptr, in->kernel, plan->image.setup_size, "kernel image");
+	u8 *dst = need(gpa_to_ptr, plan->setup, SETUP_STACK + strlen(in->cmdline) + 1,
+		       "real-mode code");
+	struct setup_header *h;
+
+	if (!src || !dst)
+		return -EFAULT;
+	memset(dst, 0, SETUP_STACK);
+	memcpy(dst, src, plan->image.setup_size);
+	h = (void *)(dst + HDR_OFFSET);
+	fill_header(h, plan, in);
+	h->loadflags |= CAN_USE_HEAP;
+	h->heap_end_ptr = SETUP_STACK - 0x200; /* the protocol's way to count */
+	strlcpy((char *)dst + SETUP_STACK, in->cmdline, strlen(in->cmdline) + 1);
+	return 0;
+}
+
+static int load_boot_params(const struct linux_plan *plan, const struct linux_input *in,
+			    const struct memmap *e820, void *(*gpa_to_ptr)(u64 gpa, u64 len))
+{
+	u64 cmdline_size = strlen(in->cmdline) + 1;
+	u8 *block = need(gpa_to_ptr, plan->boot_params,
+			 plan->cmdline + cmdline_size - plan->boot_params, "boot parameters");
+
+	if (!block)
+		return -EFAULT;
+	fill_boot_params((void *)block, (void *)(block + (plan->setup_data - plan->boot_params)),
+			 plan, in, e820);
+	fill_boot_gdt((void *)(block + (plan->gdt - plan->boot_params)), plan->image.long_mode);
+	fill_identity_map((void *)(block + (plan->cr3 - plan->boot_params)), plan->cr3);
+	memcpy(block + (plan->cmdline - plan->boot_params), in->cmdline, cmdline_size);
+	return 0;
+}
+
 int linux_load(const struct linux_plan *plan, const struct linux_input *in,
 	       const struct memmap *e820, void *(*gpa_to_ptr)(u64 gpa, u64 len))
 {
-	u64 kernel_size = plan->image.kernel_size, cmdline_size = strlen(in->cmdline) + 1;
-	u64 block_size = plan->cmdline + cmdline_size - plan->boot_params;
+	u64 kernel_size = plan->image.kernel_size;
 	const void *src =
 		need(gpa_to_ptr, in->kernel + plan->image.setup_size, kernel_size, "kernel image");
 	void *dst = need(gpa_to_ptr, plan->kernel, kernel_size, "kernel");
-	u8 *block = need(gpa_to_ptr, plan->boot_params, block_size, "boot parameters");
+	int r;
 
-	if (!src || !dst || !block)
+	if (!src || !dst)
 		return -EFAULT;
+	/* Nothing else goes to where these go, nor is there yet. */
+	r = in->real_mode ? load_setup(plan, in, gpa_to_ptr)
+			  : load_boot_params(plan, in, e820, gpa_to_ptr);
+	if (r)
+		return r;
 	/*
 	 * The initrd first: its new place is clear of the kernel's image, whereas the kernel's new
 	 * place may be where the initrd is now.
@@ -426,11 +532,5 @@ int linux_load(const struct linux_plan *plan, const struct linux_input *in,
 		memmove(to, from, in->initrd_size);
 	}
 	memmove(dst, src, kernel_size);
-
-	fill_boot_params((void *)block, (void *)(block + (plan->setup_data - plan->boot_params)),
-			 plan, in, e820);
-	fill_boot_gdt((void *)(block + (plan->gdt - plan->boot_params)), true);
-	fill_identity_map((void *)(block + (plan->cr3 - plan->boot_params)), plan->cr3);
-	memcpy(block + (plan->cmdline - plan->boot_params), in->cmdline, cmdline_size);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading Linux into guest memory by its 64-bit boot protocol: check the image, plan where all
- * goes, then copy. Source: Linux's "The Linux/x86 Boot Protocol" (sections "The Real-Mode Kernel
- * Header", "64-bit Boot Protocol") and "Zero Page".
+ * Loading Linux into guest memory by its 64-bit, 32-bit or real-mode boot protocol: check the
+ * image, plan where all goes, then copy. Source: Linux's "The Linux/x86 Boot Protocol" (sections
+ * "The Real-Mode Kernel Header", "64-bit Boot Protocol", "32-bit Boot Protocol", "Running the
+ * Kernel") and "Zero Page".
  */
 #ifndef GH_LINUX_H
 #define GH_LINUX_H
@@ -12,6 +13,7 @@
 #include "vmm/memmap.h"
 
 #define LINUX_SETUP_HEADER_MAX (0x290 - 0x1f1)
+#define LINUX_SETUP_STACK      0x9000 /* the end of heap and stack, from the setup code on */
 
 /* A kernel image (bzImage), as its setup header describes it. */
 struct linux_image {
@@ -26,6 +28,7 @@ struct linux_image {
 	bool relocatable; /* it can be in another place */
 	u64 initrd_max;   /* no byte of the initrd may lie above this address */
 	u32 cmdline_size; /* the longest command line, without its terminator */
+	bool long_mode;   /* it has the 64-bit entry point; else the 32-bit one is used */
 };
 
 /* What to load. The addresses are guest-physical. */
@@ -33,6 +36,7 @@ struct linux_input {
 	u64 kernel;              /* where the image (all of it) is now */
 	u64 initrd, initrd_size; /* where the initrd is now; size 0: none */
 	const char *cmdline;
+	bool real_mode; /* start the kernel's setup code in real mode, which asks the BIOS itself */
 	const struct mem_range
 		*keep; /* RAM that must stay as it is; may be NULL when nr_keep is 0 */
 	unsigned nr_keep;
@@ -51,9 +55,16 @@ struct linux_plan {
 	u64 setup_data; /* for E820 entries that do not fit in the zero page */
 
 	/*
-	 * The state at entry: long mode (vmm/long_mode.h), RIP = entry, RSI = boot_params, CR3 =
-	 * cr3 (the first 4 GiB identity-mapped), GDT = gdt with CS BOOT_CS and DS, ES, SS BOOT_DS,
-	 * IF = 0.
+	 * With real_mode, instead of boot_params and all below: the first of the setup sectors. The
+	 * entry is 200h behind it, all data segments begin there, SP = LINUX_SETUP_STACK.
+	 */
+	u64 setup;
+
+	/*
+	 * The state at entry, with image.long_mode: long mode (vmm/long_mode.h), RIP = entry, RSI =
+	 * boot_params, CR3 = cr3 (the first 4 GiB identity-mapped), GDT = gdt with CS BOOT_CS and
+	 * DS, ES, SS BOOT_DS, IF = 0. Without: protected mode without paging, EIP = entry, ESI =
+	 * boot_params.
 	 */
 	u64 entry, cr3, gdt;
 	u16 gdt_limit;

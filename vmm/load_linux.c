@@ -1,15 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role "linux": a kernel, and the module "initrd" if there is one.
+ * The roles "linux" and "linux16": a kernel, and the module "initrd" if there is one.
  */
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/linux.h"
 #include "vmm/loader.h"
 #include "vmm/start.h"
+#include "vmm/virt_ops.h"
 
-int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
-	       const struct guest_module *kernel, const char *cmdline)
+/* Protocol: "Running the Kernel". */
+static int start_setup(struct vcpu *vcpu, const struct linux_plan *plan)
+{
+	u16 segment = (u16)(plan->setup >> 4);
+	struct segment data;
+	int r = start_real_mode(vcpu, segment + 0x20, 0);
+
+	for (enum segment_reg s = SEG_ES; !r && s <= SEG_GS; s++) {
+		if (s == SEG_CS)
+			continue;
+		virt->get_segment(vcpu, s, &data);
+		data.selector = segment;
+		data.base = plan->setup;
+		virt->set_segment(vcpu, s, &data);
+	}
+	if (!r)
+		virt->set_sysreg(vcpu, SYSREG_RSP, LINUX_SETUP_STACK);
+	return r;
+}
+
+/* Protocol: "32-bit Boot Protocol", "64-bit Boot Protocol". */
+static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
+{
+	struct segment gdt = {.base = plan->gdt, .limit = plan->gdt_limit};
+	int r = 0;
+
+	if (plan->image.long_mode)
+		start_long_mode(vcpu, plan->entry, plan->cr3, plan->gdt, plan->gdt_limit);
+	else
+		r = start_protected_mode(vcpu, (u32)plan->entry);
+	if (r)
+		return r;
+	virt->set_segment(vcpu, SEG_GDTR, &gdt);
+	vcpu->regs[VCPU_RSI] = plan->boot_params;
+	return 0;
+}
+
+static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
+		const struct guest_modules *modules, const struct guest_module *kernel,
+		const char *cmdline)
 {
 	static struct linux_plan plan;
 	static struct linux_image image;
@@ -18,6 +57,7 @@ int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 	struct linux_input in = {
 		.kernel = kernel->start,
 		.cmdline = cmdline,
+		.real_mode = real_mode,
 		.rsdp = modules->rsdp,
 		.fb = modules->fb,
 	};
@@ -44,11 +84,29 @@ int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 		r = linux_load(&plan, &in, &vm->memmap, gpa_to_ptr);
 	if (r)
 		return r;
-	start_long_mode(vcpu, plan.entry, plan.cr3, plan.gdt, plan.gdt_limit);
-	vcpu->regs[VCPU_RSI] = plan.boot_params;
-	pr_info("Linux: boot protocol %u.%02u, kernel at %llx, initrd %llu KiB at %llx, command "
+	r = real_mode ? start_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
+	if (r)
+		return r;
+	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %llx, initrd %llu KiB at %llx, "
+		"command "
 		"line \"%s\"\n",
-		image.version >> 8, image.version & 0xff, (unsigned long long)plan.kernel,
-		(unsigned long long)in.initrd_size >> 10, (unsigned long long)plan.initrd, cmdline);
+		image.version >> 8, image.version & 0xff,
+		real_mode         ? "real mode"
+		: image.long_mode ? "64 bits"
+				  : "32 bits",
+		(unsigned long long)plan.kernel, (unsigned long long)in.initrd_size >> 10,
+		(unsigned long long)plan.initrd, cmdline);
 	return 0;
+}
+
+int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+	       const struct guest_module *kernel, const char *cmdline)
+{
+	return load(false, vm, vcpu, modules, kernel, cmdline);
+}
+
+int load_linux16(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+		 const struct guest_module *kernel, const char *cmdline)
+{
+	return load(true, vm, vcpu, modules, kernel, cmdline);
 }

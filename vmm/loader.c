@@ -14,9 +14,10 @@ static const struct {
 	loader_fn *load;
 } loaders[] = {
 	{"linux", load_linux},
-	{"raw", load_raw},
+	{"linux16", load_linux16},
 	{"multiboot", load_multiboot1},
 	{"multiboot2", load_multiboot2},
+	{"raw", load_raw},
 };
 
 const char *module_arguments(const struct guest_module *module, const char *role)

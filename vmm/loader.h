@@ -50,7 +50,7 @@ int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive);
 typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
 		      const struct guest_module *module, const char *args);
 
-loader_fn load_linux, load_multiboot1, load_multiboot2, load_raw;
+loader_fn load_linux, load_linux16, load_multiboot1, load_multiboot2, load_raw;
 
 /* What follows the first word of the string of @module, if that word is @role; else NULL. */
 const char *module_arguments(const struct guest_module *module, const char *role);

@@ -113,10 +113,9 @@ static void test_refusals(void **state)
 	} bad[] = {
 		{0x1fe, 2, 0x1234, "boot_flag is 0x1234"},
 		{0x202, 4, 0, "header is 0"},
-		{0x206, 2, 0x20b, "version is 0x20b"},
+		{0x206, 2, 0x202, "version is 0x202"},
 		{0x201, 1, 0x65, "jump is 0x65"},
 		{0x211, 1, 0xfe, "loadflags is 0xfe"},
-		{0x236, 2, 0x7e, "xloadflags is 0x7e"},
 		{0x260, 4, 0, "init_size is 0"},
 		{0x258, 8, 0, "pref_address is 0"},
 		{0x258, 8, 0x100800, "pref_address is 0x100800"},
