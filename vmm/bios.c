@@ -46,6 +46,14 @@ static int no_room(struct vm *vm, size_t size)
 	return -ENOSPC;
 }
 
+bool bios_present(struct vm *vm)
+{
+	u32 vector = 0;
+
+	read_guest(vm, VECTOR(0x15), &vector, sizeof(vector));
+	return vector && vector != ~0u;
+}
+
 int bios_init(struct vm *vm)
 {
 	static u8 resident[RESIDENT_MAX];
@@ -57,13 +65,13 @@ int bios_init(struct vm *vm)
 	u16 kib;
 	int r;
 
-	read_guest(vm, VECTOR(0x15), &old, sizeof(old));
-	if (!old || old == ~0u) {
+	if (!bios_present(vm)) {
 		pr_err("There is no BIOS (its interrupt table is empty), so no boot sector can be "
 		       "started. Was this machine "
 		       "started by UEFI? Switch its firmware's setup to legacy boot (CSM).\n");
 		return -ENODEV;
 	}
+	read_guest(vm, VECTOR(0x15), &old, sizeof(old));
 	base = memmap_find(&vm->memmap, &(struct memmap_query){.size = size,
 							       .align = PAGE_SIZE,
 							       .min = LOWEST,

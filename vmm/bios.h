@@ -15,6 +15,9 @@ struct bios_regs {
 	bool carry; /* out: most services' sign of failure */
 };
 
+/* Is there a BIOS? Not so on a machine that UEFI started: its interrupt table is empty. */
+bool bios_present(struct vm *vm);
+
 /*
  * Make @vm's guest one of the BIOS: a page or two at the end of conventional memory get a handler
  * of INT 15h, by which our memory is reserved in the E820 map, and with the word at 40:13 and @vm's

@@ -4,6 +4,7 @@
  */
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/bios.h"
 #include "vmm/linux.h"
 #include "vmm/loader.h"
 #include "vmm/start.h"
@@ -62,13 +63,15 @@ static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		.fb = modules->fb,
 	};
 	const void *bytes = module_bytes(kernel);
-	int r;
+	int r = real_mode ? bios_init(vm) : 0;
 
 	if (initrd && !initrd->size) {
 		pr_err("module initrd: size is 0: an empty file; give Linux its initrd "
 		       "(Debian: /boot/initrd.img-*), or leave the line out\n");
 		return -ENOEXEC;
 	}
+	if (r)
+		return r;
 	if (initrd) {
 		if (!module_bytes(initrd))
 			return -EFAULT;

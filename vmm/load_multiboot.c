@@ -3,6 +3,7 @@
  * The roles "multiboot" and "multiboot2": a kernel, and the modules of the role "module", in order.
  */
 #include "lib/log.h"
+#include "vmm/bios.h"
 #include "vmm/long_mode.h"
 #include "vmm/multiboot.h"
 #include "vmm/start.h"
@@ -34,8 +35,11 @@ static int load(int (*loader)(const struct multiboot_input *, struct multiboot_e
 				     .rsdp = modules->rsdp,
 				     .gpa_to_ptr = gpa_to_ptr};
 	struct multiboot_entry entry;
-	int r;
+	/* Many such kernels go back to real mode and ask the BIOS, too. */
+	int r = bios_present(vm) ? bios_init(vm) : 0;
 
+	if (r)
+		return r;
 	for (unsigned i = 0; i < modules->nr && in.nr_modules < MULTIBOOT_MODULES; i++) {
 		const char *args = module_arguments(&modules->list[i], "module");
 
