@@ -103,6 +103,12 @@ build/glasshouse.elf: build/pass1.elf build/symbols.o
 build/guest/vmlinuz build/guest/busybox: tools/fetch-guest | setup-guest
 	tools/fetch-guest build/guest
 
+# Kernels of other projects, for the boot tests.
+FOREIGN := build/guest/foreign/xen
+
+$(FOREIGN): tools/fetch-guest | setup-guest
+	tools/fetch-guest build/guest/foreign foreign
+
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
 build/guest/bin/%: guests/initramfs/%.c | setup-build

@@ -35,7 +35,7 @@ com1: enabled=1, {com1}
 com2: enabled=1, mode=file, dev=com2.log
 port_e9_hack: enabled=1
 log: bochs.log
-panic: action=fatal
+panic: action=fatal, pic=report
 error: action=report
 info: action=report
 debug: action=ignore

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Kernels of other projects, by several boot protocols: natively and as guests they say the same."""
+import subprocess
+
+import pytest
+
+import harness
+import mkiso
+
+FOREIGN = mkiso.BUILD / "guest" / "foreign"
+
+# For each command of GRUB: its command for a module, and the role of one for Glasshouse.
+MODULES = {
+    "multiboot": ("module", "module"),
+    "multiboot2": ("module2", "module"),
+    "linux": ("initrd", "initrd"),
+    "linux16": ("initrd16", "initrd"),
+}
+
+XEN = "placeholder com1=115200,8n1 console=com1 noreboot"
+XEN_WORDS = [
+    r"\(XEN\) Xen version 4\.17",
+    r"\(XEN\) Bootloader: (GRUB 2|Glasshouse)",
+    r"\(XEN\) Command line: com1=115200,8n1 console=com1 noreboot",
+    r"\(XEN\) Xen-e820 RAM map:",
+    r"\(XEN\) System RAM: 5\d\dMB",
+    r"\(XEN\) Brought up 1 CPUs",
+    r"\(XEN\) Could not construct domain 0",  # what it gets is no Linux
+]
+MACH_WORDS = [
+    r"GNU Mach 1\.8",
+    r"biosmem: 0+:0+9[a-f]000, available",
+    r"vm_page: DMA32: pages: \d+ \(4\d\dM\)",
+    r"module 0: a module \$\{x\}",
+    r"1 multiboot modules",
+]
+MEMTEST = "console=ttyS0,115200"
+MEMTEST_WORDS = [
+    r"Memtest86\+ v6\.10",
+    r"Memory  :  5\d\dMB",
+    r"Errors: 0",
+]
+GRUB_CONFIG = """\
+serial --unit=0 --speed=115200
+terminal_output serial
+echo GRUB is a guest
+lsmmap
+"""
+GRUB_WORDS = [
+    r"GRUB is a guest",
+    r"base_addr = 0x0, length = 0x9[a-f]000, available RAM",
+    r"base_addr = 0x100000, length = 0x1f\w{6}, available RAM",
+]
+
+# GRUB's command, the file, its words, the words of its module, what it says on the serial line.
+KERNELS = {
+    "xen-1": ("multiboot", "xen", XEN, "placeholder dom0", XEN_WORDS),
+    "xen-2": ("multiboot2", "xen", XEN, "placeholder dom0", XEN_WORDS),
+    "gnumach": ("multiboot", "gnumach", "console=com0", "a module ${x}", MACH_WORDS),
+    "grub": ("multiboot", "core.img", "", None, GRUB_WORDS),
+    "memtest-64": ("linux", "memtest64", MEMTEST, None, MEMTEST_WORDS),
+    "memtest-32": ("linux", "memtest32", MEMTEST, None, MEMTEST_WORDS),
+    "memtest-16": ("linux16", "memtest64", MEMTEST, None, MEMTEST_WORDS),
+    "ipxe": ("linux16", "ipxe", "", None, []),
+}
+
+# GRUB itself does not survive loading Xen by multiboot 2 in Bochs.
+NATIVE = [name for name in KERNELS if name != "xen-2"]
+
+
+def load(name, native):
+    """What GRUB loads for the kernel `name`."""
+    command, file, words, module_words, _ = KERNELS[name]
+    module, role = MODULES[command]
+    kernel, extra = FOREIGN / file, FOREIGN / "example"
+    has_module = module_words is not None
+    if native:
+        modules = [mkiso.Entry(extra, f"'{module_words}'")] if has_module else []
+        return mkiso.Boot(mkiso.Entry(kernel, words), modules, command, module)
+    modules = [mkiso.Entry(kernel, f"{command} {words}".rstrip())]
+    if has_module:
+        modules.append(mkiso.Entry(extra, f"{role} {module_words}"))
+    return mkiso.Boot(mkiso.Entry(mkiso.ELF), modules)
+
+
+@pytest.fixture(name="grub_image", scope="module", autouse=True)
+def make_grub_image():
+    """GRUB itself is a multiboot kernel."""
+    harness.FOLDER.mkdir(parents=True, exist_ok=True)
+    config = harness.FOLDER / "core.cfg"
+    config.write_text(GRUB_CONFIG)
+    subprocess.run(["grub-mkimage", "-O", "i386-pc", "-c", config, "-p", "/boot/grub", "-o",
+                    FOREIGN / "core.img", "biosdisk", "serial", "terminal", "echo", "lsmmap"],
+                   check=True)
+
+
+def check(name, native):
+    """Boots it, and waits for all of its words, in their order."""
+    run = harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native),
+                       ticks=1_500_000_000)
+    for word in KERNELS[name][-1]:
+        run.expect(word)
+    if name == "ipxe":
+        # It finds no network card, and gives up as a boot sector does, by the BIOS' INT 18h.
+        assert "No bootable device" in run.wait()
+    return run
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_native(name):
+    """What the next test expects is what the kernel says on the machine itself."""
+    check(name, True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_guest(name):
+    """The same under Glasshouse."""
+    run = check(name, False)
+    assert "Entering the guest" in run.text
+
+
+@pytest.mark.parametrize("role, words", [
+    ("multiboot", "module multiboot: magic is 0x"),
+    ("multiboot2", "module multiboot2: magic is 0x"),
+    ("linux16", "module linux: boot_flag is 0x"),
+])
+def test_refused(role, words):
+    """A file that is no such kernel is named, and nothing is started."""
+    boot = mkiso.Boot(mkiso.Entry(mkiso.ELF), [mkiso.Entry(harness.FOLDER / "core.cfg", role)])
+    run = harness.boot(f"kernel-refused-{role}", boot, ticks=200_000_000)
+    run.expect(words)
+    run.expect("Glasshouse has stopped")
