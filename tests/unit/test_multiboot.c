@@ -8,7 +8,7 @@
 #include "errno.h"
 #include "vmm/multiboot.h"
 
-#define MEMORY	 MIB(4)
+#define MEMORY   MIB(4)
 #define FILE_MAX 0x9000
 
 static u8 memory[MEMORY] __aligned(4096), before[MEMORY];
@@ -250,8 +250,8 @@ static bool random_machine(u64 *seed)
 			placed[nr_placed++] = (struct mem_range){0x5000, 0, 0};
 		else if (!place(placed, &nr_placed, size, align, seed))
 			return false;
-		t.modules[t.in.nr_modules] = (struct guest_module){
-			placed[nr_placed - 1].base, size, strings[t.in.nr_modules]};
+		t.modules[t.in.nr_modules] = (struct guest_module){placed[nr_placed - 1].base, size,
+								   strings[t.in.nr_modules]};
 		t.in.nr_modules++;
 	}
 	memcpy(before, memory, MEMORY);
@@ -648,7 +648,8 @@ static void test_input(void **state)
 
 static void test_screen_and_rsdp(void **state)
 {
-	const struct framebuffer fb = {0xfd000000, 4096, 1024, 768, 32, FB_RGB, {16, 8}, {8, 7}, {0, 6}};
+	const struct framebuffer fb = {0xfd000000, 4096,    1024,   768,   32,
+				       FB_RGB,     {16, 8}, {8, 7}, {0, 6}};
 
 	(void)state;
 	for (int version = 1; version <= 2; version++) {
@@ -711,7 +712,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_machines), cmocka_unit_test(test_refusals1),
-		cmocka_unit_test(test_refusals2),	cmocka_unit_test(test_input),
+		cmocka_unit_test(test_refusals2),       cmocka_unit_test(test_input),
 		cmocka_unit_test(test_screen_and_rsdp), cmocka_unit_test(test_hostile),
 	};
 
