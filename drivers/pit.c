@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The 8254's channel 2. Source: Intel 8254, "Mode 0: Interrupt on Terminal Count"; port 61h: gate in
- * bit 0, speaker in bit 1, output in bit 5.
+ * The 8254's channel 2. Source: Intel 8254, "Mode 0: Interrupt on Terminal Count"; port 61h: gate
+ * in bit 0, speaker in bit 1, output in bit 5.
  */
 #include "drivers/pit.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 
-#define PIT_HZ	    1193182ull
-#define PIT_CH2	    0x42
+#define PIT_HZ      1193182ull
+#define PIT_CH2     0x42
 #define PIT_COMMAND 0x43
 #define CH2_MODE0   0xb0 /* channel 2, low then high byte, mode 0, binary */
-#define PORT61	    0x61
-#define GATE	    0x01
-#define SPEAKER	    0x02
-#define OUT2	    0x20
+#define PORT61      0x61
+#define GATE        0x01
+#define SPEAKER     0x02
+#define OUT2        0x20
 #define SLICE_US    50000u
 #define MAX_TSC_MHZ 8000u
 

@@ -5,9 +5,20 @@
 #include "drivers/serial.h"
 #include "arch/x86/io.h"
 
-enum { THR = 0, DLL = 0, IER = 1, DLM = 1, FCR = 2, IIR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
+enum {
+	THR = 0,
+	DLL = 0,
+	IER = 1,
+	DLM = 1,
+	FCR = 2,
+	IIR = 2,
+	LCR = 3,
+	MCR = 4,
+	LSR = 5,
+	SCRATCH = 7
+};
 
-#define LCR_8N1	  0x03
+#define LCR_8N1   0x03
 #define LCR_DLAB  0x80
 #define FCR_CLEAR 0x07 /* FIFOs on, both emptied */
 #define IIR_FIFO  0xc0 /* read: FIFOs are on */
@@ -38,7 +49,8 @@ static void wait_for(u16 port, u8 bit)
 		;
 }
 
-/* How many bytes an empty transmitter takes: a guest that looks for UARTs may have switched the FIFO off. */
+/* How many bytes an empty transmitter takes: a guest that looks for UARTs may have switched the
+ * FIFO off. */
 static unsigned fifo_size(u16 port)
 {
 	return (inb(port + IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;

@@ -5,10 +5,10 @@
 #include "drivers/vga.h"
 #include "arch/x86/io.h"
 
-#define COLUMNS	  80u
-#define ROWS	  25u
+#define COLUMNS   80u
+#define ROWS      25u
 #define ATTRIBUTE 0x07
-#define CRTC	  0x3d4
+#define CRTC      0x3d4
 #define CURSOR_HI 14
 #define CURSOR_LO 15
 

@@ -7,7 +7,8 @@
 
 #include "types.h"
 
-/* @buffer: linear address of the text buffer (B8000h). The screen goes on below what is there, from the cursor. */
+/* @buffer: linear address of the text buffer (B8000h). The screen goes on below what is there, from
+ * the cursor. */
 void vga_init(void *buffer);
 
 /* Write @n bytes; scrolls; keeps the hardware cursor behind the text. */

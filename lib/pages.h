@@ -7,7 +7,8 @@
 
 #include "types.h"
 
-/* @base: page aligned linear address of @nr pages that are ours from now on; their content does not matter. */
+/* @base: page aligned linear address of @nr pages that are ours from now on; their content does not
+ * matter. */
 void pages_init(void *base, size_t nr);
 
 /* A zeroed page, or NULL when none is left. Any CPU. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few string functions that a freestanding C needs. Same contracts as in ISO C; strlcpy as in BSD.
+ * The few string functions that a freestanding C needs. Same contracts as in ISO C; strlcpy as in
+ * BSD.
  */
 #ifndef GH_STRING_H
 #define GH_STRING_H

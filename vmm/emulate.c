@@ -44,7 +44,8 @@ static void go_on_behind(struct vcpu *vcpu, const struct insn *insn)
 	virt->skip_to(vcpu, insn->mode == INSN_64 ? rip : (u32)rip);
 }
 
-/* Carry out @insn with memory behind @bus. RSP is not among vcpu->regs while the guest is loaded. */
+/* Carry out @insn with memory behind @bus. RSP is not among vcpu->regs while the guest is loaded.
+ */
 static int carry_out(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
 		     const struct insn_bus *bus)
 {
@@ -156,8 +157,8 @@ static int map_sink(struct vcpu *vcpu, gpa_t gpa)
 	return r;
 }
 
-/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and MOVQ, MOVDQA,
- * MOVNTI, MOVNTDQ. */
+/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
+ * MOVQ, MOVDQA, MOVNTI, MOVNTDQ. */
 static bool is_vector_store(const struct insn *insn)
 {
 	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
@@ -191,7 +192,8 @@ static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *faul
 	return 1;
 }
 
-/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that ends there. */
+/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that
+ * ends there. */
 static int map_void(struct vcpu *vcpu, gpa_t gpa)
 {
 	static void *void_page;
@@ -208,18 +210,19 @@ static int map_void(struct vcpu *vcpu, gpa_t gpa)
 	if (!void_page)
 		r = -ENOMEM;
 	else if (!ept_walk(&vcpu->vm->ept, gpa, &map))
-		r = ept_map(&vcpu->vm->ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(void_page), PAGE_SIZE,
-			    EPT_R | EPT_X, MEMTYPE_WB);
+		r = ept_map(&vcpu->vm->ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(void_page),
+			    PAGE_SIZE, EPT_R | EPT_X, MEMTYPE_WB);
 	spin_unlock(&lock);
 	return r;
 }
 
 int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	pr_warn_ratelimited("vCPU %u: guest at RIP %llx %s %llx, which is Glasshouse's: %s", vcpu->id,
-			    (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
+	pr_warn_ratelimited("vCPU %u: guest at RIP %llx %s %llx, which is Glasshouse's: %s",
+			    vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
 			    fault->write ? "writes to" : "reads",
-			    (unsigned long long)fault->address, fault->write ? "ignored" : "all ones");
+			    (unsigned long long)fault->address,
+			    fault->write ? "ignored" : "all ones");
 	if (!fault->final && fault->gva_valid) {
 		/* Its page tables seem to be there: entries of all ones have reserved bits set. */
 		write_cr2(fault->gva);

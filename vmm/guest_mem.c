@@ -11,7 +11,7 @@
 
 #define PT_PRESENT BIT(0)
 #define PT_LARGE   BIT(7)
-#define PT_ADDR	   GENMASK(51, 12)
+#define PT_ADDR    GENMASK(51, 12)
 
 struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn)
 {
@@ -97,7 +97,8 @@ static int walk_64bit(struct vcpu *vcpu, u64 table, int levels, gva_t gva, gpa_t
 
 		if (read_guest(vcpu->vm, table + index * 8, &entry, 8) || !(entry & PT_PRESENT))
 			return -EFAULT;
-		if (level == 1 || (entry & PT_LARGE && level <= 3 && !(levels == 3 && level == 3))) {
+		if (level == 1 ||
+		    (entry & PT_LARGE && level <= 3 && !(levels == 3 && level == 3))) {
 			*gpa = (entry & PT_ADDR & ~(BIT(shift) - 1)) | (gva & (BIT(shift) - 1));
 			return 0;
 		}

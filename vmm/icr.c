@@ -8,13 +8,14 @@
 #include "lib/log.h"
 #include "vmm/virt_ops.h"
 
-#define XAPIC_BROADCAST	 0xffu
+#define XAPIC_BROADCAST  0xffu
 #define X2APIC_BROADCAST 0xffffffffu
-#define DFR_CLUSTER	 0x0fffffffu
+#define DFR_CLUSTER      0x0fffffffu
 
 int icr_trap(struct vm *vm, bool keep)
 {
-	/* A CPU that Glasshouse does not run must not be started by the guest either: it would run beside us. */
+	/* A CPU that Glasshouse does not run must not be started by the guest either: it would run
+	 * beside us. */
 	for (unsigned i = 0; vm->acpi && i < vm->acpi->nr_cpus; i++) {
 		bool ours = false;
 
@@ -48,8 +49,8 @@ void icr_vcpu_started(struct vcpu *vcpu)
 	if (vcpu->started)
 		return;
 	vcpu->started = true;
-	if (__atomic_add_fetch(&vm->nr_started, 1, __ATOMIC_ACQ_REL) == vm->nr_vcpus && vm->icr_trapped &&
-	    !vm->icr_keep)
+	if (__atomic_add_fetch(&vm->nr_started, 1, __ATOMIC_ACQ_REL) == vm->nr_vcpus &&
+	    vm->icr_trapped && !vm->icr_keep)
 		icr_lift(vm);
 }
 
@@ -67,11 +68,13 @@ static bool matches_logical(const struct vcpu *target, u32 dest, bool x2apic)
 		return dest >> 16 == id >> 4 && dest & 1u << (id & 15);
 	}
 	if (target->lapic_dfr == DFR_CLUSTER)
-		return dest >> 4 == target->lapic_ldr >> 28 && dest & (target->lapic_ldr >> 24 & 0xf);
+		return dest >> 4 == target->lapic_ldr >> 28 &&
+		       dest & (target->lapic_ldr >> 24 & 0xf);
 	return dest & target->lapic_ldr >> 24;
 }
 
-static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 icr, u32 dest, bool x2apic)
+static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 icr, u32 dest,
+		      bool x2apic)
 {
 	switch (ICR_SHORTHAND(icr)) {
 	case ICR_SHORTHAND_SELF:
@@ -83,7 +86,8 @@ static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 
 	}
 	if (dest == (x2apic ? X2APIC_BROADCAST : XAPIC_BROADCAST))
 		return true;
-	return icr & ICR_LOGICAL ? matches_logical(target, dest, x2apic) : target->cpu->apic_id == dest;
+	return icr & ICR_LOGICAL ? matches_logical(target, dest, x2apic)
+				 : target->cpu->apic_id == dest;
 }
 
 /* Returns true when the command was INIT or SIPI, which never reach the hardware. */
@@ -119,7 +123,8 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 		vcpu->lapic_ldr = value;
 	else if (offset == LAPIC_DFR)
 		vcpu->lapic_dfr = value;
-	else if (offset == LAPIC_ICR && carry_out(vcpu, value, lapic_read(LAPIC_ICR_HI) >> 24, false))
+	else if (offset == LAPIC_ICR &&
+		 carry_out(vcpu, value, lapic_read(LAPIC_ICR_HI) >> 24, false))
 		return;
 	lapic_write(offset, value);
 }

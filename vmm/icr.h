@@ -2,9 +2,10 @@
 /*
  * INIT and SIPI by the trapped interrupt command register. SDM: "Interrupt Command Register (ICR)".
  *
- * Until the guest has started every CPU, its writes to the ICR exit: in xAPIC mode because the page is read-only in
- * the EPT, in x2APIC mode by the MSR bitmap. INIT and SIPI are carried out on our vCPUs, all else is sent as
- * it is. Then the trap is lifted, and interrupts between CPUs cost nothing.
+ * Until the guest has started every CPU, its writes to the ICR exit: in xAPIC mode because the page
+ * is read-only in the EPT, in x2APIC mode by the MSR bitmap. INIT and SIPI are carried out on our
+ * vCPUs, all else is sent as it is. Then the trap is lifted, and interrupts between CPUs cost
+ * nothing.
  */
 #ifndef GH_ICR_H
 #define GH_ICR_H

@@ -63,7 +63,8 @@ static int complete_io(struct vcpu *vcpu, const struct pio_access *io, u32 value
 		if (io->size == 4)
 			*rax = value;
 		else
-			*rax = (*rax & ~(BIT(8 * io->size) - 1)) | (value & (BIT(8 * io->size) - 1));
+			*rax = (*rax & ~(BIT(8 * io->size) - 1)) |
+			       (value & (BIT(8 * io->size) - 1));
 	}
 	virt->skip_emulated_instruction(vcpu);
 	return 1;
@@ -80,8 +81,8 @@ static u64 address_mask(struct vcpu *vcpu)
 }
 
 /*
- * INS and OUTS: one iteration; the instruction is left behind when the count is down to 0. An address-size
- * prefix is not looked at: no one uses it here.
+ * INS and OUTS: one iteration; the instruction is left behind when the count is down to 0. An
+ * address-size prefix is not looked at: no one uses it here.
  */
 static int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 {
@@ -106,7 +107,8 @@ static int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 		virt->skip_emulated_instruction(vcpu);
 	return 1;
 fault:
-	pr_warn_ratelimited("vCPU %u: string I/O at port %x with memory at %llx that cannot be reached: #GP to the guest",
+	pr_warn_ratelimited("vCPU %u: string I/O at port %x with memory at %llx that cannot be "
+			    "reached: #GP to the guest",
 			    vcpu->id, io->port, (unsigned long long)io->gva);
 	queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio (a device in the hypervisor) or the real port ->
- * complete_io.
+ * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio (a device in the hypervisor) or the
+ * real port -> complete_io.
  */
 #ifndef GH_VMM_IO_H
 #define GH_VMM_IO_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page faults, from both roads: the guest's own page tables (#PF), and ours below them (EPT violation).
+ * Page faults, from both roads: the guest's own page tables (#PF), and ours below them (EPT
+ * violation).
  */
 #ifndef GH_MMU_H
 #define GH_MMU_H
@@ -14,11 +15,11 @@ enum fault_kind {
 
 struct page_fault {
 	enum fault_kind kind;
-	u64 address;	/* FAULT_GUEST_PAGING: linear; else guest-physical */
+	u64 address;    /* FAULT_GUEST_PAGING: linear; else guest-physical */
 	u32 error_code; /* FAULT_GUEST_PAGING: as #PF pushes it */
 	bool write, fetch;
 	bool gva_valid; /* FAULT_SECOND_LEVEL: gva is the linear address */
-	bool final;	/* the access itself, not one to the guest's page tables on the way */
+	bool final;     /* the access itself, not one to the guest's page tables on the way */
 	gva_t gva;
 };
 
@@ -28,8 +29,8 @@ struct page_fault {
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 
 /*
- * Build the identity map of VM 0: all below 4 GiB and all that the memory map describes above, with the memory types of
- * the MTRRs, less what is hidden. Returns 0 or negative.
+ * Build the identity map of VM 0: all below 4 GiB and all that the memory map describes above, with
+ * the memory types of the MTRRs, less what is hidden. Returns 0 or negative.
  */
 int mmu_map_machine(struct vm *vm);
 

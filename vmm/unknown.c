@@ -20,14 +20,17 @@ int handle_unknown(struct vcpu *vcpu, const char *what)
 	size_t n = fetch_guest_insn(vcpu, bytes, sizeof(bytes)), pos = 0;
 
 	for (size_t i = 0; i < n; i++)
-		pos += (size_t)snprintf(text + pos, sizeof(text) - pos, "%s%02x", i ? " " : "", bytes[i]);
+		pos += (size_t)snprintf(text + pos, sizeof(text) - pos, "%s%02x", i ? " " : "",
+					bytes[i]);
 	if (strict_mode) {
-		pr_err("vCPU %u: exit without a handler: %s at RIP %llx, bytes %s. Stopped, for \"strict\" asks so.\n",
+		pr_err("vCPU %u: exit without a handler: %s at RIP %llx, bytes %s. Stopped, for "
+		       "\"strict\" asks so.\n",
 		       vcpu->id, what, (unsigned long long)rip, text);
 		return -ENOSYS;
 	}
-	pr_warn_ratelimited("vCPU %u: exit without a handler: %s at RIP %llx, bytes %s: #UD to the guest", vcpu->id,
-			    what, (unsigned long long)rip, text);
+	pr_warn_ratelimited(
+		"vCPU %u: exit without a handler: %s at RIP %llx, bytes %s: #UD to the guest",
+		vcpu->id, what, (unsigned long long)rip, text);
 	queue_exception(vcpu, UD_VECTOR);
 	return 1;
 }

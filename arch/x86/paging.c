@@ -9,14 +9,14 @@
 #include "lib/pages.h"
 #include "lib/spinlock.h"
 
-#define PTE_P	BIT(0)
-#define PTE_W	BIT(1)
+#define PTE_P   BIT(0)
+#define PTE_W   BIT(1)
 #define PTE_PWT BIT(3)
 #define PTE_PCD BIT(4)
-#define PTE_PS	BIT(7)
-#define PTE_G	BIT(8)
-#define PTE_NX	BIT(63)
-#define PTE_PA	GENMASK(51, 12)
+#define PTE_PS  BIT(7)
+#define PTE_G   BIT(8)
+#define PTE_NX  BIT(63)
+#define PTE_PA  GENMASK(51, 12)
 
 #define DATA   (PTE_P | PTE_W | PTE_NX)
 #define DEVICE (DATA | PTE_PCD | PTE_PWT)
@@ -47,8 +47,8 @@ static unsigned level_shift(int level)
 }
 
 /*
- * The entry for @va in the table of @level (4 is the top one; 1 has the 4-KiB pages), with the tables
- * above it made as needed. NULL: out of pages, or a larger page is there already.
+ * The entry for @va in the table of @level (4 is the top one; 1 has the 4-KiB pages), with the
+ * tables above it made as needed. NULL: out of pages, or a larger page is there already.
  */
 static u64 *entry_for(u64 va, int level, bool create)
 {

@@ -52,8 +52,9 @@ bool paging_is_mapped(u64 pa);
 u64 stack_alloc(unsigned pages);
 
 /*
- * Put @entry into a place of the top level, above the middle, that is not in use in our tables nor in @other, another
- * top-level table: into both. Returns the linear address that it maps in both, or 0 when there is no such place.
+ * Put @entry into a place of the top level, above the middle, that is not in use in our tables nor
+ * in @other, another top-level table: into both. Returns the linear address that it maps in both,
+ * or 0 when there is no such place.
  */
 u64 paging_share(u64 *other, u64 entry);
 

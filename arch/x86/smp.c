@@ -16,12 +16,12 @@
 
 /* What trampoline.S reads; the order is known there. */
 struct trampoline_data {
-	u32 cr3;	/* the boot page tables */
+	u32 cr3; /* the boot page tables */
 	u32 reserved;
-	u64 entry;	/* linear address of ap_entry */
+	u64 entry; /* linear address of ap_entry */
 	u64 stack_top;
 	struct cpu *cpu;
-	u64 stack_cr3;	/* our real page tables */
+	u64 stack_cr3; /* our real page tables */
 	u64 main;
 };
 
@@ -94,7 +94,8 @@ static bool start_one(struct cpu *cpu, u64 trampoline, void (*delay_us)(u32))
 		if (wait_online(cpu, tries ? 1000000 : 200, delay_us))
 			return true;
 	}
-	pr_err("CPU %u (APIC ID %u) does not answer INIT and SIPI: it stays stopped, and the guest will "
+	pr_err("CPU %u (APIC ID %u) does not answer INIT and SIPI: it stays stopped, and the guest "
+	       "will "
 	       "not see it run. Look at the firmware's setup, or leave it out with cpus=%u.\n",
 	       cpu->id, cpu->apic_id, cpu->id);
 	return false;
@@ -105,8 +106,7 @@ unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_u
 	static u8 saved[PAGE_SIZE];
 	size_t size = (size_t)(trampoline_end - trampoline_start);
 	char *page = phys_to_virt(trampoline);
-	struct trampoline_data *data =
-		(void *)(page + (trampoline_params - trampoline_start));
+	struct trampoline_data *data = (void *)(page + (trampoline_params - trampoline_start));
 	unsigned running = 1;
 
 	if (nr_cpus == 1)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The first process of a Linux that is measured (rdinit=/bin/bench): a line "bench NAME TICKS" each,
- * the least of several rounds; then the machine goes off. The first thing it does is to look at the
- * time: "init" is the time-stamp counter then. With the argument "off" it does nothing else.
+ * The first process of a Linux that is measured (rdinit=/bin/bench): a line "bench NAME TICKS"
+ * each, the least of several rounds; then the machine goes off. The first thing it does is to look
+ * at the time: "init" is the time-stamp counter then. With the argument "off" it does nothing else.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -43,7 +43,8 @@ static void bench_getpid(unsigned loops)
 
 static void bench_page_fault(unsigned loops)
 {
-	char *p = mmap(NULL, (size_t)loops * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, (size_t)loops * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return;
