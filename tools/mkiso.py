@@ -98,11 +98,12 @@ def make_iso(out, boot):
         for name, path in files.items():
             shutil.copyfile(path, tree / "boot" / name)
         new = Path(work) / "new.iso"
+        # xorriso takes a path with '=' in it for two: it gets names without a folder.
         run = subprocess.run(
             ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
              f"--install-modules={boot.command} normal part_msdos part_gpt part_apple",
-             "--fonts=", "--locales=", "--themes=", "-o", new, tree],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+             "--fonts=", "--locales=", "--themes=", "-o", new.name, tree.name],
+            cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if run.returncode or not new.exists():
             sys.exit(f"mkiso: grub-mkrescue failed for {out.name}:\n{run.stdout}")
         size = new.stat().st_size
