@@ -34,9 +34,9 @@
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
 #define LOG_NEAR       MIB(16) /* where the log of the last boot is looked for */
-#define HEAP_PAGES     256 /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
-#define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
+#define HEAP_PAGES     256     /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 16      /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB 2       /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
@@ -50,7 +50,7 @@ static struct mem_range ours[2]; /* image, heap */
 static u64 rsdp;
 static struct vm *vm0;
 
-static u64 start_tsc; /* time-stamp counter when GRUB had left */
+static u64 start_tsc;    /* time-stamp counter when GRUB had left */
 static u32 cpus_ready;   /* CPUs that are checked and wait */
 static u32 cpus_refused; /* CPUs that cannot run the guest */
 static u32 launch;       /* set: enter the guest */
@@ -58,7 +58,7 @@ static u32 launch;       /* set: enter the guest */
 static void stop(const char *why) __noreturn;
 static void stop(const char *why)
 {
-	pr_err("%s\nGlasshouse has stopped; nothing was changed. Switch off or reset the "
+	pr_err("%s\nGlasshouse has stopped. Switch off or reset the "
 	       "machine.\n",
 	       why);
 	for (;;)
@@ -215,6 +215,8 @@ static void run_cpu(struct cpu *cpu)
 		if (vcpu_run(cpu->vcpu) < 0)
 			panic("the guest cannot go on");
 		virt->hardware_disable();
+	} else {
+		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
 	}
 	for (;;)
 		cpu_halt();
@@ -328,13 +330,15 @@ static void enter_vm0(void)
 		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
 		(unsigned long long)ours[1].base, pages_left());
 	pr_info("Entering the guest. From here on Glasshouse speaks %s.\n",
-		options.console == CONSOLE_OURS ? "on COM2 and port E9"
-						: "where console= says");
+		options.console == CONSOLE_OURS ? "on COM2 and port E9" : "where console= says");
 
 	cpus_ready = 0;
 	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < vm0->nr_vcpus - 1)
+	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < vm0->nr_vcpus - 1) {
+		if (__atomic_load_n(&cpus_refused, __ATOMIC_ACQUIRE))
+			stop("A CPU could not switch VMX on (above). Boot with cpus=1.");
 		cpu_relax();
+	}
 	console_select(options.console);
 	pr_info("The guest begins %llu ticks after Glasshouse.\n",
 		(unsigned long long)(rdtsc() - start_tsc));

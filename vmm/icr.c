@@ -23,6 +23,8 @@ int icr_trap(struct vm *vm, bool keep)
 			ours |= vm->vcpus[v]->cpu->apic_id == vm->acpi->cpus[i].apic_id;
 		keep |= !ours;
 	}
+	/* A CPU that cannot wait for a SIPI in non-root mode never sees one that is not trapped. */
+	keep |= !virt->can_wait_for_sipi();
 	vm->icr_keep = keep;
 	vm->lapic_gpa = rdmsr(MSR_IA32_APICBASE) & PAGE_MASK & GENMASK(51, 12);
 	if (vm->nr_vcpus == 1 && !keep)

@@ -13,11 +13,8 @@ static const struct {
 	const char *role;
 	loader_fn *load;
 } loaders[] = {
-	{"linux", load_linux},
-	{"linux16", load_linux16},
-	{"multiboot", load_multiboot1},
-	{"multiboot2", load_multiboot2},
-	{"raw", load_raw},
+	{"linux", load_linux},           {"linux16", load_linux16}, {"multiboot", load_multiboot1},
+	{"multiboot2", load_multiboot2}, {"raw", load_raw},
 };
 
 const char *module_arguments(const struct guest_module *module, const char *role)

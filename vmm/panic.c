@@ -94,7 +94,8 @@ static void stop_others(void)
 	for_each_cpu (cpu) {
 		if (cpu != this_cpu() && cpu->online) {
 			if (cpu->vcpu)
-				cpu->vcpu->requests |= REQ_STOP;
+				__atomic_or_fetch(&cpu->vcpu->requests, (u32)REQ_STOP,
+						  __ATOMIC_ACQ_REL);
 			lapic_send_nmi(cpu->apic_id);
 		}
 	}

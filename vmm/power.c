@@ -20,7 +20,7 @@
 
 /* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left
  * behind. */
-static void stop_others(struct vcpu *vcpu)
+static bool stop_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
@@ -35,19 +35,21 @@ static void stop_others(struct vcpu *vcpu)
 			    __atomic_load_n(&vm->vcpus[i]->cpu->in_vmx, __ATOMIC_ACQUIRE))
 				all = false;
 		if (all)
-			return;
+			return true;
 		pit_delay_us(100);
 	}
-	pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
+	return false;
 }
 
 static void leave_virtualisation(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
-	stop_others(vcpu);
+	if (stop_others(vcpu))
+		pr_info("VMX is off on all CPUs.\n");
+	else
+		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
 	virt->hardware_disable();
-	pr_info("VMX is off on all CPUs.\n");
 }
 
 void machine_reset(const struct acpi_info *acpi)
@@ -124,21 +126,30 @@ static void reset_reg_access(struct vcpu *vcpu, u16 port, unsigned size, bool in
 static void pm1_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
 {
 	const struct acpi_info *acpi = vcpu->vm->acpi;
+	const struct acpi_reg *b = &acpi->pm1b_cnt;
 
-	if (!in && *value & SLP_EN && size >= 2) {
-		if (!acpi->has_s5 || SLP_TYP(*value) == acpi->slp_typa)
-			pr_info("vCPU %u: power off.\n", vcpu->id);
-		else
-			pr_warn("vCPU %u: the machine goes to sleep (type %u). Glasshouse does not "
-				"wake with it: "
-				"afterwards the guest has the machine to itself.\n",
-				vcpu->id, (unsigned)SLP_TYP(*value));
-		leave_virtualisation(vcpu);
+	if (in || size < 2 || !(*value & SLP_EN)) {
 		pass_through(port, size, in, value);
-		for (;;)
-			cpu_halt();
+		return;
 	}
+	if (acpi->has_s5 && SLP_TYP(*value) != acpi->slp_typa &&
+	    SLP_TYP(*value) != acpi->slp_typb) {
+		pr_warn("vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
+			"do not "
+			"survive, the guest wakes without Glasshouse.\n",
+			vcpu->id, (unsigned)SLP_TYP(*value));
+		pass_through(port, size, in, value);
+		return;
+	}
+	pr_info("vCPU %u: power off.\n", vcpu->id);
+	leave_virtualisation(vcpu);
 	pass_through(port, size, in, value);
+	/* Where there are two blocks both must be told, and the guest cannot any more. */
+	if (b->address && b->space == ACPI_SPACE_IO && b->address != port)
+		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
+					    (unsigned)acpi->slp_typb << 10 | SLP_EN));
+	for (;;)
+		cpu_halt();
 }
 
 static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)

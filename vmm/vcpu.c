@@ -20,7 +20,7 @@ const struct virt_ops *virt;
 void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state)
 {
 	__atomic_store_n(&vcpu->mp_state, state, __ATOMIC_RELEASE);
-	if (state == MP_STATE_RUNNABLE)
+	if (state != MP_STATE_INIT_RECEIVED)
 		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
 	else
 		__atomic_or_fetch(&vcpu->requests, (u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
@@ -32,19 +32,30 @@ static void handle_init(struct vcpu *vcpu)
 {
 	virt->vcpu_reset(vcpu, true);
 	lapic_init_reset();
+	vcpu->lapic_ldr = 0;
+	vcpu->lapic_dfr = ~0u;
 	vcpu->nmi_pending = 0;
 	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
 	 * Protocol Algorithm". */
-	if (!(rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP))
+	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
+		return;
+	/* A SIPI that is not trapped is seen by a CPU in non-root mode only. */
+	if (vcpu->vm->icr_trapped || !virt->can_wait_for_sipi()) {
 		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
+	} else {
+		virt->wait_for_sipi(vcpu);
+		vcpu_set_mp_state(vcpu, MP_STATE_WAIT_FOR_SIPI);
+	}
 }
 
 static void handle_sipi(struct vcpu *vcpu)
 {
 	struct segment cs;
 
-	if (vcpu->mp_state != MP_STATE_INIT_RECEIVED)
+	if (vcpu->mp_state == MP_STATE_RUNNABLE)
 		return;
+	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
+		virt->vcpu_reset(vcpu, true);
 	/* NMIs are blocked while a CPU waits; one that came then would hit it without an IDT. */
 	vcpu->nmi_pending = 0;
 	virt->get_segment(vcpu, SEG_CS, &cs);
@@ -99,7 +110,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		handle_sipi(vcpu);
 	if (requests & REQ_LEAVE && !handle_leave(vcpu))
 		return 0;
-	if (vcpu->mp_state != MP_STATE_RUNNABLE) {
+	if (vcpu->mp_state == MP_STATE_INIT_RECEIVED) {
 		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~(u32)REQ_BLOCK))
 			vcpu_block(vcpu);
 		return 2;
@@ -170,8 +181,10 @@ void vcpu_kick(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_RELEASE);
 	if (vcpu->cpu == this_cpu())
 		return;
-	__atomic_store_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST);
-	lapic_send_nmi(vcpu->cpu->apic_id);
+	/* One NMI for all who kick before it is taken: a second one would be taken for the guest's.
+	 */
+	if (!__atomic_exchange_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST))
+		lapic_send_nmi(vcpu->cpu->apic_id);
 }
 
 void vcpu_make_request(struct vcpu *vcpu, u32 request)
@@ -188,7 +201,7 @@ void vcpu_deliver_init(struct vcpu *vcpu)
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 {
 	/* Only a CPU that waits, or is about to, listens. */
-	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) != MP_STATE_INIT_RECEIVED &&
+	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE &&
 	    !(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT))
 		return;
 	vcpu->sipi_vector = vector;

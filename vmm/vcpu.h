@@ -41,7 +41,8 @@ enum vcpu_request {
 
 enum mp_state {
 	MP_STATE_RUNNABLE,
-	MP_STATE_INIT_RECEIVED, /* waits for SIPI */
+	MP_STATE_INIT_RECEIVED, /* waits for SIPI, in root mode */
+	MP_STATE_WAIT_FOR_SIPI, /* waits for SIPI, in the CPU's own state for that */
 };
 
 enum event_type {

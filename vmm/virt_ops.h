@@ -54,8 +54,13 @@ struct virt_ops {
 	int (*hardware_enable)(void);
 	void (*hardware_disable)(void);
 
-	/* Can a guest run in real mode, and in protected mode without paging? (KVM: enable_unrestricted_guest) */
+	/* Can a guest run in real mode, and in protected mode without paging? (KVM:
+	 * enable_unrestricted_guest) */
 	bool (*has_unrestricted_guest)(void);
+	/* Can a CPU wait for a startup IPI by itself, in its guest's stead? And do so, from the
+	 * next entry on. */
+	bool (*can_wait_for_sipi)(void);
+	void (*wait_for_sipi)(struct vcpu *vcpu);
 
 	int (*vm_init)(struct vm *vm);
 	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
@@ -87,8 +92,8 @@ struct virt_ops {
 	void (*set_segment)(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 
 	/*
-	 * Is the guest between two instructions, with nothing that its registers do not show? 1 or 0; -EOPNOTSUPP when it
-	 * uses what cannot be moved from the CPU's hands into its registers.
+	 * Is the guest between two instructions, with nothing that its registers do not show? 1 or
+	 * 0; -EOPNOTSUPP when it uses what cannot be moved from the CPU's hands into its registers.
 	 */
 	int (*settled)(struct vcpu *vcpu);
 	/* The CPU's MSRs become what the guest has in them, for good. */

@@ -19,7 +19,8 @@
 struct memory_slot {
 	gfn_t base_gfn;
 	u64 npages;
-	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our direct map */
+	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our
+			       direct map */
 };
 
 /* A port device inside the hypervisor. */
@@ -27,7 +28,8 @@ struct pio_device {
 	u16 port;
 	u16 length;
 	const char *name;
-	/* @value: *@value is what was written, or what IN is to return. @port is absolute, @size 1, 2 or 4. */
+	/* @value: *@value is what was written, or what IN is to return. @port is absolute, @size 1,
+	 * 2 or 4. */
 	void (*access)(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value);
 };
 
@@ -70,15 +72,17 @@ struct vm {
 struct vm *create_vm(u32 id);
 
 /*
- * Give the VM @npages of memory at @base_gfn, backed by what lies at the linear address @hva of ours, mapped with the
- * memory types of the MTRRs. Returns 0, -EEXIST when it overlaps a slot, -ENOSPC, or what ept_map() says.
+ * Give the VM @npages of memory at @base_gfn, backed by what lies at the linear address @hva of
+ * ours, mapped with the memory types of the MTRRs. Returns 0, -EEXIST when it overlaps a slot,
+ * -ENOSPC, or what ept_map() says.
  */
 int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva);
 
 /* Make vCPU number vm->nr_vcpus, to run on @cpu. Returns NULL when out of memory. */
 struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
 
-/* Put a device at ports [@port, @port+@length). Accesses to them exit from now on. Returns 0 or -ENOSPC. */
+/* Put a device at ports [@port, @port+@length). Accesses to them exit from now on. Returns 0 or
+ * -ENOSPC. */
 int register_pio(struct vm *vm, const struct pio_device *device);
 
 /* The slot that holds @gfn, or NULL. */

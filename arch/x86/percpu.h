@@ -38,7 +38,7 @@ struct cpu {
 	struct tss64 tss;
 };
 
-/* Offsets that assembly knows (arch/x86/trap_entry.S and the like); checked in percpu.c. */
+/* Offsets that assembly knows (arch/x86/trap_entry.S and the like); checked in smp.c. */
 #define CPU_SELF 0
 
 extern struct cpu *cpus[MAX_CPUS]; /* [id]; the first nr_cpus are there */

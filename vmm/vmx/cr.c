@@ -68,7 +68,7 @@ static bool load_pdptes(struct vcpu *vcpu)
 	return true;
 }
 
-static void flush_guest_tlb(struct vcpu *vcpu)
+void vmx_flush_guest_tlb(struct vcpu *vcpu)
 {
 	if (vmcs_config.has_vpid)
 		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
@@ -84,7 +84,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 	    !(vmread(GUEST_IA32_EFER) & EFER_LMA) && !load_pdptes(vcpu))
 		for (u64 field = GUEST_PDPTR0; field <= GUEST_PDPTR3; field += 2)
 			vmwrite(field, 0);
-	flush_guest_tlb(vcpu);
+	vmx_flush_guest_tlb(vcpu);
 }
 
 /*
@@ -130,7 +130,7 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 	if ((cr0 ^ read_cr0()) & (CR0_CD | CR0_NW))
 		write_cr0((read_cr0() & ~(CR0_CD | CR0_NW)) | (cr0 & (CR0_CD | CR0_NW)));
 	if ((cr0 ^ old) & (CR0_PG | CR0_WP))
-		flush_guest_tlb(vcpu);
+		vmx_flush_guest_tlb(vcpu);
 	return true;
 }
 

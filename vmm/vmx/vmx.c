@@ -172,6 +172,18 @@ static void vmx_hardware_disable(void)
 	write_cr4(read_cr4() & ~CR4_VMXE);
 }
 
+static bool vmx_can_wait_for_sipi(void)
+{
+	return vmcs_config.has_wait_sipi;
+}
+
+/* SDM: "Activity State": the SIPI comes as an exit. */
+static void vmx_wait_for_sipi(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_WAIT_SIPI);
+}
+
 static bool vmx_has_unrestricted_guest(void)
 {
 	return vmcs_config.has_unrestricted_guest;
@@ -472,6 +484,12 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmx_set_segment(vcpu, SEG_GDTR, &table);
 	vmx_set_segment(vcpu, SEG_IDTR, &table);
 	vmwrite(GUEST_CR3, 0);
+	vmx_flush_guest_tlb(vcpu);
+	/* These the CPU does not switch. */
+	write_cr2(0);
+	asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3; mov %1, %%db6"
+		     :
+		     : "r"(0ul), "r"(0xffff0ff0ul));
 	write_cr2(0);
 	reset_debug_registers();
 	vmx_set_efer(0);
@@ -670,6 +688,8 @@ const struct virt_ops vmx_x86_ops = {
 	.hardware_enable = vmx_hardware_enable,
 	.hardware_disable = vmx_hardware_disable,
 	.has_unrestricted_guest = vmx_has_unrestricted_guest,
+	.can_wait_for_sipi = vmx_can_wait_for_sipi,
+	.wait_for_sipi = vmx_wait_for_sipi,
 	.vm_init = vmx_vm_init,
 	.vcpu_create = vmx_create_vcpu,
 	.vcpu_load = vmx_vcpu_load,

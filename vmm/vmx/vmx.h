@@ -85,6 +85,7 @@ extern int (*const vmx_exit_handlers[])(struct vcpu *vcpu);
 
 /* cr.c: accesses to control registers; the state behind them. */
 int handle_cr(struct vcpu *vcpu);
+void vmx_flush_guest_tlb(struct vcpu *vcpu); /* what is cached of the guest's own paging */
 u64 vmx_get_cr0(void);
 u64 vmx_get_cr4(void);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
