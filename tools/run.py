@@ -89,8 +89,13 @@ def show(data):
 
 def relay(serial, log):
     """Carries bytes between terminal and serial line until the machine ends or the person asks."""
-    sources, escaped = [serial, sys.stdin.fileno()], False
+    sources, escaped = [serial], False
+    # What a person types goes at once; what a pipe holds waits for a prompt.
+    seen, prompt = b"", b"" if sys.stdin.isatty() else b"# "
     while True:
+        if prompt is not None and prompt in seen:
+            sources.append(sys.stdin.fileno())
+            prompt = None
         for ready in select.select(sources, [], [])[0]:
             if ready is serial:
                 try:
@@ -101,6 +106,7 @@ def relay(serial, log):
                     return "ended"
                 log.write(data)
                 show(data)
+                seen = (seen + data)[-80:]
                 continue
             data = os.read(ready, 1024)
             if not data:
@@ -170,7 +176,12 @@ second terminal:  tail -f {FOLDER}/com1.log
                           stderr=(FOLDER / "stderr.log").open("wb"), check=False).returncode
 
 
+def interrupted(*_):
+    """SIGTERM and SIGHUP end us as Ctrl-C does: Bochs ends too, the terminal is put right."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        signal.signal(name, interrupted)
     sys.exit(debug() if "--debugger" in sys.argv else run())
