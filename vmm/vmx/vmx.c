@@ -485,11 +485,6 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmx_set_segment(vcpu, SEG_IDTR, &table);
 	vmwrite(GUEST_CR3, 0);
 	vmx_flush_guest_tlb(vcpu);
-	/* These the CPU does not switch. */
-	write_cr2(0);
-	asm volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3; mov %1, %%db6"
-		     :
-		     : "r"(0ul), "r"(0xffff0ff0ul));
 	write_cr2(0);
 	reset_debug_registers();
 	vmx_set_efer(0);
