@@ -33,10 +33,11 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
-#define LOG_NEAR       MIB(16) /* where the log of the last boot is looked for */
-#define HEAP_PAGES     256     /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 16      /* stacks, VMCS, vCPU */
-#define HEAP_PAGES_GIB 2       /* page directories for a GiB of RAM, ours and the EPT's */
+#define LOG_MIN        MIB(8)
+#define LOG_MAX        MIB(16)
+#define HEAP_PAGES     256 /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
@@ -46,7 +47,7 @@ static struct boot_info boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
 static struct memmap machine;    /* memory as the firmware reports it */
-static struct mem_range ours[2]; /* image, heap */
+static struct mem_range ours[3]; /* image, heap, log */
 static u64 rsdp;
 static struct vm *vm0;
 
@@ -104,27 +105,38 @@ static void read_acpi(void)
 }
 
 /*
- * The same machine with the same modules has its heap, and the log in its first pages, at the same
- * place each time; with others it is near. The boot page tables map it all.
+ * The log lies where neither firmware nor GRUB, which takes memory from the top, is likely to
+ * write, so that the next boot finds it. The boot page tables map it.
  */
-static void keep_log(void)
+static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 {
-	u64 heap = ours[1].base, from = heap;
+	struct memmap_query query = {
+		.size = CONSOLE_RING_PAGES * PAGE_SIZE,
+		.align = PAGE_SIZE,
+		.min = LOG_MIN,
+		.max = LOG_MAX,
+		.avoid = avoid,
+		.nr_avoid = nr_avoid,
+		.top_down = true,
+	};
 
-	for (unsigned i = 0; i < machine.nr; i++) {
-		const struct mem_range *m = &machine.r[i];
-
-		if (m->base <= heap && heap - m->base < m->size)
-			from = MAX(m->base, heap - MIN(heap, LOG_NEAR));
+	ours[2] = (struct mem_range){memmap_find(&machine, &query), query.size, MEM_RESERVED};
+	if (ours[2].base == MEMMAP_NONE) {
+		query.min = LOW_MEMORY;
+		query.max = GIB(4);
+		ours[2].base = memmap_find(&machine, &query);
 	}
-	console_print_last(phys_to_virt(from), heap + ours[1].size - from);
-	console_keep_ring(phys_to_virt(heap));
+	if (ours[2].base == MEMMAP_NONE)
+		stop("There is no room for Glasshouse's log below 4 GiB. Give it fewer or smaller "
+		     "modules.");
+	console_print_last(phys_to_virt(ours[2].base), ours[2].size);
+	console_keep_ring(phys_to_virt(ours[2].base));
 }
 
 /* Our own memory: the image, and a heap as high as possible below 4 GiB. */
 static void take_memory(void)
 {
-	struct mem_range avoid[BOOT_MODULES + 1];
+	struct mem_range avoid[BOOT_MODULES + 2];
 	u64 gib, pages;
 	unsigned n = 0;
 
@@ -139,7 +151,7 @@ static void take_memory(void)
 
 	gib = (memmap_ram_top(&machine) >> 30) + 1;
 	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib +
-		CONSOLE_RING_PAGES + (options.reserve >> PAGE_SHIFT);
+		(options.reserve >> PAGE_SHIFT);
 	ours[1] = (struct mem_range){.size = pages * PAGE_SIZE, .type = MEM_RESERVED};
 	ours[1].base = memmap_find(&machine, &(struct memmap_query){.size = ours[1].size,
 								    .align = PAGE_SIZE,
@@ -151,9 +163,9 @@ static void take_memory(void)
 	if (ours[1].base == MEMMAP_NONE)
 		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or "
 		     "smaller modules.");
-	keep_log();
-	pages_init(phys_to_virt(ours[1].base + CONSOLE_RING_PAGES * PAGE_SIZE),
-		   pages - CONSOLE_RING_PAGES);
+	avoid[n++] = ours[1];
+	keep_log(avoid, n);
+	pages_init(phys_to_virt(ours[1].base), pages);
 }
 
 /* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */

@@ -48,7 +48,7 @@ struct vm {
 	unsigned nr_pio;
 
 	/* Ours: the guest finds all ones there. */
-	struct mem_range hidden[2];
+	struct mem_range hidden[3];
 	unsigned nr_hidden;
 
 	const struct acpi_info *acpi;
