@@ -100,7 +100,7 @@ build/glasshouse.elf: build/pass1.elf build/symbols.o
 
 # ---- The guests and the ISO -----------------------------------------------------------------
 
-build/guest/vmlinuz build/guest/busybox: tools/fetch-guest | setup-guest
+build/guest/vmlinuz build/guest/busybox &: tools/fetch-guest | setup-guest
 	tools/fetch-guest build/guest
 
 # Kernels of other projects, for the boot tests.
@@ -207,8 +207,8 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf $(GUEST_FILES) build/guest/leave.img | setup-iso setup-run setup-test
-	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot $(if $(K),-k '$(K)')
+boot: build/glasshouse.elf $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all)
 .PHONY: soak
