@@ -52,7 +52,7 @@ FORCE:
 
 # Write stdin to $@ only when that changes it, so that what depends on it is built when it must be.
 define if_changed
-mkdir -p $(@D); cat >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+mkdir -p $(@D); cat >$@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 endef
 
 build/flags: FORCE
