@@ -113,8 +113,10 @@ static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 	struct memmap_query query = {
 		.size = CONSOLE_RING_PAGES * PAGE_SIZE,
 		.align = PAGE_SIZE,
-		.min = LOG_MIN,
-		.max = LOG_MAX,
+		/* INT 15h, E801h, tells an installed system of no memory behind a hole below 16
+		   MiB. */
+		.min = options.boot ? LOW_MEMORY : LOG_MIN,
+		.max = options.boot ? GIB(4) : LOG_MAX,
 		.avoid = avoid,
 		.nr_avoid = nr_avoid,
 		.top_down = true,
