@@ -33,8 +33,8 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
-#define LOG_MIN        MIB(8)
-#define LOG_MAX        MIB(16)
+#define LOG_DISTANCE \
+	MIB(8) /* GRUB takes some memory from the top; kernels want what is low in one piece */
 #define HEAP_PAGES     256 /* for page tables, EPT, the VM */
 #define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
 #define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
@@ -113,10 +113,8 @@ static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 	struct memmap_query query = {
 		.size = CONSOLE_RING_PAGES * PAGE_SIZE,
 		.align = PAGE_SIZE,
-		/* INT 15h, E801h, tells an installed system of no memory behind a hole below 16
-		   MiB. */
-		.min = options.boot ? LOW_MEMORY : LOG_MIN,
-		.max = options.boot ? GIB(4) : LOG_MAX,
+		.min = LOW_MEMORY,
+		.max = ours[1].base - LOG_DISTANCE,
 		.avoid = avoid,
 		.nr_avoid = nr_avoid,
 		.top_down = true,
@@ -124,7 +122,6 @@ static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 
 	ours[2] = (struct mem_range){memmap_find(&machine, &query), query.size, MEM_RESERVED};
 	if (ours[2].base == MEMMAP_NONE) {
-		query.min = LOW_MEMORY;
 		query.max = GIB(4);
 		ours[2].base = memmap_find(&machine, &query);
 	}
