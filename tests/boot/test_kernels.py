@@ -64,8 +64,7 @@ KERNELS = {
     "ipxe": ("linux16", "ipxe", "", None, []),
 }
 
-# In Bochs, GRUB itself does not survive loading Xen by multiboot 2, and Xen without Glasshouse does not always come to
-# its end in time.
+# In Bochs, GRUB itself does not survive loading Xen by multiboot 2; by multiboot 1 it is not tried natively yet.
 NATIVE = [name for name in KERNELS if not name.startswith("xen")]
 
 
