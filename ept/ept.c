@@ -9,6 +9,7 @@
 
 #define ENTRIES    512
 #define ROOT_LEVEL 4
+#define ROOT_SHIFT 39
 #define AD_FLAGS   (EPT_ACCESSED | EPT_DIRTY)
 
 /* One request: what to make of each entry in a range. */
@@ -48,7 +49,12 @@ static bool leaf_allowed(const struct ept *ept, int level)
 
 static u64 *table_of(const struct ept *ept, u64 entry)
 {
-	return ept->ops.to_va(entry & EPT_ADDR_MASK);
+	return (u64 *)((entry & EPT_ADDR_MASK) + ept->ops.va_offset);
+}
+
+static hpa_t table_pa(const struct ept *ept, const u64 *table)
+{
+	return (uintptr_t)table - ept->ops.va_offset;
 }
 
 static u64 read_entry(const u64 *entry)
@@ -59,6 +65,22 @@ static u64 read_entry(const u64 *entry)
 static void write_entry(u64 *entry, u64 value)
 {
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+/* The entry at which a walk for @gpa ends. @shift: it covers 2^@shift bytes. */
+static u64 *last_entry(const struct ept *ept, gpa_t gpa, unsigned *shift)
+{
+	u64 *table = ept->root, *entry, value;
+
+	*shift = ROOT_SHIFT;
+	for (;;) {
+		entry = &table[gpa >> *shift & (ENTRIES - 1)];
+		value = read_entry(entry);
+		if (!is_present(value) || *shift == PAGE_SHIFT || value & EPT_LEAF)
+			return entry;
+		table = table_of(ept, value);
+		*shift -= 9;
+	}
 }
 
 static u64 *alloc_table(struct ept *ept)
@@ -203,7 +225,7 @@ static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t
 		drop_table(ept, table, level - 1, false);
 		return ret;
 	}
-	write_entry(entry, ept->ops.to_pa(table) | EPT_RWX);
+	write_entry(entry, table_pa(ept, table) | EPT_RWX);
 	return 0;
 }
 
@@ -223,39 +245,16 @@ static int change_table(struct ept *ept, u64 *table, int level, gpa_t gpa, gpa_t
 	return 0;
 }
 
-/*
- * The common case of a first touch: one entry, not present, becomes a leaf. Returns false when it
- * is not that simple, also when the table may become full, for then it could become one page.
- */
-static bool fill_hole(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
-{
-	u64 *table = ept->root, *entry;
-	int level = ROOT_LEVEL;
-
-	while (is_table(read_entry(entry = &table[gpa / entry_size(level) % ENTRIES]), level)) {
-		table = table_of(ept, *entry);
-		level--;
-	}
-	if (c->kind != MAP || size != entry_size(level) ||
-	    !IS_ALIGNED(gpa | (gpa + c->offset), size) || !leaf_allowed(ept, level) ||
-	    is_present(*entry) || entry == &table[0] || entry == &table[ENTRIES - 1] ||
-	    (is_present(table[0]) && is_present(table[ENTRIES - 1])))
-		return false;
-	write_entry(entry, leaf_after(c, 0, level, gpa));
-	return true;
-}
-
 static int change(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
 {
-	int ret = 0;
+	int ret;
 
 	if (!size || !IS_ALIGNED(gpa | size, PAGE_SIZE))
 		return -EINVAL;
 	if (gpa > EPT_GPA_END || size > EPT_GPA_END - gpa)
 		return -ERANGE;
 	spin_lock(&ept->lock);
-	if (!fill_hole(ept, gpa, size, c))
-		ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
+	ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
 	spin_unlock(&ept->lock);
 	return ret;
 }
@@ -288,6 +287,44 @@ int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsi
 	return change(ept, gpa, size, &c);
 }
 
+/* Can @entry become a leaf without a chance that its table is full then, and could be one page? */
+static bool stays_table(const u64 *entry)
+{
+	const u64 *table = (const u64 *)ALIGN_DOWN((uintptr_t)entry, PAGE_SIZE);
+	const u64 *end = &table[ENTRIES - 1];
+
+	return entry != table && entry != end && !(is_present(*table) && is_present(*end));
+}
+
+static int fill_hole(struct ept *ept, gpa_t gpa, u64 block, u64 bits)
+{
+	struct change c = {.kind = MAP, .bits = bits};
+	unsigned shift;
+	u64 *entry = last_entry(ept, gpa, &shift), size;
+
+	if (is_present(*entry))
+		return -EEXIST;
+	size = MIN(BIT(shift), block);
+	gpa = ALIGN_DOWN(gpa, size);
+	if (size == MIB(2) && size == BIT(shift) && ept->caps.page_2m && stays_table(entry)) {
+		write_entry(entry, gpa | bits | EPT_LEAF);
+		return 0;
+	}
+	return change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, &c);
+}
+
+int ept_map_hole(struct ept *ept, gpa_t gpa, u64 block, unsigned memtype)
+{
+	int ret;
+
+	if (gpa >= MIN(EPT_GPA_END, BIT(ept->caps.phys_bits)))
+		return -ERANGE;
+	spin_lock(&ept->lock);
+	ret = fill_hole(ept, gpa, block, EPT_RWX | (u64)memtype << EPT_MEMTYPE_SHIFT);
+	spin_unlock(&ept->lock);
+	return ret;
+}
+
 int ept_unmap(struct ept *ept, gpa_t gpa, u64 size)
 {
 	struct change c = {.kind = UNMAP};
@@ -317,19 +354,10 @@ static void describe(u64 entry, int level, gpa_t gpa, struct ept_mapping *out)
 
 bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
 {
-	const u64 *table = ept->root;
-	u64 entry = 0;
-	int level = ROOT_LEVEL;
+	unsigned shift = ROOT_SHIFT;
+	u64 entry = gpa < EPT_GPA_END ? read_entry(last_entry(ept, gpa, &shift)) : 0;
 
-	if (gpa < EPT_GPA_END) {
-		entry = read_entry(&table[gpa / entry_size(level) % ENTRIES]);
-		while (is_table(entry, level)) {
-			table = table_of(ept, entry);
-			level--;
-			entry = read_entry(&table[gpa / entry_size(level) % ENTRIES]);
-		}
-	}
-	describe(entry, level, gpa, out);
+	describe(entry, (int)(shift - PAGE_SHIFT) / 9 + 1, gpa, out);
 	return out->prot;
 }
 
@@ -386,7 +414,7 @@ void ept_destroy(struct ept *ept)
 /* SDM: "Extended-Page-Table Pointer (EPTP)". */
 u64 ept_pointer(const struct ept *ept)
 {
-	return ept->ops.to_pa(ept->root) | (ept->caps.ad ? BIT(6) : 0) | (ROOT_LEVEL - 1) << 3 |
+	return table_pa(ept, ept->root) | (ept->caps.ad ? BIT(6) : 0) | (ROOT_LEVEL - 1) << 3 |
 	       MEMTYPE_WB;
 }
 

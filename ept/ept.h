@@ -39,12 +39,12 @@ enum memtype { MEMTYPE_UC = 0, MEMTYPE_WC = 1, MEMTYPE_WT = 4, MEMTYPE_WP = 5, M
 /* Guest-physical addresses end here: four levels translate 48 bits. */
 #define EPT_GPA_END BIT(48)
 
-/* Where table pages come from. All are called with the lock held, but for ept_destroy's. */
+/* Where table pages come from. Both functions are called with the lock held, but for ept_destroy's.
+ */
 struct ept_ops {
-	void *(*alloc_page)(void);        /* a zeroed page, page-aligned; NULL when there is none */
-	void (*free_page)(void *page);    /* takes one back */
-	hpa_t (*to_pa)(const void *page); /* host-physical address of such a page */
-	void *(*to_va)(hpa_t pa);         /* and back */
+	void *(*alloc_page)(void);     /* a zeroed page, page-aligned; NULL when there is none */
+	void (*free_page)(void *page); /* takes one back */
+	u64 va_offset;                 /* linear less host-physical address of such a page */
 };
 
 /* What the CPU can do: IA32_VMX_EPT_VPID_CAP and CPUID.80000008H:EAX[7:0]. */
@@ -96,6 +96,14 @@ void ept_destroy(struct ept *ept);
  * INVEPT is needed on every CPU, unless nothing was mapped there.
  */
 int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype);
+
+/*
+ * Map what is not mapped around @gpa to the same host-physical addresses, for reading, writing and
+ * execution: the hole as far as it reaches within the naturally aligned block of @block bytes,
+ * which is the size of a page at some level. Returns as ept_map does, or -EEXIST: @gpa is mapped.
+ * No INVEPT is needed.
+ */
+int ept_map_hole(struct ept *ept, gpa_t gpa, u64 block, unsigned memtype);
 
 /* Unmap [@gpa, @gpa + @size), holes included. Returns as ept_map does; then INVEPT. */
 int ept_unmap(struct ept *ept, gpa_t gpa, u64 size);

@@ -4,10 +4,13 @@
  */
 #include "vmm/mmu.h"
 #include "arch/x86/cpu.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "vmm/emulate.h"
 #include "vmm/icr.h"
 #include "vmm/virt_ops.h"
+
+#define FIRST_TOUCH MIB(2) /* what one touch maps, at most: a page that every CPU has */
 
 bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size)
 {
@@ -36,36 +39,6 @@ int mmu_map_machine(struct vm *vm)
 	return r;
 }
 
-/* The guest touches what the memory map does not know: devices above RAM. */
-static int map_first_touch(struct vcpu *vcpu, gpa_t gpa)
-{
-	struct vm *vm = vcpu->vm;
-	struct ept_mapping hole;
-	u64 base, size;
-	int r;
-
-	/* No more than the hole, where RAM ends in the midst of a block. */
-	ept_walk(&vm->ept, gpa, &hole);
-	size = MIN(hole.size, MIB(2));
-	base = ALIGN_DOWN(gpa, size);
-	if (vm_is_hidden(vm, base, size)) {
-		base = ALIGN_DOWN(gpa, PAGE_SIZE);
-		size = PAGE_SIZE;
-	}
-	r = ept_map(&vm->ept, base, base, size, EPT_RWX, MEMTYPE_UC);
-	if (r) {
-		pr_warn_ratelimited("vCPU %u: guest-physical %llx cannot be mapped (error %d): #GP "
-				    "to the guest",
-				    vcpu->id, (unsigned long long)gpa, -r);
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-		return 1;
-	}
-	pr_warn_ratelimited("vCPU %u: first touch of %llx, which the memory map does not describe: "
-			    "mapped uncached, %llu KiB",
-			    vcpu->id, (unsigned long long)gpa, (unsigned long long)size >> 10);
-	return 1;
-}
-
 /* The guest's own fault: it gets it, as if we had not looked. SDM: "Page-Fault Exceptions". */
 static int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
@@ -81,23 +54,48 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 	return (map->prot & need) == need;
 }
 
+/* The guest has touched what the memory map does not know, a device above RAM; @error: of mapping
+ * it. */
+static int first_touch(struct vcpu *vcpu, gpa_t gpa, int error)
+{
+	if (error) {
+		pr_warn_ratelimited("vCPU %u: guest-physical %llx cannot be mapped (error %d): #GP "
+				    "to the guest",
+				    vcpu->id, (unsigned long long)gpa, -error);
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+		return 1;
+	}
+	pr_warn_ratelimited("vCPU %u: first touch of %llx, which the memory map does not describe: "
+			    "mapped uncached",
+			    vcpu->id, (unsigned long long)gpa);
+	return 1;
+}
+
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
+	struct vm *vm = vcpu->vm;
+	gpa_t gpa = fault->address;
+	u64 block = FIRST_TOUCH;
 	struct ept_mapping map;
+	int r;
 
 	if (fault->kind == FAULT_GUEST_PAGING)
 		return reflect_page_fault(vcpu, fault);
-	if (icr_page_fault(vcpu->vm, fault->address) && fault->write)
+	if (vm_is_hidden(vm, ALIGN_DOWN(gpa, block), block)) {
+		if (vm_is_hidden(vm, gpa, 1))
+			return emulate_hidden_access(vcpu, fault);
+		block = PAGE_SIZE;
+	}
+	r = ept_map_hole(&vm->ept, gpa, block, MEMTYPE_UC);
+	if (r != -EEXIST)
+		return first_touch(vcpu, gpa, r);
+	if (icr_page_fault(vm, gpa) && fault->write)
 		return emulate_lapic_write(vcpu, fault);
-	if (vm_is_hidden(vcpu->vm, fault->address, 1))
-		return emulate_hidden_access(vcpu, fault);
 	/* Another CPU may have mapped it, or lifted what forbade it, in the meantime. */
-	if (ept_walk(&vcpu->vm->ept, fault->address, &map) && allowed(&map, fault))
+	if (ept_walk(&vm->ept, gpa, &map) && allowed(&map, fault))
 		return 1;
-	if (!map.prot)
-		return map_first_touch(vcpu, fault->address);
 	pr_warn_ratelimited("vCPU %u: guest-physical %llx may not be %s: #GP to the guest",
-			    vcpu->id, (unsigned long long)fault->address,
+			    vcpu->id, (unsigned long long)gpa,
 			    fault->write ? "written" : "used so");
 	queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;

@@ -73,8 +73,8 @@ struct vm *create_vm(u32 id);
 
 /*
  * Give the VM @npages of memory at @base_gfn, backed by what lies at the linear address @hva of
- * ours, mapped with the memory types of the MTRRs. Returns 0, -EEXIST when it overlaps a slot,
- * -ENOSPC, or what ept_map() says.
+ * ours. That is for our own accesses; the EPT is mapped by mmu_map_machine(). Returns 0, -EEXIST
+ * when it overlaps a slot, -ENOSPC.
  */
 int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva);
 

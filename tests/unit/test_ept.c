@@ -35,15 +35,15 @@ static void free_page(void *page)
 
 static hpa_t to_pa(const void *page)
 {
-	return (uintptr_t)page ^ pa_shift << 50;
+	return (uintptr_t)page + (pa_shift << 50);
 }
 
 static void *to_va(hpa_t pa)
 {
-	return (void *)(uintptr_t)(pa ^ pa_shift << 50);
+	return (void *)(uintptr_t)(pa - (pa_shift << 50));
 }
 
-static const struct ept_ops ops = {alloc_page, free_page, to_pa, to_va};
+static const struct ept_ops ops = {alloc_page, free_page, -(pa_shift << 50)};
 static const struct ept_caps full = {
 	.page_2m = true, .page_1g = true, .ad = true, .exec_only = true, .phys_bits = 46};
 static const struct ept_caps poor = {.phys_bits = 40};
@@ -169,6 +169,16 @@ static void test_split_and_merge(void **state)
 	assert_int_equal(
 		ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(level_at(&ept, 0), 2);
+
+	/* Touches that fill 1 GiB make it one page, whichever comes last. */
+	for (u64 last = 0; last < 512; last += 73) {
+		for (u64 i = 1; i <= 512; i++)
+			assert_int_equal(ept_map_hole(&ept, GIB(5) + (last + i) % 512 * MIB(2),
+						      MIB(2), MEMTYPE_UC),
+					 0);
+		assert_int_equal(level_at(&ept, GIB(5)), 3);
+		assert_int_equal(ept_unmap(&ept, GIB(5), GIB(1)), 0);
+	}
 	end(&ept);
 }
 
@@ -238,6 +248,9 @@ static void test_refusals(void **state)
 	assert_int_equal(ept_protect(&ept, 0, 0x1000, EPT_X), -EOPNOTSUPP);
 	assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_X | EPT_W, 6), -EINVAL);
 	assert_int_equal(ept_pages(&ept), 1);
+	assert_int_equal(ept_map_hole(&ept, EPT_GPA_END, MIB(2), MEMTYPE_UC), -ERANGE);
+	assert_int_equal(ept_map_hole(&ept, BIT(poor.phys_bits), MIB(2), MEMTYPE_UC), -ERANGE);
+	assert_int_equal(ept_map_hole(&ept, BIT(poor.phys_bits) - 1, MIB(2), MEMTYPE_UC), 0);
 	end(&ept);
 }
 
@@ -390,6 +403,34 @@ static int random_change(struct ept *ept, u64 *seed, int s, u64 first, u64 count
 	return ept_map(ept, gpa, hpa, count * PAGE_SIZE, prot, type);
 }
 
+/*
+ * Touch a page of the range, as a guest does: the block around it is mapped if nothing of it was,
+ * or else the page alone, or nothing, if it was. The range becomes what may have changed.
+ */
+static int random_touch(struct ept *ept, u64 *seed, int s, u64 *first, u64 *count, u64 *old)
+{
+	u64 page = *first + rand_below(seed, *count), block = rand_below(seed, 4) ? 512 : 1,
+	    taken = 0;
+	gpa_t gpa = stretch_base[s] + page * PAGE_SIZE;
+	int ret;
+
+	*first = ALIGN_DOWN(page, block);
+	*count = block;
+	memcpy(old, &oracle[s][*first], block * sizeof(u64));
+	for (u64 i = 0; i < block; i++)
+		taken += old[i] != 0;
+	for (u64 i = *first; i < *first + block; i++) {
+		if (!taken || (i == page && !oracle[s][page]))
+			oracle[s][i] =
+				(stretch_base[s] + i * PAGE_SIZE) | MEMTYPE_UC << 3 | EPT_RWX;
+	}
+	ret = ept_map_hole(ept, gpa + 0x123, block * PAGE_SIZE, MEMTYPE_UC);
+	if (!old[page - *first])
+		return ret;
+	assert_int_equal(ret, -EEXIST);
+	return 0;
+}
+
 /* After -ENOMEM each page is either as before (@old) or as asked (the oracle). */
 static void settle_failure(const struct ept *ept, int s, u64 first, u64 count, const u64 *old)
 {
@@ -421,7 +462,10 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 		random_range(&seed, &first, &count);
 		if (failing)
 			fail_after = rand_below(&seed, 5);
-		ret = random_change(&ept, &seed, s, first, count, old);
+		if (rand_below(&seed, 3))
+			ret = random_change(&ept, &seed, s, first, count, old);
+		else
+			ret = random_touch(&ept, &seed, s, &first, &count, old);
 		fail_after = ~0ull;
 		if (ret) {
 			assert_true(failing);

@@ -230,19 +230,9 @@ static void *alloc_page(void)
 	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE);
 }
 
-static hpa_t to_pa(const void *page)
-{
-	return (uintptr_t)page;
-}
-
-static void *to_va(hpa_t pa)
-{
-	return (void *)(uintptr_t)pa;
-}
-
 static void test_identity(void **state)
 {
-	const struct ept_ops ops = {alloc_page, free, to_pa, to_va};
+	const struct ept_ops ops = {alloc_page, free, 0};
 	const struct ept_caps caps = {.page_2m = true, .page_1g = true, .phys_bits = 39};
 	struct mtrr_state m = {.enabled = true, .default_type = MEMTYPE_WB, .phys_bits = 39};
 	struct ept_mapping map;

@@ -191,7 +191,7 @@ static bool vmx_has_unrestricted_guest(void)
 
 static int vmx_vm_init(struct vm *vm)
 {
-	static const struct ept_ops ops = {page_alloc, page_free, virt_to_phys, phys_to_virt};
+	const struct ept_ops ops = {page_alloc, page_free, (u64)phys_to_virt(0)};
 	struct ept_caps caps = {
 		.page_2m = vmcs_config.has_ept_2m,
 		.page_1g = vmcs_config.has_ept_1g,
