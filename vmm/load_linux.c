@@ -90,15 +90,14 @@ static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	r = real_mode ? start_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
 	if (r)
 		return r;
-	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %llx, initrd %llu KiB at %llx, "
-		"command "
-		"line \"%s\"\n",
+	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %llx, initrd %llu KiB at %llx\n",
 		image.version >> 8, image.version & 0xff,
 		real_mode         ? "real mode"
 		: image.long_mode ? "64 bits"
 				  : "32 bits",
 		(unsigned long long)plan.kernel, (unsigned long long)in.initrd_size >> 10,
-		(unsigned long long)plan.initrd, cmdline);
+		(unsigned long long)plan.initrd);
+	pr_debug("Linux: command line \"%s\"\n", cmdline);
 	return 0;
 }
 

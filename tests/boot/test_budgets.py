@@ -17,6 +17,7 @@ GUEST = mkiso.BUILD / "guest" / "bench.img"
 BOOT = {1: 1.001, 2: 1.005}
 FORK_EXEC = 1.012
 FLAT = 1.001
+START = 10_000_000  # ticks from our entry to the guest's first instruction
 EXITS_TO_INIT = 1000
 IMAGE = 256 << 10
 
@@ -38,6 +39,7 @@ def test_linux(cpus):
     """Debian's kernel to its first process, and what processes do, against the same without Glasshouse."""
     native = bench.linux(mkiso.native(cmdline=bench.LINUX), f"budget-native-{cpus}", cpus)
     ours = bench.linux(mkiso.glasshouse("", cmdline=bench.LINUX), f"budget-{cpus}", cpus)
+    assert ours.start <= START
     ratio = {name: ours.ticks[name] / native.ticks[name] for name in native.ticks if native.ticks[name]}
     assert ratio["boot"] <= BOOT[cpus], ratio
     if cpus > 1:

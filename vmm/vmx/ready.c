@@ -17,10 +17,12 @@ struct paragraph {
 	char line[REPORT_WIDTH + 1];
 	size_t len;
 	bool first; /* no word yet */
+	enum log_level level;
 };
 
-static void paragraph_begin(struct paragraph *p, const char *title)
+static void paragraph_begin(struct paragraph *p, enum log_level level, const char *title)
 {
+	p->level = level;
 	p->len = (size_t)snprintf(p->line, sizeof(p->line), "  %-*s", REPORT_INDENT - 2, title);
 	p->first = true;
 }
@@ -37,7 +39,7 @@ static void paragraph_add(struct paragraph *p, const char *word)
 	size_t need = strlen(word) + 3; /* ", " before, "," after */
 
 	if (!p->first && p->len + need > REPORT_WIDTH) {
-		pr_info("%s,\n", p->line);
+		printk(p->level, "%s,\n", p->line);
 		p->len = (size_t)snprintf(p->line, sizeof(p->line), "%*s", REPORT_INDENT, "");
 		p->first = true;
 	}
@@ -49,7 +51,7 @@ static void paragraph_add(struct paragraph *p, const char *word)
 static void paragraph_end(struct paragraph *p)
 {
 	if (!p->first)
-		pr_info("%s\n", p->line);
+		printk(p->level, "%s\n", p->line);
 }
 
 static bool is_required(const struct vmx_control *c)
@@ -82,7 +84,8 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 {
 	struct paragraph p;
 
-	paragraph_begin(&p, title);
+	/* Where nothing is lost, only who asks is told. */
+	paragraph_begin(&p, has ? LOG_INFO : LOG_DEBUG, title);
 	if (!has)
 		paragraph_lead_in(&p, "for features that this CPU has not either: ");
 	for (unsigned i = 0; i < vmx_control_count; i++) {
@@ -123,7 +126,7 @@ static void describe_ept(const struct vmcs_config *config)
 {
 	struct paragraph p;
 
-	paragraph_begin(&p, "EPT");
+	paragraph_begin(&p, LOG_INFO, "EPT");
 	paragraph_add(&p, "4 KiB pages");
 	if (config->has_ept_2m)
 		paragraph_add(&p, "2 MiB pages");
