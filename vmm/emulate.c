@@ -18,24 +18,11 @@
 
 #define NR_SINKS 8 /* more than the pages that one instruction writes to */
 
-#define PF_ERROR_P    1u
-#define PF_ERROR_RSVD 8u
-
 struct access {
 	struct vcpu *vcpu;
 	const struct page_fault *fault;
 	const struct insn_mem *mem;
 };
-
-static enum insn_mode guest_mode(struct vcpu *vcpu)
-{
-	struct segment cs;
-
-	virt->get_segment(vcpu, SEG_CS, &cs);
-	if (cs.ar & BIT(13) && virt->get_sysreg(vcpu, SYSREG_EFER) & EFER_LMA)
-		return INSN_64;
-	return cs.ar & BIT(14) ? INSN_32 : INSN_16;
-}
 
 static void go_on_behind(struct vcpu *vcpu, const struct insn *insn)
 {
@@ -86,15 +73,12 @@ static int lapic_bus_write(void *ctx, unsigned size, u64 value)
 
 int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	u8 bytes[INSN_MAX_LENGTH];
 	struct insn insn;
 	struct insn_mem mem;
 	struct access access = {vcpu, fault, &mem};
 	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
 
-	if (fault->final && !vcpu->event.valid &&
-	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
-			guest_mode(vcpu)) > 0 &&
+	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
 	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
 	    !carry_out(vcpu, &insn, &mem, &bus))
 		return 1;
@@ -171,15 +155,12 @@ static bool is_vector_store(const struct insn *insn)
 
 static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	u8 bytes[INSN_MAX_LENGTH];
 	struct insn insn;
 	struct insn_mem mem;
 	struct access access = {vcpu, fault, &mem};
 	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
 
-	if (!vcpu->event.valid &&
-	    insn_decode(&insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
-			guest_mode(vcpu)) > 0) {
+	if (!vcpu->event.valid && decode_guest_insn(vcpu, &insn)) {
 		if (!insn_memory_op(&insn, &mem) && !carry_out(vcpu, &insn, &mem, &bus))
 			return 1;
 		if (is_vector_store(&insn)) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing the guest's memory, by guest-physical and by guest linear addresses.
+ * Reading and writing the guest's memory, by guest-physical and by guest linear addresses; and the
+ * instruction that the guest is at.
  */
 #ifndef GH_GUEST_MEM_H
 #define GH_GUEST_MEM_H
 
+#include "vmm/insn.h"
+#include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
 /*
@@ -15,20 +18,43 @@ int read_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len);
 int write_guest(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
 
 /*
- * Walk the guest's page tables as they are in force. SDM: "4-Level Paging and 5-Level Paging", "PAE
- * Paging", "32-Bit Paging". Rights are not checked: the CPU has done so before it exited. Returns 0
- * and *@gpa, or -EFAULT when nothing is mapped there.
+ * The same by linear address, through the guest's page tables as they are in force. SDM: "4-Level
+ * Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Rights are not checked: the CPU has
+ * done so before it exited, or see probe_guest_virt(). -EFAULT also where nothing is mapped.
  */
-int gva_to_gpa(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
-
-/* The same as read_guest() and write_guest(), by linear address. */
 int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);
+
+/*
+ * May the guest access @len bytes at linear @gva? @access: PF_ERROR_W to write, PF_ERROR_U for CPL
+ * 3. Sets accessed and dirty flags, as the access would. Returns 0; or -EFAULT, and the guest gets
+ * its #PF. SDM: "Determination of Access Rights", "Page-Fault Exceptions". Protection keys are not
+ * looked at.
+ */
+int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
+
+/*
+ * The linear address of @len bytes (1 to 8) at @offset in @reg, by the rules of the mode that the
+ * guest is in. Returns 0; or -EFAULT, and the guest gets #GP(0), or #SS(0) for SS. SDM: "Limit
+ * Checking", "Type Checking", "Canonical Addressing".
+ */
+int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
+		 gva_t *gva);
+
+/* The sort of code that the guest runs, and its CPL. */
+enum insn_mode guest_mode(struct vcpu *vcpu);
+unsigned guest_cpl(struct vcpu *vcpu);
 
 /*
  * The bytes of the instruction that the guest is at: up to @max of them into @buf; fewer at the
  * edge of what can be read. Returns how many.
  */
 size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max);
+
+/* The same, decoded. False when it cannot be read or is none. */
+bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn);
+
+/* The segment of @insn's memory operand: its prefix's, or @otherwise. */
+enum segment_reg insn_segment(const struct insn *insn, enum segment_reg otherwise);
 
 #endif

@@ -5,6 +5,7 @@
 #include "vmm/msr.h"
 #include "arch/x86/msr.h"
 #include "lib/log.h"
+#include "vmm/guest_mem.h"
 #include "vmm/icr.h"
 #include "vmm/virt_ops.h"
 
@@ -96,10 +97,8 @@ int emulate_wrmsr(struct vcpu *vcpu)
 int emulate_xsetbv(struct vcpu *vcpu)
 {
 	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
-	struct segment ss;
 
-	virt->get_segment(vcpu, SEG_SS, &ss);
-	if (ss.ar >> 5 & 3)
+	if (guest_cpl(vcpu))
 		return -EINVAL;
 	return xsetbv_safe((u32)vcpu->regs[VCPU_RCX], value) ? -EINVAL : 0;
 }

@@ -9,14 +9,17 @@
 #include "arch/x86/desc.h"
 #include "drivers/pit.h"
 #include "lib/log.h"
+#include "vmm/io.h"
 #include "vmm/virt_ops.h"
 
-#define KBC_COMMAND 0x64
-#define KBC_RESET   0xfe
-#define KBC_PULSE   0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
-#define RESET_PORT  0xcf9
-#define SLP_EN      BIT(13)
-#define SLP_TYP(v)  ((v) >> 10 & 7)
+#define KBC_COMMAND  0x64
+#define KBC_RESET    0xfe
+#define KBC_PULSE    0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
+#define RESET_PORT   0xcf9
+#define PORT92       0x92
+#define PORT92_RESET 1u
+#define SLP_EN       (1u << 5) /* in the second byte of a PM1 control register */
+#define SLP_TYP(b)   ((b) >> 2 & 7u)
 
 /* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left
  * behind. */
@@ -91,63 +94,60 @@ int vm_triple_fault(struct vcpu *vcpu)
 	vm_reset(vcpu);
 }
 
-static void pass_through(u16 port, unsigned size, bool in, u32 *value)
+static void kbc_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
 {
-	if (in)
-		*value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
-	else if (size == 1)
-		outb(port, (u8)*value);
-	else if (size == 2)
-		outw(port, (u16)*value);
-	else
-		outl(port, *value);
-}
-
-static void kbc_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
-{
-	if (!in && port == KBC_COMMAND && (*value & KBC_PULSE) == KBC_PULSE && !(*value & 1)) {
+	(void)io;
+	(void)value;
+	if ((byte & KBC_PULSE) == KBC_PULSE && !(byte & 1)) {
 		pr_info("vCPU %u: reset by the keyboard controller.\n", vcpu->id);
 		vm_reset(vcpu);
 	}
-	pass_through(port, size, in, value);
 }
 
-static void reset_reg_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
+/* The A20 gate lies in the same port: only bit 0, as it is set, resets. */
+static void port92_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
 {
-	if (!in && (u8)*value == vcpu->vm->acpi->reset_value) {
+	(void)io;
+	(void)value;
+	if (byte & PORT92_RESET && !(inb(PORT92) & PORT92_RESET)) {
+		pr_info("vCPU %u: reset by port 92h.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+}
+
+static void reset_reg_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+{
+	(void)io;
+	(void)value;
+	if (byte == vcpu->vm->acpi->reset_value) {
 		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
 		vm_reset(vcpu);
 	}
-	pass_through(port, size, in, value);
 }
 
-/* ACPI: "PM1 Control Registers". SLP_EN with S5's type switches the machine off; with another one
- * it sleeps. */
-static void pm1_access(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value)
+/* The second byte of a PM1 control register. ACPI: "PM1 Control Registers". SLP_EN with S5's type
+ * switches the machine off; with another one it sleeps. */
+static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
 {
 	const struct acpi_info *acpi = vcpu->vm->acpi;
 	const struct acpi_reg *b = &acpi->pm1b_cnt;
+	unsigned type = SLP_TYP(byte);
 
-	if (in || size < 2 || !(*value & SLP_EN)) {
-		pass_through(port, size, in, value);
+	if (!(byte & SLP_EN))
 		return;
-	}
-	if (acpi->has_s5 && SLP_TYP(*value) != acpi->slp_typa &&
-	    SLP_TYP(*value) != acpi->slp_typb) {
+	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
 		pr_warn("vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
-			"do not "
-			"survive, the guest wakes without Glasshouse.\n",
-			vcpu->id, (unsigned)SLP_TYP(*value));
-		pass_through(port, size, in, value);
+			"do not survive, the guest wakes without Glasshouse.\n",
+			vcpu->id, type);
 		return;
 	}
 	pr_info("vCPU %u: power off.\n", vcpu->id);
 	leave_virtualisation(vcpu);
-	pass_through(port, size, in, value);
+	pio_out(io, value);
 	/* Where there are two blocks both must be told, and the guest cannot any more. */
-	if (b->address && b->space == ACPI_SPACE_IO && b->address != port)
+	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
 		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
-					    (unsigned)acpi->slp_typb << 10 | SLP_EN));
+					    ((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8));
 	for (;;)
 		cpu_halt();
 }
@@ -156,23 +156,23 @@ static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
-	return register_pio(vm,
-			    &(struct pio_device){(u16)reg->address, 2, "PM1 control", pm1_access});
+	return register_pio(vm, &(struct pio_device){(u16)(reg->address + 1), pm1_written});
 }
 
 int power_init(struct vm *vm)
 {
 	const struct acpi_reg *reset = &vm->acpi->reset_reg;
-	int r = register_pio(
-		vm, &(struct pio_device){KBC_COMMAND, 1, "keyboard controller", kbc_access});
+	int r = register_pio(vm, &(struct pio_device){KBC_COMMAND, kbc_written});
 
+	if (!r)
+		r = register_pio(vm, &(struct pio_device){PORT92, port92_written});
 	if (!r)
 		r = watch_pm1(vm, &vm->acpi->pm1a_cnt);
 	if (!r)
 		r = watch_pm1(vm, &vm->acpi->pm1b_cnt);
 	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
-	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND)
-		r = register_pio(vm, &(struct pio_device){(u16)reset->address, 1, "reset register",
-							  reset_reg_access});
+	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND &&
+	    reset->address != PORT92)
+		r = register_pio(vm, &(struct pio_device){(u16)reset->address, reset_reg_written});
 	return r;
 }

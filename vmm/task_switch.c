@@ -29,8 +29,7 @@
 #define TSS_T          1u
 #define NR_SELECTORS \
 	7 /* ES, CS, SS, DS, FS, GS, LDTR: the order of enum segment_reg and of a TSS */
-#define V86_AR         0xf3
-#define ERROR_PF_WRITE 2u
+#define V86_AR 0xf3
 
 /* SDM: "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)". */
 struct tss32 {
@@ -58,16 +57,14 @@ struct switching {
 	u32 ext; /* for error codes: not by the program itself */
 };
 
-/* Memory as the CPU sees it: what is not there is #PF. */
+/* The CPU reads and writes a TSS as the supervisor, whoever asks for the switch. */
 static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
-	int r = write ? write_guest_virt(vcpu, gva, buf, len)
-		      : read_guest_virt(vcpu, gva, buf, len);
+	int r = probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0);
 
-	if (r) {
-		write_cr2(gva);
-		queue_exception_e(vcpu, PF_VECTOR, write ? ERROR_PF_WRITE : 0);
-	}
+	if (!r)
+		r = write ? write_guest_virt(vcpu, gva, buf, len)
+			  : read_guest_virt(vcpu, gva, buf, len);
 	return r;
 }
 
@@ -286,7 +283,7 @@ static int push_error_code(struct switching *s, u32 error_code, bool wide)
 	u64 rsp = virt->get_sysreg(vcpu, SYSREG_RSP), mask;
 
 	virt->get_segment(vcpu, SEG_SS, &ss);
-	mask = ss.ar & BIT(14) ? 0xffffffff : 0xffff;
+	mask = ss.ar & SEG_AR_DB ? 0xffffffff : 0xffff;
 	rsp = (rsp & ~mask) | ((rsp - (wide ? 4 : 2)) & mask);
 	if (write_guest_virt(vcpu, (u32)(ss.base + (rsp & mask)), &error_code, wide ? 4 : 2))
 		return fault(s, SS_VECTOR, 0);

@@ -33,12 +33,20 @@ enum segment_reg {
 	SEG_IDTR
 };
 
+/* SDM: "Segment Descriptors". */
+#define SEG_AR_RW     BIT(1) /* data: writable; code: readable */
+#define SEG_AR_DOWN   BIT(2) /* data: expand-down */
+#define SEG_AR_CODE   BIT(3)
+#define SEG_AR_DPL(x) ((x) >> 5 & 3)
+#define SEG_AR_L      BIT(13)
+#define SEG_AR_DB     BIT(14)
+
 /* GDTR and IDTR have base and limit only. */
 struct segment {
 	u64 base;
 	u32 limit;
 	u16 selector;
-	u16 ar; /* access rights as bits 8 to 23 of a descriptor: type, S, DPL, P, AVL, L, D/B, G */
+	u16 ar; /* access rights: bits 8 to 23 of a descriptor */
 	bool unusable;
 };
 

@@ -23,14 +23,16 @@ struct memory_slot {
 			       direct map */
 };
 
-/* A port device inside the hypervisor. */
+struct pio_access;
+
+/*
+ * A port of the machine's that is watched. Whatever OUT or OUTS touches it, of any width and from
+ * any port below: @written gets the @byte that it is about to write there, and all of it. When
+ * @written returns, the access is carried out.
+ */
 struct pio_device {
 	u16 port;
-	u16 length;
-	const char *name;
-	/* @value: *@value is what was written, or what IN is to return. @port is absolute, @size 1,
-	 * 2 or 4. */
-	void (*access)(struct vcpu *vcpu, u16 port, unsigned size, bool in, u32 *value);
+	void (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte);
 };
 
 /* LEAVE_BUSY, LEAVE_UNSUPPORTED: why it did not come to it. */
@@ -81,18 +83,11 @@ int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva);
 /* Make vCPU number vm->nr_vcpus, to run on @cpu. Returns NULL when out of memory. */
 struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
 
-/* Put a device at ports [@port, @port+@length). Accesses to them exit from now on. Returns 0 or
- * -ENOSPC. */
+/* Watch a port: accesses to it exit from now on. Returns 0 or -ENOSPC. */
 int register_pio(struct vm *vm, const struct pio_device *device);
-
-/* The slot that holds @gfn, or NULL. */
-struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn);
 
 /* Where guest frame @gfn is in our address space; 0 when it is in no slot. */
 u64 gfn_to_hva(struct vm *vm, gfn_t gfn);
-
-/* The host frame behind @gfn; ~0 when it is in no slot. */
-pfn_t gfn_to_pfn(struct vm *vm, gfn_t gfn);
 
 /* Is [@gpa, @gpa+@size) or a part of it ours? */
 bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size);

@@ -46,6 +46,7 @@
 #define RFLAGS_DF    BIT(10)
 #define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)
+#define RFLAGS_AC    BIT(18)
 
 enum exception_vector {
 	DE_VECTOR = 0,
@@ -69,6 +70,12 @@ enum exception_vector {
 	VE_VECTOR = 20,
 	CP_VECTOR = 21,
 };
+
+/* Error codes of #PF. SDM: "Page-Fault Exceptions". */
+#define PF_ERROR_P    1u
+#define PF_ERROR_W    2u
+#define PF_ERROR_U    4u
+#define PF_ERROR_RSVD 8u
 
 struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;

@@ -14,7 +14,6 @@
 #define PTE_PWT BIT(3)
 #define PTE_PCD BIT(4)
 #define PTE_PS  BIT(7)
-#define PTE_G   BIT(8)
 #define PTE_NX  BIT(63)
 #define PTE_PA  GENMASK(51, 12)
 

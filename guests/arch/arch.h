@@ -23,8 +23,9 @@
 #ifndef __ASSEMBLER__
 #include "guests/lib/guest.h"
 
-void check_tasks(void);  /* tasks.c */
-void check_modes(void);  /* modes.c */
-void check_faults(void); /* faults.c */
+void check_tasks(void);   /* tasks.c */
+void check_modes(void);   /* modes.c */
+void check_faults(void);  /* faults.c */
+void check_strings(void); /* strings.c */
 #endif
 #endif

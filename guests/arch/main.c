@@ -12,5 +12,6 @@ void guest_main(void)
 	check_tasks();
 	check_modes();
 	check_faults();
+	check_strings();
 	plan();
 }

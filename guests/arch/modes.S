@@ -80,6 +80,7 @@ on_gp:	incl faults
 
 	.data
 	.balign 4
+	.globl faults, resume
 magic:	.long 0x600d600d
 resume:	.long 0
 faults:	.long 0

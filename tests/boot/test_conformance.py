@@ -39,8 +39,23 @@ def test_conforms(name, model, cpus, cmdline, opts):
     assert run.results()
 
 
-def test_triple_fault_resets():
-    """A triple fault of the guest's resets the machine."""
-    run = conformance("triple", "end=triple")
+@pytest.mark.parametrize("how, words", [
+    ("triple", "triple fault at RIP"),
+    ("port92", "reset by port 92h"),
+    ("keyboard", "reset by the keyboard controller"),  # by a word to the port below
+])
+def test_resets(how, words):
+    """What resets a machine does, with VMX off on all CPUs before."""
+    run = conformance(how, f"end={how}", cpus=2)
     assert run.wait() == "reset"
     assert run.results()
+    ours = run.log("glasshouse.log")
+    assert words in ours and "VMX is off on all CPUs." in ours
+
+
+def test_power_off_by_a_byte():
+    """A byte to the upper half of PM1 control is seen, though Bochs itself ignores it."""
+    run = conformance("pm1", "end=pm1", "console=com1")
+    run.expect("vCPU 0: power off.")
+    run.expect("VMX is off on all CPUs.")
+    run.stop()

@@ -161,7 +161,6 @@ static int handle_io(struct vcpu *vcpu)
 		.in = qual & IO_QUAL_IN,
 		.string = qual & IO_QUAL_STRING,
 		.rep = qual & IO_QUAL_REP,
-		.gva = qual & IO_QUAL_STRING ? vmread(GUEST_LINEAR_ADDRESS) : 0,
 	};
 
 	return emulate_pio(vcpu, &io);
