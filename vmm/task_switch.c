@@ -57,15 +57,19 @@ struct switching {
 	u32 ext; /* for error codes: not by the program itself */
 };
 
-/* The CPU reads and writes a TSS as the supervisor, whoever asks for the switch. */
+/* The CPU reads and writes a TSS as the supervisor, whoever asks for the switch. What is no memory
+ * reads as ones, and is not written. */
 static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
-	int r = probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0);
-
-	if (!r)
-		r = write ? write_guest_virt(vcpu, gva, buf, len)
-			  : read_guest_virt(vcpu, gva, buf, len);
-	return r;
+	if (probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0))
+		return -EFAULT;
+	if (write) {
+		write_guest_virt(vcpu, gva, buf, len);
+	} else {
+		memset(buf, 0xff, len);
+		read_guest_virt(vcpu, gva, buf, len);
+	}
+	return 0;
 }
 
 static int fault(struct switching *s, u8 vector, u16 selector)
@@ -116,11 +120,11 @@ static void mark_busy(struct vcpu *vcpu, u16 selector, bool busy)
 static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
 {
 	struct tss16 old;
-	int r;
 
 	if (tr->ar & TYPE_32BIT)
 		return tss_memory(vcpu, tr->base, t, sizeof(*t), false);
-	r = tss_memory(vcpu, tr->base, &old, sizeof(old), false);
+	if (tss_memory(vcpu, tr->base, &old, sizeof(old), false))
+		return -EFAULT;
 	memset(t, 0, sizeof(*t));
 	t->eip = old.ip;
 	t->eflags = old.flags;
@@ -129,7 +133,7 @@ static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t
 	for (unsigned i = 0; i < ARRAY_SIZE(old.seg); i++)
 		t->seg[i].selector = old.seg[i];
 	t->seg[SEG_LDTR].selector = old.ldt;
-	return r;
+	return 0;
 }
 
 /* From the first field that a switch writes, EIP, to the last, GS (DS in a 16-bit one). */
@@ -276,17 +280,20 @@ static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struc
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
 }
 
-static int push_error_code(struct switching *s, u32 error_code, bool wide)
+static int push_error_code(struct vcpu *vcpu, u32 error_code, bool wide)
 {
-	struct vcpu *vcpu = s->vcpu;
 	struct segment ss;
 	u64 rsp = virt->get_sysreg(vcpu, SYSREG_RSP), mask;
+	u32 size = wide ? 4 : 2, access = PF_ERROR_W | (guest_cpl(vcpu) == 3 ? PF_ERROR_U : 0);
+	gva_t gva;
 
 	virt->get_segment(vcpu, SEG_SS, &ss);
 	mask = ss.ar & SEG_AR_DB ? 0xffffffff : 0xffff;
-	rsp = (rsp & ~mask) | ((rsp - (wide ? 4 : 2)) & mask);
-	if (write_guest_virt(vcpu, (u32)(ss.base + (rsp & mask)), &error_code, wide ? 4 : 2))
-		return fault(s, SS_VECTOR, 0);
+	rsp = (rsp & ~mask) | ((rsp - size) & mask);
+	if (guest_linear(vcpu, SEG_SS, rsp & mask, size, true, &gva) ||
+	    probe_guest_virt(vcpu, gva, size, access))
+		return -EFAULT;
+	write_guest_virt(vcpu, gva, &error_code, size);
 	virt->set_sysreg(vcpu, SYSREG_RSP, rsp);
 	return 0;
 }
@@ -300,7 +307,7 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 
 	if (load_segments(s, t))
 		return;
-	if (event->valid && event->has_error_code && push_error_code(s, event->error_code, wide))
+	if (event->valid && event->has_error_code && push_error_code(vcpu, event->error_code, wide))
 		return;
 	virt->get_segment(vcpu, SEG_CS, &cs);
 	if (t->eip > cs.limit) {
