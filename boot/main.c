@@ -33,11 +33,10 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
-#define LOG_DISTANCE \
-	MIB(8) /* GRUB takes some memory from the top; kernels want what is low in one piece */
-#define HEAP_PAGES     256 /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 16  /* stacks, VMCS, vCPU */
-#define HEAP_PAGES_GIB 2   /* page directories for a GiB of RAM, ours and the EPT's */
+#define LOG_DISTANCE   MIB(8) /* below the heap and modules' size; see keep_log() */
+#define HEAP_PAGES     256    /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 16     /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB 2      /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
@@ -105,8 +104,10 @@ static void read_acpi(void)
 }
 
 /*
- * The log lies where neither firmware nor GRUB, which takes memory from the top, is likely to
- * write, so that the next boot finds it. The boot page tables map it.
+ * The log lies where neither firmware nor GRUB is likely to write, so that the next boot finds it.
+ * GRUB takes memory from the top: some for itself, and as much as all modules have, which it moves
+ * at its end. Not lower than that, for kernels want what is low in one piece. The boot page tables
+ * map it.
  */
 static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 {
@@ -114,12 +115,14 @@ static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
 		.size = CONSOLE_RING_PAGES * PAGE_SIZE,
 		.align = PAGE_SIZE,
 		.min = LOW_MEMORY,
-		.max = ours[1].base - LOG_DISTANCE,
+		.max = MAX(ours[1].base, LOG_DISTANCE) - LOG_DISTANCE,
 		.avoid = avoid,
 		.nr_avoid = nr_avoid,
 		.top_down = true,
 	};
 
+	for (unsigned i = 0; i < boot_info.nr_modules; i++)
+		query.max -= MIN(query.max, ALIGN_UP(boot_info.modules[i].size, MIB(1)));
 	ours[2] = (struct mem_range){memmap_find(&machine, &query), query.size, MEM_RESERVED};
 	if (ours[2].base == MEMMAP_NONE) {
 		query.max = GIB(4);

@@ -31,6 +31,10 @@ def report(run):
 
 @pytest.mark.parametrize("how, why, frames", [
     ("gp", "#GP general protection in root mode", ("do_gp", "failing_handle_exit", "vcpu_run")),
+    ("ud", "#UD invalid opcode in root mode", ("do_ud", "failing_handle_exit", "vcpu_run")),
+    ("db", "#DB debug in root mode", ("do_db", "failing_handle_exit", "vcpu_run")),
+    ("divide", "#DE divide error in root mode", ("do_divide", "failing_handle_exit", "vcpu_run")),
+    ("pagefault", "#PF page fault in root mode", ("do_pagefault", "failing_handle_exit", "vcpu_run")),
     ("bp", "#BP breakpoint in root mode", ("do_bp", "failing_handle_exit", "vcpu_run")),
     ("nmi", "provoked in an NMI at RIP", ()),
     ("doublefault", "#DF double fault in root mode", ("do_doublefault",)),
@@ -58,23 +62,36 @@ def test_last_words():
     assert "panics on CPU 0" in after
 
 
-@pytest.mark.parametrize("field, value, section", [
-    ("PIN_BASED_VM_EXEC_CONTROL", "0", "VM-Execution Control Fields"),
-    ("VM_ENTRY_CONTROLS", "0", "VM-Entry Control Fields"),
-    ("HOST_CS_SELECTOR", "0", "Checks on Host Segment and Descriptor-Table Registers"),
-    ("HOST_CR3", "ff00000000000000", "Checks on Host Control Registers, MSRs, and SSP"),
-    ("GUEST_TR_AR_BYTES", "10000", "Checks on Guest Segment Registers"),
-    ("GUEST_GDTR_BASE", "1234000000000000", "Checks on Guest Descriptor-Table Registers"),
-    ("GUEST_RFLAGS", "0", "Checks on Guest RIP, RFLAGS, and SSP"),
-    ("GUEST_ACTIVITY_STATE", "9", "Checks on Guest Non-Register State"),
+# A guest with PAE paging, made of one in 64-bit mode.
+PAE = "VM_ENTRY_CONTROLS=d1ff,GUEST_IA32_EFER=0,"
+
+
+@pytest.mark.parametrize("fields, section, complaint", [
+    ("PIN_BASED_VM_EXEC_CONTROL=0", "VM-Execution Control Fields", "VMX pin-based controls"),
+    ("VM_EXIT_CONTROLS=0", "VM-Exit Control Fields", "VMX vmexit controls"),
+    ("VM_ENTRY_CONTROLS=0", "VM-Entry Control Fields", "VMX vmentry controls"),
+    ("HOST_CR3=ff00000000000000", "Checks on Host Control Registers, MSRs, and SSP", "invalid CR3"),
+    ("HOST_CS_SELECTOR=0", "Checks on Host Segment and Descriptor-Table Registers", "CS selector 0"),
+    ("VM_EXIT_CONTROLS=3f6dff", "Checks Related to Address-Space Size", "x86-64 host control"),
+    ("GUEST_CR4=0", "Checks on Guest Control Registers, Debug Registers, and MSRs", "CR4"),
+    ("GUEST_TR_AR_BYTES=10000", "Checks on Guest Segment Registers", "guest TR invalid"),
+    ("GUEST_GDTR_BASE=1234000000000000", "Checks on Guest Descriptor-Table Registers", "BASE non canonical"),
+    ("GUEST_RFLAGS=0", "Checks on Guest RIP, RFLAGS, and SSP", "RFLAGS"),
+    ("GUEST_ACTIVITY_STATE=9", "Checks on Guest Non-Register State", "activity state 9"),
+    (PAE + "GUEST_PDPTR0=3", "Checks on Guest Page-Directory-Pointer-Table Entries", "PDPTR"),
 ])
-def test_entry(field, value, section):
-    """A VM entry that the CPU refuses: the broken rule is named, with its field and value."""
-    run = run_guest(f"entry-{field}", f"provoke=entry:{field}={value} panic=reset")
+def test_entry(fields, section, complaint):
+    """A VM entry that the CPU refuses: the broken rule is named, with its field and value.
+
+    `complaint` is why this CPU refuses it, as Bochs says.
+    """
+    field, _, value = fields.rpartition(",")[2].partition("=")
+    run = run_guest(f"entry-{field}-{value}", f"provoke=entry:{fields} panic=reset")
     assert run.wait() == "reset"
     broken = re.findall(r'  broken: .* \(SDM: "(.*)"\): (\w+) is ([0-9a-f]+)', run.text)
     assert (section, field, value) in broken, f"named: {broken}"
-    assert re.search("VMENTER FAIL|VMFAIL", run.log("bochs.log")), "the CPU has no complaint"
+    refused = re.findall("(?:VMENTER(?: FAIL)?|VMFAIL): (?!VMRESUME|VMLAUNCH)(.*)", run.log("bochs.log"))
+    assert len(refused) == 1 and complaint in refused[0], f"the CPU says: {refused}"
     report(run)
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import harness
+import words
 
 SKYLAKE = "corei7_skylake_x"
 MIB = 1 << 20
@@ -79,7 +80,12 @@ def test_hotplug():
 
 
 def test_reboot():
-    """The guest's reset resets the machine, which boots again as before."""
+    """The guest's reset resets the machine, which boots again as before, and finds the log."""
     run = harness.boot("reboot", harness.linux("reboot", append="gh.cpus=2"), cpus=2, resets=1)
     assert run.wait() == "power-off"
     assert run.results()
+    ended = "--- The boot before this one ended with: ---"
+    first, _, second = run.text.partition("first boot: under Glasshouse")
+    assert ended not in first
+    last, end, _ = second.partition(ended)[2].partition("--- End ---")
+    assert end and re.search(words.EXITS, last) and "VMX is off on all CPUs." in last

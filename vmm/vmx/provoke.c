@@ -92,9 +92,14 @@ static const struct {
 	{"nmi", do_nmi},       {"doublefault", do_doublefault},
 };
 
+#define MAX_FIELDS 4
+
 static void (*fail)(void);
-static const struct vmcs_field_info *field;
-static u64 field_value;
+static struct {
+	const struct vmcs_field_info *info;
+	u64 value;
+} fields[MAX_FIELDS];
+static unsigned nr_fields;
 static struct virt_ops ops;
 static unsigned exits;
 
@@ -104,36 +109,54 @@ static int failing_handle_exit(struct vcpu *vcpu)
 
 	if (r <= 0 || vcpu->id || ++exits != PROVOKE_EXIT)
 		return r;
-	if (field)
-		vmwrite(field->encoding, field_value);
-	else
+	for (unsigned i = 0; i < nr_fields; i++)
+		vmwrite(fields[i].info->encoding, fields[i].value);
+	if (fail)
 		fail();
 	return r;
 }
 
-/* "FIELD=VALUE". */
-static void find_field(const char *text)
+static u64 digit(char c)
 {
-	const char *value = strchr(text, '=');
-	char name[64];
+	return (u64)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
 
-	if (!value)
-		return;
-	strlcpy(name, text, MIN((size_t)(value - text) + 1, sizeof(name)));
-	field = vmcs_field_by_name(name);
-	while (*++value)
-		field_value = field_value << 4 |
-			      (u64)(*value <= '9' ? *value - '0' : (*value | 0x20) - 'a' + 10);
+/* One "FIELD=VALUE". Returns what follows it, NULL when there is no such field. */
+static const char *find_field(const char *text)
+{
+	const char *at = strchr(text, '=');
+	char name[64];
+	u64 value = 0;
+
+	if (!at || nr_fields == MAX_FIELDS)
+		return NULL;
+	strlcpy(name, text, MIN((size_t)(at - text) + 1, sizeof(name)));
+	while (*++at && *at != ',')
+		value = value << 4 | digit(*at);
+	fields[nr_fields].info = vmcs_field_by_name(name);
+	fields[nr_fields].value = value;
+	if (!fields[nr_fields++].info)
+		return NULL;
+	return *at ? at + 1 : at;
+}
+
+/* "FIELD=VALUE,FIELD=VALUE": all of them or none. */
+static void find_fields(const char *text)
+{
+	while (text && *text)
+		text = find_field(text);
+	if (!text)
+		nr_fields = 0;
 }
 
 void provoke(const char *how)
 {
 	if (!strncmp(how, "entry:", 6))
-		find_field(how + 6);
+		find_fields(how + 6);
 	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
 		if (!strcmp(how, ways[i].name))
 			fail = ways[i].fail;
-	if (!field && !fail) {
+	if (!nr_fields && !fail) {
 		pr_warn("provoke=%s: no such way to fail; vmm/vmx/provoke.h names them. Ignored\n",
 			how);
 		return;

@@ -7,9 +7,9 @@
 
 /*
  * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of VM 0's boot CPU from now:
- *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi, unknown, or
- *   entry:FIELD=VALUE, which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name)
- * before the next VM entry. Other words are named and ignored.
+ *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi, or
+ *   entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name),
+ * and up to three more, before the next VM entry. Other words are named and ignored.
  */
 #define PROVOKE_EXIT 40
 void provoke(const char *how);
