@@ -152,12 +152,24 @@ build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(say) LD $@
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
+# Glasshouse's parser of options, for this machine.
+CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/print.c lib/string.c
+build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
+	$(say) CC $@
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
+		$(CHECK_OPTIONS)
+
 GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
 	$(OWN_GUESTS:%=build/guest/%.img)
 
+# Who brings kernel and initrd needs none of Debian's.
+RUN_FILES := build/glasshouse.elf build/check-options \
+	$(if $(and $(GUEST_KERNEL),$(GUEST_INITRD)),,build/guest/vmlinuz build/guest/initrd.img)
+
 ## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
 .PHONY: iso
-iso: build/glasshouse.elf $(GUEST_FILES) | setup-iso
+iso: $(RUN_FILES) | setup-iso
 	$(say) ISO build/glasshouse.iso
 	$(PYTHON) tools/mkiso.py build/glasshouse.iso
 
@@ -168,7 +180,7 @@ guests: $(GUEST_FILES)
 
 ## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
 .PHONY: run
-run: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+run: $(RUN_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run.py
 
 ## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
@@ -178,7 +190,7 @@ run-qemu: iso | setup-qemu
 
 ## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
 .PHONY: gdb
-gdb: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+gdb: $(RUN_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run.py --debugger
 
 # ---- Testing --------------------------------------------------------------------------------
@@ -207,7 +219,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all)

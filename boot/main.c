@@ -84,7 +84,8 @@ static void read_boot_info(u32 magic, u64 mbi)
 		     "command multiboot2.");
 	if (boot_info.fb.address && boot_info.fb.type == FB_RGB)
 		console_forget_vga();
-	boot_options_parse(&options, boot_info.cmdline);
+	if (boot_options_parse(&options, boot_info.cmdline))
+		pr_warn("Wrong options (above) have no effect.\n");
 	console_set_level((enum log_level)options.log);
 	strict_mode = options.strict;
 	panic_resets = options.panic == PANIC_RESET;

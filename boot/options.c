@@ -56,8 +56,8 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_SET,
 	 .offset = AT(console),
 	 .choices = console_words,
-	 .help = "where our lines go while a guest runs (before it and in a panic: everywhere); "
-		 "usually com2,e9"},
+	 .help = "where our lines go while a guest runs; usually com2,e9. Before it, and in a "
+		 "panic, they go everywhere"},
 	{.name = "panic",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(panic),
@@ -73,13 +73,13 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_STRING,
 	 .offset = AT(provoke),
 	 .size = sizeof_member(provoke),
-	 .help = "for tests: fail on purpose, after some exits. See vmm/vmx/provoke.c for the "
+	 .help = "for tests: fail on purpose, after some exits. See vmm/vmx/provoke.h for the "
 		 "ways"},
 };
 const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);
 
-void boot_options_parse(struct boot_options *options, const char *cmdline)
+unsigned boot_options_parse(struct boot_options *options, const char *cmdline)
 {
 	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_OURS};
-	options_parse(boot_option_table, boot_option_count, options, cmdline);
+	return options_parse(boot_option_table, boot_option_count, options, cmdline);
 }

@@ -31,7 +31,10 @@ struct boot_options {
 extern const struct option boot_option_table[];
 extern const unsigned boot_option_count;
 
-/* Read @cmdline into @options; unknown words are named, with the nearest known one, and ignored. */
-void boot_options_parse(struct boot_options *options, const char *cmdline);
+/*
+ * Read @cmdline into @options. Wrong words are named, with the nearest right one or what is
+ * allowed, and have no effect. Returns how many there were.
+ */
+unsigned boot_options_parse(struct boot_options *options, const char *cmdline);
 
 #endif

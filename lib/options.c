@@ -240,17 +240,17 @@ static bool parse_word(const struct option *table, unsigned nr, void *values, ch
 	if (!o) {
 		o = nearest(table, nr, word);
 		if (o)
-			pr_warn("option \"%s\": there is none of this name; is \"%s\" meant (%s)? "
-				"Ignored\n",
+			pr_warn("option \"%s\": there is none of this name; is \"%s\" meant "
+				"(%s)?\n",
 				word, o->name, o->help);
 		return false;
 	}
 	if (set(o, values, value))
 		return true;
 	option_expected(o, text, sizeof(text));
-	pr_warn("option \"%s\" (%s): %s%s%s; give %s. Ignored\n", o->name, o->help,
-		value ? "\"" : "", value ? value : "it needs a value",
-		value ? "\" is not allowed" : "", text);
+	pr_warn("option \"%s\": %s%s%s; give %s (%s)\n", o->name, value ? "\"" : "",
+		value ? value : "it needs a value", value ? "\" is not allowed" : "", text,
+		o->help);
 	return false;
 }
 
@@ -263,7 +263,7 @@ unsigned options_parse(const struct option *table, unsigned nr, void *values, co
 	while ((n = next_word(&cmdline, word)) >= 0) {
 		if (n >= WORD_SIZE) {
 			pr_warn("option \"%.32s...\": %d characters long, at most %d are "
-				"understood. Ignored\n",
+				"understood\n",
 				word, n, WORD_SIZE - 1);
 			bad++;
 		} else if (n > 0) {

@@ -5,7 +5,9 @@
 The ISO is hybrid (a CD or a disk) and padded to whole cylinders, so that Bochs takes it as a disk.
 As a program: mkiso.py OUT, with OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD from the environment.
 """
+import errno
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -112,12 +114,67 @@ def make_iso(out, boot):
     return out
 
 
+def words_of(name):
+    """The words of an environment variable, quoted as a shell has it; ends if its quotes are wrong."""
+    try:
+        return shlex.split(os.environ.get(name, ""))
+    except ValueError as error:
+        sys.exit(f"{name}={os.environ[name]}: {error}; a quote that is meant as such needs a \\ "
+                 "before it")
+
+
+def options():
+    """OPTS as it stands, once Glasshouse's own parser has taken it; ends if that names mistakes."""
+    # As GRUB hands them on: it escapes what is special, and quotes a word with spaces.
+    words = [re.sub(r"([\\\"'])", r"\\\1", word) for word in words_of("OPTS")]
+    line = " ".join(f'"{word}"' if " " in word else word for word in words)
+    if subprocess.run([BUILD / "check-options", line], check=False).returncode:
+        sys.exit(f"OPTS={line} is not what Glasshouse understands (above); docs/options.md has all "
+                 "options")
+    return os.environ.get("OPTS", "")
+
+
+def own_file(name, hint):
+    """The file that an environment variable names, and its beginning; None, b"" when it names none.
+
+    Ends if it cannot be read; `hint` says what to give.
+    """
+    if not os.environ.get(name):
+        return None, b""
+    path = Path(os.environ[name])
+    try:
+        with path.open("rb") as file:
+            start = file.read(0x210)
+    except OSError as error:
+        if error.errno == errno.EACCES:
+            hint = "copy it to where you may read it"
+        sys.exit(f"{name}={path}: {error.strerror}; {hint}")
+    if not start:
+        sys.exit(f"{name}={path}: the file is empty; {hint}")
+    return path, start
+
+
+def own_kernel():
+    """The kernel that GUEST_KERNEL names, if any; ends if it has not a bzImage's setup header."""
+    hint = "give a Linux kernel: /boot/vmlinuz-..., or arch/x86/boot/bzImage of a built one"
+    path, start = own_file("GUEST_KERNEL", hint)
+    if path and (start[0x1fe:0x200] != b"\x55\xaa" or start[0x202:0x206] != b"HdrS"):
+        kind = ("an ELF file, perhaps the vmlinux that a bzImage is made of" if start[:4] == b"\x7fELF"
+                else "a file without its setup header (55 AA at 1feh, HdrS at 202h)")
+        sys.exit(f"GUEST_KERNEL={path}: this is no bzImage but {kind}; {hint}")
+    return path
+
+
 def from_environment(extra_cmdline=""):
-    """The boot that OPTS, APPEND, GUEST_KERNEL and GUEST_INITRD ask for."""
-    own = os.environ.get("GUEST_KERNEL", "")
-    initrd = os.environ.get("GUEST_INITRD", "") or ("" if own else INITRD)
-    cmdline = " ".join(filter(None, [CMDLINE, extra_cmdline, os.environ.get("APPEND", "")]))
-    return glasshouse(os.environ.get("OPTS", ""), own or KERNEL, cmdline, initrd)
+    """The boot that OPTS, APPEND, GUEST_KERNEL and GUEST_INITRD ask for; ends if one is wrong."""
+    opts, kernel = options(), own_kernel() or KERNEL
+    if os.environ.get("GUEST_INITRD") == "none":
+        initrd = None
+    else:
+        hint = "give /boot/initrd.img-..., none, or nothing, which is build/guest/initrd.img"
+        initrd = own_file("GUEST_INITRD", hint)[0] or INITRD
+    cmdline = " ".join([CMDLINE, extra_cmdline, shlex.join(words_of("APPEND"))]).strip()
+    return glasshouse(opts, kernel, cmdline, initrd)
 
 
 if __name__ == "__main__":

@@ -6,45 +6,73 @@ CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD what
 """
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import termios
+import textwrap
 import tty
 from pathlib import Path
 
 import bochs
 import mkiso
+from progress import Progress, has_escapes
 
-FOLDER = mkiso.BUILD / "run"
+# What the guest that we bring takes to its shell, whatever the model, in millions of instructions.
+TO_SHELL = 900
+FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
 HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
 Ctrl-A a    send a Ctrl-A to the machine
+Ctrl-C goes to the machine. When the window has changed its size, tell the guest: stty rows 40 cols 120
 What Glasshouse says while the guest has the serial line: {log}
 """
+
+# Glasshouse's last words, when it refuses the machine or the guest, and when it panics.
+LAST_WORDS = re.compile(rb"^(Glasshouse has stopped\.|Glasshouse: .* Stopped\.|\*\*\* Stopped\.)"
+                        rb"[^\n]*\n", re.M)
+
+# What a program in the guest may have left, and a shell here would not like: keypad and cursor keys
+# in application mode, a paste in brackets, a hidden cursor, colours.
+TERMINAL_AS_USUAL = "\x1b[?1l\x1b>\x1b[?2004l\x1b[?25h\x1b[0m"
+
+
+def number(name, default, low, high, unit):
+    """The number that an environment variable holds; ends if it is none, or not within the range."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        sys.exit(f"{name}={text}: give a number of {unit} from {low} to {high}; without {name}= it is "
+                 f"{default}")
+    return int(text)
+
+
+def cpu_model():
+    """The CPU model that CPU asks for; ends if Bochs has none of the name."""
+    model = os.environ.get("CPU") or "corei7_haswell_4770"
+    known = bochs.models()
+    if model not in known:
+        names = " ".join(bochs.CAPABLE), " ".join(m for m in known if m not in bochs.CAPABLE)
+        lists = [textwrap.fill(n, 96, initial_indent="  ", subsequent_indent="  ") for n in names]
+        sys.exit(f"CPU={model}: this Bochs has no such model. With what Glasshouse needs, from old to "
+                 f"new, it has:\n{lists[0]}\n(The last two boot no Debian's Linux, without "
+                 f"Glasshouse either.) Glasshouse refuses, in words:\n{lists[1]}")
+    return model
 
 
 def machine():
     """The machine and the guest that the environment asks for; builds the ISO."""
+    cpus, memory = number("CPUS", 2, 1, 8, "CPUs"), number("MEM", 512, 128, 2048, "MiB")
+    model = cpu_model()
     extra = bochs.LINUX_QUICK
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
         extra += f" gh.size={size.columns}x{size.lines}"
     iso = mkiso.make_iso(FOLDER / "glasshouse.iso", mkiso.from_environment(extra))
-    try:
-        cpus, memory = int(os.environ.get("CPUS", "2")), int(os.environ.get("MEM", "512"))
-    except ValueError as error:
-        sys.exit(f"run: CPUS and MEM are numbers (MEM in MiB): {error}")
-    if not 1 <= cpus <= 8 or not 64 <= memory <= 1024:
-        sys.exit("run: Bochs takes CPUS=1..8, and MEM=64..1024 (MiB) before it gets slow")
-    model = os.environ.get("CPU", "corei7_haswell_4770")
-    known = bochs.models()
-    if model not in known:
-        sys.exit(f"run: Bochs has no CPU={model}; it has: {' '.join(known)}")
     return bochs.Machine(iso, model, cpus, memory)
 
 
@@ -59,7 +87,10 @@ def raw_terminal():
         tty.setraw(sys.stdin)
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+        # What was typed for the machine, and came too late, is not for the shell.
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, saved)
+        if has_escapes():
+            show(TERMINAL_AS_USUAL.encode())
 
 
 def keys(data, escaped):
@@ -87,8 +118,12 @@ def show(data):
     sys.stdout.buffer.flush()
 
 
-def relay(serial, log):
-    """Carries bytes between terminal and serial line until the machine ends or the person asks."""
+def relay(serial, log, progress):
+    """Carries bytes between terminal and serial line. Returns how it came to an end.
+
+    "ended": the machine did; "stopped": Glasshouse did, by its own last words; "quit": the person
+    asked.
+    """
     sources, escaped = [serial], False
     # What a person types goes at once; what a pipe holds waits for a prompt.
     seen, prompt = b"", b"" if sys.stdin.isatty() else b"# "
@@ -96,23 +131,30 @@ def relay(serial, log):
         if prompt is not None and prompt in seen:
             sources.append(sys.stdin.fileno())
             prompt = None
-        for ready in select.select(sources, [], [])[0]:
+        readable = select.select(sources, [], [], 1)[0]
+        if serial not in readable:
+            progress.tick()
+        for ready in readable:
             if ready is serial:
                 try:
                     data = serial.recv(4096)
                 except ConnectionError:
                     data = b""
+                progress.heard(data)
                 if not data:
                     return "ended"
                 log.write(data)
                 show(data)
-                seen = (seen + data)[-80:]
+                seen = (seen + data)[-500:]
+                if LAST_WORDS.search(seen):
+                    return "stopped"
                 continue
             data = os.read(ready, 1024)
             if not data:
                 sources.remove(ready)
                 continue
             out, escaped, asked = keys(data, escaped)
+            progress.typed()
             with contextlib.suppress(ConnectionError):
                 serial.sendall(out)
             if asked == "quit":
@@ -121,37 +163,59 @@ def relay(serial, log):
                 show(HELP.format(log=FOLDER / "glasshouse.log").replace("\n", "\r\n").encode())
 
 
-def run():
-    """Boots on this terminal. Returns the exit status."""
-    this = machine()
+def announce(this):
+    """Says what a person is about to see."""
+    refused = "" if this.model in bochs.CAPABLE else """
+This model lacks VT-x or EPT: what you will see is how Glasshouse refuses it.
+"""
     print(f"""\
-Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in Bochs. You will see:
-  in 10 seconds  Glasshouse, from GRUB, and what it found on each CPU
-  in 1 minute    Linux under it, and its shell: type there; 'poweroff' ends it
+Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in the emulator Bochs.
+{refused}You will see:
+  - for a while nothing: BIOS and GRUB write to the screen, this is the serial line
+  - Glasshouse, and what it found on each CPU
+  - Linux under it, and its shell: type there; 'poweroff' ends it
+How long that takes is up to this computer: half a minute if it is fast, minutes if it is busy.
 Glasshouse's own lines: {FOLDER}/glasshouse.log. Bochs': {FOLDER}/bochs.log.
 Ctrl-A x ends it at once, Ctrl-A h helps.
 """, flush=True)
-    process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000))
-    how = "quit"
-    try:
-        with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:
-            how = relay(serial, log)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if how == "quit":
-            process.kill()
-        process.wait()
+
+
+def ending(how):
+    """Says how the machine came to its end. Returns the exit status."""
     if how == "quit":
         print("\nSwitched off.")
         return 0
+    if how == "stopped":
+        print("\nGlasshouse has stopped, and says above why. The machine is switched off.",
+              file=sys.stderr)
+        return 1
     words = (FOLDER / "stderr.log").read_text(errors="replace")
     if "soft power off" in words:
         print("\nThe machine has powered off.")
         return 0
-    print("\nThe machine ended unexpectedly. Bochs says:\n" + words[words.find("====="):]
-          + f"More in {FOLDER}/bochs.log and glasshouse.log.", file=sys.stderr)
+    words = words[words.find("====="):].strip() if "=====" in words else "nothing; it was killed"
+    print(f"\nThe machine ended unexpectedly. Bochs says: {words}\n"
+          f"More in {FOLDER}/bochs.log and glasshouse.log.", file=sys.stderr)
     return 1
+
+
+def run():
+    """Boots on this terminal. Returns the exit status."""
+    this = machine()
+    announce(this)
+    how = "quit"
+    try:
+        process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000))
+    except RuntimeError as error:
+        sys.exit(f"run: {error}")
+    try:
+        with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:
+            how = relay(serial, log, Progress(FOLDER, 0 if os.environ.get("GUEST_KERNEL") else TO_SHELL))
+    finally:
+        if how != "ended":
+            process.kill()
+        process.wait()
+    return ending(how)
 
 
 def debug():
@@ -182,6 +246,11 @@ def interrupted(*_):
 
 
 if __name__ == "__main__":
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, interrupted)
-    sys.exit(debug() if "--debugger" in sys.argv else run())
+    for which in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(which, interrupted)
+    try:
+        sys.exit(debug() if "--debugger" in sys.argv else run())
+    except (KeyboardInterrupt, BrokenPipeError):
+        # Nobody is there to be told any more, or wants to be.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(130)

@@ -1,60 +1,178 @@
 # SPDX-License-Identifier: MIT
-"""`make run`, typed at through a terminal."""
+"""`make run`, typed at through a terminal; what it refuses; what it leaves behind."""
+import contextlib
+import fcntl
 import os
 import pty
+import re
 import select
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
+from pathlib import Path
+
+import pytest
 
 import harness
 import mkiso
 
+CHOICES = ("CPUS", "CPU", "MEM", "OPTS", "APPEND", "GUEST_KERNEL", "GUEST_INITRD")
+
+
+def environment(name, **chosen):
+    """The environment of `make run` with these choices; its folder is `name`."""
+    return dict(os.environ, TERM="xterm", RUN_FOLDER=str(harness.FOLDER / name),
+                **dict(dict.fromkeys(CHOICES, ""), **chosen))
+
 
 class Terminal:
-    """A program on a terminal of its own, and somebody who types."""
+    """tools/run.py on a terminal of its own, and somebody who types."""
 
-    def __init__(self, arguments, environment):
+    def __init__(self, name, **chosen):
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave,
-                                        env=environment, start_new_session=True)
-        os.close(slave)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        self.before = termios.tcgetattr(self.master)
+        self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools/run.py"], stdin=slave,
+                                        stdout=slave, stderr=slave, start_new_session=True,
+                                        env=environment(name, **chosen))
+        self.slave = slave  # open, so that the last words can be read
         self.text = ""
 
-    def expect(self, words, seconds):
-        """Waits for the words; what came up to them is forgotten."""
+    def expect(self, pattern, seconds=harness.SECONDS):
+        """Waits for the pattern; what came up to it is returned, and forgotten."""
         end = time.monotonic() + seconds
-        while words not in self.text:
-            assert time.monotonic() < end, f"no {words!r} in time; last: {self.text[-500:]}"
-            if select.select([self.master], [], [], 5)[0]:
-                try:
-                    self.text += os.read(self.master, 4096).decode("latin-1")
-                except OSError:
-                    raise AssertionError(f"ended without {words!r}: {self.text[-500:]}") from None
-        before, _, self.text = self.text.partition(words)
+        while not (match := re.search(pattern, self.text)):
+            assert time.monotonic() < end, f"no {pattern!r} in time; last: {self.text[-500:]}"
+            if select.select([self.master], [], [], 1)[0]:
+                self.text += os.read(self.master, 4096).decode("latin-1")
+            else:
+                assert self.process.poll() is None, f"ended without {pattern!r}: {self.text[-500:]}"
+        before, self.text = self.text[:match.start()], self.text[match.end():]
         return before
 
     def type(self, text):
         """Types, as a person does."""
         os.write(self.master, text.encode())
 
+    def bochs(self):
+        """The process id of the machine under way."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+    def ends(self, status):
+        """The program ends with this status; the terminal is as it was, the machine gone."""
+        assert self.process.wait(60) == status
+        assert termios.tcgetattr(self.master) == self.before
+
+
+@contextlib.contextmanager
+def terminal(name, **chosen):
+    """A Terminal that ends with the test."""
+    this = Terminal(name, **chosen)
+    try:
+        yield this
+    finally:
+        this.process.terminate()
+        this.process.wait()
+        os.close(this.slave)
+        os.close(this.master)
+
 
 def test_run():
     """A shell on this terminal: nproc says 2, poweroff ends it with status 0."""
-    environment = dict(os.environ, CPUS="2", OPTS="", APPEND="", GUEST_KERNEL="", GUEST_INITRD="")
-    terminal = Terminal([sys.executable, mkiso.ROOT / "tools/run.py"], environment)
-    try:
-        terminal.expect("Glasshouse", harness.SECONDS)
-        terminal.expect("2 CPUs, under Glasshouse.", harness.SECONDS)
-        terminal.expect("/ # ", harness.SECONDS)
-        terminal.type("nproc\r")
-        assert terminal.expect("/ # ", harness.SECONDS).split()[-1] == "2"
-        terminal.type("\x01h")
-        terminal.expect("switch the machine off", harness.SECONDS)
-        terminal.type("poweroff\r")
-        terminal.expect("powered off", harness.SECONDS)
-        assert terminal.process.wait(60) == 0
-    finally:
-        terminal.process.terminate()
-        terminal.process.wait()
-        os.close(terminal.master)
+    with terminal("typed", CPUS="2") as this:
+        this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
+        assert termios.tcgetattr(this.master) != this.before
+        # The line is gone before the first words of the machine.
+        assert this.expect(r"Glasshouse \S+\r\n").rstrip("\r\n").endswith("\r\x1b[K")
+        this.expect(r"\r\[\d+ s\] the guest boots: \d+ of about 900 million instructions")
+        this.expect(r"on all its CPUs by now")
+        this.expect("2 CPUs, under Glasshouse.")
+        this.expect("/ # ")
+        this.type("nproc\r")
+        assert this.expect("/ # ").split()[-1] == "2"
+        this.type("stty size\r")
+        assert this.expect("/ # ").split()[-2:] == ["33", "111"]
+        this.type("sleep 999\r")
+        this.expect("sleep 999\r\n")
+        time.sleep(3)
+        assert "[" not in this.text
+        this.type("\x03")
+        this.expect("/ # ")
+        this.type("\x01h")
+        this.expect("switch the machine off")
+        this.type("poweroff\r")
+        this.expect("powered off")
+        this.ends(0)
+
+
+def test_refused():
+    """A machine that Glasshouse refuses ends by itself, after the reason."""
+    with terminal("refused", CPU="core2_penryn_t9600", CPUS="1") as this:
+        this.expect("This model lacks VT-x or EPT")
+        this.expect('MISSING +"enable EPT"')
+        this.expect("Glasshouse has stopped, and says above why")
+        this.ends(1)
+
+
+def kill_bochs(this):
+    """The emulator dies."""
+    os.kill(this.bochs(), signal.SIGKILL)
+
+
+def end(this, which):
+    """The signal, and what was typed just before it."""
+    this.process.send_signal(signal.SIGSTOP)
+    this.type("rm -r important\r")
+    this.process.send_signal(which)
+    this.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("name, act, words, status", [
+    ("escape", lambda this: this.type("\x01x"), "Switched off", 0),
+    ("killed", kill_bochs, "ended unexpectedly. Bochs says: nothing", 1),
+    ("term", lambda this: end(this, signal.SIGTERM), "", 130),
+    ("hangup", lambda this: end(this, signal.SIGHUP), "", 130),
+])
+def test_ends(name, act, words, status):
+    """However it ends, the terminal is put right, what was typed ahead is gone, and so is Bochs."""
+    with terminal(name) as this:
+        this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
+        bochs = this.bochs()
+        act(this)
+        this.expect(words)
+        this.ends(status)
+        assert not select.select([this.slave], [], [], 0)[0]
+        assert not Path(f"/proc/{bochs}").exists()
+
+
+@pytest.mark.parametrize("chosen, words", [
+    ({"CPUS": "0"}, "CPUS=0: give a number of CPUs from 1 to 8"),
+    ({"CPUS": "9"}, "CPUS=9: give a number"),
+    ({"CPUS": "abc"}, "CPUS=abc: give a number"),
+    ({"MEM": "abc"}, "MEM=abc: give a number of MiB from"),
+    ({"MEM": "3"}, "MEM=3: give a number"),
+    ({"MEM": "100000"}, "MEM=100000: give a number"),
+    ({"CPU": "quit_sim"}, r"CPU=quit_sim: .* no such model(?s:.*)corei7_haswell_4770(?s:.*)refuses"),
+    ({"OPTS": "icpt=pf"}, r'"icpt": there is none of this name; is "icept" meant(?s:.*)OPTS=icpt=pf'),
+    ({"OPTS": "strict icr=trp"}, r'"icr": "trp" is not allowed; give lift or trap \('),
+    ({"OPTS": "icr='trap"}, "OPTS=icr='trap: No closing quotation"),
+    ({"APPEND": 'a="b'}, 'APPEND=a="b: No closing quotation'),
+    ({"GUEST_KERNEL": "/nowhere"}, "GUEST_KERNEL=/nowhere: No such file or directory; give a Linux"),
+    ({"GUEST_KERNEL": "/tmp"}, "GUEST_KERNEL=/tmp: Is a directory; give"),
+    ({"GUEST_KERNEL": "/dev/null"}, "GUEST_KERNEL=/dev/null: the file is empty; give"),
+    ({"GUEST_KERNEL": str(mkiso.ELF)}, "this is no bzImage but an ELF file.*; give"),
+    ({"GUEST_KERNEL": __file__}, "this is no bzImage but a file without its setup header.*; give"),
+    ({"GUEST_INITRD": "/nowhere"}, "GUEST_INITRD=/nowhere: No such file or directory; give"),
+])
+def test_wrong(chosen, words):
+    """What cannot work is refused before there is a machine, in words that say what to give."""
+    run = subprocess.run([sys.executable, mkiso.ROOT / "tools/run.py"], capture_output=True,
+                         text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
+                         env=environment("wrong", **chosen))
+    assert run.returncode == 1 and not run.stdout
+    assert re.search(words, run.stderr), run.stderr
+    assert "Traceback" not in run.stderr
