@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The documents name what is there: files, functions, the platforms that tests boot on."""
+import re
+from pathlib import Path
+
+import pytest
+
+import bochs
+import mkiso
+
+FILES = [str(path.relative_to(mkiso.ROOT)) for folder in mkiso.ROOT.iterdir()
+         if folder.name not in ("build", ".git") for path in [folder, *folder.rglob("*.*")]
+         if path.is_file() and "__pycache__" not in path.parts]
+SOURCES = [name for name in FILES if not name.endswith(".md")]
+# What is spoken of as something to be written.
+TO_COME = re.compile(r"NAME|\*")
+
+
+def read(name):
+    """A file of the tree, as text."""
+    return (mkiso.ROOT / name).read_text(errors="replace")
+
+
+def ours(name):
+    """A document, without its column of KVM's names."""
+    text, head, table = read(name).partition("| what happens | here | in KVM |")
+    return text + head + re.sub(r"^(\|[^|]*\|[^|]*\|).*", r"\1", table, flags=re.M)
+
+
+@pytest.fixture(scope="module", name="words")
+def all_words():
+    """Every name in the sources."""
+    return set(re.findall(r"[A-Za-z_]\w*", "\n".join(read(name) for name in SOURCES)))
+
+
+@pytest.mark.parametrize("document", [name for name in FILES if name.endswith(".md")])
+def test_names(document, words):
+    """Functions and fields in code type, files of the sources, links."""
+    text = ours(document)
+    code = " ".join(re.findall(r"`([^`/.]+)`", text))
+    missing = {name for name in re.findall(r"\b[a-z]\w*_\w+", code) if name not in words}
+    endings = tuple(f"/{name}" for name in
+                    re.findall(r"[\w/*-]+\.(?:c|h|S|py|def|ld)\b", text) if not TO_COME.search(name))
+    paths = [f"/{name}" for name in FILES]
+    missing |= {name for name in endings if not any(path.endswith(name) for path in paths)}
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        if not (mkiso.ROOT / Path(document).parent / link).exists():
+            missing.add(link)
+    assert not missing
+
+
+def test_platforms():
+    """README's table of platforms has each model that a test names, and no other."""
+    table = read("README.md").partition("## Where it runs")[2].partition("\n## ")[0]
+    tests = "\n".join(read(name) for name in SOURCES if name.startswith("tests/boot/test_"))
+    models = bochs.models()
+    assert ({name for name in models if re.search(rf"\b{name}\b", table)} ==
+            {name for name in models if re.search(rf"\b{name}\b", tests.replace("quit_sim", ""))})
