@@ -198,11 +198,8 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 uid, u32 flags)
 			ACPI_CPUS, apic_id);
 		return;
 	}
-	info->cpus[info->nr_cpus++] =
-		(struct acpi_cpu){.apic_id = apic_id,
-				  .uid = uid,
-				  .enabled = flags & MADT_CPU_ENABLED,
-				  .online_capable = !(flags & MADT_CPU_ENABLED)};
+	info->cpus[info->nr_cpus++] = (struct acpi_cpu){
+		.apic_id = apic_id, .uid = uid, .enabled = flags & MADT_CPU_ENABLED};
 }
 
 static void add_ioapic(struct acpi_info *info, const union madt_entry *e)

@@ -24,9 +24,8 @@ struct acpi_mem {
 
 struct acpi_cpu {
 	u32 apic_id;
-	u32 uid; /* ACPI's own number of the processor */
-	bool enabled;
-	bool online_capable; /* not enabled now, but can be */
+	u32 uid;      /* ACPI's own number of the processor */
+	bool enabled; /* if not, it can become so later */
 };
 
 struct acpi_ioapic {

@@ -12,18 +12,20 @@
 #include "lib/string.h"
 #include "vmm/virt_ops.h"
 
-#define GATHER_TICKS 2000000000ull /* of the time-stamp counter: about a second */
+#define GATHER_TICKS 100000000ull /* of the time-stamp counter: some hundredths of a second */
 
 int vm_leave(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	u32 none = LEAVE_NONE;
 
-	if (native_prepare(vm->nr_vcpus))
-		return -ENOMEM;
 	if (!__atomic_compare_exchange_n(&vm->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return -EBUSY;
+	if (native_prepare(vm->nr_vcpus)) {
+		__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
+		return -ENOMEM;
+	}
 	vm->leave_caller = vcpu;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_make_request(vm->vcpus[i], REQ_LEAVE);
@@ -144,7 +146,7 @@ static int go_on(struct vcpu *vcpu, u32 state)
 	vcpu->regs[VCPU_RAX] = state == LEAVE_BUSY ? -(u64)EBUSY : -(u64)EOPNOTSUPP;
 	pr_warn("vCPU %u asked Glasshouse to leave, which it cannot now: %s.\n", vcpu->id,
 		state == LEAVE_BUSY
-			? "not every CPU came within a second"
+			? "not every CPU came in time"
 			: "a CPU is not in 64-bit mode with 4-level paging, or uses shadow stacks");
 	__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
 	return 1;

@@ -9,7 +9,7 @@
 
 /*
  * Called for an instruction of @vcpu that is done: from now on all vCPUs of its VM gather in root
- * mode, and leave for good when all have come and all can. When not, within a second, all go on as
+ * mode, and leave for good when all have come and all can. When not, in time, all go on as
  * before and @vcpu finds in RAX -EBUSY, or -EOPNOTSUPP when one is in a mode that cannot be left
  * for (docs/hypercalls.md). Returns 0; -EBUSY when they gather already; -ENOMEM.
  */

@@ -20,7 +20,7 @@
 #define MAX_FRAMES  24
 
 bool panic_resets;
-static u32 panicking;
+static struct cpu *reporter; /* the CPU that panics first */
 
 static void print_address(u64 address)
 {
@@ -79,10 +79,12 @@ static void stop(void)
 		cpu_halt();
 }
 
+/* Whoever sent the NMI: only the CPU that reports goes on. */
 static void stop_on_nmi(struct trap_frame *frame)
 {
 	(void)frame;
-	stop();
+	if (this_cpu() != __atomic_load_n(&reporter, __ATOMIC_ACQUIRE))
+		stop();
 }
 
 /* The others stop where they are: at their next NMI, in the guest or in root mode. */
@@ -101,11 +103,34 @@ static void stop_others(void)
 	}
 }
 
-/* One CPU reports; those that panic meanwhile wait. */
+/* As panic= says. */
+static void finish(void) __noreturn;
+static void finish(void)
+{
+	if (panic_resets) {
+		pr_err("*** Please report this text. Resetting, as panic=reset says. ***\n");
+		machine_reset(this_cpu()->vcpu ? this_cpu()->vcpu->vm->acpi : NULL);
+	}
+	pr_err("*** Stopped. Please report this text; the machine can be switched off or reset. "
+	       "***\n");
+	wbinvd();
+	stop();
+}
+
+/* One CPU reports; others that panic stop. A report that fails itself ends there. */
 static void begin(void)
 {
-	if (__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQ_REL))
-		stop();
+	static bool failed;
+	struct cpu *first = NULL;
+
+	if (!__atomic_compare_exchange_n(&reporter, &first, this_cpu(), false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		if (first != this_cpu() || failed)
+			stop();
+		failed = true;
+		pr_err("\n*** The report failed itself. ***\n");
+		finish();
+	}
 	console_panic();
 	stop_others();
 	pr_err("\n*** Glasshouse %s panics on CPU %u ***\n", GLASSHOUSE_VERSION, this_cpu()->id);
@@ -123,14 +148,7 @@ static void end(u64 rsp)
 		if (cpu->vcpu)
 			recorder_dump(cpu->vcpu, 8);
 	}
-	if (panic_resets) {
-		pr_err("*** Please report this text. Resetting, as panic=reset says. ***\n");
-		machine_reset(this_cpu()->vcpu ? this_cpu()->vcpu->vm->acpi : NULL);
-	}
-	pr_err("*** Stopped. Please report this text; the machine can be switched off or reset. "
-	       "***\n");
-	wbinvd();
-	stop();
+	finish();
 }
 
 void panic(const char *fmt, ...)

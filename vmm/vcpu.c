@@ -92,6 +92,12 @@ static int handle_leave(struct vcpu *vcpu)
 	return r;
 }
 
+/* Sleep until there is a request. */
+static void vcpu_block(struct vcpu *vcpu)
+{
+	halt_until(&vcpu->wake);
+}
+
 /* Returns 1 to enter the guest, 2 to look again, or what ends the loop. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
@@ -122,7 +128,13 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	return 1;
 }
 
-/* An NMI in root mode: a kick, or the guest's. Either way the next entry must not last. */
+/*
+ * An NMI in root mode: a kick, or the guest's. vcpu_enter_guest() may have looked for requests
+ * already, so the next entry must not last: neither until the guest exits by itself, which it may
+ * never do, nor until it can take an NMI, which is when its own handler ends. One that hits before
+ * the look costs an exit too many. One that hits behind the entry is an exit by itself, blocked or
+ * not: physical NMIs exit always.
+ */
 void vcpu_root_nmi(struct trap_frame *frame)
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
@@ -133,7 +145,7 @@ void vcpu_root_nmi(struct trap_frame *frame)
 	leave_on_nmi(vcpu);
 	if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
 		queue_nmi(vcpu);
-	virt->enable_nmi_window(vcpu);
+	virt->request_immediate_exit(vcpu);
 }
 
 static inline struct vcpu *run_guest(struct vcpu *vcpu)
@@ -169,11 +181,6 @@ int vcpu_run(struct vcpu *vcpu)
 		r = vcpu_enter_guest(vcpu);
 	while (r > 0);
 	return r;
-}
-
-void vcpu_block(struct vcpu *vcpu)
-{
-	halt_until(&vcpu->wake);
 }
 
 void vcpu_kick(struct vcpu *vcpu)

@@ -97,14 +97,12 @@ int vcpu_run(struct vcpu *vcpu);
 /* Post @request to a vCPU of any CPU, and see to it that it looks. */
 void vcpu_make_request(struct vcpu *vcpu, u32 request);
 
-/* Make a vCPU leave its guest or its sleep, by an NMI. Any CPU. */
+/* Make a vCPU leave its guest or its sleep, by an NMI. Any CPU. One that waits for a SIPI in the
+ * CPU's own state for that is deaf to it until the SIPI comes. */
 void vcpu_kick(struct vcpu *vcpu);
 
 /* Runnable or not. On the vCPU's own CPU, or before it runs. */
 void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state);
-
-/* Sleep until there is a request. Called by the loop, on the vCPU's own CPU. */
-void vcpu_block(struct vcpu *vcpu);
 
 /*
  * Deliver an exception at the next entry. One that meets another that is being delivered becomes

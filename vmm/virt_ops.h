@@ -91,8 +91,11 @@ struct virt_ops {
 	void (*inject_event)(struct vcpu *vcpu);
 	/* Can the guest take an NMI right now? */
 	bool (*nmi_allowed)(struct vcpu *vcpu);
-	/* Exit as soon as the guest can take an NMI. From an NMI handler, too. */
+	/* Exit as soon as the guest can take an NMI. */
 	void (*enable_nmi_window)(struct vcpu *vcpu);
+	/* The next entry exits before it runs any of the guest. From an NMI handler, too: the
+	 * interrupted code may be anywhere. */
+	void (*request_immediate_exit)(struct vcpu *vcpu);
 
 	u64 (*get_sysreg)(struct vcpu *vcpu, enum sysreg reg);
 	void (*set_sysreg)(struct vcpu *vcpu, enum sysreg reg, u64 value);

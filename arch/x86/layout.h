@@ -2,9 +2,9 @@
 /*
  * Where things are in our own linear address space. Shared by C, assembly and linker.ld.
  *
- *   DIRECT_BASE + p   the physical address p, data only, where p is RAM (our image left out) or was
- * asked for by ioremap() STACK_BASE        stacks, each with a page that is not there below it
- *   IMAGE_BASE        the image, wherever in physical memory GRUB has put it
+ *   DIRECT_BASE + p  the physical address p: RAM but for our image, and what ioremap() has mapped
+ *   STACK_BASE       stacks, each with a page below it that is not there
+ *   IMAGE_BASE       the image, wherever in physical memory GRUB has put it
  */
 #ifndef GH_LAYOUT_H
 #define GH_LAYOUT_H

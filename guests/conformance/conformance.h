@@ -16,5 +16,12 @@ void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
 void check_state(unsigned cpu);             /* what an exit must not change */
 void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
 void check_memory(unsigned cpu);            /* page faults, our own memory */
+void check_leave(void);                     /* needs CPUs 1 and 2, of which the latter is lost */
+void check_kick(unsigned cpu);              /* from another CPU: INIT while NMIs are blocked */
+
+/* A job without an end: an NMI's handler that executes CPUID at kick_time, then counts. */
+void block_nmis(unsigned cpu);
+extern volatile u64 kick_time;
+extern volatile u32 kick_count;
 
 #endif

@@ -3,8 +3,9 @@
  * The conformance guest: does a CPU under Glasshouse do what the SDM says? It runs without
  * Glasshouse too; what exists only under it is skipped there then.
  *
- * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), end=HOW (another end
- * than power-off, see below).
+ * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), kick=1 (INIT at
+ * any time), leave=1 (ask Glasshouse to leave, with 3 CPUs), end=HOW (another end than power-off,
+ * see below).
  */
 #include "guests/conformance/conformance.h"
 
@@ -91,6 +92,10 @@ void guest_main(void)
 			ok(ap_run(cpu, check_cpu), "cpu %u: has done its tests", cpu);
 		}
 	}
+	if (param("kick"))
+		check_kick(cpus - 1);
+	if (param("leave"))
+		check_leave();
 	ok(apic_id() == 0, "and the first CPU goes on");
 	plan();
 	if (end)

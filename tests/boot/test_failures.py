@@ -37,6 +37,7 @@ def report(run):
     ("pagefault", "#PF page fault in root mode", ("do_pagefault", "failing_handle_exit", "vcpu_run")),
     ("bp", "#BP breakpoint in root mode", ("do_bp", "failing_handle_exit", "vcpu_run")),
     ("nmi", "provoked in an NMI at RIP", ()),
+    ("straynmi", "provoked", ("do_panic", "vcpu_run")),
     ("doublefault", "#DF double fault in root mode", ("do_doublefault",)),
     ("stack", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
 ])
@@ -49,6 +50,17 @@ def test_panic(how, why, frames):
     assert "The last exits of vCPU 1 (" in words
     for frame in frames:
         assert re.search(rf"ffffffff80\w{{6}} {frame}[.+]", words), f"{frame} is not named"
+
+
+@pytest.mark.parametrize("how, words", [
+    ("panic", r"The last exits of vCPU 1 [^*]*\*\*\* Stopped\. Please report this text"),
+    ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
+])
+def test_halts(how, words):
+    """Without panic=reset it stops behind the report, with several CPUs too."""
+    run = run_guest(f"halt-{how}", f"provoke={how}", cpus=2)
+    run.expect(words)
+    run.stop()
 
 
 def test_last_words():

@@ -17,3 +17,15 @@ def test_leaves(cpus):
     ours = run.log("glasshouse.log")
     assert f"asked Glasshouse to leave: the guest's {cpus} CPUs go on without it" in ours
     assert "power off" not in ours, "Glasshouse saw the power-off: it was still there"
+
+
+def test_refuses():
+    """It stays while a CPU is in 32-bit mode, has NMIs blocked, or two ask at once, and says why."""
+    spec = mkiso.glasshouse("icr=trap", mkiso.BUILD / "guest" / "conformance.img",
+                            "cpus=3 leave=1", None)
+    run = harness.boot("leave-refused", spec, cpus=3, memory=256, ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    assert "nor while a CPU has NMIs blocked" in run.results()
+    words = run.log("glasshouse.log")
+    assert "cannot now: a CPU is not in 64-bit mode" in words
+    assert "cannot now: not every CPU came in time" in words

@@ -234,7 +234,6 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	c.size = VMX_BASIC_VMCS_SIZE(cap->basic);
 	honour_dependencies(cap, &c);
 	c.has_preemption_timer = vmx_allowed1(cap, VMX_PIN) & PIN_BASED_VMX_PREEMPTION_TIMER;
-	c.has_monitor_trap_flag = vmx_allowed1(cap, VMX_PROC) & CPU_BASED_MONITOR_TRAP_FLAG;
 	c.has_wait_sipi = cap->misc & VMX_MISC_ACTIVITY_WAIT_SIPI;
 	c.has_ept_1g = cap->ept_vpid & VMX_EPT_1GB_PAGE_BIT;
 	c.has_ept_2m = cap->ept_vpid & VMX_EPT_2MB_PAGE_BIT;

@@ -52,14 +52,13 @@ struct vmcs_config {
 	u32 vmexit_ctrl;
 	u32 vmentry_ctrl;
 	bool has_unrestricted_guest;
-	bool has_vpid;              /* and INVVPID can be told to forget one context or all */
-	bool has_pat;               /* IA32_PAT is switched at entries and exits */
-	bool has_bndcfgs;           /* likewise IA32_BNDCFGS */
-	bool has_cet;               /* likewise S_CET, SSP, INTERRUPT_SSP_TABLE */
-	bool has_pkrs;              /* likewise IA32_PKRS */
-	bool has_preemption_timer;  /* may be switched on */
-	bool has_monitor_trap_flag; /* may be switched on */
-	bool has_wait_sipi;         /* activity state wait-for-SIPI */
+	bool has_vpid;             /* and INVVPID can be told to forget one context or all */
+	bool has_pat;              /* IA32_PAT is switched at entries and exits */
+	bool has_bndcfgs;          /* likewise IA32_BNDCFGS */
+	bool has_cet;              /* likewise S_CET, SSP, INTERRUPT_SSP_TABLE */
+	bool has_pkrs;             /* likewise IA32_PKRS */
+	bool has_preemption_timer; /* may be switched on */
+	bool has_wait_sipi;        /* activity state wait-for-SIPI */
 	bool has_ept_1g, has_ept_2m, has_ept_ad, has_ept_exec_only;
 	bool has_invept_single, has_invept_all;
 	bool has_invvpid_single, has_invvpid_all;

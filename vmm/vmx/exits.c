@@ -18,6 +18,14 @@
 #include "vmm/unknown.h"
 #include "vmm/vmx/vmx.h"
 
+/* Does the guest wait for its IRET before it takes the next NMI? */
+static void set_nmi_blocking(bool blocked)
+{
+	u64 info = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
+
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked ? info | GUEST_INTR_STATE_NMI : info);
+}
+
 /*
  * If the exit came while an event was being delivered, that event is delivered again. SDM:
  * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
@@ -36,8 +44,7 @@ static void vmx_complete_event(struct vcpu *vcpu)
 	case INTR_TYPE_NMI_INTR:
 		event->type = EVENT_NMI;
 		/* It comes again, so it must not be blocked by itself. */
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI);
+		set_nmi_blocking(false);
 		break;
 	case INTR_TYPE_EXT_INTR:
 		event->type = EVENT_EXT_INTR;
@@ -134,8 +141,7 @@ static int handle_ept_violation(struct vcpu *vcpu)
 	 * guest gets does leave them unblocked. SDM: "Handling Multiple NMIs". */
 	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
 	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-			vmread(GUEST_INTERRUPTIBILITY_INFO) | GUEST_INTR_STATE_NMI);
+		set_nmi_blocking(true);
 	return mmu_page_fault(vcpu, &fault);
 }
 
@@ -230,20 +236,27 @@ static int handle_window(struct vcpu *vcpu)
 	return 1;
 }
 
+/* Somebody has asked for this exit, and the loop looks why. */
+static int handle_preemption_timer(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
+	return 1;
+}
+
 /* An NMI that comes by a task gate blocks others, as any; an IRET that ends a task ends that. */
 static int handle_task_switch(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
-	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
 	enum task_switch_source source = (enum task_switch_source)TASK_SWITCH_SOURCE(qual);
 	const struct vcpu_event *event = &vcpu->event;
 	u32 len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
 
 	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked);
+		set_nmi_blocking(false);
 	if (source == TASK_BY_GATE && event->type == EVENT_NMI)
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked | GUEST_INTR_STATE_NMI);
+		set_nmi_blocking(true);
 	if (source == TASK_BY_GATE && event->type < EVENT_SOFT_INTR)
 		len = 0;
 	task_switch(vcpu, TASK_SWITCH_SELECTOR(qual), source, len);
@@ -300,6 +313,7 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_MSR_WRITE] = handle_wrmsr,
 	[EXIT_REASON_EPT_VIOLATION] = handle_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = handle_ept_misconfig,
+	[EXIT_REASON_PREEMPTION_TIMER] = handle_preemption_timer,
 	[EXIT_REASON_XSETBV] = handle_xsetbv,
 };
 

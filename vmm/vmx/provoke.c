@@ -81,15 +81,48 @@ static void do_nmi(void)
 		cpu_relax();
 }
 
+static struct virt_ops ops;
+
+static void dump_with_nmi(struct vcpu *vcpu)
+{
+	lapic_send_nmi(this_cpu()->apic_id);
+	vmx_x86_ops.dump(vcpu);
+}
+
+static void do_straynmi(void)
+{
+	ops.dump = dump_with_nmi;
+	do_panic();
+}
+
+static void dump_with_fault(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	do_ud();
+}
+
+static void do_badreport(void)
+{
+	ops.dump = dump_with_fault;
+	do_panic();
+}
+
 static const struct {
 	const char *name;
 	void (*fail)(void);
 } ways[] = {
-	{"panic", do_panic},   {"pagefault", do_pagefault},
-	{"gp", do_gp},         {"ud", do_ud},
-	{"db", do_db},         {"bp", do_bp},
-	{"divide", do_divide}, {"stack", do_stack},
-	{"nmi", do_nmi},       {"doublefault", do_doublefault},
+	{"panic", do_panic},
+	{"pagefault", do_pagefault},
+	{"gp", do_gp},
+	{"ud", do_ud},
+	{"db", do_db},
+	{"bp", do_bp},
+	{"divide", do_divide},
+	{"stack", do_stack},
+	{"nmi", do_nmi},
+	{"doublefault", do_doublefault},
+	{"straynmi", do_straynmi},
+	{"badreport", do_badreport},
 };
 
 #define MAX_FIELDS 4
@@ -100,7 +133,6 @@ static struct {
 	u64 value;
 } fields[MAX_FIELDS];
 static unsigned nr_fields;
-static struct virt_ops ops;
 static unsigned exits;
 
 static int failing_handle_exit(struct vcpu *vcpu)

@@ -7,7 +7,8 @@
 
 /*
  * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of VM 0's boot CPU from now:
- *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi, or
+ *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi (panic in its handler),
+ *   straynmi (one hits the report), badreport (which faults itself), or
  *   entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name),
  * and up to three more, before the next VM entry. Other words are named and ignored.
  */

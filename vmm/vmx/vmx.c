@@ -11,12 +11,14 @@
 #include "lib/pages.h"
 #include "lib/string.h"
 #include "vmm/cpuid.h"
+#include "vmm/guest_mem.h"
 #include "vmm/vmx/ready.h"
 
 struct vmx_capability vmx_capability;
 struct vmcs_config vmcs_config;
 
 #define S_CET_SH_STK_EN BIT(0)
+#define PKRS_KEY0_AD    BIT(0)
 #define SETTLED_TRIES   4u /* entries into an STI's shadow before it is taken for over */
 
 _Static_assert(offsetof(struct vcpu, host_rsp) == 16ul * 8, "vmx_run.S knows where host_rsp is");
@@ -93,7 +95,7 @@ static void hide_features(void)
 	}
 	if (!vmcs_config.has_bndcfgs)
 		cpuid_hide(7, 0, CPUID_EBX, BIT(14), "MPX", "no VMX control for it");
-	if (!(vmcs_config.vmentry_ctrl & VM_ENTRY_LOAD_PKRS))
+	if (!vmcs_config.has_pkrs)
 		cpuid_hide(7, 0, CPUID_ECX, BIT(31), "PKS", "no VMX control for it");
 	/* Bits that CR4 cannot take in VMX operation. SDM: "Restrictions on VMX Operation". */
 	if (!(vmx_capability.cr4_fixed1 & CR4_LA57))
@@ -244,7 +246,7 @@ static void vmx_set_host_state(struct cpu *cpu)
 		vmwrite(HOST_SSP, 0);
 		vmwrite(HOST_INTR_SSP_TABLE, 0);
 	}
-	if (vmcs_config.vmexit_ctrl & VM_EXIT_LOAD_PKRS)
+	if (vmcs_config.has_pkrs)
 		vmwrite(HOST_IA32_PKRS, 0);
 }
 
@@ -295,13 +297,8 @@ static void vmx_set_guest_msrs(void)
 		vmwrite(GUEST_SSP, 0);
 		vmwrite(GUEST_INTR_SSP_TABLE, 0);
 	}
-	if (vmcs_config.vmentry_ctrl & VM_ENTRY_LOAD_PKRS)
+	if (vmcs_config.has_pkrs)
 		vmwrite(GUEST_IA32_PKRS, 0);
-}
-
-static void *alloc_vmcs(void)
-{
-	return alloc_vmcs_cpu();
 }
 
 static struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
@@ -311,7 +308,7 @@ static struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 
 	if (!vmx)
 		return NULL;
-	vmx->vmcs = alloc_vmcs();
+	vmx->vmcs = alloc_vmcs_cpu();
 	if (!vmx->vmcs)
 		return NULL;
 	vmx->vcpu.vm = vm;
@@ -547,13 +544,26 @@ static void vmx_enable_nmi_window(struct vcpu *vcpu)
 {
 	u32 window = CPU_BASED_NMI_WINDOW_EXITING;
 
-	if (!to_vmx(vcpu)->loaded)
-		return;
 	/* Behind STI a CPU may open this window at once, but take no NMI yet: the other window
 	 * opens in time. */
 	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_STI)
 		window = CPU_BASED_INTR_WINDOW_EXITING;
 	vmx_set_cpu_based(to_vmx(vcpu), window, 0);
+}
+
+/* A timer that is at 0 when the guest is entered. A CPU without it exits as soon as the guest can
+ * take an NMI. SDM: "VMX-Preemption Timer". */
+static void vmx_request_immediate_exit(struct vcpu *vcpu)
+{
+	if (!to_vmx(vcpu)->loaded)
+		return;
+	if (!vmcs_config.has_preemption_timer) {
+		vmx_enable_nmi_window(vcpu);
+		return;
+	}
+	vmwrite(VMX_PREEMPTION_TIMER_VALUE, 0);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL,
+		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
 }
 
 /* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with
@@ -588,6 +598,10 @@ static int vmx_settled(struct vcpu *vcpu)
 
 	if (vmcs_config.has_cet && vmread(GUEST_S_CET) & S_CET_SH_STK_EN)
 		return -EOPNOTSUPP;
+	/* The last page of ours has key 0, and is read with the guest's rights. */
+	if (vmcs_config.has_pkrs && vmx_get_cr4() & CR4_PKS &&
+	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
+		return -EOPNOTSUPP;
 	if (blocked == GUEST_INTR_STATE_STI && vmx->sti_seen++ == SETTLED_TRIES)
 		blocked = 0;
 	return !blocked && !vmread(GUEST_PENDING_DBG_EXCEPTIONS) &&
@@ -596,7 +610,6 @@ static int vmx_settled(struct vcpu *vcpu)
 
 static void vmx_load_guest_msrs(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	wrmsr_safe(MSR_IA32_DEBUGCTLMSR, vmread(GUEST_IA32_DEBUGCTL));
 	wrmsr(MSR_IA32_SYSENTER_CS, vmread(GUEST_SYSENTER_CS));
 	wrmsr(MSR_IA32_SYSENTER_ESP, vmread(GUEST_SYSENTER_ESP));
@@ -608,8 +621,11 @@ static void vmx_load_guest_msrs(struct vcpu *vcpu)
 	if (vmcs_config.has_cet) {
 		wrmsr(MSR_IA32_S_CET, vmread(GUEST_S_CET));
 		wrmsr(MSR_IA32_INT_SSP_TAB, vmread(GUEST_INTR_SSP_TABLE));
+		/* From where an IRET to CPL 3 takes SSP. */
+		if (guest_cpl(vcpu) == 3)
+			wrmsr_safe(MSR_IA32_PL3_SSP, vmread(GUEST_SSP));
 	}
-	if (vmcs_config.vmentry_ctrl & VM_ENTRY_LOAD_PKRS)
+	if (vmcs_config.has_pkrs)
 		wrmsr(MSR_IA32_PKRS, vmread(GUEST_IA32_PKRS));
 }
 
@@ -694,6 +710,7 @@ const struct virt_ops vmx_x86_ops = {
 	.inject_event = vmx_inject_event,
 	.nmi_allowed = vmx_nmi_allowed,
 	.enable_nmi_window = vmx_enable_nmi_window,
+	.request_immediate_exit = vmx_request_immediate_exit,
 	.get_sysreg = vmx_get_sysreg,
 	.set_sysreg = vmx_set_sysreg,
 	.get_segment = vmx_get_segment,

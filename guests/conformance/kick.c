@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * INIT to a CPU that has NMIs blocked, at each point of its way through a hypervisor. What calls it
+ * out of the guest must not wait for the guest's IRET.
+ */
+#include "guests/conformance/conformance.h"
+
+#include "arch/x86/cpu.h"
+
+#define CPUID_AT 5000 /* ticks after the start of a trial */
+#define FIRST_AT 1000 /* of them: when INIT is sent, in the first trial and the last */
+#define LAST_AT  2000
+#define STEP     5
+#define GATE     0x8e0000100000ull /* present, interrupt gate, selector 10h */
+
+extern const u8 kick_handler[];
+volatile u64 kick_time;
+volatile u32 kick_count;
+
+static struct {
+	u64 low, high;
+} nmi_idt[NMI_VECTOR + 1] __aligned(16);
+
+/* The NMI's handler: a CPUID at kick_time, then it counts, and never comes back. */
+asm("	.text\n"
+    "kick_handler:\n"
+    "	movl $1, kick_count\n"
+    "1:	rdtsc\n"
+    "	shlq $32, %rdx\n"
+    "	orq %rdx, %rax\n"
+    "	movq kick_time, %rcx\n"
+    "	testq %rcx, %rcx\n"
+    "	jz 1b\n"
+    "	cmpq %rcx, %rax\n"
+    "	jb 1b\n"
+    "	xorl %eax, %eax\n"
+    "	cpuid\n"
+    "2:	incl kick_count\n"
+    "	jmp 2b\n");
+
+/* Bochs keeps NMIs blocked across INIT. */
+static void unblock_nmis(void)
+{
+	asm volatile("mov %%rsp, %%rax\n\t"
+		     "pushq $0x18\n\t"
+		     "pushq %%rax\n\t"
+		     "pushfq\n\t"
+		     "pushq $0x10\n\t"
+		     "leaq 1f(%%rip), %%rax\n\t"
+		     "pushq %%rax\n\t"
+		     "iretq\n"
+		     "1:"
+		     :
+		     :
+		     : "rax", "memory", "cc");
+}
+
+void block_nmis(unsigned cpu)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed pointer = {sizeof(nmi_idt) - 1, (u64)nmi_idt};
+	u64 handler = (u64)kick_handler;
+
+	nmi_idt[NMI_VECTOR].low = (handler & 0xffff) | GATE | handler >> 16 << 48;
+	asm volatile("lidt %0" : : "m"(pointer));
+	unblock_nmis();
+	apic_send(cpu, ICR_NMI);
+	for (;;)
+		cpu_relax();
+}
+
+/* INIT is sent @at. Returns how far the CPU came until it stopped: 1 is before its CPUID; 0: it did
+ * not stop. */
+static u32 stops(unsigned cpu, u64 at)
+{
+	u64 start;
+	u32 count;
+
+	kick_count = 0;
+	kick_time = 0;
+	ap_start_job(cpu, block_nmis);
+	for (unsigned i = 0; i < 100 && !kick_count; i++)
+		wait_ticks(1000);
+	start = rdtsc();
+	kick_time = start + CPUID_AT;
+	wait_ticks(at);
+	apic_send(cpu, ICR_INIT);
+	wait_ticks(10000);
+	count = kick_count;
+	wait_ticks(1000);
+	return count == kick_count ? count : 0;
+}
+
+void check_kick(unsigned cpu)
+{
+	unsigned before = 0, behind = 0, never = 0;
+	struct ap_state state;
+	bool back = true;
+
+	for (u64 at = FIRST_AT; back && at < LAST_AT; at += STEP) {
+		u32 count = stops(cpu, at);
+
+		before += count == 1;
+		behind += count > 1;
+		never += !count;
+		ap_start_job(cpu, NULL);
+		back = ap_boot(cpu, &state);
+	}
+	ok(back && before && behind, "cpu %u: INIT comes before its CPUID and behind it", cpu);
+	ok(back && !never, "cpu %u: and always stops it", cpu);
+	say("# %u times before, %u behind, %u never\n", before, behind, never);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Asking Glasshouse to leave when it cannot: docs/hypercalls.md. It stays, and says why.
+ */
+#include "guests/conformance/conformance.h"
+
+#include "arch/x86/cpu.h"
+#include "errno.h"
+
+#define HYPERCALL_LEAVE 0x476c617373000001ull
+
+void legacy_call(void (*code32)(void));
+void leave_wait32(void);
+
+volatile u32 leave_go; /* the CPU in 32-bit mode may come back */
+static volatile u64 ask_time;
+static volatile s64 other_answer;
+
+asm("	.text\n"
+    "	.code32\n"
+    "leave_wait32:\n"
+    "	cmpl $0, leave_go\n"
+    "	je leave_wait32\n"
+    "	ret\n"
+    "	.code64\n");
+
+static s64 ask(void)
+{
+	u64 answer = HYPERCALL_LEAVE;
+
+	asm volatile("vmcall" : "+a"(answer) : : "memory");
+	return (s64)answer;
+}
+
+static void wait32(unsigned cpu)
+{
+	(void)cpu;
+	legacy_call(leave_wait32);
+}
+
+/* Two CPUs ask at the same time. */
+static void ask_at_time(unsigned cpu)
+{
+	(void)cpu;
+	while (rdtsc() < ask_time)
+		;
+	other_answer = ask();
+}
+
+void check_leave(void)
+{
+	s64 answer;
+
+	leave_go = 0;
+	ap_start_job(1, wait32);
+	ask_time = rdtsc() + 100000;
+	ap_start_job(2, ask_at_time);
+	while (rdtsc() < ask_time)
+		;
+	answer = ask();
+	ok(ap_wait(2), "both CPUs that asked go on");
+	ok(answer == -EOPNOTSUPP || other_answer == -EOPNOTSUPP,
+	   "Glasshouse does not leave while a CPU is in 32-bit mode");
+	ok(answer == -EBUSY || other_answer == -EBUSY, "and not by two CPUs at once");
+	leave_go = 1;
+	ok(ap_wait(1), "the CPU in 32-bit mode goes on");
+	kick_time = rdtsc() + 1000;
+	ap_start_job(2, block_nmis);
+	wait_ticks(10000);
+	ok(ask() == -EBUSY, "nor while a CPU has NMIs blocked");
+	ok(under_glasshouse(), "Glasshouse is there");
+}
