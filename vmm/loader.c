@@ -46,7 +46,7 @@ const struct guest_module *find_module(const struct guest_modules *modules, cons
 
 void *gpa_to_ptr(u64 gpa, u64 len)
 {
-	return paging_is_mapped(gpa) && paging_is_mapped(gpa + len - 1) ? phys_to_virt(gpa) : NULL;
+	return paging_is_mapped(gpa, len) ? phys_to_virt(gpa) : NULL;
 }
 
 const void *module_bytes(const struct guest_module *module)

@@ -70,17 +70,18 @@ static u64 *entry_for(u64 va, int level, bool create)
 	return &table[va >> level_shift(level) & 511];
 }
 
-static bool is_mapped(u64 va)
+/* The size of the page at @va, 0 when there is none. */
+static u64 mapped_size(u64 va)
 {
 	for (int level = 4; level >= 1; level--) {
 		u64 *e = entry_for(va, level, false);
 
 		if (!e || !(*e & PTE_P))
-			return false;
+			return 0;
 		if (level == 1 || *e & PTE_PS)
-			return true;
+			return BIT(level_shift(level));
 	}
-	return false;
+	return 0;
 }
 
 /* Map [va, va+size), page aligned; with the largest pages if @large. What is there stays. */
@@ -98,7 +99,7 @@ static int map(u64 va, u64 pa, u64 size, u64 flags, bool large)
 		/* A table that is there already is filled, not replaced. */
 		for (;; level--) {
 			e = entry_for(va, level, true);
-			if (!e && is_mapped(va))
+			if (!e && mapped_size(va))
 				break;
 			if (!e)
 				return -ENOMEM;
@@ -167,9 +168,20 @@ void *ioremap(u64 pa, u64 size)
 	return map_direct(pa, size, DEVICE) ? NULL : phys_to_virt(pa);
 }
 
-bool paging_is_mapped(u64 pa)
+bool paging_is_mapped(u64 pa, u64 size)
 {
-	return pa < BIT(46) && is_mapped(DIRECT_BASE + pa);
+	u64 end = pa + size;
+
+	if (pa >= BIT(46) || size > BIT(46))
+		return false;
+	while (pa < end) {
+		u64 page = mapped_size(DIRECT_BASE + pa);
+
+		if (!page)
+			return false;
+		pa = ALIGN_DOWN(pa, page) + page;
+	}
+	return true;
 }
 
 u64 stack_alloc(unsigned pages)

@@ -42,8 +42,9 @@ int paging_map_direct(u64 pa, u64 size);
  */
 void *ioremap(u64 pa, u64 size);
 
-/* Is @pa in the direct map? Then phys_to_virt(@pa) may be read and written. */
-bool paging_is_mapped(u64 pa);
+/* Is all of [@pa, @pa+@size) in the direct map? Then it may be read and written at
+ * phys_to_virt(@pa). */
+bool paging_is_mapped(u64 pa, u64 size);
 
 /*
  * A new stack of @pages pages with a page below it that is not mapped. Returns its top, 16-byte

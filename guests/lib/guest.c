@@ -135,6 +135,12 @@ u64 param_number(const char *name, u64 otherwise)
 	return number;
 }
 
+const u8 *initrd(u32 *size)
+{
+	*size = *(const u32 *)(boot_params + 0x21c);
+	return (const u8 *)(u64) * (const u32 *)(boot_params + 0x218);
+}
+
 const struct e820_entry *e820_entry(unsigned i)
 {
 	return i < boot_params[0x1e8] ? (const struct e820_entry *)(boot_params + 0x2d0) + i : NULL;

@@ -38,6 +38,9 @@ void power_off(void) __noreturn;
 const char *param(const char *name);
 u64 param_number(const char *name, u64 otherwise);
 
+/* Where the initrd is, and its size; 0: there is none. */
+const u8 *initrd(u32 *size);
+
 struct e820_entry {
 	u64 start, size;
 	u32 type; /* 1: RAM, 2: reserved */

@@ -115,10 +115,25 @@ def module(name, data):
     return path
 
 
+def header(at, value, size):
+    """A guest of our own with another value at `at` in the kernel's header."""
+    return lambda: GUEST.read_bytes()[:at] + value.to_bytes(size, "little") + GUEST.read_bytes()[at + size:]
+
+
 @pytest.mark.parametrize("name, kernel, initrd, words", [
+    ("boot-flag", header(0x1fe, 0x55aa, 2), None, "module linux: boot_flag is 0x55aa: "),
+    ("setup-sects", header(0x1f1, 255, 1), None, "module linux: setup_sects is 0xff: "),
+    ("syssize", header(0x1f4, 0xffffffff, 4), None, "module linux: syssize is 0xffffffff: "),
+    ("version", header(0x206, 0x100, 2), None, "module linux: version is 0x100: "),
+    ("loadflags", header(0x211, 0, 1), None, "module linux: loadflags is 0"),
+    ("alignment", header(0x230, 3, 4), None, "module linux: kernel_alignment is 0x3: "),
+    ("pref-address", header(0x258, 1 << 63, 8), None, "module linux: pref_address is 0x8000000000000000: "),
+    ("init-size", header(0x260, 0xfffff000, 4), None,
+     r"module linux: no \d+ KiB of free memory for the kernel"),
     ("truncated", lambda: mkiso.KERNEL.read_bytes()[:20000], None, r"module linux: .* is 0x\w+: "),
     ("garbage", lambda: bytes(range(256)) * 64, None, r"module linux: .* is 0x\w+: "),
     ("short", lambda: b"x", None, r"module linux: .* is 0x1: "),
+    ("empty", lambda: b"", None, "module linux: size is 0: too small"),
     ("empty-initrd", GUEST.read_bytes, b"", r"module initrd: size is 0"),
 ])
 def test_bad_module(name, kernel, initrd, words):
@@ -130,6 +145,8 @@ def test_bad_module(name, kernel, initrd, words):
     run.stop()
     last = " ".join(match[1].splitlines()[-2:])
     assert re.search(words, last), last
+    for log in ("com2.log", "glasshouse.log"):
+        assert re.search(words, run.log(log)), f"not in {log}"
 
 
 def test_wrong_options():

@@ -56,6 +56,54 @@ def linux():
     yield struct.pack("<6I", 0, 0, 0, 0, 0x3000, 0x1000) + bytes(image)
 
 
+def elf(header, wide):
+    """A kernel of one segment, with `header` (multiboot's, at any multiple of 8) and a section table."""
+    ehsize, phsize, shsize = (64, 56, 64) if wide else (52, 32, 40)
+    start = ehsize + phsize + -(ehsize + phsize) % 8
+    code, at = header + b"\xfa\xf4\xeb\xfd", 0x100000
+    sections = start + len(code)
+    if wide:
+        segment = struct.pack("<IIQQQQQQ", 1, 5, start, at, at, len(code), len(code) + 64, 4096)
+        ident = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, at + len(header), ehsize,
+                            sections, 0, ehsize, phsize, 1, shsize, 2, 1)
+        table = struct.pack("<IIQQQQIIQQ", 1, 3, 0, 0, start, 4, 0, 0, 1, 0)
+    else:
+        segment = struct.pack("<8I", 1, start, at, at, len(code), len(code) + 64, 5, 4096)
+        ident = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 2, 3, 1, at + len(header), ehsize,
+                            sections, 0, ehsize, phsize, 1, shsize, 2, 1)
+        table = struct.pack("<10I", 1, 3, 0, 0, start, 4, 0, 0, 1, 0)
+    return (ident + segment).ljust(start, b"\0") + code + bytes(shsize) + table
+
+
+def multiboot():
+    """Kernels of both versions, ELF and with addresses in their headers, behind holes and modules."""
+    magic, at = 0x1BADB002, 0x100000
+
+    def place(version2, modules=1):
+        return struct.pack("<7I", 0, 0, 0, 0x300000, 0x310000, modules << 30 | 0x1234,
+                           version2 << 30 | 1 << 31 | 0x100)
+
+    for flags in (0, 7):
+        header = struct.pack("<12I", magic, flags, -(magic + flags) & 0xffffffff, 0, 0, 0, 0, 0, 0, 80, 25, 0)
+        yield place(0) + elf(header, False)
+    flags = 1 << 16
+    yield place(0) + struct.pack("<8I", magic, flags, -(magic + flags) & 0xffffffff, at, at, 0, at + 512,
+                                 at + 32).ljust(256, b"\x90")
+
+    def tagged(*tags):
+        body = b"".join(struct.pack("<HHI", kind, flags, 8 + len(data)) + data + bytes(-len(data) % 8)
+                        for kind, flags, data in (*tags, (0, 0, b"")))
+        head = struct.pack("<III", 0xE85250D6, 0, 16 + len(body))
+        return head + struct.pack("<I", -(0xE85250D6 + 16 + len(body)) & 0xffffffff) + body
+
+    request = (1, 0, struct.pack("<6I", 1, 3, 4, 6, 8, 9))
+    relocatable = (10, 0, struct.pack("<4I", 0, 0x400000, 4096, 2))
+    for wide in (False, True):
+        yield place(1) + elf(tagged(request, relocatable, (5, 1, struct.pack("<3I", 0, 0, 0)), (6, 0, b"")), wide)
+    yield place(1, 0) + tagged((2, 0, struct.pack("<4I", at, at, 0, at + 4096)),
+                               (3, 0, struct.pack("<I", at + 128))).ljust(256, b"\x90")
+
+
 def options():
     """Right words and wrong ones."""
     yield b'strict log=debug cpus=2 console=com1,e9 icr=trap icept=pf reserve=4M panic=reset'
@@ -69,7 +117,7 @@ def insn():
         yield bytes.fromhex(text)
 
 
-for make in (boot_info, acpi, linux, options, insn):
+for make in (boot_info, acpi, linux, multiboot, options, insn):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""A boot loader that lies: what is absurd is named, on every line there is, and Glasshouse stops."""
+import struct
+
+import pytest
+
+import harness
+import mkiso
+
+LIAR = mkiso.BUILD / "guest" / "liar.img"
+GUEST = mkiso.BUILD / "guest" / "conformance.img"
+MIB = 1 << 20
+MEMORY = 64
+
+# Where the pieces lie. The liar itself is at 16 MiB.
+IMAGE, INFO, KERNEL = 32 * MIB, 36 * MIB, 40 * MIB
+RAM = [(0, 0x9f000, 1), (MIB, (MEMORY - 1) * MIB, 1)]
+
+
+def tag(kind, data):
+    """A tag of the boot information."""
+    return struct.pack("<II", kind, 8 + len(data)) + data + bytes(-len(data) % 8)
+
+
+def module(start, size, string="linux cpus=1"):
+    """A module's tag."""
+    return tag(3, struct.pack("<II", start, (start + size) & 0xffffffff) + string.encode() + b"\0")
+
+
+def memory(ranges=None, entry_size=24):
+    """The tag with the memory map: (start, size, type) each; what the machine has if none are given."""
+    entries = b"".join(struct.pack("<QQII", *entry, 0) for entry in (RAM if ranges is None else ranges))
+    return tag(6, struct.pack("<II", entry_size, 0) + entries)
+
+
+def info(*tags, size=None):
+    """The whole boot information; `size` is what it says of itself."""
+    body = b"".join(tags) + tag(21, struct.pack("<I", IMAGE)) + tag(0, b"")
+    return struct.pack("<II", 8 + len(body) if size is None else size, 0) + body
+
+
+def image():
+    """Glasshouse as it lies in memory, and the offset of its entry."""
+    elf = mkiso.ELF.read_bytes()
+    entry, headers = struct.unpack_from("<QQ", elf, 24)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    loads = [struct.unpack_from("<II6Q", elf, headers + i * size) for i in range(count)]
+    loads = [load for load in loads if load[0] == 1]
+    base = loads[0][3]
+    flat = bytearray(max(load[3] + load[6] for load in loads) - base)
+    for _, _, offset, virtual, _, in_file, _, _ in loads:
+        flat[virtual - base:virtual - base + in_file] = elf[offset:offset + in_file]
+    return bytes(flat), entry - base
+
+
+def lie(name, boot_information):
+    """The machine, started by the loader that hands `boot_information` to Glasshouse."""
+    flat, entry = image()
+    pieces = [(IMAGE, flat), (INFO, boot_information), (KERNEL, GUEST.read_bytes())]
+    path = harness.FOLDER / f"{name}.pieces"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<II", IMAGE + entry, INFO) + b"".join(
+        struct.pack("<II", at, len(data) + -len(data) % 8) + data + bytes(-len(data) % 8)
+        for at, data in pieces))
+    spec = mkiso.native(LIAR, "", path)
+    return harness.boot(f"liar-{name}", spec, memory=MEMORY, ignore_bad_msrs=False)
+
+
+def test_truth():
+    """A loader that tells the truth starts a guest: what follows is not the loader's fault."""
+    run = lie("truth", info(memory(), module(KERNEL, GUEST.stat().st_size)))
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+KERNEL_TAG = module(KERNEL, GUEST.stat().st_size) if GUEST.exists() else b""
+NOWHERE = 'The module "{}" at {}, {} bytes, is not in memory that the firmware reports'
+
+
+@pytest.mark.parametrize("name, boot_information, words", [
+    ("beyond-ram", info(memory(), module(0x70000000, 0x1000)),
+     NOWHERE.format("linux cpus=1", "70000000", 4096)),
+    ("at-the-top", info(memory(), module(0xfffff000, 0xfff)),
+     NOWHERE.format("linux cpus=1", "fffff000", 4095)),
+    ("partly-beyond", info(memory(), module(KERNEL, 64 * MIB)),
+     NOWHERE.format("linux cpus=1", "2800000", 64 * MIB)),
+    ("over-a-hole", info(memory([RAM[0], (MIB, 45 * MIB, 1), (50 * MIB, 14 * MIB, 1)]),
+                         module(KERNEL, 12 * MIB)), NOWHERE.format("linux cpus=1", "2800000", 12 * MIB)),
+    ("initrd", info(memory(), KERNEL_TAG, module(0x7ffff000, 0x2000, "initrd")),
+     NOWHERE.format("initrd", "7ffff000", 8192)),
+    ("multiboot", info(memory(), module(0x70000000, 0x2000, "multiboot2 x")),
+     "module multiboot2: 8192 bytes at guest-physical 0x70000000 are not in memory"),
+    ("raw", info(memory(), module(0x70000000, 512, "raw")), NOWHERE.format("raw", "70000000", 512)),
+    ("empty", info(memory(), module(KERNEL, 0)), "module linux: size is 0: too small"),
+    ("backwards", info(memory(), module(KERNEL, -0x1000)), "a module starts at 0x2800000 and ends before"),
+    ("no-memory", info(KERNEL_TAG), "no memory map"),
+    ("entry-size", info(memory(entry_size=3), KERNEL_TAG), "entry_size is 3"),
+    ("wraps", info(memory([(0, (1 << 64) - 1, 1), (1 << 63, 1 << 63, 1)]), KERNEL_TAG),
+     "the memory map has 0xffffffffffffffff bytes of RAM at 0, which cannot be"),
+    ("tiny-memory", info(memory([(0, 0x9f000, 1)]), KERNEL_TAG), "no room for Glasshouse's own memory"),
+    ("size", info(memory(), size=4), "total_size is 4, not from"),
+    ("size-huge", info(memory(), size=0xfffffff8), "total_size is 4294967288, not from"),
+])
+def test_lie(name, boot_information, words):
+    """Named, with field and value, on every line that Glasshouse has."""
+    run = lie(name, boot_information)
+    run.expect(r"\nGlasshouse has stopped")
+    run.stop()
+    for text in (run.text, run.log("com2.log"), run.log("glasshouse.log")):
+        assert words in text
+    assert "Entering the guest" not in run.text

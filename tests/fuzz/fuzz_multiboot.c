@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A multiboot kernel of either version, its modules, and the memory that they are to be loaded
+ * into.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include "vmm/multiboot.h"
+
+#define MEMORY MIB(4)
+#define KERNEL MIB(1)
+
+/* Not cleared between inputs, for speed: what lies there is nobody's promise. */
+static u8 memory[MEMORY] __aligned(4096);
+
+static void *guest_ptr(u64 gpa, u64 len)
+{
+	return len <= MEMORY && gpa <= MEMORY - len ? memory + gpa : NULL;
+}
+
+/* What is to be run lies in guest memory, all of it. */
+static void check(const struct multiboot_entry *entry)
+{
+	if (entry->gdt > MEMORY || entry->ebx > MEMORY)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct framebuffer fb = {.type = FB_RGB, .width = 640, .height = 480};
+	struct mem_range ranges[4] = {{0, MEMORY, MEM_RAM}};
+	struct guest_module modules[2] = {{.string = "a module"}, {.string = ""}};
+	struct multiboot_entry entry;
+	struct memmap map;
+	struct multiboot_input in = {.modules = modules, .map = &map, .gpa_to_ptr = guest_ptr};
+	u32 pages[7];
+
+	/* Holes in the RAM, modules anywhere in it; the rest is the kernel. */
+	take(&data, &size, pages, sizeof(pages));
+	for (unsigned i = 1; i < 4; i++)
+		ranges[i] =
+			(struct mem_range){(u64)(pages[i - 1] & 0x3ff) << 12,
+					   (u64)(pages[i - 1] >> 10 & 0xff) << 12, MEM_RESERVED};
+	for (unsigned i = 0; i < 2; i++) {
+		modules[i].start = pages[3 + i] & (MEMORY - 1);
+		modules[i].size = MIN(pages[5 + i] & 0xfffff, MEMORY - modules[i].start);
+	}
+	in.nr_modules = pages[5] >> 30;
+	in.nr_modules = MIN(in.nr_modules, 2);
+	in.fb = pages[6] >> 31 ? &fb : NULL;
+	if (size > MEMORY - KERNEL)
+		return 0;
+	in.kernel = (struct guest_module){KERNEL, size, "words for the kernel"};
+	memcpy(memory + KERNEL, data, size);
+	if (!memmap_init(&map, ranges, 4) &&
+	    !(pages[6] >> 30 & 1 ? multiboot2_load : multiboot1_load)(&in, &entry))
+		check(&entry);
+	return 0;
+}
