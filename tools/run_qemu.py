@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import mkiso
+from run import number
 
 NESTED = Path("/sys/module/kvm_intel/parameters/nested")
 
@@ -28,6 +29,7 @@ def obstacle():
 
 def main():
     """Replaces this process with QEMU."""
+    cpus, memory = number("CPUS", 2, 1, 255, "CPUs"), number("MEM", 512, 128, 1 << 20, "MiB")
     why_not = obstacle()
     if why_not:
         print(f"""\
@@ -38,8 +40,8 @@ What follows is Glasshouse on QEMU's own CPU, which it refuses. `make run` has V
         print("Glasshouse on this machine's VT-x, nested in KVM; 'poweroff' in the guest ends it.\n")
     print("Ctrl-A x ends QEMU.\n", flush=True)
     cpu = ["-accel", "tcg", "-cpu", "qemu64"] if why_not else ["-accel", "kvm", "-cpu", "host"]
-    arguments = ["qemu-system-x86_64", *cpu, "-smp", os.environ.get("CPUS", "2"),
-                 "-m", os.environ.get("MEM", "512"), "-display", "none", "-serial", "mon:stdio",
+    arguments = ["qemu-system-x86_64", *cpu, "-smp", str(cpus),
+                 "-m", str(memory), "-display", "none", "-serial", "mon:stdio",
                  "-serial", f"file:{mkiso.BUILD}/run-qemu.log", "-net", "none",
                  "-drive", f"file={mkiso.BUILD}/glasshouse.iso,format=raw,snapshot=on"]
     os.execvp(arguments[0], arguments)

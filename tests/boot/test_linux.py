@@ -60,6 +60,10 @@ def check_memory(text, expected):
     (SKYLAKE, 2, "icept=pf"),
     ("corei7_haswell_4770", 2, ""),
     ("broadwell_ult", 2, ""),
+    ("corei5_arrandale_m520", 2, ""),
+    ("corei7_sandy_bridge_2600k", 2, ""),
+    ("corei7_ivy_bridge_3770k", 2, ""),
+    ("corei3_cnl", 2, ""),
     (SKYLAKE, 2, ""),
     (SKYLAKE, 1, ""),
 ])
