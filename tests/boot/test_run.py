@@ -2,15 +2,18 @@
 """`make run`, typed at through a terminal; what it refuses; what it leaves behind."""
 import contextlib
 import fcntl
+import io
 import os
 import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +21,8 @@ import pytest
 
 import harness
 import mkiso
+import run
+from progress import Progress
 
 CHOICES = ("CPUS", "CPU", "MEM", "OPTS", "APPEND", "GUEST_KERNEL", "GUEST_INITRD")
 
@@ -118,6 +123,23 @@ def test_refused():
         this.ends(1)
 
 
+def test_pipe(monkeypatch):
+    """What a pipe holds waits for the guest's prompt, for nobody reads it before."""
+    reader, writer = os.pipe()
+    os.write(writer, b"poweroff\n")
+    os.close(writer)
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reader))
+    ours, theirs = socket.socketpair()
+    relay = threading.Thread(target=run.relay, args=(ours, io.BytesIO(), Progress(harness.FOLDER)))
+    relay.start()
+    theirs.sendall(b"Glasshouse\r\n")
+    assert not select.select([theirs], [], [], 1)[0]
+    theirs.sendall(b"/ # ")
+    assert theirs.recv(99) == b"poweroff\n"
+    theirs.close()
+    relay.join()
+
+
 def kill_bochs(this):
     """The emulator dies."""
     os.kill(this.bochs(), signal.SIGKILL)
@@ -170,9 +192,9 @@ def test_ends(name, act, words, status):
 ])
 def test_wrong(chosen, words):
     """What cannot work is refused before there is a machine, in words that say what to give."""
-    run = subprocess.run([sys.executable, mkiso.ROOT / "tools/run.py"], capture_output=True,
-                         text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
-                         env=environment("wrong", **chosen))
-    assert run.returncode == 1 and not run.stdout
-    assert re.search(words, run.stderr), run.stderr
-    assert "Traceback" not in run.stderr
+    done = subprocess.run([sys.executable, mkiso.ROOT / "tools/run.py"], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
+                          env=environment("wrong", **chosen))
+    assert done.returncode == 1 and not done.stdout
+    assert re.search(words, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
