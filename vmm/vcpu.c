@@ -211,6 +211,13 @@ void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE &&
 	    !(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT))
 		return;
+	if (!virt->has_unrestricted_guest()) {
+		pr_warn_ratelimited("vCPU %u stays stopped: the guest starts it in real mode, "
+				    "which this CPU cannot do in VMX operation. The guest goes on "
+				    "without it",
+				    vcpu->id);
+		return;
+	}
 	vcpu->sipi_vector = vector;
 	vcpu_make_request(vcpu, REQ_SIPI);
 }

@@ -76,6 +76,15 @@ def test_boots(model, cpus, opts):
     assert check_memory(run.text, firmware_map(512)) <= 4 * MIB
 
 
+def test_boot_cpu_only():
+    """Without unrestricted guest the other CPU cannot start, which is said; Linux runs on one."""
+    run = harness.boot("linux-lynnfield", harness.linux("basic", "", "gh.cpus=1"),
+                       "corei5_lynnfield_750", cpus=2)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert "vCPU 1 stays stopped" in run.log("com2.log")
+
+
 def test_hotplug():
     """A CPU goes offline and comes back, three times."""
     run = harness.boot("hotplug", harness.linux("hotplug", "icr=trap", "gh.cpus=2"), cpus=2)
