@@ -37,9 +37,9 @@ What Glasshouse says while the guest has the serial line: {log}
 LAST_WORDS = re.compile(rb"^(Glasshouse has stopped\.|Glasshouse: .* Stopped\.|\*\*\* Stopped\.)"
                         rb"[^\n]*\n", re.M)
 
-# What a program in the guest may have left, and a shell here would not like: keypad and cursor keys
-# in application mode, a paste in brackets, a hidden cursor, colours.
-TERMINAL_AS_USUAL = "\x1b[?1l\x1b>\x1b[?2004l\x1b[?25h\x1b[0m"
+# What a program in the guest may have left, and a shell here would not like: the screen that editors
+# take, keypad and cursor keys in application mode, a paste in brackets, a hidden cursor, colours.
+TERMINAL_AS_USUAL = "\x1b[?47l\x1b[?1l\x1b>\x1b[?2004l\x1b[?25h\x1b[0m"
 
 
 def number(name, default, low, high, unit):
