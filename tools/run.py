@@ -5,6 +5,7 @@
 CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD what runs on it.
 """
 import contextlib
+import errno
 import os
 import re
 import select
@@ -88,7 +89,8 @@ def raw_terminal():
         yield
     finally:
         # What was typed for the machine, and came too late, is not for the shell.
-        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, saved)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, saved)
         if has_escapes():
             show(TERMINAL_AS_USUAL.encode())
 
@@ -124,9 +126,9 @@ def relay(serial, log, progress):
     "ended": the machine did; "stopped": Glasshouse did, by its own last words; "quit": the person
     asked.
     """
-    sources, escaped = [serial], False
+    sources, escaped, person = [serial], False, sys.stdin.isatty()
     # What a person types goes at once; what a pipe holds waits for a prompt.
-    seen, prompt = b"", b"" if sys.stdin.isatty() else b"# "
+    seen, prompt = b"", b"" if person else b"# "
     while True:
         if prompt is not None and prompt in seen:
             sources.append(sys.stdin.fileno())
@@ -150,6 +152,8 @@ def relay(serial, log, progress):
                     return "stopped"
                 continue
             data = os.read(ready, 1024)
+            if not data and person:
+                raise OSError(errno.EIO, "the terminal has gone")
             if not data:
                 sources.remove(ready)
                 continue
@@ -250,7 +254,9 @@ if __name__ == "__main__":
         signal.signal(which, interrupted)
     try:
         sys.exit(debug() if "--debugger" in sys.argv else run())
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (KeyboardInterrupt, OSError) as end:
+        if isinstance(end, OSError) and end.errno not in (errno.EPIPE, errno.EIO):
+            raise
         # Nobody is there to be told any more, or wants to be.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(130)

@@ -171,6 +171,17 @@ def test_ends(name, act, words, status):
         assert not Path(f"/proc/{bochs}").exists()
 
 
+def test_gone():
+    """Where the terminal goes away without a signal, it all ends, too."""
+    with terminal("gone") as this:
+        this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
+        bochs = this.bochs()
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), this.master)
+        assert this.process.wait(60) == 130
+        assert not Path(f"/proc/{bochs}").exists()
+
+
 @pytest.mark.parametrize("chosen, words", [
     ({"CPUS": "0"}, "CPUS=0: give a number of CPUs from 1 to 8"),
     ({"CPUS": "9"}, "CPUS=9: give a number"),
