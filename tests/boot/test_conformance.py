@@ -39,6 +39,15 @@ def test_conforms(name, model, cpus, cmdline, opts):
     assert run.results()
 
 
+def test_natively():
+    """The guest asks for nothing that the CPU itself does not do."""
+    run = harness.boot("conformance-native", mkiso.native(IMAGE, "cpus=2", None), SKYLAKE, 2, 256,
+                       ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert "# conformance under Glasshouse" not in run.text
+
+
 @pytest.mark.parametrize("how, words", [
     ("triple", "triple fault at RIP"),
     ("port92", "reset by port 92h"),
