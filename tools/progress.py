@@ -13,6 +13,7 @@ import time
 
 ENTERED = b"Entering the guest."
 ALL_RUN = re.compile(rb"^All \d+ CPUs run", re.M)
+RESET = re.compile(rb"reboot: Restarting system\r*\n")
 
 
 def has_escapes():
@@ -27,9 +28,16 @@ class Progress:
     """
 
     def __init__(self, folder, total=0):
-        self.folder, self.total = folder, total
+        self.folder = folder
+        self.restart(total)
+
+    def restart(self, total=0):
+        """The machine boots, again perhaps; what its logs hold so far is of the boot before."""
+        self.total = total
         self.wanted = has_escapes()
         self.began = time.monotonic()
+        log = self.folder / "glasshouse.log"
+        self.start = log.stat().st_size if log.exists() else 0
         self.text = b""
         self.entered = self.drawn = False
 
@@ -38,6 +46,8 @@ class Progress:
         self.erase()
         self.text = (self.text + data)[-200:]
         self.entered = self.entered or ENTERED in self.text
+        if RESET.search(self.text):
+            self.restart()
 
     def typed(self):
         """Somebody has typed. At a prompt, an unfinished line, that means that the guest is there."""
@@ -65,7 +75,7 @@ class Progress:
         if not self.entered:
             return "Glasshouse prepares the machine"
         words = "the guest boots"
-        if ALL_RUN.search(self._log("glasshouse.log")):
+        if ALL_RUN.search(self._log("glasshouse.log", self.start)):
             words += ", on all its CPUs by now"
         # Each line of Bochs' log begins with the count of instructions.
         last = re.findall(rb"^(\d{11})\w", self._log("bochs.log"), re.M)
@@ -75,14 +85,14 @@ class Progress:
             words += f": {done}{about} million instructions"
         return words
 
-    def _log(self, name):
-        """The end of a log."""
-        try:
-            with (self.folder / name).open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - 8192))
-                return file.read()
-        except FileNotFoundError:
+    def _log(self, name, start=0):
+        """The last 64 KiB of a log, from `start` on."""
+        path = self.folder / name
+        if not path.exists():
             return b""
+        with path.open("rb") as file:
+            file.seek(max(start, path.stat().st_size - 65536))
+            return file.read()
 
     @staticmethod
     def _write(text):

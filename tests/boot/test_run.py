@@ -140,6 +140,29 @@ def test_pipe(monkeypatch):
     relay.join()
 
 
+def test_progress(monkeypatch, tmp_path):
+    """The stages of a boot, and of the one after a reboot, when the first one's log is there yet."""
+    monkeypatch.setattr("progress.has_escapes", lambda: True)
+    log = tmp_path / "glasshouse.log"
+    (tmp_path / "bochs.log").write_text("00000000000i[     ] a\n00251000000e[CPU0 ] b\n002510")
+    progress = Progress(tmp_path, 900)
+    for old in ("", "All 2 CPUs run: IPIs no longer exit.\n"):
+        log.write_text(old)
+        assert progress.stage().startswith("the BIOS and GRUB")
+        progress.heard(b"\r\nGlasshouse 1\r\n")
+        assert progress.stage() == "Glasshouse prepares the machine"
+        progress.heard(b"Entering the guest. From here on\r\n")
+        assert re.fullmatch("the guest boots: 251( of about 900)? million instructions",
+                            progress.stage())
+        log.write_text(old + "All 2 CPUs run: IPIs no longer exit.\n")
+        assert "on all its CPUs by now: 251" in progress.stage()
+        progress.heard(b"/ # ")
+        progress.typed()
+        assert not progress.wanted
+        progress.heard(b"reboot: Restarting system\r\n")
+        assert progress.wanted
+
+
 def kill_bochs(this):
     """The emulator dies."""
     os.kill(this.bochs(), signal.SIGKILL)
