@@ -228,6 +228,11 @@ soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
 	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
 		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py
 
+## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
+.PHONY: reliability
+reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test setup-fuzz
+	$(PYTHON) tests/reliability.py
+
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
 .PHONY: bench
 bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run

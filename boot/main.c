@@ -20,6 +20,7 @@
 #include "lib/pages.h"
 #include "vmm/cpuid.h"
 #include "vmm/icr.h"
+#include "vmm/integrity.h"
 #include "vmm/loader.h"
 #include "vmm/mmu.h"
 #include "vmm/msr.h"
@@ -357,6 +358,7 @@ static void enter_vm0(void)
 	console_select(options.console);
 	pr_info("The guest begins %llu ticks after Glasshouse.\n",
 		(unsigned long long)(rdtsc() - start_tsc));
+	integrity_take();
 	if (options.provoke[0])
 		provoke(options.provoke);
 	icr_vcpu_started(vm0->vcpus[0]);

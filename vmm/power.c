@@ -9,6 +9,7 @@
 #include "arch/x86/desc.h"
 #include "drivers/pit.h"
 #include "lib/log.h"
+#include "vmm/integrity.h"
 #include "vmm/io.h"
 #include "vmm/virt_ops.h"
 
@@ -48,6 +49,7 @@ static void leave_virtualisation(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
+	integrity_check();
 	if (stop_others(vcpu))
 		pr_info("VMX is off on all CPUs.\n");
 	else

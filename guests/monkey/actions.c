@@ -94,7 +94,7 @@ static u32 any_msr(struct mcpu *m)
 	}
 }
 
-static u64 do_rdmsr(struct mcpu *m, u32 msr, u64 *value)
+u64 do_rdmsr(struct mcpu *m, u32 msr, u64 *value)
 {
 	struct frame *f;
 
@@ -102,6 +102,14 @@ static u64 do_rdmsr(struct mcpu *m, u32 msr, u64 *value)
 	f = run_code(m, CODE(0x0f, 0x32), 0, 64);
 	*value = f->regs[RDX] << 32 | (u32)f->regs[RAX];
 	return f->vector;
+}
+
+u64 do_wrmsr(struct mcpu *m, u32 msr, u64 value)
+{
+	m->in[RCX] = msr;
+	m->in[RAX] = (u32)value;
+	m->in[RDX] = value >> 32;
+	return run_code(m, CODE(0x0f, 0x30), 0, 64)->vector;
 }
 
 static void do_read_msr(struct mcpu *m)
@@ -114,7 +122,7 @@ static void do_read_msr(struct mcpu *m)
 
 /* Not: the local APIC's mode and, in x2APIC mode, its registers; the time that ends endless code.
  */
-static bool may_write_msr(u32 msr)
+bool may_write_msr(u32 msr)
 {
 	return msr != MSR_IA32_TSC_DEADLINE && msr != MSR_IA32_TSC && msr != MSR_IA32_TSC_ADJUST &&
 	       !(msr >= MSR_X2APIC_BASE && msr <= MSR_X2APIC_LAST);
@@ -136,22 +144,16 @@ static void do_write_msr(struct mcpu *m)
 	if (msr == MSR_IA32_APICBASE)
 		value = (value & ~(u64)(APICBASE_EXTD | APICBASE_ENABLE)) |
 			(old & (APICBASE_EXTD | APICBASE_ENABLE));
-	m->in[RCX] = msr;
-	m->in[RAX] = (u32)value;
-	m->in[RDX] = value >> 32;
-	run_code(m, CODE(0x0f, 0x30), 0, 64);
-	if (!there)
-		return;
-	m->in[RAX] = (u32)old;
-	m->in[RDX] = old >> 32;
-	run_code(m, CODE(0x0f, 0x30), 0, 64);
+	do_wrmsr(m, msr, value);
+	if (there)
+		do_wrmsr(m, msr, old);
 }
 
 /*
  * Not written: what resets, switches off or sets up the machine's devices (DMA, interrupt
  * controllers, CMOS, A20, PCI, disks, floppy, screen, emulator's own), and the serial lines.
  */
-static bool may_write_port(u64 port)
+bool may_write_port(u64 port)
 {
 	static const struct {
 		u16 first, last;
@@ -159,9 +161,9 @@ static bool may_write_port(u64 port)
 		{0x00, 0x3f},     {0x60, 0x60},     {0x64, 0x64},     {0x70, 0x77},
 		{0x80, 0xdf},     {0xe9, 0xe9},     {0x170, 0x177},   {0x1ce, 0x1d1},
 		{0x1f0, 0x1f7},   {0x2e8, 0x2ff},   {0x370, 0x377},   {0x3b0, 0x3df},
-		{0x3e8, 0x3ff},   {0x402, 0x403},   {0x4d0, 0x4d1},   {0xcf8, 0xcff},
-		{0x8900, 0x8903}, {0x8a00, 0x8a03}, {0xb000, 0xb13f}, {0xc000, 0xc0ff},
-		{0xfff0, 0xffff},
+		{0x3e8, 0x3ff},   {0x400, 0x403},   {0x500, 0x503},   {0x4d0, 0x4d1},
+		{0xcf8, 0xcff},   {0x8900, 0x8903}, {0x8a00, 0x8a03}, {0xb000, 0xb13f},
+		{0xc000, 0xc0ff}, {0xfff0, 0xffff},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(no); i++)
@@ -210,12 +212,8 @@ static void do_trapped_port(struct mcpu *m)
 
 /* ---- Instructions ------------------------------------------------------------------------- */
 
-struct insn {
-	u8 length, bytes[7];
-};
-
 /* Instructions that a hypervisor may see, or that change what it keeps; registers are by chance. */
-static const struct insn insns[] = {
+const struct insn insns[] = {
 	{3, {0x0f, 0x01, 0xc1}},             /* vmcall */
 	{3, {0x0f, 0x01, 0xc2}},             /* vmlaunch */
 	{3, {0x0f, 0x01, 0xc3}},             /* vmresume */
@@ -283,7 +281,11 @@ static const struct insn insns[] = {
 	{3, {0x0f, 0xae, 0x00}},             /* fxsave (rax) */
 	{3, {0x0f, 0xae, 0x20}},             /* xsave (rax) */
 	{4, {0x48, 0x0f, 0xc7, 0x18}},       /* xrstors (rax) */
+	{1, {0xec}},                         /* in dx, al */
+	{2, {0x66, 0xed}},                   /* in dx, ax; eax in 16-bit code */
+	{1, {0xfa}},                         /* cli */
 };
+const unsigned nr_insns = ARRAY_SIZE(insns);
 
 static void do_insn(struct mcpu *m)
 {
@@ -345,7 +347,7 @@ static void do_xsetbv(struct mcpu *m)
 /* ---- Memory ------------------------------------------------------------------------------- */
 
 /* Loads, stores and more, at (rdi). */
-static const struct insn accesses[] = {
+const struct insn accesses[] = {
 	{2, {0x8b, 0x07}},             /* mov (rdi), eax */
 	{2, {0x8a, 0x07}},             /* mov (rdi), al */
 	{3, {0x48, 0x8b, 0x07}},       /* mov (rdi), rax */
@@ -372,6 +374,7 @@ static const struct insn accesses[] = {
 	{3, {0x0f, 0xab, 0x07}},       /* bts eax, (rdi) */
 	{3, {0x0f, 0xae, 0x3f}},       /* clflush (rdi) */
 };
+const unsigned nr_accesses = ARRAY_SIZE(accesses);
 
 /* Glasshouse's own memory, by any instruction; also as a stack. */
 static void do_hidden(struct mcpu *m)

@@ -4,7 +4,8 @@
  * from its seed alone. It survives on its own exceptions; that it ends at all is the test.
  *
  * Command line: seed=N n=ACTIONS (for each CPU) cpus=N apic=x2 init=1 (INIT to other CPUs; give
- * Glasshouse icr=trap).
+ * Glasshouse icr=trap) sweep=ROUNDS (first everything in order, and so often each instruction in
+ * each mode outside of long mode).
  */
 #include "guests/monkey/monkey.h"
 
@@ -31,6 +32,8 @@ extern const u8 stubs[256][16], on_nmi[], on_syscall[];
 extern u64 pdpt[512];
 
 u64 hole_start, hole_size;
+struct hole holes[MAX_HOLES];
+unsigned nr_holes;
 unsigned monkey_cpus;
 bool init_allowed;
 volatile bool mcpu_up[MAX_CPUS];
@@ -50,8 +53,14 @@ u64 rnd(struct mcpu *m)
 	return m->seed * 0x2545f4914f6cdd1d;
 }
 
+/* An exception in the monkey itself: for it has written to its own IDT, or by a mistake of
+ * anybody's. */
 void lost(struct frame *f)
 {
+	for (unsigned i = 0; i < ARRAY_SIZE(idt); i++)
+		if (idt[i].selector != CODE64(0) || idt[i].zero)
+			say("# IDT: entry %u is overwritten: %x %x %x %x %x\n", i, idt[i].low,
+			    idt[i].selector, idt[i].flags, idt[i].mid, idt[i].high);
 	bail_out("exception %llu, error %llx, in the monkey itself at %llx, CR2 %llx",
 		 (unsigned long long)f->vector, (unsigned long long)f->error,
 		 (unsigned long long)f->rip, (unsigned long long)read_cr2());
@@ -62,7 +71,7 @@ static u64 segment(u64 base, u64 flags, u64 ring)
 	return (base & 0xffffff) << 16 | base >> 24 << 56 | flags | ring << 45;
 }
 
-static void load_tables(struct mcpu *m)
+void load_tables(struct mcpu *m)
 {
 	u64 tss = (u64)m->tss, top = (u64)m + M_SIZE;
 	struct {
@@ -202,13 +211,18 @@ static bool finish(unsigned cpu)
 	return ap_wait(cpu);
 }
 
-/* Glasshouse's memory: the reserved range of RAM between 16 MiB and 3 GiB. */
-static void find_hole(void)
+/* Glasshouse's memory: the reserved ranges between 16 MiB and 3 GiB. */
+static void find_holes(void)
 {
 	const struct e820_entry *e;
 
-	for (unsigned i = 0; (e = e820_entry(i)); i++) {
-		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3)) {
+	if (!under_glasshouse())
+		return;
+	for (unsigned i = 0; (e = e820_entry(i)) && nr_holes < MAX_HOLES; i++) {
+		if (e->type != 2 || e->start < MIB(16) || e->start + e->size > GIB(3))
+			continue;
+		holes[nr_holes++] = (struct hole){e->start, e->size};
+		if (e->size > hole_size) {
 			hole_start = e->start;
 			hole_size = e->size;
 		}
@@ -239,7 +253,7 @@ void guest_main(void)
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);
-	find_hole();
+	find_holes();
 	fill_idt();
 	map_windows();
 	apic_init(apic && apic[0] == 'x' && apic[1] == '2');
@@ -250,6 +264,10 @@ void guest_main(void)
 		ok(ap_boot(cpu, &state), "cpu %u has started", cpu);
 	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
 		ap_start_job(cpu, monkey);
+	if (param_number("sweep", 0)) {
+		start_monkey(0);
+		sweep(&mcpus[0], (unsigned)param_number("sweep", 0));
+	}
 	monkey(0);
 	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
 		ok(finish(cpu), "cpu %u has come to its end", cpu);

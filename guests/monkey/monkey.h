@@ -57,7 +57,35 @@ u64 rnd(struct mcpu *m);
  * ended. */
 struct frame *run_code(struct mcpu *m, const void *code, unsigned n, unsigned ring, unsigned bits);
 
-extern u64 hole_start, hole_size; /* Glasshouse's memory; size 0 without it */
+/* Load this CPU's GDT, IDT and TSS. */
+void load_tables(struct mcpu *m);
+
+/* Code to try, with the registers by chance: what a hypervisor may see, and accesses at (rdi). */
+struct insn {
+	u8 length, bytes[7];
+};
+extern const struct insn insns[], accesses[];
+extern const unsigned nr_insns, nr_accesses;
+
+/* RDMSR and WRMSR: the vector that ended them, END_VECTOR if it was no fault. */
+u64 do_rdmsr(struct mcpu *m, u32 msr, u64 *value);
+u64 do_wrmsr(struct mcpu *m, u32 msr, u64 value);
+bool may_write_msr(u32 msr);
+bool may_write_port(u64 port);
+
+/* sweep.c: everything once, in order; legacy.c: every instruction @rounds times in each mode
+ * outside of long mode. Results by ok(). On the first CPU, without NMIs, in xAPIC mode. */
+void sweep(struct mcpu *m, unsigned rounds);
+void legacy_sweep(struct mcpu *m, unsigned rounds);
+
+/* Glasshouse's memory: all parts, and the largest; none without it. */
+#define MAX_HOLES 8
+struct hole {
+	u64 start, size;
+};
+extern struct hole holes[MAX_HOLES];
+extern unsigned nr_holes;
+extern u64 hole_start, hole_size;
 extern unsigned monkey_cpus;
 extern bool init_allowed;
 extern volatile bool mcpu_up[]; /* NMIs may come */

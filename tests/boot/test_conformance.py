@@ -16,6 +16,7 @@ def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1):
 
 
 @pytest.mark.parametrize("name, model, cpus, cmdline, opts", [
+    ("lynnfield", "corei5_lynnfield_750", 1, "", ""),
     ("arrandale", "corei5_arrandale_m520", 2, "", ""),
     ("sandy-bridge", "corei7_sandy_bridge_2600k", 2, "", ""),
     ("ivy-bridge", "corei7_ivy_bridge_3770k", 2, "apic=x2", ""),

@@ -63,6 +63,13 @@ def test_halts(how, words):
     run.stop()
 
 
+def test_changed_code():
+    """A byte of our code that changes while the guest runs is noticed at the end."""
+    run = run_guest("text", "provoke=text")
+    assert run.wait() == "power-off"
+    assert "Glasshouse's code or constants have changed" in run.log("com2.log")
+
+
 def test_last_words():
     """The boot after a panic prints its report again; it is the ring in RAM that is read."""
     run = run_guest("last-words", "provoke=panic panic=reset", resets=1)

@@ -82,6 +82,7 @@ def test_boot_cpu_only():
                        "corei5_lynnfield_750", cpus=2)
     assert run.wait() == "power-off"
     assert run.results()
+    assert "Lacks     unrestricted guest: no real mode: only a 64-bit guest, on one CPU" in run.text
     assert "vCPU 1 stays stopped" in run.log("com2.log")
 
 

@@ -11,6 +11,18 @@
 #include "lib/string.h"
 #include "vmm/vmx/vmx.h"
 
+extern u8 __text_start[];
+
+/* Our own code, which only root mode can write: a byte that is not executed. */
+static void do_text(void)
+{
+	u64 cr0 = read_cr0();
+
+	write_cr0(cr0 & ~(u64)CR0_WP);
+	*(volatile u8 *)__text_start ^= 1;
+	write_cr0(cr0);
+}
+
 static void do_panic(void)
 {
 	panic("provoked");
@@ -123,6 +135,7 @@ static const struct {
 	{"doublefault", do_doublefault},
 	{"straynmi", do_straynmi},
 	{"badreport", do_badreport},
+	{"text", do_text},
 };
 
 #define MAX_FIELDS 4

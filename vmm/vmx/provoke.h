@@ -8,9 +8,10 @@
 /*
  * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of VM 0's boot CPU from now:
  *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi (panic in its handler),
- *   straynmi (one hits the report), badreport (which faults itself), or
- *   entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name),
- * and up to three more, before the next VM entry. Other words are named and ignored.
+ *   straynmi (one hits the report), badreport (which faults itself), text (our code is written to,
+ * and we go on), or entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field
+ * FIELD (KVM's name), and up to three more, before the next VM entry. Other words are named and
+ * ignored.
  */
 #define PROVOKE_EXIT 40
 void provoke(const char *how);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every instruction that a hypervisor may see, in every mode outside of long mode; and Glasshouse's
+ * memory from there. Without interrupts but the timer's, which ends code that does not end itself.
+ */
+#include "guests/monkey/legacy.h"
+
+#include "arch/x86/cpu.h"
+#include "guests/lib/guest.h"
+#include "guests/monkey/monkey.h"
+#include "lib/string.h"
+
+#define STACK_SIZE 4096
+#define BUFFER16   0xc000 /* what BX + SI point to, with a base of 0 */
+
+extern u64 legacy_gdt[32];
+extern const u8 real_blob[], real_blob_end[], legacy_stubs[256][16];
+extern const u32 real_ended_offset, real_int3_offset;
+extern volatile u32 legacy_vector;
+void legacy_run(void);
+void legacy_call(void (*code32)(void));
+
+struct legacy_mode legacy_mode;
+u64 legacy_idt[256];
+u32 legacy_ivt[256];
+
+static u32 pd32[1024] __aligned(4096);
+static u64 pae_pdpt[4] __aligned(32);
+static u64 pae_pd[2048] __aligned(4096);
+static u8 stack[STACK_SIZE] __aligned(16), exception_stack[STACK_SIZE] __aligned(16);
+static u8 buffer[8192] __aligned(4096);
+static u32 tss[26 + 8 + 2048];
+
+static const struct kind {
+	const char *name;
+	u32 cs, data, eflags, bits;
+} kinds[] = {
+	{"32-bit protected mode, ring 0", 0x20, 0x18, 0, 32},
+	{"32-bit protected mode, ring 3", LEGACY_CODE32_R3 | 3, LEGACY_DATA_R3 | 3, 0, 32},
+	{"16-bit protected mode, ring 0", LEGACY_CODE16, 0x18, 0, 16},
+	{"16-bit protected mode, ring 3", LEGACY_CODE16_R3 | 3, LEGACY_DATA_R3 | 3, 0, 16},
+	{"virtual-8086 mode", LEGACY_PAGE >> 4, 0, RFLAGS_VM, 16},
+	{"virtual-8086 mode, IOPL 3", LEGACY_PAGE >> 4, 0, RFLAGS_VM | 3 << 12, 16},
+	{"real mode", 0, 0, 0, 16},
+};
+
+static const struct {
+	const char *name;
+	u32 cr0, cr4;
+} pagings[] = {
+	{"no paging", 0, 0},
+	{"32-bit paging", CR0_PG, CR4_PSE},
+	{"PAE paging", CR0_PG, CR4_PAE},
+};
+
+static u64 gate(u64 handler, u64 dpl)
+{
+	return (handler & 0xffff) | 0x20ull << 16 | (0x8e00 | dpl << 13) << 32 |
+	       handler >> 16 << 48;
+}
+
+static u64 descriptor(u64 base, u64 flags)
+{
+	return flags | (base & 0xffffff) << 16 | base >> 24 << 56;
+}
+
+static void make_tables(void)
+{
+	u64 code16 = descriptor(LEGACY_PAGE, 0x00009b000000ffff), dpl3 = 3ull << 45;
+
+	for (u32 i = 0; i < 1024; i++)
+		pd32[i] = i << 22 | 0x87;
+	for (u64 i = 0; i < 2048; i++)
+		pae_pd[i] = i << 21 | 0x87;
+	for (unsigned i = 0; i < 4; i++)
+		pae_pdpt[i] = (u64)(pae_pd + 512ull * i) | 1;
+	for (unsigned i = 0; i < 256; i++) {
+		legacy_idt[i] = gate((u64)legacy_stubs[i], i == END_VECTOR ? 3 : 0);
+		legacy_ivt[i] = LEGACY_PAGE >> 4 << 16 |
+				(i == END_VECTOR ? real_int3_offset : real_ended_offset);
+	}
+	legacy_gdt[LEGACY_CODE32_R3 / 8] = 0x00cf9b000000ffff | dpl3;
+	legacy_gdt[LEGACY_DATA_R3 / 8] = 0x00cf93000000ffff | dpl3;
+	legacy_gdt[LEGACY_CODE16 / 8] = code16;
+	legacy_gdt[LEGACY_CODE16_R3 / 8] = code16 | dpl3;
+	legacy_gdt[LEGACY_TSS / 8] = descriptor((u64)tss, 0x0000890000000000 | (sizeof(tss) - 1));
+	tss[1] = (u32)(u64)(exception_stack + STACK_SIZE);
+	tss[2] = 0x18;
+	/* Ring 3 has every port: the I/O map is clear, and a byte of ones ends it. */
+	tss[25] = 26 * 4 << 16;
+	tss[26 + 2048] = ~0u;
+}
+
+/* The code, INT3s behind it, and what enters and leaves real mode. */
+static void place(const u8 *code, unsigned n)
+{
+	u8 *page = (u8 *)LEGACY_PAGE;
+
+	memset(page, 0xcc, 4096);
+	memcpy(page, code, n);
+	memcpy(page + LEGACY_REAL, real_blob, (size_t)(real_blob_end - real_blob));
+	memcpy(page + LEGACY_REAL_REGS, legacy_mode.regs, sizeof(legacy_mode.regs));
+	/* What IRET and RETF find on the stack: an offset and selector of the code itself. */
+	for (unsigned i = 0xf00; i < 0x1000; i += 4)
+		*(u32 *)(page + i) = LEGACY_PAGE >> 4 << 16 | 0x80;
+	memset(stack, 0, sizeof(stack));
+}
+
+/* True when the code came to its end. */
+static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const u8 *code,
+		   unsigned n)
+{
+	struct legacy_mode *l = &legacy_mode;
+	u32 cr3 = pagings[paging].cr4 & CR4_PAE ? (u32)(u64)pae_pdpt : (u32)(u64)pd32;
+
+	l->cr0 = (u32)(m->cr0 & ~(u64)CR0_PG) | pagings[paging].cr0;
+	l->cr3 = cr3;
+	l->cr4 = pagings[paging].cr4 | CR4_OSFXSR;
+	l->real = k->cs == 0;
+	l->ring3 = (k->cs & 3) || (k->eflags & RFLAGS_VM);
+	l->cs = k->cs;
+	l->data = k->eflags & RFLAGS_VM ? 0x18 : k->data;
+	l->eip = k->bits == 16 ? 0 : LEGACY_PAGE;
+	l->eflags = RFLAGS_FIXED | RFLAGS_IF | k->eflags | (rnd(m) % 16 ? 0 : RFLAGS_TF);
+	l->ss = k->eflags & RFLAGS_VM ? LEGACY_PAGE >> 4 : k->data;
+	l->esp = k->eflags & RFLAGS_VM ? 0xff0 : (u32)(u64)(stack + STACK_SIZE - 512);
+	place(code, n);
+	apic_write(0x380, 4000);
+	legacy_call(legacy_run);
+	load_tables(m);
+	apic_write(0x380, 0);
+	apic_write(0xb0, 0);
+	asm volatile("mov %0, %%dr7; mov %1, %%dr6" : : "r"(0x400ull), "r"(0xffff0ff0ull));
+	if (read_cr0() != m->cr0)
+		write_cr0(m->cr0);
+	if (read_cr4() != m->cr4)
+		write_cr4(m->cr4);
+	return (l->real ? *(volatile u32 *)(LEGACY_PAGE + LEGACY_REAL_END) : legacy_vector) ==
+	       END_VECTOR;
+}
+
+/* Registers: by chance, but memory operands point to a buffer, by EAX or by BX + SI. */
+static void choose_registers(struct mcpu *m, const struct kind *k)
+{
+	for (unsigned i = 0; i < 7; i++)
+		legacy_mode.regs[i] = (u32)rnd(m) >> rnd(m) % 32;
+	legacy_mode.regs[0] = ((u32)(u64)buffer + 0xfff) & ~0xfffu;
+	if (k->bits == 16) {
+		legacy_mode.regs[3] = BUFFER16;
+		legacy_mode.regs[5] = (u32)(rnd(m) % 0x1000) & ~0x3fu;
+	}
+}
+
+/* False for what would leave the mode under test, or never end natively either. */
+static bool fit_registers(struct mcpu *m, const struct kind *k, const struct insn *i)
+{
+	u32 *eax = &legacy_mode.regs[0];
+	bool real = !k->cs;
+
+	if (i->bytes[0] == 0x44 || i->bytes[0] == 0x48)
+		return false; /* a prefix in 64-bit mode only */
+	if (i->bytes[0] != 0x0f)
+		return true;
+	if (i->bytes[1] == 0x22 && i->bytes[2] == 0xe0)
+		*eax = legacy_mode.cr4 ^
+		       ((u32)BIT(rnd(m) % 32) & ~(u32)(CR4_PAE | CR4_PSE | CR4_SMEP | CR4_SMAP));
+	else if (i->bytes[1] == 0x22 && i->bytes[2] == 0xc0)
+		*eax = (u32)m->cr0 & ~(real ? CR0_PG | CR0_PE : CR0_PG);
+	else if (i->bytes[1] == 0x23)
+		*eax = (u32)rnd(m) & ~(u32)BIT(13);
+	else if (i->bytes[1] == 0x01 && i->bytes[2] == 0xf0)
+		*eax = (*eax & ~15u) | (real ? 0 : 1) | ((u32)rnd(m) & 0xe);
+	if (i->bytes[1] == 0x22 && i->bytes[2] == 0xc0 && !real)
+		*eax = ((u32)m->cr0 & ~(u32)CR0_PG) | (legacy_mode.cr0 & CR0_PG);
+	return true;
+}
+
+static void run_all(struct mcpu *m, const struct kind *k, unsigned paging, unsigned rounds)
+{
+	unsigned runs = 0, ended = 0;
+
+	for (unsigned r = 0; r < rounds * nr_insns; r++) {
+		const struct insn *i = &insns[r % nr_insns];
+
+		choose_registers(m, k);
+		legacy_mode.cr0 = pagings[paging].cr0;
+		legacy_mode.cr4 = pagings[paging].cr4;
+		if (!fit_registers(m, k, i))
+			continue;
+		ended += run_in(m, k, paging, i->bytes, i->length);
+		runs++;
+	}
+	ok(ended > runs / 8, "%s, %s: %u instructions, %u without a fault", k->name,
+	   pagings[paging].name, runs, ended);
+}
+
+/* Glasshouse's memory, from 32-bit code. */
+static void access_hidden(struct mcpu *m, const struct kind *k, unsigned paging, unsigned rounds)
+{
+	for (unsigned r = 0; r < rounds * nr_accesses; r++) {
+		const struct insn *i = &accesses[r % nr_accesses];
+
+		/* Not CALL: FFFFFFFFh is the firmware's, with address 0 behind it. */
+		if (i->bytes[0] == 0xff && i->bytes[1] == 0x17)
+			continue;
+		choose_registers(m, k);
+		legacy_mode.regs[1] = (u32)rnd(m) % 64;
+		legacy_mode.regs[6] = (u32)(hole_start + rnd(m) % (hole_size - 4096));
+		legacy_mode.regs[5] = legacy_mode.regs[0];
+		run_in(m, k, paging, i->bytes, i->length);
+	}
+}
+
+void legacy_sweep(struct mcpu *m, unsigned rounds)
+{
+	make_tables();
+	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (unsigned p = 0; p < (kinds[k].cs ? ARRAY_SIZE(pagings) : 1); p++) {
+			run_all(m, &kinds[k], p, rounds);
+			if (hole_size && kinds[k].bits == 32)
+				access_hidden(m, &kinds[k], p, rounds);
+		}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Real mode, virtual-8086 mode, 16-bit and 32-bit protected mode, for legacy.S and legacy.c.
+ */
+#ifndef LEGACY_H
+#define LEGACY_H
+
+#define LEGACY_PAGE      0x9000
+#define LEGACY_REAL      0x100 /* in it: what enters and leaves real mode */
+#define LEGACY_REAL_REGS 0x200 /* the registers for it: EAX, ECX, EDX, EBX, EBP, ESI, EDI */
+#define LEGACY_REAL_END                                                          \
+	0x2fc /* where real mode leaves END_VECTOR when code has come to its end \
+	       */
+
+/* Selectors in legacy_gdt, beside the flat ones of ring 0. */
+#define LEGACY_CODE32_R3 0x28
+#define LEGACY_DATA_R3   0x30
+#define LEGACY_CODE16    0x38
+#define LEGACY_CODE16_R3 0x40
+#define LEGACY_TSS       0x48
+
+/* Offsets in struct legacy_mode. */
+#define L_CR0    0
+#define L_CR3    4
+#define L_CR4    8
+#define L_REAL   12
+#define L_RING3  16
+#define L_CS     20
+#define L_EIP    24
+#define L_EFLAGS 28
+#define L_SS     32
+#define L_ESP    36
+#define L_DATA   40
+#define L_REGS   44
+
+#ifndef __ASSEMBLER__
+#include "bits.h"
+
+struct legacy_mode {
+	u32 cr0, cr3, cr4;
+	u32 real;  /* real mode: only the registers count */
+	u32 ring3; /* SS and ESP are to be loaded: ring 3 and virtual-8086 mode */
+	u32 cs, eip, eflags, ss, esp, data;
+	u32 regs[7]; /* EAX, ECX, EDX, EBX, EBP, ESI, EDI */
+};
+#endif
+#endif

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""docs/reliability.md from real runs: random guests, sweeps, fuzzing, the decoder, entry rules, power cycles.
+
+SEEDS=, EXITS= (each seed's), FUZZ_SECONDS=, CYCLES= in the environment choose how much.
+"""
+import datetime
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "docs" / "reliability.md"
+SEEDS = int(os.environ.get("SEEDS") or 1)
+EXITS = int(os.environ.get("EXITS") or 2_000_000)
+FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS") or 60)
+CYCLES = int(os.environ.get("CYCLES") or 3)
+JOBS = int(os.environ.get("JOBS") or 2)  # machines at the same time
+
+INTRO = """\
+# What was tried, and what was lost
+
+Made by `make reliability` ({choice}) on {date}, of {build}, in {bochs}.
+"Lost" counts runs in which Glasshouse died, hung, refused to go on or had its code changed. Numbers are those of the runs
+themselves; the same seeds give the same numbers.
+
+| what | how | how much | lost |
+|---|---|---|---|
+"""
+
+
+def output(*command):
+    """What a command says, on its first line."""
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return ((told.stdout or told.stderr).splitlines() or ["?"])[0].strip()
+
+
+def boots(expression, **environment):
+    """Boot tests chosen by `expression`: [(test, passed, what it printed)]."""
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(JOBS), "-k",
+                        expression, "-o", "junit_logging=system-out", "--junitxml", report.name,
+                        "tests/boot"], cwd=ROOT, env={**os.environ, **environment}, check=False)
+        cases = ElementTree.parse(report.name).iter("testcase")
+        return [(case.get("name"), case.find("failure") is None and case.find("error") is None,
+                 case.findtext("system-out") or "") for case in cases]
+
+
+def failed(runs):
+    """How many of the runs did not pass; no run at all is a failure of this program."""
+    if not runs:
+        sys.exit("reliability: no test was chosen where there must be some")
+    return sum(not passed for _, passed, _ in runs)
+
+
+def monkeys():
+    """The random guest, for each seed."""
+    for seed in range(1, SEEDS + 1):
+        runs = boots("test_survives", SEED=str(seed), EXITS=str(EXITS))
+        exits = sum(int(n) for _, _, text in runs for n in re.findall(r"^(\d+) exits$", text, re.M))
+        seeds = sorted(int(n) for _, _, text in runs for n in re.findall(r"^seed (\d+)", text, re.M))
+        yield ("random guest", f"seeds {', '.join(map(str, seeds))}; {len(runs)} machines of 1, 2 and 4 CPUs",
+               f"{exits:,} VM exits", failed(runs))
+
+
+def sweeps():
+    """Everything in order."""
+    runs = boots("test_sweep and not natively")
+    text = "\n".join(text for _, _, text in runs)
+    instructions = sum(int(n) for n in re.findall(r": (\d+) instructions", text))
+    msrs = sum(int(n) for n in re.findall(r"MSRs: (\d+) read", text))
+    pages = sum(int(n) for n in re.findall(r"memory: (\d+) pages", text))
+    high = sum(int(n) for n in re.findall(r"memory: (\d+) steps", text))
+    ports = sum(int(n) for n in re.findall(r"ports: (\d+) read", text))
+    leaves = sum(int(n) for n in re.findall(r"CPUID: (\d+) leaves", text))
+    yield ("ordered sweep", f"{len(runs)} machines, every mode of the CPU",
+           f"{leaves:,} CPUID leaves, {msrs:,} MSRs, {ports:,} ports, {pages:,} pages, {high:,} steps of "
+           f"1 GiB above, {instructions:,} instructions in real, virtual-8086 and protected mode", failed(runs))
+
+
+def failures():
+    """What is broken on purpose, and what is absurd from outside."""
+    for what, how, expression in (
+            ("VM entry rules broken", "one of each section of the SDM's checks", "test_entry"),
+            ("failures of our own", "exceptions, stacks, NMIs in root mode", "test_panic"),
+            ("bad modules", "kernel images with wrong fields", "test_bad_module"),
+            ("boot loaders that lie", "modules, memory maps, sizes", "test_lie")):
+        runs = boots(expression)
+        yield what, how, f"{len(runs)} boots, each named in words", failed(runs)
+
+
+def models():
+    """The conformance guest on each CPU model."""
+    runs = boots("test_conforms")
+    yield "conformance guest", "every kind of CPU from Lynnfield to Tiger Lake", f"{len(runs)} boots", failed(runs)
+
+
+def cycles():
+    """Linux, rebooted and switched off."""
+    lost = 0
+    for _ in range(CYCLES):
+        lost += failed(boots("test_reboot"))
+    yield "power cycles", "Debian's Linux boots, resets, boots, powers off", f"{2 * CYCLES} boots", lost
+
+
+def fuzzing():
+    """Every fuzz target."""
+    told = subprocess.run(["make", "--no-print-directory", "fuzz", f"FUZZ_SECONDS={FUZZ_SECONDS}"], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    print(told.stdout, told.stderr)
+    for name, runs in re.findall(r"FUZZ +fuzz_(\w+),.*\n +runs: (\d+)", told.stdout):
+        yield f"fuzzing: {name}", "libFuzzer, address and undefined-behaviour sanitizers", f"{int(runs):,} inputs", 0
+    if told.returncode:
+        yield "fuzzing", "a target failed", told.stdout.splitlines()[-1], 1
+
+
+def decoder():
+    """The decoder against Zydis: the unit test says how many."""
+    told = subprocess.run(["make", "--no-print-directory", "-C", "tests/unit", "test_insn"], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    strings = sum(int(n) for n in re.findall(r"(\d+) random byte strings", told.stdout + told.stderr))
+    yield "instruction decoder", "against libzydis, in each mode", f"{strings:,} random byte strings", \
+        int(told.returncode != 0 or not strings)
+
+
+def main():
+    """Runs all and writes the file."""
+    rows = [row for part in (fuzzing, decoder, sweeps, failures, models, cycles, monkeys) for row in part()]
+    choice = f"SEEDS={SEEDS} EXITS={EXITS} FUZZ_SECONDS={FUZZ_SECONDS} CYCLES={CYCLES}"
+    text = INTRO.format(choice=choice, date=datetime.date.today().strftime("%d %B %Y"),
+                        build="Glasshouse " + output("git", "describe", "--always", "--dirty"),
+                        bochs="Bochs " + output("dpkg-query", "-W", "-f", "${Version}", "bochs"))
+    text += "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+    OUT.write_text(text)
+    print(text)
+    return 1 if any(row[3] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
