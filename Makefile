@@ -47,6 +47,22 @@ FOLDERS := boot arch/x86 vmm ept drivers lib
 SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
+# Parts that no guest of `make core` needs. vmm/apart.c stands in for them.
+APART := explain ready report screen provoke leave multiboot realmode legacy
+APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
+APART_ready     := vmm/vmx/ready.c
+APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/nearest.c drivers/last_log.c
+APART_screen    := drivers/vga.c
+APART_provoke   := vmm/vmx/provoke.c
+APART_leave     := vmm/leave.c vmm/hypercall.c arch/x86/native.c arch/x86/native_entry.S
+APART_multiboot := vmm/load_multiboot.c vmm/multiboot.c vmm/multiboot1.c vmm/multiboot2.c vmm/elf.c
+APART_realmode  := vmm/load_linux16.c vmm/load_drive.c vmm/load_raw.c vmm/bios.c vmm/int15.c vmm/int15_handler.S vmm/start_real.c
+APART_legacy    := vmm/task_switch.c vmm/io_string.c
+CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))
+# What each image is linked from.
+OBJECTS_glasshouse := $(OBJECTS)
+OBJECTS_core       := $(CORE_SOURCES:%=build/obj/%.o)
+
 .PHONY: FORCE
 FORCE:
 
@@ -79,24 +95,35 @@ build/symbols0.S: tools/mksyms.awk
 	mkdir -p $(@D)
 	awk -f tools/mksyms.awk </dev/null >$@
 
-build/symbols.S: build/pass1.elf tools/mksyms.awk
+build/%.symbols.S: build/%.pass1.elf tools/mksyms.awk
 	$(NM) -n $< | awk -f tools/mksyms.awk >$@
 
-build/symbols0.o build/symbols.o: build/%.o: build/%.S build/flags | setup-build
+build/symbols0.o build/glasshouse.symbols.o build/core.symbols.o: %.o: %.S build/flags | setup-build
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-build/pass1.elf: $(OBJECTS) build/symbols0.o linker.ld build/flags
-	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS) build/symbols0.o
+build/glasshouse.pass1.elf: $(OBJECTS_glasshouse)
+build/core.pass1.elf: $(OBJECTS_core)
+build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbols0.o linker.ld build/flags
+	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS_$*) build/symbols0.o
 
 ## build/glasshouse.elf: the hypervisor (what plain `make` builds)
-build/glasshouse.elf: build/pass1.elf build/symbols.o
+build/glasshouse.elf build/core.elf: build/%.elf: build/%.pass1.elf build/%.symbols.o
 	$(say) LD $@
-	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS) build/symbols.o
-	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/symbols.S || { \
+	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
+	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/$*.symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
 
 -include $(OBJECTS:.o=.d)
+
+## core: build/core.elf, which has only what is needed to run a 64-bit Linux
+.PHONY: core
+core: build/core.elf
+
+## size: how many lines of code the core has, and the parts apart
+.PHONY: size
+size:
+	$(PYTHON) tools/size.py $(CORE_SOURCES) $(foreach p,$(APART),--$p $(APART_$p))
 
 # ---- The guests and the ISO -----------------------------------------------------------------
 
@@ -153,7 +180,7 @@ build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
 # Glasshouse's parser of options, for this machine.
-CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/print.c lib/string.c
+CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/nearest.c lib/print.c lib/string.c
 build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)
@@ -219,7 +246,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all)

@@ -69,12 +69,11 @@ struct madt {
 
 enum {
 	MADT_LAPIC = 0,
-	MADT_IOAPIC = 1,
 	MADT_LAPIC_OVERRIDE = 5,
 	MADT_X2APIC = 9,
 };
 
-/* All four kinds of MADT entries that we read. */
+/* The kinds of MADT entries that we read. */
 union madt_entry {
 	struct {
 		u8 type, length;
@@ -83,10 +82,6 @@ union madt_entry {
 		u8 type, length, uid, apic_id;
 		u32 flags;
 	} __packed lapic;
-	struct {
-		u8 type, length, id, reserved;
-		u32 address, gsi_base;
-	} __packed ioapic;
 	struct {
 		u8 type, length;
 		u16 reserved;
@@ -101,17 +96,6 @@ union madt_entry {
 
 #define MADT_CPU_ENABLED        BIT(0)
 #define MADT_CPU_ONLINE_CAPABLE BIT(1)
-
-struct mcfg {
-	struct sdt head;
-	u64 reserved;
-	struct {
-		u64 base;
-		u16 segment;
-		u8 start_bus, end_bus;
-		u32 reserved;
-	} __packed entries[];
-} __packed;
 
 static const void *map(const struct acpi_mem *mem, u64 pa, size_t len)
 {
@@ -202,17 +186,6 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 uid, u32 flags)
 		.apic_id = apic_id, .uid = uid, .enabled = flags & MADT_CPU_ENABLED};
 }
 
-static void add_ioapic(struct acpi_info *info, const union madt_entry *e)
-{
-	if (info->nr_ioapics == ACPI_IOAPICS) {
-		pr_warn("ACPI: MADT: more than %u I/O APICs; the one at %#x is left out\n",
-			ACPI_IOAPICS, e->ioapic.address);
-		return;
-	}
-	info->ioapics[info->nr_ioapics++] = (struct acpi_ioapic){
-		.id = e->ioapic.id, .address = e->ioapic.address, .gsi_base = e->ioapic.gsi_base};
-}
-
 static void parse_madt_entry(struct acpi_info *info, const union madt_entry *e)
 {
 	switch (e->head.type) {
@@ -224,10 +197,6 @@ static void parse_madt_entry(struct acpi_info *info, const union madt_entry *e)
 	case MADT_X2APIC:
 		if (e->head.length >= sizeof(e->x2apic) && e->x2apic.apic_id != 0xffffffff)
 			add_cpu(info, e->x2apic.apic_id, e->x2apic.uid, e->x2apic.flags);
-		break;
-	case MADT_IOAPIC:
-		if (e->head.length >= sizeof(e->ioapic))
-			add_ioapic(info, e);
 		break;
 	case MADT_LAPIC_OVERRIDE:
 		if (e->head.length >= sizeof(e->override) && e->override.address < MEM_LIMIT)
@@ -368,8 +337,6 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 	u64 dsdt_pa = f->head.length >= offsetof(struct fadt, x_dsdt) + 8 ? f->x_dsdt : 0;
 	const struct sdt *dsdt = map_table(mem, dsdt_pa ? dsdt_pa : f->dsdt, sizeof(*dsdt));
 
-	info->sci = f->sci_int;
-	info->smi_cmd = f->smi_cmd;
 	info->pm1a_cnt = fadt_reg("PM1a_CNT_BLK", has_x ? &f->x_pm1a_cnt : NULL, f->pm1a_cnt,
 				  f->pm1_cnt_len);
 	info->pm1b_cnt = fadt_reg("PM1b_CNT_BLK", has_x ? &f->x_pm1b_cnt : NULL, f->pm1b_cnt,
@@ -380,29 +347,6 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 	}
 	if (dsdt && is(dsdt, "DSDT"))
 		parse_s5(info, dsdt);
-}
-
-static void parse_mcfg(struct acpi_info *info, const struct mcfg *m)
-{
-	u32 nr = (m->head.length - sizeof(*m)) / sizeof(m->entries[0]);
-
-	for (u32 i = 0; i < nr; i++) {
-		struct acpi_mcfg e = {.base = m->entries[i].base,
-				      .segment = m->entries[i].segment,
-				      .start_bus = m->entries[i].start_bus,
-				      .end_bus = m->entries[i].end_bus};
-
-		if (e.start_bus > e.end_bus || !e.base || e.base >= MEM_LIMIT) {
-			pr_warn("ACPI: MCFG: buses %u to %u at %#lx cannot be; left out\n",
-				e.start_bus, e.end_bus, e.base);
-		} else if (info->nr_mcfgs == ACPI_MCFGS) {
-			pr_warn("ACPI: MCFG: more than %u entries; the rest is left out\n",
-				ACPI_MCFGS);
-			return;
-		} else {
-			info->mcfgs[info->nr_mcfgs++] = e;
-		}
-	}
 }
 
 static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 pa)
@@ -419,10 +363,6 @@ static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 
 		t = map_table(mem, pa, FADT_V1_LENGTH);
 		if (t)
 			parse_fadt(info, mem, (const void *)t);
-	} else if (is(t, "MCFG") && !info->nr_mcfgs) {
-		t = map_table(mem, pa, sizeof(struct mcfg));
-		if (t)
-			parse_mcfg(info, (const void *)t);
 	} else if (is(t, "SSDT") && !info->has_s5) {
 		t = map_table(mem, pa, sizeof(*t));
 		if (t)

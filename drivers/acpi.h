@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables, as far as a hypervisor needs them: CPUs, I/O APICs, how the machine is reset and
- * switched off, where PCI's configuration space lies. Source: ACPI Specification, "ACPI Software
- * Programming Model"; PCI Firmware Specification, "MCFG Table Description".
+ * The ACPI tables, as far as a hypervisor needs them: CPUs, and how the machine is reset and
+ * switched off. Source: ACPI Specification, "ACPI Software Programming Model".
  */
 #ifndef GH_ACPI_H
 #define GH_ACPI_H
 
 #include "bits.h"
 
-#define ACPI_CPUS    256
-#define ACPI_IOAPICS 16
-#define ACPI_MCFGS   16
+#define ACPI_CPUS 256
 
 /* How the tables are reached. */
 struct acpi_mem {
@@ -28,10 +25,6 @@ struct acpi_cpu {
 	bool enabled; /* if not, it can become so later */
 };
 
-struct acpi_ioapic {
-	u32 id, address, gsi_base;
-};
-
 enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1, ACPI_SPACE_PCI_CONFIG = 2 };
 
 /* A register ("Generic Address Structure"). */
@@ -41,23 +34,13 @@ struct acpi_reg {
 	u8 width;    /* bits */
 };
 
-struct acpi_mcfg {
-	u64 base; /* of bus 0, which need not be in use */
-	u16 segment;
-	u8 start_bus, end_bus;
-};
-
 struct acpi_info {
 	/* MADT: enabled or online-capable CPUs in the table's order, each APIC ID once. */
 	struct acpi_cpu cpus[ACPI_CPUS];
 	unsigned nr_cpus;
 	u64 lapic_address; /* 0: no MADT */
-	struct acpi_ioapic ioapics[ACPI_IOAPICS];
-	unsigned nr_ioapics;
 
 	/* FADT */
-	u16 sci;     /* the System Control Interrupt */
-	u32 smi_cmd; /* I/O port; 0: none */
 	struct acpi_reg pm1a_cnt, pm1b_cnt;
 	struct acpi_reg reset_reg; /* none unless the FADT says that it is supported */
 	u8 reset_value;
@@ -65,9 +48,6 @@ struct acpi_info {
 	/* \_S5: what switches the machine off. */
 	bool has_s5;
 	u8 slp_typa, slp_typb; /* 0-7, for SLP_TYP in pm1a_cnt and pm1b_cnt */
-
-	struct acpi_mcfg mcfgs[ACPI_MCFGS];
-	unsigned nr_mcfgs;
 };
 
 /*

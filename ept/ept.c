@@ -361,28 +361,6 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
 	return out->prot;
 }
 
-static void for_each_in(const struct ept *ept, const u64 *table, int level, gpa_t gpa,
-			void (*fn)(void *ctx, gpa_t gpa, const struct ept_mapping *map), void *ctx)
-{
-	for (int i = 0; i < ENTRIES; i++, gpa += entry_size(level)) {
-		u64 entry = read_entry(&table[i]);
-		struct ept_mapping map;
-
-		if (level > 1 && is_table(entry, level)) {
-			for_each_in(ept, table_of(ept, entry), level - 1, gpa, fn, ctx);
-		} else if (is_present(entry)) {
-			describe(entry, level, gpa, &map);
-			fn(ctx, gpa, &map);
-		}
-	}
-}
-
-void ept_for_each(const struct ept *ept,
-		  void (*fn)(void *ctx, gpa_t gpa, const struct ept_mapping *map), void *ctx)
-{
-	for_each_in(ept, ept->root, ROOT_LEVEL, 0, fn, ctx);
-}
-
 int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *caps)
 {
 	if (caps->phys_bits < 32 || caps->phys_bits > 52)

@@ -118,7 +118,7 @@ int ept_protect(struct ept *ept, gpa_t gpa, u64 size, unsigned prot);
 /*
  * Free the tables that changes have put out of use. Call it after an INVEPT on every CPU that uses
  * @ept, and before the next change that another CPU may make: what was retired after the INVEPT may
- * still be cached. No CPU may be inside ept_walk or ept_for_each; so let CPUs acknowledge the
+ * still be cached. No CPU may be inside ept_walk; so let CPUs acknowledge the
  * INVEPT from their run loop, not from an NMI handler.
  *
  * A CPU that still walks a retired table may find its first entry not present. That violation is
@@ -128,13 +128,6 @@ void ept_reclaim(struct ept *ept);
 
 /* Find what @gpa is mapped to. Returns true when something is; @out is filled in both cases. */
 bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out);
-
-/*
- * Call @fn for each page that is mapped, from the lowest address up; @map->hpa is the page's start.
- * For dumps: takes no lock.
- */
-void ept_for_each(const struct ept *ept,
-		  void (*fn)(void *ctx, gpa_t gpa, const struct ept_mapping *map), void *ctx);
 
 /* The EPTP: write-back tables, four levels, accessed and dirty flags where the CPU has them. */
 u64 ept_pointer(const struct ept *ept);

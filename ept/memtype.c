@@ -161,10 +161,3 @@ int ept_map_identity(struct ept *ept, const struct mtrr_state *mtrr, u64 base, u
 	}
 	return 0;
 }
-
-const char *memtype_name(unsigned memtype)
-{
-	static const char names[][3] = {"UC", "WC", "??", "??", "WT", "WP", "WB"};
-
-	return memtype < ARRAY_SIZE(names) ? names[memtype] : "??";
-}

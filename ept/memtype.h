@@ -48,7 +48,4 @@ u64 mtrr_uniform_end(const struct mtrr_state *mtrr, hpa_t pa, u64 limit);
 int ept_map_identity(struct ept *ept, const struct mtrr_state *mtrr, u64 base, u64 end,
 		     unsigned prot);
 
-/* "UC", "WC", "WT", "WP", "WB"; "??" for what is none. */
-const char *memtype_name(unsigned memtype);
-
 #endif

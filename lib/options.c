@@ -9,7 +9,7 @@
 #include "lib/string.h"
 
 #define WORD_SIZE 256
-#define NAME_MAX  32 /* characters of a name that count when looking for the nearest */
+#define NAME_MAX  32 /* characters of a word in a set */
 
 /*
  * Take the next word of *@cmdline, without its quotes, into @word of WORD_SIZE bytes, and move
@@ -43,27 +43,6 @@ static int next_word(const char **cmdline, char *word)
 	return n;
 }
 
-/* How many characters must be added, removed or changed to make @b of @a. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	unsigned row[NAME_MAX + 1], corner, above;
-	size_t la = MIN(strlen(a), NAME_MAX), lb = MIN(strlen(b), NAME_MAX);
-
-	for (unsigned j = 0; j <= lb; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= la; i++) {
-		corner = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= lb; j++) {
-			above = row[j];
-			row[j] = MIN(MIN(above, row[j - 1]) + 1,
-				     corner + (a[i - 1] != b[j - 1] ? 1 : 0));
-			corner = above;
-		}
-	}
-	return row[lb];
-}
-
 static const struct option *find(const struct option *table, unsigned nr, const char *name)
 {
 	for (unsigned i = 0; i < nr; i++) {
@@ -71,21 +50,6 @@ static const struct option *find(const struct option *table, unsigned nr, const 
 			return &table[i];
 	}
 	return NULL;
-}
-
-static const struct option *nearest(const struct option *table, unsigned nr, const char *name)
-{
-	const struct option *best = NULL;
-	unsigned best_distance = ~0u, distance;
-
-	for (unsigned i = 0; i < nr; i++) {
-		distance = edit_distance(name, table[i].name);
-		if (distance < best_distance) {
-			best = &table[i];
-			best_distance = distance;
-		}
-	}
-	return best;
 }
 
 static int index_of(const char *const *words, const char *word)
@@ -238,11 +202,13 @@ static bool parse_word(const struct option *table, unsigned nr, void *values, ch
 		*value++ = '\0';
 	o = find(table, nr, word);
 	if (!o) {
-		o = nearest(table, nr, word);
+		o = option_nearest(table, nr, word);
 		if (o)
 			pr_warn("option \"%s\": there is none of this name; is \"%s\" meant "
 				"(%s)?\n",
 				word, o->name, o->help);
+		else
+			pr_warn("option \"%s\": there is none of this name\n", word);
 		return false;
 	}
 	if (set(o, values, value))

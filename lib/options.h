@@ -42,4 +42,7 @@ void option_expected(const struct option *o, char *buf, size_t size);
  */
 unsigned options_parse(const struct option *table, unsigned nr, void *values, const char *cmdline);
 
+/* The option of @table whose name is most like @name; NULL when there is none. */
+const struct option *option_nearest(const struct option *table, unsigned nr, const char *name);
+
 #endif

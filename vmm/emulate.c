@@ -18,23 +18,15 @@
 
 #define NR_SINKS 8 /* more than the pages that one instruction writes to */
 
-struct access {
-	struct vcpu *vcpu;
-	const struct page_fault *fault;
-	const struct insn_mem *mem;
-};
-
-static void go_on_behind(struct vcpu *vcpu, const struct insn *insn)
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn)
 {
 	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + insn->length;
 
 	virt->skip_to(vcpu, insn->mode == INSN_64 ? rip : (u32)rip);
 }
 
-/* Carry out @insn with memory behind @bus. RSP is not among vcpu->regs while the guest is loaded.
- */
-static int carry_out(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
-		     const struct insn_bus *bus)
+int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
+		 const struct insn_bus *bus)
 {
 	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS), old = rflags;
 	int r;
@@ -47,13 +39,18 @@ static int carry_out(struct vcpu *vcpu, const struct insn *insn, const struct in
 	if (rflags != old)
 		virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
 	if (r == 0)
-		go_on_behind(vcpu, insn);
+		emulate_skip(vcpu, insn);
 	return 0;
 }
 
+struct lapic_access {
+	struct vcpu *vcpu;
+	const struct page_fault *fault;
+};
+
 static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
 {
-	struct access *a = ctx;
+	struct lapic_access *a = ctx;
 
 	if (size != 4)
 		return -EINVAL;
@@ -63,7 +60,7 @@ static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
 
 static int lapic_bus_write(void *ctx, unsigned size, u64 value)
 {
-	struct access *a = ctx;
+	struct lapic_access *a = ctx;
 
 	if (size != 4)
 		return -EINVAL;
@@ -75,38 +72,14 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct insn insn;
 	struct insn_mem mem;
-	struct access access = {vcpu, fault, &mem};
+	struct lapic_access access = {vcpu, fault};
 	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
 
 	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
 	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
-	    !carry_out(vcpu, &insn, &mem, &bus))
+	    !emulate_insn(vcpu, &insn, &mem, &bus))
 		return 1;
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
-}
-
-static int hidden_bus_read(void *ctx, unsigned size, u64 *value)
-{
-	struct access *a = ctx;
-	struct segment seg = {0};
-
-	*value = ~0ull;
-	if (a->mem->op != INSN_MOVS)
-		return 0;
-	/* The source is elsewhere, or hidden too. DS, as no one overrides it for this. */
-	if (guest_mode(a->vcpu) != INSN_64)
-		virt->get_segment(a->vcpu, SEG_DS, &seg);
-	if (read_guest_virt(a->vcpu, seg.base + a->vcpu->regs[VCPU_RSI], value, size))
-		*value = ~0ull;
-	return 0;
-}
-
-static int hidden_bus_write(void *ctx, unsigned size, u64 value)
-{
-	(void)ctx;
-	(void)size;
-	(void)value;
-	return 0;
 }
 
 /*
@@ -139,38 +112,6 @@ static int map_sink(struct vcpu *vcpu, gpa_t gpa)
 	}
 	spin_unlock(&lock);
 	return r;
-}
-
-/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
- * MOVQ, MOVDQA, MOVNTI, MOVNTDQ. */
-static bool is_vector_store(const struct insn *insn)
-{
-	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
-
-	for (unsigned i = 0; insn->map == 1 && i < sizeof(stores); i++)
-		if (insn->opcode == stores[i])
-			return true;
-	return insn->encoding != INSN_LEGACY;
-}
-
-static int emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
-{
-	struct insn insn;
-	struct insn_mem mem;
-	struct access access = {vcpu, fault, &mem};
-	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
-
-	if (!vcpu->event.valid && decode_guest_insn(vcpu, &insn)) {
-		if (!insn_memory_op(&insn, &mem) && !carry_out(vcpu, &insn, &mem, &bus))
-			return 1;
-		if (is_vector_store(&insn)) {
-			go_on_behind(vcpu, &insn);
-			return 1;
-		}
-	}
-	if (map_sink(vcpu, fault->address))
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	return 1;
 }
 
 /* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that
@@ -210,9 +151,9 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 		queue_exception_e(vcpu, PF_VECTOR, PF_ERROR_P | PF_ERROR_RSVD);
 		return 1;
 	}
-	if (fault->write)
-		return emulate_hidden_write(vcpu, fault);
-	if (map_void(vcpu, fault->address))
+	if (fault->write && emulate_hidden_write(vcpu))
+		return 1;
+	if (fault->write ? map_sink(vcpu, fault->address) : map_void(vcpu, fault->address))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }

@@ -6,6 +6,7 @@
 #ifndef GH_EMULATE_H
 #define GH_EMULATE_H
 
+#include "vmm/insn.h"
 #include "vmm/mmu.h"
 
 /* A write to the page of the trapped local APIC. Returns what an exit handler returns. */
@@ -14,5 +15,17 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault);
 /* An access to memory that is hidden: reads find all ones, writes go nowhere. Returns what an exit
  * handler returns. */
 int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault);
+
+/* Carry out the write of an instruction to memory that is hidden, but for the write. False when
+ * that cannot be: the instruction gets a page to write to. */
+bool emulate_hidden_write(struct vcpu *vcpu);
+
+/*
+ * Carry out @insn with memory behind @bus; if it is done, go on behind it. Returns 0, or what @bus
+ * says. The latter alone: emulate_skip().
+ */
+int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
+		 const struct insn_bus *bus);
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn);
 
 #endif

@@ -207,47 +207,6 @@ int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access)
 	return 0;
 }
 
-static bool is_canonical(struct vcpu *vcpu, u64 address)
-{
-	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
-
-	return (u64)((s64)(address << unused) >> unused) == address;
-}
-
-/* Segments do not limit 64-bit code, but all addresses must be canonical. */
-static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 offset, u32 len,
-			   bool write)
-{
-	u64 last = offset + len - 1, top = seg->ar & SEG_AR_DB ? 0xffffffff : 0xffff;
-
-	if (guest_mode(vcpu) == INSN_64)
-		return is_canonical(vcpu, seg->base + offset) &&
-		       is_canonical(vcpu, seg->base + last);
-	if (seg->unusable || (seg->ar & SEG_AR_CODE && (write || !(seg->ar & SEG_AR_RW))) ||
-	    (write && !(seg->ar & SEG_AR_RW)))
-		return false;
-	if (seg->ar & SEG_AR_DOWN && !(seg->ar & SEG_AR_CODE))
-		return offset > seg->limit && last <= top;
-	return last <= seg->limit;
-}
-
-int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
-		 gva_t *gva)
-{
-	bool long_mode = guest_mode(vcpu) == INSN_64;
-	struct segment seg;
-
-	virt->get_segment(vcpu, reg, &seg);
-	if (long_mode && reg != SEG_FS && reg != SEG_GS)
-		seg.base = 0;
-	if (!segment_allows(vcpu, &seg, offset, len, write)) {
-		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
-		return -EFAULT;
-	}
-	*gva = long_mode ? seg.base + offset : (u32)(seg.base + offset);
-	return 0;
-}
-
 static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
 	char *p = buf;
@@ -319,26 +278,4 @@ bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn)
 
 	return insn_decode(insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
 			   guest_mode(vcpu)) > 0;
-}
-
-enum segment_reg insn_segment(const struct insn *insn, enum segment_reg otherwise)
-{
-	if (insn->mode == INSN_64 && insn->segment < 0x64)
-		return otherwise;
-	switch (insn->segment) {
-	case 0x26:
-		return SEG_ES;
-	case 0x2e:
-		return SEG_CS;
-	case 0x36:
-		return SEG_SS;
-	case 0x3e:
-		return SEG_DS;
-	case 0x64:
-		return SEG_FS;
-	case 0x65:
-		return SEG_GS;
-	default:
-		return otherwise;
-	}
 }

@@ -54,7 +54,4 @@ size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max);
 /* The same, decoded. False when it cannot be read or is none. */
 bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn);
 
-/* The segment of @insn's memory operand: its prefix's, or @otherwise. */
-enum segment_reg insn_segment(const struct insn *insn, enum segment_reg otherwise);
-
 #endif

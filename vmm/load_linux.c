@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The roles "linux" and "linux16": a kernel, and the module "initrd" if there is one.
+ * The role "linux": a kernel, and the module "initrd" if there is one.
  */
 #include "errno.h"
 #include "lib/log.h"
@@ -9,26 +9,6 @@
 #include "vmm/loader.h"
 #include "vmm/start.h"
 #include "vmm/virt_ops.h"
-
-/* Protocol: "Running the Kernel". */
-static int start_setup(struct vcpu *vcpu, const struct linux_plan *plan)
-{
-	u16 segment = (u16)(plan->setup >> 4);
-	struct segment data;
-	int r = start_real_mode(vcpu, segment + 0x20, 0);
-
-	for (enum segment_reg s = SEG_ES; !r && s <= SEG_GS; s++) {
-		if (s == SEG_CS)
-			continue;
-		virt->get_segment(vcpu, s, &data);
-		data.selector = segment;
-		data.base = plan->setup;
-		virt->set_segment(vcpu, s, &data);
-	}
-	if (!r)
-		virt->set_sysreg(vcpu, SYSREG_RSP, LINUX_SETUP_STACK);
-	return r;
-}
 
 /* Protocol: "32-bit Boot Protocol", "64-bit Boot Protocol". */
 static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
@@ -47,9 +27,9 @@ static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
 	return 0;
 }
 
-static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
-		const struct guest_modules *modules, const struct guest_module *kernel,
-		const char *cmdline)
+int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
+		      const struct guest_modules *modules, const struct guest_module *kernel,
+		      const char *cmdline)
 {
 	static struct linux_plan plan;
 	static struct linux_image image;
@@ -87,7 +67,7 @@ static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		r = linux_load(&plan, &in, &vm->memmap, gpa_to_ptr);
 	if (r)
 		return r;
-	r = real_mode ? start_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
+	r = real_mode ? start_linux_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
 	if (r)
 		return r;
 	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %llx, initrd %llu KiB at %llx\n",
@@ -104,11 +84,5 @@ static int load(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
 	       const struct guest_module *kernel, const char *cmdline)
 {
-	return load(false, vm, vcpu, modules, kernel, cmdline);
-}
-
-int load_linux16(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
-		 const struct guest_module *kernel, const char *cmdline)
-{
-	return load(true, vm, vcpu, modules, kernel, cmdline);
+	return load_linux_kernel(false, vm, vcpu, modules, kernel, cmdline);
 }

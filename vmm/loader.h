@@ -52,6 +52,14 @@ typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modul
 
 loader_fn load_linux, load_linux16, load_multiboot1, load_multiboot2, load_raw;
 
+/* Of load_linux.c and load_linux16.c: the role "linux", or "linux16" with @real_mode, which is
+ * started so. */
+struct linux_plan;
+int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
+		      const struct guest_modules *modules, const struct guest_module *kernel,
+		      const char *cmdline);
+int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan);
+
 /* What follows the first word of the string of @module, if that word is @role; else NULL. */
 const char *module_arguments(const struct guest_module *module, const char *role);
 

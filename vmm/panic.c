@@ -11,65 +11,12 @@
 #include "drivers/console.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "lib/symbols.h"
 #include "vmm/panic.h"
 #include "vmm/power.h"
 #include "vmm/virt_ops.h"
 
-#define STACK_BYTES 16384u
-#define MAX_FRAMES  24
-
 bool panic_resets;
 static struct cpu *reporter; /* the CPU that panics first */
-
-static void print_address(u64 address)
-{
-	u64 offset;
-	const char *name = symbol_lookup(address, &offset);
-
-	if (name)
-		pr_err("    %016llx %s+%llx\n", (unsigned long long)address, name,
-		       (unsigned long long)offset);
-}
-
-/* Without frame pointers: every word on the stack that points behind some instruction of ours. A
- * few too many, none missing. */
-static void print_backtrace(u64 rsp)
-{
-	u64 top = this_cpu()->stack_top, bottom = top - STACK_BYTES, offset;
-	int frames = 0;
-
-	if (rsp <= bottom && rsp > bottom - PAGE_SIZE) {
-		pr_err("  The stack is full: RSP has reached its guard page.\n");
-		rsp = bottom;
-	}
-	if (rsp > top || rsp < bottom)
-		return;
-	pr_err("  Return addresses on the stack:\n");
-	for (u64 *p = (u64 *)ALIGN_UP(rsp, 8); p < (u64 *)top && frames < MAX_FRAMES; p++) {
-		if (symbol_lookup(*p, &offset) && offset) {
-			print_address(*p);
-			frames++;
-		}
-	}
-}
-
-static void print_frame(const struct trap_frame *f)
-{
-	pr_err("  RIP %016llx RSP %016llx RFLAGS %08llx CS %llx error code %llx CR2 %016llx\n",
-	       (unsigned long long)f->rip, (unsigned long long)f->rsp,
-	       (unsigned long long)f->rflags, (unsigned long long)f->cs,
-	       (unsigned long long)f->error_code, (unsigned long long)read_cr2());
-	pr_err("  RAX %016llx RBX %016llx RCX %016llx RDX %016llx\n", (unsigned long long)f->rax,
-	       (unsigned long long)f->rbx, (unsigned long long)f->rcx, (unsigned long long)f->rdx);
-	pr_err("  RSI %016llx RDI %016llx RBP %016llx R8  %016llx\n", (unsigned long long)f->rsi,
-	       (unsigned long long)f->rdi, (unsigned long long)f->rbp, (unsigned long long)f->r8);
-	pr_err("  R9  %016llx R10 %016llx R11 %016llx R12 %016llx\n", (unsigned long long)f->r9,
-	       (unsigned long long)f->r10, (unsigned long long)f->r11, (unsigned long long)f->r12);
-	pr_err("  R13 %016llx R14 %016llx R15 %016llx\n", (unsigned long long)f->r13,
-	       (unsigned long long)f->r14, (unsigned long long)f->r15);
-	print_address(f->rip);
-}
 
 static void stop(void) __noreturn;
 static void stop(void)
@@ -141,7 +88,7 @@ static void end(u64 rsp)
 {
 	struct cpu *cpu;
 
-	print_backtrace(rsp);
+	panic_backtrace(rsp);
 	if (this_cpu()->vcpu)
 		virt->dump(this_cpu()->vcpu);
 	for_each_cpu (cpu) {
@@ -168,6 +115,6 @@ void panic_trap(struct trap_frame *frame)
 {
 	begin();
 	pr_err("  %s in root mode\n", exception_name((unsigned)frame->vector));
-	print_frame(frame);
+	panic_frame(frame);
 	end(frame->rsp);
 }

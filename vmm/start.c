@@ -11,13 +11,11 @@
 #include "vmm/long_mode.h"
 #include "vmm/virt_ops.h"
 
-#define AR_CODE64    0xa09b /* present, DPL 0, code, readable, accessed, L, G */
-#define AR_CODE32    0xc09b
-#define AR_DATA32    0xc093
-#define AR_TSS       0x008b
-#define AR_LDT       0x0082
-#define REAL_STACK   0x7c00
-#define REAL_IDT_MAX 0x3ff
+#define AR_CODE64 0xa09b /* present, DPL 0, code, readable, accessed, L, G */
+#define AR_CODE32 0xc09b
+#define AR_DATA32 0xc093
+#define AR_TSS    0x008b
+#define AR_LDT    0x0082
 
 /* All data segments alike, no local descriptor table, and a task register, for there must be one.
  */
@@ -34,7 +32,7 @@ static void set_segments(struct vcpu *vcpu, const struct segment *code, const st
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 }
 
-static int need_unrestricted_guest(const char *mode)
+int need_unrestricted_guest(const char *mode)
 {
 	if (virt->has_unrestricted_guest())
 		return 0;
@@ -44,32 +42,6 @@ static int need_unrestricted_guest(const char *mode)
 	       "later.\n",
 	       mode);
 	return -EOPNOTSUPP;
-}
-
-int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip)
-{
-	struct segment idt = {.limit = REAL_IDT_MAX};
-	struct segment code;
-	int r = need_unrestricted_guest("real mode");
-
-	if (r)
-		return r;
-	virt->vcpu_reset(vcpu, false);
-	virt->get_segment(vcpu, SEG_CS, &code);
-	code.selector = cs;
-	code.base = (u64)cs << 4;
-	virt->set_segment(vcpu, SEG_CS, &code);
-	virt->set_segment(vcpu, SEG_IDTR, &idt);
-	virt->set_sysreg(vcpu, SYSREG_CR0, CR0_ET);
-	virt->set_sysreg(vcpu, SYSREG_RSP, REAL_STACK);
-	virt->set_sysreg(vcpu, SYSREG_RIP, ip);
-	memset(vcpu->regs, 0, sizeof(vcpu->regs));
-	return 0;
-}
-
-void start_enable_interrupts(struct vcpu *vcpu)
-{
-	virt->set_sysreg(vcpu, SYSREG_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
 int start_protected_mode(struct vcpu *vcpu, u32 eip)

@@ -13,6 +13,9 @@
  * mode.
  */
 
+/* 0; or -EOPNOTSUPP without "unrestricted guest", said in words: @mode is what needs it. */
+int need_unrestricted_guest(const char *mode);
+
 /*
  * Real mode, as the firmware leaves it: @cs:@ip, the other segments 0, limits FFFFh, the interrupt
  * table at 0, SP = 7C00h. Returns 0, or -EOPNOTSUPP without "unrestricted guest", said in words.

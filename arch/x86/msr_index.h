@@ -9,24 +9,12 @@
 #include "bits.h"
 
 /* Time, platform, APIC */
-#define MSR_IA32_TSC               0x00000010
-#define MSR_IA32_PLATFORM_ID       0x00000017
-#define MSR_IA32_APICBASE          0x0000001b
-#define MSR_IA32_FEAT_CTL          0x0000003a
-#define MSR_IA32_TSC_ADJUST        0x0000003b
-#define MSR_IA32_SPEC_CTRL         0x00000048
-#define MSR_IA32_PRED_CMD          0x00000049
-#define MSR_IA32_UCODE_WRITE       0x00000079
-#define MSR_IA32_UCODE_REV         0x0000008b
-#define MSR_IA32_SMM_MONITOR_CTL   0x0000009b
-#define MSR_IA32_SMBASE            0x0000009e
-#define MSR_PLATFORM_INFO          0x000000ce
-#define MSR_IA32_UMWAIT_CONTROL    0x000000e1
-#define MSR_IA32_MPERF             0x000000e7
-#define MSR_IA32_APERF             0x000000e8
-#define MSR_IA32_ARCH_CAPABILITIES 0x0000010a
-#define MSR_IA32_FLUSH_CMD         0x0000010b
-#define MSR_IA32_TSX_CTRL          0x00000122
+#define MSR_IA32_TSC             0x00000010
+#define MSR_IA32_APICBASE        0x0000001b
+#define MSR_IA32_FEAT_CTL        0x0000003a
+#define MSR_IA32_TSC_ADJUST      0x0000003b
+#define MSR_IA32_UCODE_WRITE     0x00000079
+#define MSR_IA32_SMM_MONITOR_CTL 0x0000009b
 
 #define APICBASE_BSP    BIT(8)
 #define APICBASE_EXTD   BIT(10) /* x2APIC mode */
@@ -36,9 +24,6 @@
 #define FEAT_CTL_LOCKED                  BIT(0)
 #define FEAT_CTL_VMX_ENABLED_INSIDE_SMX  BIT(1)
 #define FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX BIT(2)
-#define FEAT_CTL_SGX_LC_ENABLED          BIT(17)
-#define FEAT_CTL_SGX_ENABLED             BIT(18)
-#define FEAT_CTL_LMCE_ENABLED            BIT(20)
 
 /* System call entry */
 #define MSR_IA32_SYSENTER_CS  0x00000174
@@ -59,33 +44,14 @@
 #define EFER_LMA BIT(10)
 #define EFER_NX  BIT(11)
 
-/* Machine check */
-#define MSR_IA32_MCG_CAP    0x00000179
-#define MSR_IA32_MCG_STATUS 0x0000017a
-#define MSR_IA32_MCG_CTL    0x0000017b
-#define MSR_IA32_MC0_CTL    0x00000400 /* each bank: CTL, STATUS, ADDR, MISC */
-#define MSR_IA32_MC0_STATUS 0x00000401
-
 /* Performance, debugging, power */
-#define MSR_IA32_PERFEVTSEL0        0x00000186
-#define MSR_IA32_PERF_STATUS        0x00000198
-#define MSR_IA32_PERF_CTL           0x00000199
-#define MSR_IA32_THERM_STATUS       0x0000019c
-#define MSR_IA32_MISC_ENABLE        0x000001a0
-#define MSR_IA32_ENERGY_PERF_BIAS   0x000001b0
-#define MSR_IA32_XFD                0x000001c4
-#define MSR_IA32_XFD_ERR            0x000001c5
-#define MSR_IA32_DEBUGCTLMSR        0x000001d9
-#define MSR_CORE_PERF_GLOBAL_STATUS 0x0000038e
-#define MSR_CORE_PERF_GLOBAL_CTRL   0x0000038f
-#define MSR_IA32_PEBS_ENABLE        0x000003f1
-#define MSR_IA32_RTIT_CTL           0x00000570
-#define MSR_IA32_DS_AREA            0x00000600
-#define MSR_IA32_PM_ENABLE          0x00000770
+#define MSR_IA32_MISC_ENABLE 0x000001a0
+#define MSR_IA32_DEBUGCTLMSR 0x000001d9
+#define MSR_IA32_PEBS_ENABLE 0x000003f1
+#define MSR_IA32_RTIT_CTL    0x00000570
+#define MSR_IA32_DS_AREA     0x00000600
 
-#define DEBUGCTLMSR_LBR           BIT(0)
-#define DEBUGCTLMSR_BTF           BIT(1)
-#define DEBUGCTLMSR_FREEZE_IN_SMM BIT(14)
+#define DEBUGCTLMSR_BTF BIT(1)
 
 /* Memory types */
 #define MSR_MTRRcap          0x000000fe
@@ -99,37 +65,24 @@
 #define MSR_IA32_CR_PAT      0x00000277
 #define MSR_MTRRdefType      0x000002ff
 
-#define MTRRCAP_VCNT     0xffull
-#define MTRRCAP_FIX      BIT(8)
-#define MTRRCAP_WC       BIT(10)
-#define MTRRCAP_SMRR     BIT(11)
-#define MTRRDEFTYPE_TYPE 0xffull
-#define MTRRDEFTYPE_FE   BIT(10) /* fixed ranges on */
-#define MTRRDEFTYPE_E    BIT(11) /* MTRRs on */
-#define MTRRPHYSMASK_V   BIT(11)
+#define MTRRCAP_VCNT   0xffull
+#define MTRRCAP_FIX    BIT(8)
+#define MTRRDEFTYPE_FE BIT(10) /* fixed ranges on */
+#define MTRRDEFTYPE_E  BIT(11) /* MTRRs on */
 
 /* Protection */
 #define MSR_IA32_BNDCFGS      0x00000d90
 #define MSR_IA32_XSS          0x00000da0
-#define MSR_IA32_U_CET        0x000006a0
 #define MSR_IA32_S_CET        0x000006a2
-#define MSR_IA32_PL0_SSP      0x000006a4
 #define MSR_IA32_PL3_SSP      0x000006a7
 #define MSR_IA32_INT_SSP_TAB  0x000006a8
 #define MSR_IA32_PKRS         0x000006e1
 #define MSR_IA32_TSC_DEADLINE 0x000006e0
 
 /* x2APIC: an xAPIC register at offset 16n is MSR 0x800 + n */
-#define MSR_X2APIC_BASE     0x00000800
-#define MSR_X2APIC_ID       0x00000802
-#define MSR_X2APIC_EOI      0x0000080b
-#define MSR_X2APIC_SIVR     0x0000080f
-#define MSR_X2APIC_ICR      0x00000830
-#define MSR_X2APIC_SELF_IPI 0x0000083f
-#define MSR_X2APIC_LAST     0x000008ff
-
-/* Cache allocation, hardware P-states */
-#define MSR_IA32_HWP_REQUEST 0x00000774
+#define MSR_X2APIC_BASE 0x00000800
+#define MSR_X2APIC_ICR  0x00000830
+#define MSR_X2APIC_LAST 0x000008ff
 
 /* VMX capabilities: SDM, "VMX Capability Reporting Facility" */
 #define MSR_IA32_VMX_BASIC               0x00000480

@@ -124,230 +124,99 @@
 #define VM_ENTRY_LOAD_IA32_FRED             BIT(23)
 
 /* IA32_VMX_BASIC */
-#define VMX_BASIC_REVISION(msr)    ((u32)((msr)&GENMASK(30, 0)))
-#define VMX_BASIC_VMCS_SIZE(msr)   ((u32)(((msr) >> 32) & 0x1fff)) /* bytes, at most 4096 */
-#define VMX_BASIC_32BIT_PHYS_ONLY  BIT(48)
-#define VMX_BASIC_DUAL_MONITOR     BIT(49)
-#define VMX_BASIC_MEM_TYPE(msr)    ((u32)(((msr) >> 50) & 0xf)) /* 0 UC, 6 WB */
-#define VMX_BASIC_INOUT            BIT(54) /* INS, OUTS exits fill the instruction information */
-#define VMX_BASIC_TRUE_CTLS        BIT(55)
-#define VMX_BASIC_NO_HW_ERROR_CODE BIT(56) /* hardware exceptions with or without an error code */
+#define VMX_BASIC_REVISION(msr)  ((u32)((msr)&GENMASK(30, 0)))
+#define VMX_BASIC_VMCS_SIZE(msr) ((u32)(((msr) >> 32) & 0x1fff)) /* bytes, at most 4096 */
+#define VMX_BASIC_TRUE_CTLS      BIT(55)
 
 /* IA32_VMX_MISC */
-#define VMX_MISC_PREEMPTION_TIMER_RATE(msr) ((u32)((msr)&0x1f)) /* counts per 2^n TSC ticks */
-#define VMX_MISC_SAVE_EFER_LMA              BIT(5)
-#define VMX_MISC_ACTIVITY_HLT               BIT(6)
-#define VMX_MISC_ACTIVITY_SHUTDOWN          BIT(7)
-#define VMX_MISC_ACTIVITY_WAIT_SIPI         BIT(8)
-#define VMX_MISC_INTEL_PT                   BIT(14)
-#define VMX_MISC_RDMSR_IN_SMM               BIT(15)
-#define VMX_MISC_CR3_TARGETS(msr)           ((u32)(((msr) >> 16) & 0x1ff))
-#define VMX_MISC_MAX_MSR_LIST(msr)          (512 * ((u32)(((msr) >> 25) & 7) + 1))
-#define VMX_MISC_SMM_MONITOR_BLOCK_SMI      BIT(28)
-#define VMX_MISC_VMWRITE_ANY_FIELD          BIT(29)
-#define VMX_MISC_ZERO_LEN_INS               BIT(30)
+#define VMX_MISC_ACTIVITY_WAIT_SIPI BIT(8)
 
 /* IA32_VMX_VMFUNC */
 #define VMX_VMFUNC_EPTP_SWITCHING BIT(0)
 
 /* IA32_VMX_EPT_VPID_CAP */
-#define VMX_EPT_EXECUTE_ONLY_BIT              BIT(0)
-#define VMX_EPT_PAGE_WALK_4_BIT               BIT(6)
-#define VMX_EPT_PAGE_WALK_5_BIT               BIT(7)
-#define VMX_EPTP_UC_BIT                       BIT(8)
-#define VMX_EPTP_WB_BIT                       BIT(14)
-#define VMX_EPT_2MB_PAGE_BIT                  BIT(16)
-#define VMX_EPT_1GB_PAGE_BIT                  BIT(17)
-#define VMX_EPT_INVEPT_BIT                    BIT(20)
-#define VMX_EPT_AD_BIT                        BIT(21)
-#define VMX_EPT_ADVANCED_EXIT_INFO_BIT        BIT(22)
-#define VMX_EPT_SUPERVISOR_SHADOW_STACK_BIT   BIT(23)
-#define VMX_EPT_EXTENT_CONTEXT_BIT            BIT(25) /* INVEPT single-context */
-#define VMX_EPT_EXTENT_GLOBAL_BIT             BIT(26) /* INVEPT all-context */
-#define VMX_VPID_INVVPID_BIT                  BIT(32)
-#define VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT   BIT(40)
-#define VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT    BIT(41)
-#define VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT    BIT(42)
-#define VMX_VPID_EXTENT_SINGLE_NON_GLOBAL_BIT BIT(43)
+#define VMX_EPT_EXECUTE_ONLY_BIT           BIT(0)
+#define VMX_EPT_PAGE_WALK_4_BIT            BIT(6)
+#define VMX_EPTP_WB_BIT                    BIT(14)
+#define VMX_EPT_2MB_PAGE_BIT               BIT(16)
+#define VMX_EPT_1GB_PAGE_BIT               BIT(17)
+#define VMX_EPT_AD_BIT                     BIT(21)
+#define VMX_EPT_EXTENT_CONTEXT_BIT         BIT(25) /* INVEPT single-context */
+#define VMX_EPT_EXTENT_GLOBAL_BIT          BIT(26) /* INVEPT all-context */
+#define VMX_VPID_INVVPID_BIT               BIT(32)
+#define VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT BIT(41)
+#define VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT BIT(42)
 
 /* INVEPT and INVVPID types */
-#define VMX_EPT_EXTENT_CONTEXT            1
-#define VMX_EPT_EXTENT_GLOBAL             2
-#define VMX_VPID_EXTENT_INDIVIDUAL_ADDR   0
-#define VMX_VPID_EXTENT_SINGLE_CONTEXT    1
-#define VMX_VPID_EXTENT_ALL_CONTEXT       2
-#define VMX_VPID_EXTENT_SINGLE_NON_GLOBAL 3
-
-/* EPTP: "Extended-Page-Table Pointer (EPTP)" */
-#define VMX_EPTP_MT_UC         0ull
-#define VMX_EPTP_MT_WB         6ull
-#define VMX_EPTP_PWL_4         (3ull << 3)
-#define VMX_EPTP_PWL_5         (4ull << 3)
-#define VMX_EPTP_PWL_MASK      (7ull << 3)
-#define VMX_EPTP_AD_ENABLE_BIT BIT(6)
+#define VMX_EPT_EXTENT_CONTEXT          1
+#define VMX_EPT_EXTENT_GLOBAL           2
+#define VMX_VPID_EXTENT_INDIVIDUAL_ADDR 0
+#define VMX_VPID_EXTENT_SINGLE_CONTEXT  1
+#define VMX_VPID_EXTENT_ALL_CONTEXT     2
 
 /* Exit reason (32 bits) */
 #define VMX_EXIT_REASONS_BASIC_MASK     0xffffu
-#define VMX_EXIT_REASONS_BUS_LOCK       BIT(26)
-#define VMX_EXIT_REASONS_ENCLAVE        BIT(27)
-#define VMX_EXIT_REASONS_PENDING_MTF    BIT(28)
-#define VMX_EXIT_REASONS_FROM_ROOT      BIT(29)
 #define VMX_EXIT_REASONS_FAILED_VMENTRY BIT(31)
-
-/* Exit qualification of a failed entry */
-#define ENTRY_FAIL_DEFAULT       0
-#define ENTRY_FAIL_PDPTE         2
-#define ENTRY_FAIL_NMI           3
-#define ENTRY_FAIL_VMCS_LINK_PTR 4
 
 /* Interruption information: VM exit, VM entry and IDT vectoring share one format */
 #define INTR_INFO_VECTOR_MASK       0xffull
 #define INTR_INFO_INTR_TYPE_SHIFT   8
 #define INTR_INFO_INTR_TYPE_MASK    (7ull << INTR_INFO_INTR_TYPE_SHIFT)
 #define INTR_INFO_DELIVER_CODE_MASK BIT(11)
-#define INTR_INFO_UNBLOCK_NMI       BIT(12) /* exit only: NMI unblocking due to IRET */
 #define INTR_INFO_VALID_MASK        BIT(31)
-#define INTR_INFO_ENTRY_RESERVED    GENMASK(30, 12)
 
 #define INTR_TYPE_EXT_INTR          (0ull << INTR_INFO_INTR_TYPE_SHIFT)
-#define INTR_TYPE_RESERVED          (1ull << INTR_INFO_INTR_TYPE_SHIFT)
 #define INTR_TYPE_NMI_INTR          (2ull << INTR_INFO_INTR_TYPE_SHIFT)
 #define INTR_TYPE_HARD_EXCEPTION    (3ull << INTR_INFO_INTR_TYPE_SHIFT)
 #define INTR_TYPE_SOFT_INTR         (4ull << INTR_INFO_INTR_TYPE_SHIFT)
 #define INTR_TYPE_PRIV_SW_EXCEPTION (5ull << INTR_INFO_INTR_TYPE_SHIFT) /* INT1 */
 #define INTR_TYPE_SOFT_EXCEPTION    (6ull << INTR_INFO_INTR_TYPE_SHIFT) /* INT3, INTO */
-#define INTR_TYPE_OTHER_EVENT       (7ull << INTR_INFO_INTR_TYPE_SHIFT)
 
 /* Guest activity state */
 #define GUEST_ACTIVITY_ACTIVE    0
 #define GUEST_ACTIVITY_HLT       1
-#define GUEST_ACTIVITY_SHUTDOWN  2
 #define GUEST_ACTIVITY_WAIT_SIPI 3
 
 /* Guest interruptibility state */
-#define GUEST_INTR_STATE_STI          BIT(0)
-#define GUEST_INTR_STATE_MOV_SS       BIT(1)
-#define GUEST_INTR_STATE_SMI          BIT(2)
-#define GUEST_INTR_STATE_NMI          BIT(3)
-#define GUEST_INTR_STATE_ENCLAVE_INTR BIT(4)
-#define GUEST_INTR_STATE_RESERVED     GENMASK(31, 5)
+#define GUEST_INTR_STATE_STI    BIT(0)
+#define GUEST_INTR_STATE_MOV_SS BIT(1)
+#define GUEST_INTR_STATE_NMI    BIT(3)
 
 /* Guest pending debug exceptions */
-#define PENDING_DBG_B0_B3      GENMASK(3, 0)
-#define PENDING_DBG_BLD        BIT(11)
-#define PENDING_DBG_ENABLED_BP BIT(12)
-#define PENDING_DBG_BS         BIT(14)
-#define PENDING_DBG_RTM        BIT(16)
+#define PENDING_DBG_BS BIT(14)
 
 /* Segment access rights: "Guest Register State" */
-#define VMX_AR_TYPE_MASK          0x0full
-#define VMX_AR_TYPE_ACCESSED_MASK BIT(0)
-#define VMX_AR_TYPE_READABLE_MASK BIT(1) /* of code; of data: writable */
-#define VMX_AR_TYPE_WRITABLE_MASK BIT(1) /* of data */
-#define VMX_AR_TYPE_EXPAND_DOWN   BIT(2) /* of data; of code: conforming */
-#define VMX_AR_TYPE_CODE_MASK     BIT(3)
-#define VMX_AR_TYPE_LDT           2
-#define VMX_AR_TYPE_BUSY_16_TSS   3
-#define VMX_AR_TYPE_BUSY_TSS      11
-#define VMX_AR_S_MASK             BIT(4)
-#define VMX_AR_DPL_SHIFT          5
-#define VMX_AR_DPL(ar)            (((ar) >> VMX_AR_DPL_SHIFT) & 3)
-#define VMX_AR_P_MASK             BIT(7)
-#define VMX_AR_AVL_MASK           BIT(12)
-#define VMX_AR_L_MASK             BIT(13)
-#define VMX_AR_DB_MASK            BIT(14)
-#define VMX_AR_G_MASK             BIT(15)
-#define VMX_AR_UNUSABLE_MASK      BIT(16)
-#define VMX_AR_RESERVED_MASK      (GENMASK(31, 17) | GENMASK(11, 8))
+#define VMX_AR_TYPE_MASK        0x0full
+#define VMX_AR_TYPE_BUSY_16_TSS 3
+#define VMX_AR_DPL_SHIFT        5
+#define VMX_AR_L_MASK           BIT(13)
+#define VMX_AR_UNUSABLE_MASK    BIT(16)
 
 /* Exit qualification: EPT violations */
-#define EPT_VIOLATION_ACC_READ       BIT(0)
 #define EPT_VIOLATION_ACC_WRITE      BIT(1)
 #define EPT_VIOLATION_ACC_INSTR      BIT(2)
-#define EPT_VIOLATION_PROT_READ      BIT(3)
-#define EPT_VIOLATION_PROT_WRITE     BIT(4)
-#define EPT_VIOLATION_PROT_EXEC      BIT(5)
-#define EPT_VIOLATION_PROT_USER_EXEC BIT(6)
 #define EPT_VIOLATION_GVA_IS_VALID   BIT(7)
-#define EPT_VIOLATION_GVA_TRANSLATED BIT(8) /* the final access, not a paging-structure one */
-#define EPT_VIOLATION_GVA_USER       BIT(9)
-#define EPT_VIOLATION_GVA_WRITABLE   BIT(10)
-#define EPT_VIOLATION_GVA_NX         BIT(11)
+#define EPT_VIOLATION_GVA_TRANSLATED BIT(8)  /* the final access, not a paging-structure one */
 #define EPT_VIOLATION_NMI_UNBLOCKED  BIT(12) /* NMI unblocking due to IRET */
 
 /* Exit qualification: control-register accesses */
 #define CONTROL_REG_ACCESS_NUM(q)  ((unsigned)((q)&0xf))
 #define CONTROL_REG_ACCESS_TYPE(q) ((unsigned)(((q) >> 4) & 3))
-#define CONTROL_REG_LMSW_MEMORY    BIT(6)
 #define CONTROL_REG_ACCESS_REG(q)  ((unsigned)(((q) >> 8) & 0xf))
 #define CONTROL_REG_LMSW_SOURCE(q) ((u16)(((q) >> 16) & 0xffff))
 #define CR_TYPE_MOV_TO_CR          0
-#define CR_TYPE_MOV_FROM_CR        1
 #define CR_TYPE_CLTS               2
 #define CR_TYPE_LMSW               3
-
-/* Exit qualification: MOV DR */
-#define DEBUG_REG_ACCESS_NUM(q) ((unsigned)((q)&7))
-#define TYPE_MOV_FROM_DR        BIT(4)
-#define DEBUG_REG_ACCESS_REG(q) ((unsigned)(((q) >> 8) & 0xf))
 
 /* Exit qualification: I/O instructions */
 #define IO_QUAL_SIZE(q) ((unsigned)((q)&7) + 1) /* bytes: 1, 2, 4 */
 #define IO_QUAL_IN      BIT(3)
 #define IO_QUAL_STRING  BIT(4)
 #define IO_QUAL_REP     BIT(5)
-#define IO_QUAL_IMM     BIT(6) /* the port is an immediate, not DX */
 #define IO_QUAL_PORT(q) ((u16)(((q) >> 16) & 0xffff))
 
 /* Exit qualification: task switches */
 #define TASK_SWITCH_SELECTOR(q) ((u16)((q)&0xffff))
 #define TASK_SWITCH_SOURCE(q)   ((unsigned)(((q) >> 30) & 3))
-#define TASK_SWITCH_CALL        0
-#define TASK_SWITCH_IRET        1
-#define TASK_SWITCH_JMP         2
-#define TASK_SWITCH_GATE        3
-
-/* Exit qualification: APIC accesses */
-#define APIC_ACCESS_OFFSET(q)       ((unsigned)((q)&0xfff))
-#define APIC_ACCESS_TYPE(q)         ((unsigned)(((q) >> 12) & 0xf))
-#define TYPE_LINEAR_APIC_INST_READ  0
-#define TYPE_LINEAR_APIC_INST_WRITE 1
-#define TYPE_LINEAR_APIC_INST_FETCH 2
-#define TYPE_LINEAR_APIC_EVENT      3
-#define TYPE_PHYSICAL_APIC_EVENT    10
-#define TYPE_PHYSICAL_APIC_INST     15
-
-/* Exit qualification: debug exceptions share DR6's bits B0-B3, BLD, BD, BS */
-#define DEBUG_EXC_BD BIT(13)
-#define DEBUG_EXC_BS BIT(14)
-
-/* VM-instruction errors: "VM Instruction Error Numbers"; the texts are in vmm/vmx/vmcs.c */
-enum vm_instruction_error {
-	VMXERR_VMCALL_IN_VMX_ROOT_OPERATION = 1,
-	VMXERR_VMCLEAR_INVALID_ADDRESS = 2,
-	VMXERR_VMCLEAR_VMXON_POINTER = 3,
-	VMXERR_VMLAUNCH_NONCLEAR_VMCS = 4,
-	VMXERR_VMRESUME_NONLAUNCHED_VMCS = 5,
-	VMXERR_VMRESUME_AFTER_VMXOFF = 6,
-	VMXERR_ENTRY_INVALID_CONTROL_FIELD = 7,
-	VMXERR_ENTRY_INVALID_HOST_STATE_FIELD = 8,
-	VMXERR_VMPTRLD_INVALID_ADDRESS = 9,
-	VMXERR_VMPTRLD_VMXON_POINTER = 10,
-	VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID = 11,
-	VMXERR_UNSUPPORTED_VMCS_COMPONENT = 12,
-	VMXERR_VMWRITE_READ_ONLY_VMCS_COMPONENT = 13,
-	VMXERR_VMXON_IN_VMX_ROOT_OPERATION = 15,
-	VMXERR_ENTRY_INVALID_EXECUTIVE_VMCS_POINTER = 16,
-	VMXERR_ENTRY_NONLAUNCHED_EXECUTIVE_VMCS = 17,
-	VMXERR_ENTRY_EXECUTIVE_VMCS_POINTER_NOT_VMXON_POINTER = 18,
-	VMXERR_VMCALL_NONCLEAR_VMCS = 19,
-	VMXERR_VMCALL_INVALID_VM_EXIT_CONTROL_FIELDS = 20,
-	VMXERR_VMCALL_INCORRECT_MSEG_REVISION_ID = 22,
-	VMXERR_VMXOFF_UNDER_DUAL_TREATMENT_OF_SMIS_AND_SMM = 23,
-	VMXERR_VMCALL_INVALID_SMM_MONITOR_FEATURES = 24,
-	VMXERR_ENTRY_INVALID_VM_EXECUTION_CONTROL_FIELDS_IN_EXECUTIVE_VMCS = 25,
-	VMXERR_ENTRY_EVENTS_BLOCKED_BY_MOV_SS = 26,
-	VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID = 28,
-};
 
 #endif

@@ -76,7 +76,6 @@ enum {
 	MADT = 0xf3000,
 	DSDT = 0xf4000,
 	SSDT = 0xf5000,
-	MCFG = 0xf6000,
 };
 
 static void put_rsdp(u32 at, u8 revision)
@@ -134,26 +133,24 @@ static void put_fadt(u8 revision, u32 length)
 	fix_sum(FADT, length, 9);
 }
 
-/* @revision 0: as Bochs has it. 2: XSDT, a long FADT, MCFG. */
+/* @revision 0: as Bochs has it. 2: XSDT, a long FADT; \_S5 is in the SSDT, which the RSDT has not.
+ */
 static void sample(u8 revision)
 {
-	const u32 tables[] = {FADT, MADT, SSDT, MCFG};
-	u8 mcfg[24] = {0}, list[64];
+	const u32 tables[] = {FADT, MADT, SSDT};
+	u8 list[64];
 
 	memset(ram, 0, sizeof(ram));
 	put_rsdp(RSDP, revision);
 	memcpy(list, tables, sizeof(tables));
 	put_table(RSDT, "RSDT", 1, list, revision ? 8 : 12);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 3; i++)
 		memcpy(list + (size_t)i * 8, &(u64){tables[i]}, 8);
-	put_table(XSDT, "XSDT", 1, list, 32);
+	put_table(XSDT, "XSDT", 1, list, 24);
 	put_fadt(revision ? 6 : 1, revision ? 268 : 116);
 	put_table(MADT, "APIC", 1, madt_body, sizeof(madt_body));
-	put_table(DSDT, "DSDT", 1, s5, sizeof(s5));
-	put_table(SSDT, "SSDT", 1, NULL, 0);
-	memcpy(mcfg + 8, &(u64){0xe0000000}, 8);
-	mcfg[19] = 255;
-	put_table(MCFG, "MCFG", 1, mcfg, sizeof(mcfg));
+	put_table(DSDT, "DSDT", 1, s5, revision ? 0 : sizeof(s5));
+	put_table(SSDT, "SSDT", 1, s5, revision ? sizeof(s5) : 0);
 }
 
 static void check_madt(void)
@@ -167,11 +164,6 @@ static void check_madt(void)
 		assert_int_equal(info.cpus[i].enabled, i != 2);
 	}
 	assert_int_equal(info.lapic_address, 0xfee00000);
-	assert_int_equal(info.nr_ioapics, 2);
-	assert_int_equal(info.ioapics[0].id, 7);
-	assert_int_equal(info.ioapics[0].address, 0xfec00000);
-	assert_int_equal(info.ioapics[1].address, 0xfec01000);
-	assert_int_equal(info.ioapics[1].gsi_base, 24);
 }
 
 static void test_old_machine(void **state)
@@ -181,8 +173,6 @@ static void test_old_machine(void **state)
 	assert_int_equal(parse(RSDP), 0);
 	check_madt();
 	assert_true(log_has("APIC ID 4 is there twice"));
-	assert_int_equal(info.sci, 9);
-	assert_int_equal(info.smi_cmd, 0xb2);
 	assert_int_equal(info.pm1a_cnt.address, 0xb004);
 	assert_int_equal(info.pm1a_cnt.space, ACPI_SPACE_IO);
 	assert_int_equal(info.pm1a_cnt.width, 16);
@@ -191,7 +181,6 @@ static void test_old_machine(void **state)
 	assert_true(info.has_s5);
 	assert_int_equal(info.slp_typa, 5);
 	assert_int_equal(info.slp_typb, 6);
-	assert_int_equal(info.nr_mcfgs, 0);
 }
 
 static void test_new_machine(void **state)
@@ -204,13 +193,11 @@ static void test_new_machine(void **state)
 	assert_int_equal(info.reset_reg.address, 0xcf9);
 	assert_int_equal(info.reset_reg.space, ACPI_SPACE_IO);
 	assert_int_equal(info.reset_value, 6);
-	assert_int_equal(info.nr_mcfgs, 1);
-	assert_int_equal(info.mcfgs[0].base, 0xe0000000);
-	assert_int_equal(info.mcfgs[0].end_bus, 255);
+	assert_true(info.has_s5);
 
 	/* The copy that a boot loader passes is as good. */
 	assert_int_equal(acpi_parse_rsdp(&info, &mem, ram + RSDP, 36), 0);
-	assert_int_equal(info.nr_mcfgs, 1);
+	assert_true(info.has_s5);
 	unmap_all();
 
 	/* Without the flag, or in a FADT of ACPI 1.0, there is no reset register. */
@@ -239,10 +226,10 @@ static void test_damage(void **state)
 {
 	(void)state;
 	sample(2);
-	ram[XSDT + 40] ^= 1; /* the checksum is wrong now: the RSDT is taken, which has no MCFG */
+	ram[XSDT + 40] ^= 1; /* the checksum is wrong now: the RSDT is taken, which has no SSDT */
 	assert_int_equal(parse(RSDP), 0);
 	check_madt();
-	assert_int_equal(info.nr_mcfgs, 0);
+	assert_false(info.has_s5);
 	assert_true(log_has("table XSDT at 0xf1800: checksum is wrong"));
 	ram[RSDT + 4] = 35;
 	assert_int_equal(parse(RSDP), -EINVAL);
@@ -377,7 +364,7 @@ static void test_many(void **state)
 /* Good machines with bytes changed, the checksums mostly put right again. */
 static void test_random(void **state)
 {
-	static const u32 tables[] = {RSDT, XSDT, FADT, MADT, DSDT, SSDT, MCFG};
+	static const u32 tables[] = {RSDT, XSDT, FADT, MADT, DSDT, SSDT};
 	u64 seed = 6;
 
 	(void)state;
@@ -399,8 +386,7 @@ static void test_random(void **state)
 				fix_sum(tables[t], len, 9);
 		}
 		parse(RSDP);
-		assert_true(info.nr_cpus <= ACPI_CPUS && info.nr_ioapics <= ACPI_IOAPICS);
-		assert_true(info.nr_mcfgs <= ACPI_MCFGS);
+		assert_true(info.nr_cpus <= ACPI_CPUS);
 		assert_true(info.slp_typa <= 7 && info.slp_typb <= 7);
 	}
 }

@@ -50,7 +50,9 @@ static void table_is_well_formed(void **state)
 		const struct vmx_control *c = &vmx_controls[i];
 
 		assert_true(c->bit && (c->bit & (c->bit - 1)) == 0);
-		assert_ptr_equal(vmx_control_find((enum vmx_word)c->word, c->bit), c);
+		for (unsigned k = 0; k < i; k++)
+			assert_false(vmx_controls[k].word == c->word &&
+				     vmx_controls[k].bit == c->bit);
 		assert_int_equal(c->wish == WISH_UNUSED, c->loss == NULL);
 		/* "Lacks     name: loss" is one line of the report. */
 		if (c->loss)

@@ -9,7 +9,7 @@
 #include "arch/x86/msr_index.h"
 #include "errno.h"
 #include "vmm/vmx/entry_check.h"
-#include "vmm/vmx/vmcs.h"
+#include "vmm/vmx/vmcs_text.h"
 
 enum base { B64, PAE32, REAL, V86, NR_BASES };
 

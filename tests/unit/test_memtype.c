@@ -265,15 +265,6 @@ static void test_identity(void **state)
 	}
 }
 
-static void test_names(void **state)
-{
-	(void)state;
-	assert_string_equal(memtype_name(MEMTYPE_UC), "UC");
-	assert_string_equal(memtype_name(MEMTYPE_WB), "WB");
-	assert_string_equal(memtype_name(3), "??");
-	assert_string_equal(memtype_name(7), "??");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,7 +274,6 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_no_endless_search),
 		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,15 @@
  * vmm/vmx/vmcs: the table of fields, the names, the decoded words and the dump.
  */
 #include "tests/unit/stubs.h"
-#include "vmm/vmx/vmcs.h"
+#include "vmm/vmx/vmcs_text.h"
+
+static bool is_named(enum vmx_word word, u64 bit)
+{
+	for (unsigned i = 0; i < vmx_control_count; i++)
+		if (vmx_controls[i].word == word && vmx_controls[i].bit == bit)
+			return true;
+	return false;
+}
 
 static void fields_are_ordered_and_well_formed(void **state)
 {
@@ -22,7 +30,7 @@ static void fields_are_ordered_and_well_formed(void **state)
 			assert_true(vmcs_fields[i - 1].encoding < f->encoding);
 		/* A field hangs on a control that has a name. */
 		if (f->word != VMX_ALWAYS && f->word != VMX_VMFUNC)
-			assert_non_null(vmx_control_find((enum vmx_word)f->word, f->bit));
+			assert_true(is_named((enum vmx_word)f->word, f->bit));
 		if (strncmp(f->name, "HOST_", 5) == 0)
 			assert_int_equal(vmcs_field_kind(f->encoding), VMCS_HOST);
 		assert_int_equal(vmcs_field_kind(f->encoding) == VMCS_HOST,
@@ -86,8 +94,7 @@ static void instruction_errors_have_texts(void **state)
 {
 	(void)state;
 	assert_string_equal(vm_instruction_error_text(0), "no error");
-	assert_string_equal(vm_instruction_error_text(VMXERR_ENTRY_INVALID_CONTROL_FIELD),
-			    "VM entry with invalid control field(s)");
+	assert_string_equal(vm_instruction_error_text(7), "VM entry with invalid control field(s)");
 	assert_string_equal(vm_instruction_error_text(14), "unknown error");
 	assert_string_equal(vm_instruction_error_text(29), "unknown error");
 	assert_string_equal(vm_instruction_error_text(~0u), "unknown error");

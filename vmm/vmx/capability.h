@@ -85,15 +85,18 @@ struct vmx_control {
 extern const struct vmx_control vmx_controls[];
 extern const unsigned vmx_control_count;
 
-/* The table's row of the control @bit (a mask) of @word, or NULL. */
-const struct vmx_control *vmx_control_find(enum vmx_word word, u64 bit);
-
 /* The SDM's name for a word: "pin-based VM-execution controls". */
 const char *vmx_word_name(enum vmx_word word);
 
 /* Bits of @word that may be 1, that must be 1. */
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
+
+/* May the control be 1? */
+static inline bool vmx_can(const struct vmx_capability *cap, const struct vmx_control *c)
+{
+	return vmx_allowed1(cap, (enum vmx_word)c->word) & c->bit;
+}
 
 /*
  * Read this CPU's capabilities, except cpuid_vmx and phys_bits, which are left as they are.
@@ -114,5 +117,12 @@ int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u3
  * missing, not only the first. Returns 0, or -EOPNOTSUPP (@out is then of no use).
  */
 int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out);
+
+/*
+ * Whether the CPU number @cpu with @other can run with the controls computed for the boot CPU.
+ * Names each difference that matters. Returns 0, or -EOPNOTSUPP.
+ */
+int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
+			   unsigned cpu);
 
 #endif

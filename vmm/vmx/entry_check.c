@@ -6,7 +6,7 @@
 #include "vmm/vmx/entry_check.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
-#include "vmm/vmx/vmcs.h"
+#include "vmm/vmx/vmcs_text.h"
 
 #define EFER_DEFINED      (EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
 #define DEBUGCTL_DEFINED  (GENMASK(2, 0) | GENMASK(15, 6))

@@ -7,6 +7,7 @@
 #include "drivers/console.h"
 #include "lib/log.h"
 #include "vmm/vmx/entry_check.h"
+#include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
 
 static u64 get_field(u64 field)

@@ -9,6 +9,7 @@
 #include "arch/x86/trap.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
 
 extern u8 __text_start[];

@@ -59,17 +59,12 @@ static bool is_required(const struct vmx_control *c)
 	return c->wish == WISH_REQUIRED || c->wish == WISH_DYNAMIC_REQUIRED;
 }
 
-static bool can(const struct vmx_capability *cap, const struct vmx_control *c)
-{
-	return vmx_allowed1(cap, (enum vmx_word)c->word) & c->bit;
-}
-
 /* Whether an earlier row would be printed in the same list under the same name. */
 static bool named_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
 		if (e->wish != WISH_UNUSED && is_required(e) == is_required(c) &&
-		    can(cap, e) == can(cap, c) && strcmp(e->name, c->name) == 0)
+		    vmx_can(cap, e) == vmx_can(cap, c) && strcmp(e->name, c->name) == 0)
 			return true;
 	}
 	return false;
@@ -91,8 +86,8 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->wish == WISH_UNUSED || is_required(c) != required || can(cap, c) != has ||
-		    named_before(cap, c) || (!has && c->loss[0]))
+		if (c->wish == WISH_UNUSED || is_required(c) != required ||
+		    vmx_can(cap, c) != has || named_before(cap, c) || (!has && c->loss[0]))
 			continue;
 		paragraph_add(&p, c->name);
 	}
@@ -103,7 +98,7 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 static bool loss_named_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
-		if (e->loss && !can(cap, e) && strcmp(e->loss, c->loss) == 0)
+		if (e->loss && !vmx_can(cap, e) && strcmp(e->loss, c->loss) == 0)
 			return true;
 	}
 	return false;
@@ -115,7 +110,7 @@ static void list_losses(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->wish == WISH_UNUSED || is_required(c) || can(cap, c) || !c->loss[0] ||
+		if (c->wish == WISH_UNUSED || is_required(c) || vmx_can(cap, c) || !c->loss[0] ||
 		    loss_named_before(cap, c))
 			continue;
 		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
@@ -203,87 +198,4 @@ int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, c
 		pr_err("  Ready     NO: CPU %u cannot run Glasshouse, for the reasons above\n",
 		       cpu);
 	return ret;
-}
-
-/* The controls that we may set: those that the boot CPU has must be there. */
-static unsigned compare_controls(const struct vmx_capability *boot,
-				 const struct vmx_capability *other, unsigned cpu)
-{
-	unsigned lacks = 0;
-
-	for (unsigned i = 0; i < vmx_control_count; i++) {
-		const struct vmx_control *c = &vmx_controls[i];
-		enum vmx_word word = (enum vmx_word)c->word;
-
-		if (c->wish != WISH_UNUSED && can(boot, c) && !can(other, c)) {
-			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
-			       vmx_word_name(word));
-			lacks++;
-		}
-		if (vmx_allowed0(other, word) & ~vmx_allowed0(boot, word) & c->bit) {
-			pr_err("CPU %u forces \"%s\" on (%s), which the boot CPU does not\n", cpu,
-			       c->name, vmx_word_name(word));
-			lacks++;
-		}
-	}
-	return lacks;
-}
-
-/* Numbers of which @other must have each bit that @boot has. */
-static unsigned compare_bits(const char *what, u64 boot, u64 other, unsigned cpu)
-{
-	if ((boot & ~other) == 0)
-		return 0;
-	pr_err("CPU %u lacks bits 0x%llx of %s, which the boot CPU has\n", cpu,
-	       (unsigned long long)(boot & ~other), what);
-	return 1;
-}
-
-int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
-			   unsigned cpu)
-{
-	const u64 locked_off = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
-	/* What the page tables and their invalidation are built on. */
-	const u64 ept_used = VMX_EPT_EXECUTE_ONLY_BIT | VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT |
-			     VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT |
-			     VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT |
-			     VMX_VPID_INVVPID_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |
-			     VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT;
-	/* Revision, size and memory type of the regions. */
-	const u64 basic_used = GENMASK(44, 0) | GENMASK(53, 50);
-	unsigned differences = 0;
-
-	if (!other->cpuid_vmx || (other->feature_control & locked_off) == FEAT_CTL_LOCKED) {
-		pr_err("CPU %u has no VT-x, or has it locked off (IA32_FEATURE_CONTROL 0x%llx), "
-		       "unlike "
-		       "the boot CPU: a defect of the firmware; look for an update\n",
-		       cpu, (unsigned long long)other->feature_control);
-		return -EOPNOTSUPP;
-	}
-	if ((boot->basic ^ other->basic) & basic_used) {
-		pr_err("CPU %u has IA32_VMX_BASIC 0x%llx, the boot CPU 0x%llx: VMCS formats "
-		       "differ\n",
-		       cpu, (unsigned long long)other->basic, (unsigned long long)boot->basic);
-		differences++;
-	}
-	if (other->phys_bits < boot->phys_bits) {
-		pr_err("CPU %u has %u physical-address bits, the boot CPU %u\n", cpu,
-		       other->phys_bits, boot->phys_bits);
-		differences++;
-	}
-	differences += compare_controls(boot, other, cpu);
-	differences += compare_bits("IA32_VMX_EPT_VPID_CAP", boot->ept_vpid & ept_used,
-				    other->ept_vpid, cpu);
-	differences += compare_bits("IA32_VMX_MISC", boot->misc & VMX_MISC_ACTIVITY_WAIT_SIPI,
-				    other->misc, cpu);
-	/* Fixed to 1 on the other must be so on the boot CPU; what may be 1 there must be here. */
-	differences += compare_bits("IA32_VMX_CR0_FIXED0, inverted", ~boot->cr0_fixed0,
-				    ~other->cr0_fixed0, cpu);
-	differences += compare_bits("IA32_VMX_CR4_FIXED0, inverted", ~boot->cr4_fixed0,
-				    ~other->cr4_fixed0, cpu);
-	differences +=
-		compare_bits("IA32_VMX_CR0_FIXED1", boot->cr0_fixed1, other->cr0_fixed1, cpu);
-	differences +=
-		compare_bits("IA32_VMX_CR4_FIXED1", boot->cr4_fixed1, other->cr4_fixed1, cpu);
-	return differences ? -EOPNOTSUPP : 0;
 }

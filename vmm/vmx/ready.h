@@ -17,11 +17,4 @@
 int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, const char *brand,
 		 unsigned cpu);
 
-/*
- * Whether the CPU number @cpu with @other can run with the controls computed for the boot CPU.
- * Names each difference that matters. Returns 0, or -EOPNOTSUPP.
- */
-int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
-			   unsigned cpu);
-
 #endif

@@ -2,7 +2,7 @@
 /*
  * The VMCS by name: lookups, texts and the dump. See vmcs.h.
  */
-#include "vmm/vmx/vmcs.h"
+#include "vmm/vmx/vmcs_text.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
@@ -44,18 +44,6 @@ bool vmcs_field_exists(const struct vmcs_field_info *info, const struct vmx_capa
 {
 	return info->word == VMX_ALWAYS ||
 	       (vmx_allowed1(cap, (enum vmx_word)info->word) & info->bit);
-}
-
-const char *exit_reason_name(u32 reason)
-{
-	static const char *const names[NR_EXIT_REASONS] = {
-#define EXIT_REASON(name, number) [number] = #name,
-#include "vmm/vmx/exit_reasons.def"
-#undef EXIT_REASON
-	};
-	u32 basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
-
-	return basic < NR_EXIT_REASONS && names[basic] ? names[basic] : "unknown";
 }
 
 const char *vm_instruction_error_text(u32 error)

@@ -673,25 +673,6 @@ static void vmx_flush_tlb(struct vcpu *vcpu)
 		invept(VMX_EPT_EXTENT_GLOBAL, 0);
 }
 
-static u64 read_field(u64 field, bool *ok)
-{
-	u64 value;
-
-	*ok = !vmread_safe(field, &value);
-	return value;
-}
-
-static void emit_line(const char *line)
-{
-	pr_err("%s\n", line);
-}
-
-static void vmx_dump(struct vcpu *vcpu)
-{
-	if (to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu())
-		vmcs_dump(&vmx_capability, read_field, emit_line);
-}
-
 const struct virt_ops vmx_x86_ops = {
 	.name = "VT-x",
 	.hardware_setup = vmx_hardware_setup,

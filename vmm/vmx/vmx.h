@@ -9,6 +9,7 @@
 #include "arch/x86/vmx_insn.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
+#include "vmm/vmx/capability.h"
 #include "vmm/vmx/vmcs.h"
 
 struct vcpu_vmx {
@@ -91,6 +92,9 @@ u64 vmx_get_cr4(void);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
+
+/* dump.c, for virt->dump */
+void vmx_dump(struct vcpu *vcpu);
 
 /* vmx.c */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes to memory that is hidden: the instruction is carried out without its write.
+ */
+#include "arch/x86/cpu.h"
+#include "vmm/emulate.h"
+#include "vmm/guest_mem.h"
+#include "vmm/virt_ops.h"
+
+struct access {
+	struct vcpu *vcpu;
+	const struct insn_mem *mem;
+};
+
+static int hidden_bus_read(void *ctx, unsigned size, u64 *value)
+{
+	struct access *a = ctx;
+	struct segment seg = {0};
+
+	*value = ~0ull;
+	if (a->mem->op != INSN_MOVS)
+		return 0;
+	/* The source is elsewhere, or hidden too. DS, as no one overrides it for this. */
+	if (guest_mode(a->vcpu) != INSN_64)
+		virt->get_segment(a->vcpu, SEG_DS, &seg);
+	if (read_guest_virt(a->vcpu, seg.base + a->vcpu->regs[VCPU_RSI], value, size))
+		*value = ~0ull;
+	return 0;
+}
+
+static int hidden_bus_write(void *ctx, unsigned size, u64 value)
+{
+	(void)ctx;
+	(void)size;
+	(void)value;
+	return 0;
+}
+
+/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
+ * MOVQ, MOVDQA, MOVNTI, MOVNTDQ. */
+static bool is_vector_store(const struct insn *insn)
+{
+	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
+
+	for (unsigned i = 0; insn->map == 1 && i < sizeof(stores); i++)
+		if (insn->opcode == stores[i])
+			return true;
+	return insn->encoding != INSN_LEGACY;
+}
+
+bool emulate_hidden_write(struct vcpu *vcpu)
+{
+	struct insn insn;
+	struct insn_mem mem;
+	struct access access = {vcpu, &mem};
+	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
+
+	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
+		return false;
+	if (!insn_memory_op(&insn, &mem) && !emulate_insn(vcpu, &insn, &mem, &bus))
+		return true;
+	if (!is_vector_store(&insn))
+		return false;
+	emulate_skip(vcpu, &insn);
+	return true;
+}

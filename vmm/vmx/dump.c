@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The current VMCS, printed.
+ */
+#include "arch/x86/cpu.h"
+#include "lib/log.h"
+#include "vmm/vmx/vmcs_text.h"
+#include "vmm/vmx/vmx.h"
+
+static u64 read_field(u64 field, bool *ok)
+{
+	u64 value;
+
+	*ok = !vmread_safe(field, &value);
+	return value;
+}
+
+static void emit_line(const char *line)
+{
+	pr_err("%s\n", line);
+}
+
+void vmx_dump(struct vcpu *vcpu)
+{
+	if (to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu())
+		vmcs_dump(&vmx_capability, read_field, emit_line);
+}
