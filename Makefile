@@ -51,7 +51,7 @@ OBJECTS := $(SOURCES:%=build/obj/%.o)
 APART := explain ready report screen provoke leave multiboot realmode legacy
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c
-APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/nearest.c drivers/last_log.c
+APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
 APART_screen    := drivers/vga.c
 APART_provoke   := vmm/vmx/provoke.c
 APART_leave     := vmm/leave.c vmm/hypercall.c arch/x86/native.c arch/x86/native_entry.S
@@ -180,7 +180,7 @@ build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
 # Glasshouse's parser of options, for this machine.
-CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/nearest.c lib/print.c lib/string.c
+CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
 build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)

@@ -83,7 +83,7 @@ static bool parse_set(const char *const *words, const char *list, unsigned *out)
 	return true;
 }
 
-static const char *const flag_words[] = {"off", "on", "no", "yes", "0", "1", NULL};
+const char *const option_flag_words[] = {"off", "on", "no", "yes", "0", "1", NULL};
 
 static unsigned digit_of(char c)
 {
@@ -119,45 +119,6 @@ static bool parse_uint(const char *s, u64 *out)
 	return true;
 }
 
-/* Write "a, b or c" into @buf. Returns its length there. */
-static size_t list_words(char *buf, size_t size, const char *const *words)
-{
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (unsigned i = 0; words[i] && n < size; i++)
-		n += (size_t)snprintf(buf + n, size - n, "%s%s",
-				      i == 0         ? ""
-				      : words[i + 1] ? ", "
-						     : " or ",
-				      words[i]);
-	return MIN(n, size - 1);
-}
-
-void option_expected(const struct option *o, char *buf, size_t size)
-{
-	size_t n;
-
-	switch (o->kind) {
-	case OPTION_FLAG:
-		list_words(buf, size, flag_words);
-		break;
-	case OPTION_UINT:
-		snprintf(buf, size, "a number from %lu to %lu", o->min, o->max);
-		break;
-	case OPTION_CHOICE:
-		list_words(buf, size, o->choices);
-		break;
-	case OPTION_SET:
-		n = list_words(buf, size, o->choices);
-		strlcpy(buf + n, ", with commas between", size - n);
-		break;
-	case OPTION_STRING:
-		snprintf(buf, size, "a text of at most %zu characters", o->size - 1);
-		break;
-	}
-}
-
 /* Store @value, which is NULL for a word without '='. Returns false if it is not right. */
 static bool set(const struct option *o, void *values, const char *value)
 {
@@ -167,7 +128,7 @@ static bool set(const struct option *o, void *values, const char *value)
 
 	switch (o->kind) {
 	case OPTION_FLAG:
-		i = value ? index_of(flag_words, value) : 1;
+		i = value ? index_of(option_flag_words, value) : 1;
 		if (i >= 0)
 			*(bool *)to = i & 1;
 		return i >= 0;

@@ -42,6 +42,9 @@ void option_expected(const struct option *o, char *buf, size_t size);
  */
 unsigned options_parse(const struct option *table, unsigned nr, void *values, const char *cmdline);
 
+/* What the values of a flag may be: by turns no and yes; NULL ends them. */
+extern const char *const option_flag_words[];
+
 /* The option of @table whose name is most like @name; NULL when there is none. */
 const struct option *option_nearest(const struct option *table, unsigned nr, const char *name);
 

@@ -9,6 +9,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/options.h"
+#include "lib/string.h"
 #include "vmm/bios.h"
 #include "vmm/hypercall.h"
 #include "vmm/io.h"
@@ -128,6 +129,11 @@ __weak const struct option *option_nearest(__unused const struct option *table,
 					   __unused unsigned nr, __unused const char *name)
 {
 	return NULL;
+}
+
+__weak void option_expected(__unused const struct option *o, char *buf, size_t size)
+{
+	strlcpy(buf, "another value", size);
 }
 
 __weak void panic_backtrace(__unused u64 rsp)

@@ -7,6 +7,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
@@ -82,58 +83,64 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
 }
 
+/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that
+ * ends there. */
+static int map_ones(struct ept *ept, gpa_t gpa)
+{
+	static void *ones;
+
+	if (!ones) {
+		ones = page_alloc();
+		if (!ones)
+			return -ENOMEM;
+		memset(ones, 0xff, PAGE_SIZE);
+	}
+	return ept_map(ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(ones), PAGE_SIZE,
+		       EPT_R | EPT_X, MEMTYPE_WB);
+}
+
 /*
  * Writes that are not carried out here (PUSH, CALL, x87, the delivery of an event) get a page
  * to write to. Of those there are a few; the one used longest ago becomes part of the void again.
- * Another CPU that still knows it as writable writes to a page that does not matter.
+ * Another CPU that still knows it as writable writes to a page that does not matter. No entry ever
+ * becomes empty, so no table falls out of use, of which the guest could cause any number.
  */
 static int map_sink(struct vcpu *vcpu, gpa_t gpa)
 {
 	static u8 *sinks;
 	static gpa_t at[NR_SINKS];
 	static unsigned next;
-	static spinlock_t lock;
 	struct ept *ept = &vcpu->vm->ept;
 	u8 *sink;
-	int r = -ENOMEM;
+	int r = 0;
 
-	spin_lock(&lock);
 	if (!sinks)
 		sinks = pages_alloc(NR_SINKS);
-	if (sinks) {
-		sink = sinks + next * PAGE_SIZE;
-		if (at[next])
-			ept_unmap(ept, at[next], PAGE_SIZE);
-		at[next] = ALIGN_DOWN(gpa, PAGE_SIZE);
-		memset(sink, 0xff, PAGE_SIZE);
+	if (!sinks)
+		return -ENOMEM;
+	sink = sinks + next * PAGE_SIZE;
+	if (at[next])
+		r = map_ones(ept, at[next]);
+	memset(sink, 0xff, PAGE_SIZE);
+	at[next] = ALIGN_DOWN(gpa, PAGE_SIZE);
+	if (!r)
 		r = ept_map(ept, at[next], virt_to_phys(sink), PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
-		next = (next + 1) % NR_SINKS;
-		virt->flush_tlb(vcpu);
-	}
-	spin_unlock(&lock);
+	next = (next + 1) % NR_SINKS;
+	virt->flush_tlb(vcpu);
 	return r;
 }
 
-/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that
- * ends there. */
-static int map_void(struct vcpu *vcpu, gpa_t gpa)
+static int map_void(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	static void *void_page;
 	static spinlock_t lock;
 	struct ept_mapping map;
 	int r = 0;
 
 	spin_lock(&lock);
-	if (!void_page) {
-		void_page = page_alloc();
-		if (void_page)
-			memset(void_page, 0xff, PAGE_SIZE);
-	}
-	if (!void_page)
-		r = -ENOMEM;
-	else if (!ept_walk(&vcpu->vm->ept, gpa, &map))
-		r = ept_map(&vcpu->vm->ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(void_page),
-			    PAGE_SIZE, EPT_R | EPT_X, MEMTYPE_WB);
+	if (fault->write)
+		r = map_sink(vcpu, fault->address);
+	else if (!ept_walk(&vcpu->vm->ept, fault->address, &map))
+		r = map_ones(&vcpu->vm->ept, fault->address);
 	spin_unlock(&lock);
 	return r;
 }
@@ -153,7 +160,7 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 	}
 	if (fault->write && emulate_hidden_write(vcpu))
 		return 1;
-	if (fault->write ? map_sink(vcpu, fault->address) : map_void(vcpu, fault->address))
+	if (map_void(vcpu, fault))
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }

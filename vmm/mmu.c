@@ -36,6 +36,9 @@ int mmu_map_machine(struct vm *vm)
 	}
 	for (unsigned i = 0; !r && i < vm->nr_hidden; i++)
 		r = ept_unmap(&vm->ept, vm->hidden[i].base, vm->hidden[i].size);
+	/* No CPU knows the tables yet. None falls out of use later, but for one when the trap of
+	 * IPIs is lifted. */
+	ept_reclaim(&vm->ept);
 	return r;
 }
 

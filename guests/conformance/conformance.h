@@ -16,6 +16,7 @@ void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
 void check_state(unsigned cpu);             /* what an exit must not change */
 void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
 void check_memory(unsigned cpu);            /* page faults, our own memory */
+void check_pushes(void);                    /* our memory, filled */
 void check_leave(void);                     /* needs CPUs 1 and 2, of which the latter is lost */
 void check_kick(unsigned cpu);              /* from another CPU: INIT while NMIs are blocked */
 

@@ -4,7 +4,8 @@
  * Glasshouse too; what exists only under it is skipped there then.
  *
  * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), kick=1 (INIT at
- * any time), leave=1 (ask Glasshouse to leave, with 3 CPUs), end=HOW (another end than power-off,
+ * any time), leave=1 (ask Glasshouse to leave, with 3 CPUs), pushes=1
+ * (to Glasshouse's memory, with its option reserve=32M), end=HOW (another end than power-off,
  * see below).
  */
 #include "guests/conformance/conformance.h"
@@ -94,6 +95,8 @@ void guest_main(void)
 	}
 	if (param("kick"))
 		check_kick(cpus - 1);
+	if (param("pushes"))
+		check_pushes();
 	if (param("leave"))
 		check_leave();
 	ok(apic_id() == 0, "and the first CPU goes on");

@@ -131,6 +131,29 @@ static void check_hole(unsigned cpu)
 	ok(ones, "cpu %u: our memory reads as ones", cpu);
 }
 
+/* PUSHes to 2-MiB blocks of our memory in turn, more than Glasshouse has pages. Needs reserve=32M.
+ */
+void check_pushes(void)
+{
+	const struct e820_entry *e = NULL, *o;
+	unsigned faults = 0;
+
+	for (unsigned i = 0; (o = e820_entry(i)); i++)
+		if (o->type == 2 && o->start < GIB(3) && (!e || o->size > e->size))
+			e = o;
+	for (unsigned i = 0; e && i < 10000; i++) {
+		u64 at = ALIGN_UP(e->start, MIB(2)) + i % 12 * MIB(2) + 64;
+
+		faults += TRY("mov %%rsp, %%r12\n\tmov %0, %%rsp\n\tpush %%rax\n\tmov %%r12, %%rsp",
+			      :
+			      : "r"(at)
+			      : "r11", "r12", "memory") != NO_TRAP;
+	}
+	ok(e && e->size >= MIB(26), "our memory is large");
+	ok(!faults, "10000 PUSHes to our memory go nowhere");
+	say("# %u faults\n", faults);
+}
+
 void check_memory(unsigned cpu)
 {
 	check_page_faults(cpu);

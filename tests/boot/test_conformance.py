@@ -63,6 +63,13 @@ def test_resets(how, words):
     assert words in ours and "VMX is off on all CPUs." in ours
 
 
+def test_sinks():
+    """Writes to hidden memory that need a page each time do not use up Glasshouse's own."""
+    run = conformance("sinks", "pushes=1", "reserve=32M")
+    assert run.wait() == "power-off"
+    assert "10000 PUSHes to our memory go nowhere" in run.results()
+
+
 def test_power_off_by_a_byte():
     """A byte to the upper half of PM1 control is seen, though Bochs itself ignores it."""
     run = conformance("pm1", "end=pm1", "console=com1")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which option is meant by a word that is none.
+ * Help for options: what one takes, and which is meant by a word that is none.
  */
 #include "lib/options.h"
+#include "lib/print.h"
 #include "lib/string.h"
 
 #define NAME_MAX 32 /* characters of a name that count */
@@ -41,4 +42,43 @@ const struct option *option_nearest(const struct option *table, unsigned nr, con
 		}
 	}
 	return best;
+}
+
+/* Write "a, b or c" into @buf. Returns its length there. */
+static size_t list_words(char *buf, size_t size, const char *const *words)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; words[i] && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s",
+				      i == 0         ? ""
+				      : words[i + 1] ? ", "
+						     : " or ",
+				      words[i]);
+	return MIN(n, size - 1);
+}
+
+void option_expected(const struct option *o, char *buf, size_t size)
+{
+	size_t n;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		list_words(buf, size, option_flag_words);
+		break;
+	case OPTION_UINT:
+		snprintf(buf, size, "a number from %lu to %lu", o->min, o->max);
+		break;
+	case OPTION_CHOICE:
+		list_words(buf, size, o->choices);
+		break;
+	case OPTION_SET:
+		n = list_words(buf, size, o->choices);
+		strlcpy(buf + n, ", with commas between", size - n);
+		break;
+	case OPTION_STRING:
+		snprintf(buf, size, "a text of at most %zu characters", o->size - 1);
+		break;
+	}
 }
