@@ -48,11 +48,12 @@ SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
 # Parts that no guest of `make core` needs. vmm/apart.c stands in for them.
-APART := explain ready report screen provoke leave multiboot realmode legacy
+APART := explain ready report screen integrity provoke leave multiboot realmode legacy
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c
 APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
 APART_screen    := drivers/vga.c
+APART_integrity := vmm/integrity.c
 APART_provoke   := vmm/vmx/provoke.c
 APART_leave     := vmm/leave.c vmm/hypercall.c arch/x86/native.c arch/x86/native_entry.S
 APART_multiboot := vmm/load_multiboot.c vmm/multiboot.c vmm/multiboot1.c vmm/multiboot2.c vmm/elf.c

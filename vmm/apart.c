@@ -12,6 +12,7 @@
 #include "lib/string.h"
 #include "vmm/bios.h"
 #include "vmm/hypercall.h"
+#include "vmm/integrity.h"
 #include "vmm/io.h"
 #include "vmm/leave.h"
 #include "vmm/loader.h"
@@ -134,6 +135,14 @@ __weak const struct option *option_nearest(__unused const struct option *table,
 __weak void option_expected(__unused const struct option *o, char *buf, size_t size)
 {
 	strlcpy(buf, "another value", size);
+}
+
+__weak void integrity_take(void)
+{
+}
+
+__weak void integrity_check(void)
+{
 }
 
 __weak void panic_backtrace(__unused u64 rsp)
