@@ -50,7 +50,7 @@ OBJECTS := $(SOURCES:%=build/obj/%.o)
 # Parts that no guest of `make core` needs. vmm/apart.c stands in for them.
 APART := explain ready report screen integrity provoke leave multiboot realmode legacy
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
-APART_ready     := vmm/vmx/ready.c
+APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
 APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
 APART_screen    := drivers/vga.c
 APART_integrity := vmm/integrity.c

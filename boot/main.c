@@ -216,10 +216,8 @@ static void find_cpus(void)
 /* Each CPU but the first, from smp_start() on. */
 static void run_cpu(struct cpu *cpu)
 {
-	if (virt->check_processor_compat(cpu->id)) {
-		cpu->error = -ENODEV;
+	if (virt->check_processor_compat(cpu->id))
 		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
-	}
 	__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&launch, __ATOMIC_ACQUIRE))
 		cpu_relax();

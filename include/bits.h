@@ -27,8 +27,6 @@
 /* A value that another CPU may change: read once, here and now. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)
 #define __packed       __attribute__((packed))

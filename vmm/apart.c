@@ -145,6 +145,11 @@ __weak void integrity_check(void)
 {
 }
 
+__weak void cpu_brand(char *brand)
+{
+	*brand = '\0';
+}
+
 __weak void panic_backtrace(__unused u64 rsp)
 {
 }

@@ -21,7 +21,6 @@
 #define BLOCKS	  8	/* and 64-KiB blocks from 16 MiB on */
 #define COUNT	  10	/* E820 entries, and where they are */
 #define ENTRIES	  12
-#define DATA_SIZE 16
 
 	.code16
 int15_code:

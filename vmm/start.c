@@ -15,7 +15,6 @@
 #define AR_CODE32 0xc09b
 #define AR_DATA32 0xc093
 #define AR_TSS    0x008b
-#define AR_LDT    0x0082
 
 /* All data segments alike, no local descriptor table, and a task register, for there must be one.
  */

@@ -10,7 +10,6 @@
 
 #define CR0_PE BIT(0)
 #define CR0_MP BIT(1)
-#define CR0_EM BIT(2)
 #define CR0_TS BIT(3)
 #define CR0_ET BIT(4)
 #define CR0_NE BIT(5)
@@ -20,27 +19,24 @@
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 
-#define CR4_VME        BIT(0)
-#define CR4_PSE        BIT(4)
-#define CR4_PAE        BIT(5)
-#define CR4_MCE        BIT(6)
-#define CR4_PGE        BIT(7)
-#define CR4_OSFXSR     BIT(9)
-#define CR4_OSXMMEXCPT BIT(10)
-#define CR4_LA57       BIT(12)
-#define CR4_VMXE       BIT(13)
-#define CR4_SMXE       BIT(14)
-#define CR4_PCIDE      BIT(17)
-#define CR4_OSXSAVE    BIT(18)
-#define CR4_SMEP       BIT(20)
-#define CR4_SMAP       BIT(21)
-#define CR4_PKE        BIT(22)
-#define CR4_CET        BIT(23)
-#define CR4_PKS        BIT(24)
+#define CR4_PSE     BIT(4)
+#define CR4_PAE     BIT(5)
+#define CR4_MCE     BIT(6)
+#define CR4_PGE     BIT(7)
+#define CR4_OSFXSR  BIT(9)
+#define CR4_LA57    BIT(12)
+#define CR4_VMXE    BIT(13)
+#define CR4_SMXE    BIT(14)
+#define CR4_PCIDE   BIT(17)
+#define CR4_OSXSAVE BIT(18)
+#define CR4_SMEP    BIT(20)
+#define CR4_SMAP    BIT(21)
+#define CR4_PKE     BIT(22)
+#define CR4_CET     BIT(23)
+#define CR4_PKS     BIT(24)
 
 #define RFLAGS_CF    BIT(0)
 #define RFLAGS_FIXED BIT(1)
-#define RFLAGS_ZF    BIT(6)
 #define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
 #define RFLAGS_DF    BIT(10)
@@ -141,5 +137,8 @@ static inline void local_irq_disable(void)
 {
 	asm volatile("cli" : : : "memory");
 }
+
+/* This CPU's brand string into 49 bytes at @brand; empty where there is none. */
+void cpu_brand(char *brand);
 
 #endif

@@ -12,11 +12,9 @@
 #define LAPIC_ID      0x020
 #define LAPIC_VERSION 0x030
 #define LAPIC_TPR     0x080
-#define LAPIC_EOI     0x0b0
 #define LAPIC_LDR     0x0d0
 #define LAPIC_DFR     0x0e0
 #define LAPIC_SVR     0x0f0
-#define LAPIC_ESR     0x280
 #define LAPIC_CMCI    0x2f0
 #define LAPIC_ICR     0x300
 #define LAPIC_ICR_HI  0x310
@@ -32,7 +30,6 @@
 #define LAPIC_MSR(offset) (0x800u + ((offset) >> 4))
 
 #define ICR_DELIVERY(icr)    ((u32)(icr) >> 8 & 7)
-#define ICR_DELIVERY_FIXED   0u
 #define ICR_DELIVERY_NMI     4u
 #define ICR_DELIVERY_INIT    5u
 #define ICR_DELIVERY_STARTUP 6u
@@ -41,7 +38,6 @@
 #define ICR_ASSERT           BIT(14)
 #define ICR_LEVEL            BIT(15)
 #define ICR_SHORTHAND(icr)   ((u32)(icr) >> 18 & 3)
-#define ICR_SHORTHAND_NONE   0u
 #define ICR_SHORTHAND_SELF   1u
 #define ICR_SHORTHAND_ALL    2u
 #define ICR_SHORTHAND_OTHERS 3u

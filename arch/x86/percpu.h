@@ -32,8 +32,6 @@ struct cpu {
 	void *vmxon_region; /* what VMXON and the VMCSs of this CPU need, see alloc_vmcs_cpu() */
 	bool online;        /* it has reached C and its own stack */
 	bool in_vmx;        /* VMXON done */
-	u64 nmis;           /* NMIs that hit this CPU in root mode */
-	int error;          /* what its bring-up ended with */
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };

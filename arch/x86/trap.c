@@ -115,7 +115,6 @@ void trap_handler(struct trap_frame *frame);
 void trap_handler(struct trap_frame *frame)
 {
 	if (frame->vector == NMI_VECTOR) {
-		this_cpu()->nmis++;
 		if (frame->rip >= (u64)halt_until_test && frame->rip < (u64)halt_until_end)
 			frame->rip = (u64)halt_until_end;
 		if (nmi_handler)

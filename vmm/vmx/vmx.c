@@ -44,23 +44,6 @@ static void unlock_feature_control(struct vmx_capability *cap)
 		cap->feature_control |= value;
 }
 
-static void brand_string(char *brand)
-{
-	u32 *words = (u32 *)brand;
-
-	memset(brand, 0, 49);
-	if (cpuid(0x80000000, 0).eax < 0x80000004)
-		return;
-	for (u32 i = 0; i < 3; i++) {
-		struct cpuid_regs r = cpuid(0x80000002 + i, 0);
-
-		*words++ = r.eax;
-		*words++ = r.ebx;
-		*words++ = r.ecx;
-		*words++ = r.edx;
-	}
-}
-
 /* What of CPUID a guest cannot have, because the control that it needs is missing here, or because
  * it is ours. */
 static void hide_features(void)
@@ -108,7 +91,7 @@ static int vmx_hardware_setup(void)
 
 	read_capability(&vmx_capability);
 	unlock_feature_control(&vmx_capability);
-	brand_string(brand);
+	cpu_brand(brand);
 	if (ready_report(&vmx_capability, &vmcs_config, brand, 0))
 		return -ENODEV;
 	hide_features();
