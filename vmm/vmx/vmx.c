@@ -59,6 +59,8 @@ static void hide_features(void)
 	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of the debug store");
 	cpuid_hide(1, 0, CPUID_ECX, BIT(4), "DS-CPL", "part of the debug store");
 	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it would write past the EPT");
+	cpuid_hide(7, 0, CPUID_EDX, BIT(19), "architectural LBRs", "they would record Glasshouse");
+	cpuid_hide(7, 1, CPUID_EAX, BIT(17), "FRED", "its state is not switched");
 	if (!(proc2 & SECONDARY_EXEC_ENABLE_RDTSCP)) {
 		cpuid_hide(0x80000001, 0, CPUID_EDX, BIT(27), "RDTSCP", "no VMX control for it");
 		cpuid_hide(7, 0, CPUID_ECX, BIT(22), "RDPID", "no VMX control for it");
