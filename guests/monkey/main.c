@@ -22,6 +22,8 @@
 #define CODE32(ring) ((10 + (ring)) * 8 + (ring))
 #define CODE16(ring) ((14 + (ring)) * 8 + (ring))
 #define TSS_SEL      (18 * 8)
+#define LOAD_ADDRESS MIB(16) /* guests/lib/guest.ld; 2 MiB hold it all */
+#define PTE_NX       BIT(63)
 
 struct gate {
 	u16 low, selector, flags, mid;
@@ -39,8 +41,8 @@ bool init_allowed;
 volatile bool mcpu_up[MAX_CPUS];
 
 static struct mcpu mcpus[MAX_CPUS];
-static struct gate idt[256];
-static u64 window_pt[512] __aligned(4096);
+static struct gate idt[256], idt_filled[256];
+static u64 window_pt[512] __aligned(4096), first_pt[512] __aligned(4096);
 static u8 pages[MAX_CPUS][WINDOW_SIZE] __aligned(4096);
 static u8 supervisor_code[MAX_CPUS][4096] __aligned(4096); /* where ring 3 cannot write */
 static u64 actions;
@@ -58,7 +60,7 @@ u64 rnd(struct mcpu *m)
 void lost(struct frame *f)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(idt); i++)
-		if (idt[i].selector != CODE64(0) || idt[i].zero)
+		if (memcmp(&idt[i], &idt_filled[i], sizeof(idt[i])))
 			say("# IDT: entry %u is overwritten: %x %x %x %x %x\n", i, idt[i].low,
 			    idt[i].selector, idt[i].flags, idt[i].mid, idt[i].high);
 	bail_out("exception %llu, error %llx, in the monkey itself at %llx, CR2 %llx",
@@ -107,11 +109,32 @@ static void fill_idt(void)
 		idt[i] = (struct gate){(u16)stub,         CODE64(0),         flags,
 				       (u16)(stub >> 16), (u32)(stub >> 32), 0};
 	}
+	memcpy(idt_filled, idt, sizeof(idt));
 }
 
+static bool may_execute(u64 at)
+{
+	bool may = at == LOAD_ADDRESS;
+
+	for (unsigned i = 0; i < nr_holes; i++)
+		may |= at < holes[i].start + holes[i].size && holes[i].start < at + MIB(2);
+	return may;
+}
+
+/*
+ * The windows. Nothing else can be executed, but for the monkey itself and Glasshouse's memory:
+ * what lies below 1 MiB, taken for code, would sooner or later write to the monkey.
+ */
 static void map_windows(void)
 {
-	u64 *pd = (u64 *)(pdpt[3] & ~0xfffull);
+	u64 *pd = (u64 *)(pdpt[3] & ~0xfffull), *low = (u64 *)(pdpt[0] & ~0xfffull);
+
+	for (u64 i = 0; i < 2048; i++)
+		if (!may_execute(i * MIB(2)))
+			low[i] |= PTE_NX;
+	for (u64 i = 0; i < 512; i++)
+		first_pt[i] = i * 4096 | 3 | (i == AP_BASE / 4096 ? 0 : PTE_NX);
+	low[0] = (u64)first_pt | 7;
 
 	for (unsigned i = 0; i < MAX_CPUS * WINDOW_SIZE / 4096; i++)
 		window_pt[i] = ((u64)pages + i * 4096ull) | 7;
