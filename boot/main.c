@@ -354,9 +354,9 @@ static void enter_vm0(void)
 		cpu_relax();
 	}
 	console_select(options.console);
+	integrity_take();
 	pr_info("The guest begins %llu ticks after Glasshouse.\n",
 		(unsigned long long)(rdtsc() - start_tsc));
-	integrity_take();
 	if (options.provoke[0])
 		provoke(options.provoke);
 	icr_vcpu_started(vm0->vcpus[0]);

@@ -33,6 +33,15 @@ themselves; the same seeds give the same numbers.
 """
 
 
+OUTRO = """
+Left out of what guests try: writes to ports that reset the machine, switch it off or set up its devices
+(`may_write_port` in guests/monkey/actions.c names them; all are read), to the time-stamp counter and the local APIC's MSRs
+(`may_write_msr` there), and whatever would end the guest on a bare machine as well. The end of each run compares a checksum
+of Glasshouse's code and constants with that of the start. docs/failures.md tells what Glasshouse says when something is
+wrong; `make soak` runs the random guest for longer.
+"""
+
+
 def output(*command):
     """What a command says, on its first line."""
     told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -129,12 +138,14 @@ def decoder():
 
 def main():
     """Runs all and writes the file."""
+    build = "Glasshouse " + (ROOT / "build/version.h").read_text().split('"')[1]
     rows = [row for part in (fuzzing, decoder, sweeps, failures, models, cycles, monkeys) for row in part()]
     choice = f"SEEDS={SEEDS} EXITS={EXITS} FUZZ_SECONDS={FUZZ_SECONDS} CYCLES={CYCLES}"
     text = INTRO.format(choice=choice, date=datetime.date.today().strftime("%d %B %Y"),
-                        build="Glasshouse " + output("git", "describe", "--always", "--dirty"),
+                        build=build,
                         bochs="Bochs " + output("dpkg-query", "-W", "-f", "${Version}", "bochs"))
     text += "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+    text += OUTRO
     OUT.write_text(text)
     print(text)
     return 1 if any(row[3] for row in rows) else 0
