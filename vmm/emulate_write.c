@@ -7,24 +7,12 @@
 #include "vmm/guest_mem.h"
 #include "vmm/virt_ops.h"
 
-struct access {
-	struct vcpu *vcpu;
-	const struct insn_mem *mem;
-};
-
+/* What MOVS reads from elsewhere goes nowhere either. */
 static int hidden_bus_read(void *ctx, unsigned size, u64 *value)
 {
-	struct access *a = ctx;
-	struct segment seg = {0};
-
+	(void)ctx;
+	(void)size;
 	*value = ~0ull;
-	if (a->mem->op != INSN_MOVS)
-		return 0;
-	/* The source is elsewhere, or hidden too. DS, as no one overrides it for this. */
-	if (guest_mode(a->vcpu) != INSN_64)
-		virt->get_segment(a->vcpu, SEG_DS, &seg);
-	if (read_guest_virt(a->vcpu, seg.base + a->vcpu->regs[VCPU_RSI], value, size))
-		*value = ~0ull;
 	return 0;
 }
 
@@ -52,8 +40,7 @@ bool emulate_hidden_write(struct vcpu *vcpu)
 {
 	struct insn insn;
 	struct insn_mem mem;
-	struct access access = {vcpu, &mem};
-	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, &access};
+	struct insn_bus bus = {hidden_bus_read, hidden_bus_write, NULL};
 
 	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
 		return false;
