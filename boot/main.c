@@ -34,10 +34,10 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define MBI_MAX        MIB(16)
-#define LOG_DISTANCE   MIB(8) /* below the heap and modules' size; see keep_log() */
-#define HEAP_PAGES     256    /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 16     /* stacks, VMCS, vCPU */
-#define HEAP_PAGES_GIB 2      /* page directories for a GiB of RAM, ours and the EPT's */
+#define LOG_LOWEST     0x40000 /* leaves conventional memory enough for any boot sector */
+#define HEAP_PAGES     192     /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 16      /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_GIB 2       /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 void boot_main(u32 magic, u64 mbi, u64 load_base) __noreturn;
@@ -105,71 +105,72 @@ static void read_acpi(void)
 		pr_warn("No ACPI tables: only the boot CPU is used, and power-off is not seen.\n");
 }
 
-/*
- * The log lies where neither firmware nor GRUB is likely to write, so that the next boot finds it.
- * GRUB takes memory from the top: some for itself, and as much as all modules have, which it moves
- * at its end. Not lower than that, for kernels want what is low in one piece. The boot page tables
- * map it.
- */
-static void keep_log(const struct mem_range *avoid, unsigned nr_avoid)
+/* The highest room for @size bytes within [@min, @max) where nothing is that we need; or
+ * MEMMAP_NONE. */
+static u64 find_room(u64 size, u64 min, u64 max)
 {
-	struct memmap_query query = {
-		.size = CONSOLE_RING_PAGES * PAGE_SIZE,
-		.align = PAGE_SIZE,
-		.min = LOW_MEMORY,
-		.max = MAX(ours[1].base, LOG_DISTANCE) - LOG_DISTANCE,
-		.avoid = avoid,
-		.nr_avoid = nr_avoid,
-		.top_down = true,
-	};
+	struct mem_range avoid[BOOT_MODULES + 2] = {ours[0], ours[1]};
+	unsigned n = 2;
 
-	for (unsigned i = 0; i < boot_info.nr_modules; i++)
-		query.max -= MIN(query.max, ALIGN_UP(boot_info.modules[i].size, MIB(1)));
-	ours[2] = (struct mem_range){memmap_find(&machine, &query), query.size, MEM_RESERVED};
-	if (ours[2].base == MEMMAP_NONE) {
-		query.max = GIB(4);
-		ours[2].base = memmap_find(&machine, &query);
-	}
-	if (ours[2].base == MEMMAP_NONE)
-		stop("There is no room for Glasshouse's log below 4 GiB. Give it fewer or smaller "
-		     "modules.");
-	console_print_last(phys_to_virt(ours[2].base), ours[2].size);
-	console_keep_ring(phys_to_virt(ours[2].base));
-}
-
-/* Our own memory: the image, and a heap as high as possible below 4 GiB. */
-static void take_memory(void)
-{
-	struct mem_range avoid[BOOT_MODULES + 2];
-	u64 gib, pages;
-	unsigned n = 0;
-
-	if (memmap_init(&machine, boot_info.mem, boot_info.nr_mem))
-		stop("The firmware's memory map cannot be used.");
-	ours[0] =
-		(struct mem_range){image_base_pa, (u64)(__image_end - __image_start), MEM_RESERVED};
-	avoid[n++] = ours[0];
 	for (unsigned i = 0; i < boot_info.nr_modules; i++)
 		avoid[n++] = (struct mem_range){boot_info.modules[i].start,
 						boot_info.modules[i].size, MEM_RAM};
+	return memmap_find(&machine, &(struct memmap_query){.size = size,
+							    .align = PAGE_SIZE,
+							    .min = min,
+							    .max = max,
+							    .avoid = avoid,
+							    .nr_avoid = n,
+							    .top_down = true});
+}
 
+/*
+ * The log lies where neither firmware nor GRUB is likely to write, so that the next boot finds it:
+ * at the end of conventional memory. GRUB takes memory from the top, as much as all modules have
+ * and more. And each hole above 1 MiB costs a guest large pages.
+ */
+static void keep_log(void)
+{
+	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE, base = find_room(size, LOG_LOWEST, LOW_MEMORY);
+
+	if (base == MEMMAP_NONE)
+		base = find_room(size, LOW_MEMORY, GIB(4));
+	if (base == MEMMAP_NONE)
+		stop("There is no room for Glasshouse's log below 4 GiB. Give it fewer or smaller "
+		     "modules.");
+	ours[2] = (struct mem_range){base, size, MEM_RESERVED};
+	console_print_last(phys_to_virt(base), size);
+	console_keep_ring(phys_to_virt(base));
+}
+
+/* Our own memory: the image, and a heap as high as possible below 4 GiB, which the boot page tables
+ * map. */
+static void take_memory(void)
+{
+	u64 image_end = ALIGN_UP(image_base_pa + (u64)(__image_end - __image_start), PAGE_SIZE);
+	u64 gib, size, base;
+
+	if (memmap_init(&machine, boot_info.mem, boot_info.nr_mem))
+		stop("The firmware's memory map cannot be used.");
+	ours[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
 	gib = (memmap_ram_top(&machine) >> 30) + 1;
-	pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib +
-		(options.reserve >> PAGE_SHIFT);
-	ours[1] = (struct mem_range){.size = pages * PAGE_SIZE, .type = MEM_RESERVED};
-	ours[1].base = memmap_find(&machine, &(struct memmap_query){.size = ours[1].size,
-								    .align = PAGE_SIZE,
-								    .min = LOW_MEMORY,
-								    .max = GIB(4),
-								    .avoid = avoid,
-								    .nr_avoid = n,
-								    .top_down = true});
-	if (ours[1].base == MEMMAP_NONE)
+	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
+		       PAGE_SIZE +
+	       ALIGN_UP(options.reserve, PAGE_SIZE);
+	base = find_room(size, LOW_MEMORY, GIB(4));
+	if (base == MEMMAP_NONE)
 		stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer or "
 		     "smaller modules.");
-	avoid[n++] = ours[1];
-	keep_log(avoid, n);
-	pages_init(phys_to_virt(ours[1].base), pages);
+	/* What is left between the two, if it is less than a large page: the guest's map has one
+	 * hole less. */
+	if (base > image_end && base - image_end < MIB(2) &&
+	    find_room(base - image_end, image_end, base) == image_end) {
+		size += base - image_end;
+		base = image_end;
+	}
+	ours[1] = (struct mem_range){base, size, MEM_RESERVED};
+	keep_log();
+	pages_init(phys_to_virt(base), size >> PAGE_SHIFT);
 }
 
 /* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */
@@ -242,6 +243,8 @@ static void start_cpus(void)
 								.align = PAGE_SIZE,
 								.min = PAGE_SIZE,
 								.max = TRAMPOLINE_MAX,
+								.avoid = ours,
+								.nr_avoid = ARRAY_SIZE(ours),
 								.top_down = true});
 	unsigned running;
 
@@ -256,6 +259,20 @@ static void start_cpus(void)
 		stop("Not all CPUs can run a guest (above). Boot with cpus=1, or change what is "
 		     "named.");
 	pr_info("CPUs: %u of %u run, each with what CPU 0 has.\n", running, nr_cpus);
+}
+
+/* Firmware code and tables below 1 MiB can be read, too, whatever the map calls them; not our log.
+ */
+static int add_low_memory(void)
+{
+	u64 end = MIN(ours[2].base, LOW_MEMORY), behind = MIN(end + ours[2].size, LOW_MEMORY);
+	int r = set_memory_region(vm0, 0, end >> PAGE_SHIFT, (u64)phys_to_virt(0));
+
+	if (!r && behind < LOW_MEMORY)
+		r = set_memory_region(vm0, behind >> PAGE_SHIFT,
+				      (LOW_MEMORY - behind) >> PAGE_SHIFT,
+				      (u64)phys_to_virt(behind));
+	return r;
 }
 
 static void make_vm0(void)
@@ -274,8 +291,7 @@ static void make_vm0(void)
 		if (memmap_reserve(&vm0->memmap, ours[i].base, ours[i].size))
 			stop("The memory map has too many entries.");
 	}
-	/* Firmware code and tables below 1 MiB can be read, too, whatever the map calls them. */
-	r = set_memory_region(vm0, 0, LOW_MEMORY >> PAGE_SHIFT, (u64)phys_to_virt(0));
+	r = add_low_memory();
 	for (unsigned i = 0; !r && i < vm0->memmap.nr; i++) {
 		const struct mem_range *m = &vm0->memmap.r[i];
 		u64 start = MAX(ALIGN_UP(m->base, PAGE_SIZE), LOW_MEMORY);

@@ -83,9 +83,7 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
 }
 
-/* A page of ones, read-only, stands for all of ours: whatever reads, reads as on a machine that
- * ends there. */
-static int map_ones(struct ept *ept, gpa_t gpa)
+int map_ones(struct ept *ept, gpa_t gpa)
 {
 	static void *ones;
 

@@ -16,6 +16,12 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault);
  * handler returns. */
 int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault);
 
+/*
+ * Put a page of ones, read-only, where the hidden page at @gpa would be: whatever reads, reads as
+ * on a machine that ends there. Returns 0 or -ENOMEM.
+ */
+int map_ones(struct ept *ept, gpa_t gpa);
+
 /* Carry out the write of an instruction to memory that is hidden, but for the write. False when
  * that cannot be: the instruction gets a page to write to. */
 bool emulate_hidden_write(struct vcpu *vcpu);

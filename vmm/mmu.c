@@ -20,6 +20,17 @@ bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size)
 	return false;
 }
 
+/* Below 1 MiB kernels look for tables everywhere, which is worth no line: ones are there at once.
+ */
+static int hide(struct ept *ept, u64 base, u64 size)
+{
+	int r = ept_unmap(ept, base, size);
+
+	for (u64 at = base; !r && at < MIN(base + size, MIB(1)); at += PAGE_SIZE)
+		r = map_ones(ept, at);
+	return r;
+}
+
 int mmu_map_machine(struct vm *vm)
 {
 	int r = ept_map_identity(&vm->ept, &vm->mtrr, 0, GIB(4), EPT_RWX);
@@ -35,7 +46,7 @@ int mmu_map_machine(struct vm *vm)
 			r = ept_map_identity(&vm->ept, &vm->mtrr, start, end, EPT_RWX);
 	}
 	for (unsigned i = 0; !r && i < vm->nr_hidden; i++)
-		r = ept_unmap(&vm->ept, vm->hidden[i].base, vm->hidden[i].size);
+		r = hide(&vm->ept, vm->hidden[i].base, vm->hidden[i].size);
 	/* No CPU knows the tables yet. None falls out of use later, but for one when the trap of
 	 * IPIs is lifted. */
 	ept_reclaim(&vm->ept);

@@ -30,11 +30,7 @@ def test_round_trips():
     assert ticks["first-touch"] <= 400
 
 
-# Open: two boots differ by up to 0.15 % with the phase of the timer alone, which is more than the budget.
-NOISY = pytest.mark.xfail(reason="the measurement is noisier than the budget", strict=False)
-
-
-@pytest.mark.parametrize("cpus", [pytest.param(1, marks=NOISY), 2])
+@pytest.mark.parametrize("cpus", [1, 2])
 def test_linux(cpus):
     """Debian's kernel to its first process, and what processes do, against the same without Glasshouse."""
     native = bench.linux(mkiso.native(cmdline=bench.LINUX), f"budget-native-{cpus}", cpus)

@@ -14,7 +14,7 @@ CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
 MIB = 1 << 20
 
 # Where the page begins whose INT 15h tells of memory, at the end of conventional memory.
-RESIDENT = 0x9e000
+RESIDENT = test_linux.LOW - 0x1000
 
 
 def glasshouse(opts, kernel=SECTOR, role="linux"):

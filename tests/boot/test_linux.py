@@ -11,7 +11,11 @@ SKYLAKE = "corei7_skylake_x"
 MIB = 1 << 20
 
 
-def firmware_map(memory, low=0x9f000):
+# Where conventional memory ends under Glasshouse: Bochs' BIOS says 0x9f000, and five pages are the log's.
+LOW = 0x9a000
+
+
+def firmware_map(memory, low=LOW):
     """The memory map of Bochs' BIOS for a machine of `memory` MiB: (start, end, kind).
 
     `low`: where conventional memory ends.

@@ -13,7 +13,7 @@ each_cpu()
 	done
 }
 
-plan 12
+plan 13
 is "$(nproc)" "$cpus" "Linux runs on every CPU"
 is "$(each_cpu sh -c 'cut -d " " -f 39 /proc/self/stat' | xargs)" "$(echo $all)" \
 	"a process runs on each of them"
@@ -33,6 +33,7 @@ echo "$hole" | sed 's/^/# hole /'
 dmesg -c >/tmp/before
 ok 'echo "$hole" | { while read -r range; do hole $range || exit 1; done; }' \
 	"it reads as all ones, and writes change nothing"
+ok "hole 9a000 9efff" "so it is with the log in conventional memory"
 ok "faults" "page faults have their error code and address"
 ok "spawn 50" "processes come and go on each CPU"
 is "$(each_cpu sh -c 'echo $((6 * 7))' | sort -u)" 42 "and each CPU still computes"
