@@ -306,7 +306,8 @@ static int fill_hole(struct ept *ept, gpa_t gpa, u64 block, u64 bits)
 		return -EEXIST;
 	size = MIN(BIT(shift), block);
 	gpa = ALIGN_DOWN(gpa, size);
-	if (size == MIB(2) && size == BIT(shift) && ept->caps.page_2m && stays_table(entry)) {
+	if (size == BIT(shift) && stays_table(entry) &&
+	    (shift == 30 ? ept->caps.page_1g : shift == 21 && ept->caps.page_2m)) {
 		write_entry(entry, gpa | bits | EPT_LEAF);
 		return 0;
 	}

@@ -10,8 +10,6 @@
 #include "vmm/icr.h"
 #include "vmm/virt_ops.h"
 
-#define FIRST_TOUCH MIB(2) /* what one touch maps, at most: a page that every CPU has */
-
 bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size)
 {
 	for (unsigned i = 0; i < vm->nr_hidden; i++)
@@ -89,7 +87,8 @@ int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct vm *vm = vcpu->vm;
 	gpa_t gpa = fault->address;
-	u64 block = FIRST_TOUCH;
+	/* What one touch maps at most: one entry, so that a sweep does not use up our tables. */
+	u64 block = vm->ept.caps.page_1g ? GIB(1) : MIB(2);
 	struct ept_mapping map;
 	int r;
 
