@@ -355,10 +355,10 @@ static void enter_vm0(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
 		kept += ALIGN_UP(ours[i].size, PAGE_SIZE);
 	cpuid_report();
-	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx, %zu pages of "
-		"it free).\n",
+	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx).\n",
 		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
-		(unsigned long long)ours[1].base, pages_left());
+		(unsigned long long)ours[1].base);
+	pr_debug("Pages of the heap that are free: %zu\n", pages_left());
 	pr_info("Entering the guest. From here on Glasshouse speaks %s.\n",
 		options.console == CONSOLE_OURS ? "on COM2 and port E9" : "where console= says");
 

@@ -56,8 +56,8 @@ static void hide_features(void)
 	 * vmm/msr.c. */
 	cpuid_hide(1, 0, CPUID_EDX, BIT(21), "debug store",
 		   "it would write by Glasshouse's page tables");
-	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of the debug store");
-	cpuid_hide(1, 0, CPUID_ECX, BIT(4), "DS-CPL", "part of the debug store");
+	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of that");
+	cpuid_hide(1, 0, CPUID_ECX, BIT(4), "DS-CPL", "part of that");
 	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it would write past the EPT");
 	cpuid_hide(7, 0, CPUID_EDX, BIT(19), "architectural LBRs", "they would record Glasshouse");
 	cpuid_hide(7, 1, CPUID_EAX, BIT(17), "FRED", "its state is not switched");
