@@ -29,7 +29,7 @@ XEN_WORDS = [
 ]
 MACH_WORDS = [
     r"GNU Mach 1\.8",
-    r"biosmem: 0+:0+9[a-f]000, available",
+    r"biosmem: 0+:0+9[9a-f]000, available",
     r"vm_page: DMA32: pages: \d+ \(4\d\dM\)",
     r"module 0: a module \$\{x\}",
     r"1 multiboot modules",
@@ -48,7 +48,7 @@ lsmmap
 """
 GRUB_WORDS = [
     r"GRUB is a guest",
-    r"base_addr = 0x0, length = 0x9[a-f]000, available RAM",
+    r"base_addr = 0x0, length = 0x9[9a-f]000, available RAM",
     r"base_addr = 0x100000, length = 0x1f\w{6}, available RAM",
 ]
 
