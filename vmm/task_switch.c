@@ -29,7 +29,9 @@
 #define TSS_T          1u
 #define NR_SELECTORS \
 	7 /* ES, CS, SS, DS, FS, GS, LDTR: the order of enum segment_reg and of a TSS */
-#define V86_AR 0xf3
+#define V86_AR       0xf3
+#define FLAT_CODE_AR 0xc09b
+#define DPL_SHIFT    5
 
 /* SDM: "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)". */
 struct tss32 {
@@ -239,24 +241,43 @@ static int load_segment(struct switching *s, enum segment_reg reg, u16 selector,
 	return 0;
 }
 
+/*
+ * The selectors are the new task's at once, whatever faults; what they select is loaded one after
+ * the other. What is not loaded yet cannot be used; only a CS must always be there for the CPU to
+ * be entered, and SS must agree with it on the CPL.
+ */
+static void load_selectors(struct vcpu *vcpu, const struct tss32 *t)
+{
+	u16 cpl = t->seg[SEG_CS].selector & SELECTOR_RPL;
+
+	for (enum segment_reg i = SEG_ES; i <= SEG_GS; i++) {
+		struct segment seg = {.selector = t->seg[i].selector, .unusable = true};
+
+		if (t->eflags & RFLAGS_VM)
+			seg = (struct segment){.selector = seg.selector,
+					       .base = (u64)seg.selector << 4,
+					       .limit = 0xffff,
+					       .ar = V86_AR};
+		else if (i == SEG_CS)
+			seg = (struct segment){.selector = seg.selector,
+					       .limit = 0xffffffff,
+					       .ar = (u16)(FLAT_CODE_AR | cpl << DPL_SHIFT)};
+		else if (i == SEG_SS)
+			seg.ar = (u16)(cpl << DPL_SHIFT);
+		virt->set_segment(vcpu, i, &seg);
+	}
+}
+
 static int load_segments(struct switching *s, const struct tss32 *t)
 {
 	static const enum segment_reg order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
-	int r = load_ldt(s, t->seg[SEG_LDTR].selector);
+	int r;
 
-	for (unsigned i = 0; !r && i < ARRAY_SIZE(order); i++) {
-		u16 selector = t->seg[order[i]].selector;
-
-		if (t->eflags & RFLAGS_VM)
-			virt->set_segment(s->vcpu, order[i],
-					  &(struct segment){.selector = selector,
-							    .base = (u64)selector << 4,
-							    .limit = 0xffff,
-							    .ar = V86_AR});
-		else
-			r = load_segment(s, order[i], selector,
-					 t->seg[SEG_CS].selector & SELECTOR_RPL);
-	}
+	load_selectors(s->vcpu, t);
+	r = load_ldt(s, t->seg[SEG_LDTR].selector);
+	for (unsigned i = 0; !r && i < ARRAY_SIZE(order) && !(t->eflags & RFLAGS_VM); i++)
+		r = load_segment(s, order[i], t->seg[order[i]].selector,
+				 t->seg[SEG_CS].selector & SELECTOR_RPL);
 	return r;
 }
 

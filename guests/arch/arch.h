@@ -15,6 +15,9 @@
 #define TASK_TRAP   0x60
 #define TASK_16     0x68
 #define TASK_TS     0x70
+#define TASK_V86    0x90
+#define TASK_RING3  0x98
+#define CODE_RING3  0xa0
 #define CODE_TASK16 0x78
 #define DATA_TASK16 0x80
 

@@ -148,6 +148,11 @@ run_tasks:
 	ljmpl $TASK_BAD_SS, $0
 	call note
 
+	ljmpl $TASK_V86, $0
+	call note
+	ljmpl $TASK_RING3, $0
+	call note
+
 	ljmpl $TASK_TRAP, $0
 	call note
 

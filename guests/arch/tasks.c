@@ -7,6 +7,7 @@
 #include "arch/x86/cpu.h"
 
 #define NT   0x4000
+#define VM   0x20000
 #define TS   8
 #define BUSY 2
 
@@ -23,7 +24,7 @@ u32 *log_next;
 u64 idt32[64];
 struct tss tss_main, tss_ts;
 
-static u32 log[128];
+static u32 log[160];
 static struct tss tss[8];
 static u16 tss16[22];
 static u8 stacks[10][512] __aligned(16);
@@ -69,6 +70,13 @@ static void make_tasks(void)
 	make_task(TASK_NEST, &tss[3], task_nest, stacks[3]);
 	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
 	tss[4].seg[2] = 0x20; /* code as a stack */
+	/* A virtual-8086 task whose LDT is none, and one of ring 3 with a stack of ring 0. */
+	make_task(TASK_V86, &tss[6], task_jmp, stacks[7]);
+	tss[6].eflags |= VM;
+	tss[6].ldt = 0x18;
+	make_task(TASK_RING3, &tss[7], task_jmp, stacks[8]);
+	legacy_gdt[CODE_RING3 / 8] = 0x00cffb000000ffff;
+	tss[7].seg[1] = CODE_RING3 | 3;
 	make_task(TASK_TRAP, &tss[5], task_jmp, stacks[5]);
 	tss[5].trap = 1;
 	make_task(TASK_TS, &tss_ts, task_ts, stacks[6]);
@@ -124,6 +132,12 @@ void check_tasks(void)
 	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
 	LOGGED("#TS in a task with a bad SS: its error code, the task that failed", 0x20,
 	       TASK_BAD_SS);
+	LOGGED("its task", NT, TASK_TS, TS, 0, 0);
+	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("#TS in a virtual-8086 task with a bad LDT", 0x18, TASK_V86);
+	LOGGED("its task", NT, TASK_TS, TS, 0, 0);
+	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("#TS in a task of ring 3 with a stack of ring 0", 0x18, TASK_RING3);
 	LOGGED("its task", NT, TASK_TS, TS, 0, 0);
 	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
 	LOGGED("the T bit: DR6.BT, before the first instruction", 0x8000, 0);
