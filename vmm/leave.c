@@ -7,6 +7,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/native.h"
+#include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -41,6 +42,13 @@ static void decide(struct vm *vm, u32 next)
 				    __ATOMIC_ACQUIRE);
 }
 
+/* Where the guest's top-level page table is; 0 where we cannot reach it. */
+static u64 guest_top(struct vcpu *vcpu)
+{
+	return gfn_to_hva(vcpu->vm,
+			  (virt->get_sysreg(vcpu, SYSREG_CR3) & GENMASK(51, 12)) >> PAGE_SHIFT);
+}
+
 /* All that native_resume() wants to know; -EOPNOTSUPP when the guest is in a mode that it does not
  * know. */
 static int read_state(struct vcpu *vcpu)
@@ -54,7 +62,7 @@ static int read_state(struct vcpu *vcpu)
 	s->cr3 = virt->get_sysreg(vcpu, SYSREG_CR3);
 	s->cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
 	s->efer = virt->get_sysreg(vcpu, SYSREG_EFER);
-	top = gfn_to_hva(vcpu->vm, (s->cr3 & GENMASK(51, 12)) >> PAGE_SHIFT);
+	top = guest_top(vcpu);
 	if (!(s->efer & EFER_LMA) || s->cr4 & CR4_LA57 || !top)
 		return -EOPNOTSUPP;
 	vcpu->leave_page = native_share((u64 *)top);
@@ -138,13 +146,17 @@ static int go_on(struct vcpu *vcpu, u32 state)
 {
 	struct vm *vm = vcpu->vm;
 
+	if (vcpu->leave_page)
+		paging_unshare((u64 *)guest_top(vcpu), vcpu->leave_page);
+	vcpu->leave_page = 0;
 	__atomic_sub_fetch(&vm->nr_gathered, 1, __ATOMIC_ACQ_REL);
 	if (vcpu != vm->leave_caller)
 		return 1;
 	while (__atomic_load_n(&vm->nr_gathered, __ATOMIC_ACQUIRE))
 		cpu_relax();
 	vcpu->regs[VCPU_RAX] = state == LEAVE_BUSY ? -(u64)EBUSY : -(u64)EOPNOTSUPP;
-	pr_warn("vCPU %u asked Glasshouse to leave, which it cannot now: %s.\n", vcpu->id,
+	pr_warn_ratelimited(
+		"vCPU %u asked Glasshouse to leave, which it cannot now: %s", vcpu->id,
 		state == LEAVE_BUSY
 			? "not every CPU came in time"
 			: "a CPU is not in 64-bit mode with 4-level paging, or uses shadow stacks");
@@ -157,12 +169,13 @@ int leave_request(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	bool runs = vcpu->mp_state == MP_STATE_RUNNABLE;
 	int settled = runs ? virt->settled(vcpu) : 1;
-	u32 state;
+	u32 state = __atomic_load_n(&vm->leave, __ATOMIC_ACQUIRE);
 
-	if (__atomic_load_n(&vm->leave, __ATOMIC_ACQUIRE) == LEAVE_NONE)
+	/* Who comes too late does not join. Who asked has to answer. */
+	if (state == LEAVE_NONE || (state != LEAVE_GATHER && vcpu != vm->leave_caller))
 		return 1;
 	/* An NMI on its way, or an event that is half delivered: the guest gets it first. */
-	if (__atomic_load_n(&vm->leave, __ATOMIC_ACQUIRE) == LEAVE_GATHER && runs &&
+	if (state == LEAVE_GATHER && runs &&
 	    (!settled || vcpu->event.valid || vcpu->nmi_pending || vcpu->kicked))
 		return -EBUSY;
 	if (runs && (settled < 0 || read_state(vcpu)))

@@ -12,7 +12,7 @@ extern bool panic_resets;
 
 void panic_trap(struct trap_frame *frame) __noreturn;
 
-/* For the report: registers; return addresses from @rsp on, by name. */
+/* For the report: registers; the build's id and return addresses from @rsp on, by name. */
 void panic_frame(const struct trap_frame *f);
 void panic_backtrace(u64 rsp);
 

@@ -5,11 +5,16 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
 #include "lib/log.h"
+#include "lib/print.h"
 #include "lib/symbols.h"
 #include "vmm/panic.h"
 
 #define STACK_BYTES 16384u
 #define MAX_FRAMES  24
+
+/* The note that ld writes: three words, "GNU", a SHA-1 sum. */
+#define NOTE_HEADER   16
+#define BUILD_ID_SIZE 20
 
 static void print_address(u64 address)
 {
@@ -21,6 +26,17 @@ static void print_address(u64 address)
 		       (unsigned long long)offset);
 }
 
+/* Which build it is, to the byte: `readelf -n` tells the same of the file. */
+static void print_build_id(void)
+{
+	extern const u8 __build_id[];
+	char text[2 * BUILD_ID_SIZE + 1];
+
+	for (unsigned i = 0; i < BUILD_ID_SIZE; i++)
+		snprintf(text + 2 * i, 3, "%02x", __build_id[NOTE_HEADER + i]);
+	pr_err("  Build id %s\n", text);
+}
+
 /* Without frame pointers: every word on the stack that points behind some instruction of ours. A
  * few too many, none missing. */
 void panic_backtrace(u64 rsp)
@@ -28,6 +44,7 @@ void panic_backtrace(u64 rsp)
 	u64 top = this_cpu()->stack_top, bottom = top - STACK_BYTES, offset;
 	int frames = 0;
 
+	print_build_id();
 	if (rsp <= bottom && rsp > bottom - PAGE_SIZE) {
 		pr_err("  The stack is full: RSP has reached its guard page.\n");
 		rsp = bottom;

@@ -138,9 +138,10 @@ static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 	if (!(byte & SLP_EN))
 		return;
 	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
-		pr_warn("vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
-			"do not survive, the guest wakes without Glasshouse.\n",
-			vcpu->id, type);
+		pr_warn_ratelimited("vCPU %u: the machine goes to sleep (type %u). From a sleep "
+				    "that the CPUs do not survive, the guest wakes without "
+				    "Glasshouse",
+				    vcpu->id, type);
 		return;
 	}
 	pr_info("vCPU %u: power off.\n", vcpu->id);

@@ -121,6 +121,9 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 			vcpu_block(vcpu);
 		return 2;
 	}
+	/* Nothing may be injected into a CPU that waits for a SIPI by itself. */
+	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
+		return 1;
 	if (vcpu->nmi_pending)
 		deliver_nmi(vcpu);
 	if (vcpu->event.valid)
@@ -250,7 +253,8 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_c
 	struct vcpu_event *event = &vcpu->event;
 
 	if (event->valid && event->type == EVENT_EXCEPTION) {
-		if (event->vector == DF_VECTOR) {
+		if (event->vector == DF_VECTOR &&
+		    (vector == PF_VECTOR || is_contributory(vector))) {
 			__atomic_or_fetch(&vcpu->requests, (u32)REQ_TRIPLE_FAULT, __ATOMIC_ACQ_REL);
 			return;
 		}

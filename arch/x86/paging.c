@@ -204,10 +204,16 @@ u64 stack_alloc(unsigned pages)
 	return top;
 }
 
+void paging_unshare(u64 *other, u64 va)
+{
+	other[va >> level_shift(4) & 511] = 0;
+}
+
 u64 paging_share(u64 *other, u64 entry)
 {
 	for (u64 slot = 256; slot < 512; slot++) {
-		if (other[slot] & PTE_P || (pml4[slot] & PTE_P && pml4[slot] != entry))
+		if ((other[slot] & PTE_P && other[slot] != entry) ||
+		    (pml4[slot] & PTE_P && pml4[slot] != entry))
 			continue;
 		pml4[slot] = entry;
 		other[slot] = entry;

@@ -54,10 +54,13 @@ u64 stack_alloc(unsigned pages);
 
 /*
  * Put @entry into a place of the top level, above the middle, that is not in use in our tables nor
- * in @other, another top-level table: into both. Returns the linear address that it maps in both,
- * or 0 when there is no such place.
+ * in @other, another top-level table, but for @entry: into both. Returns the linear address that it
+ * maps in both, or 0 when there is no such place.
  */
 u64 paging_share(u64 *other, u64 entry);
+
+/* Take that back from @other; @va is what paging_share() returned. */
+void paging_unshare(u64 *other, u64 va);
 
 /* This CPU uses the tables from now on. */
 void paging_load(void);

@@ -61,6 +61,7 @@ static void hide_features(void)
 	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it would write past the EPT");
 	cpuid_hide(7, 0, CPUID_EDX, BIT(19), "architectural LBRs", "they would record Glasshouse");
 	cpuid_hide(7, 1, CPUID_EAX, BIT(17), "FRED", "its state is not switched");
+	cpuid_hide(7, 1, CPUID_EAX, BIT(27), "MSRLIST", "it is not enabled");
 	if (!(proc2 & SECONDARY_EXEC_ENABLE_RDTSCP)) {
 		cpuid_hide(0x80000001, 0, CPUID_EDX, BIT(27), "RDTSCP", "no VMX control for it");
 		cpuid_hide(7, 0, CPUID_ECX, BIT(22), "RDPID", "no VMX control for it");
@@ -587,7 +588,9 @@ static int vmx_settled(struct vcpu *vcpu)
 	if (vmcs_config.has_pkrs && vmx_get_cr4() & CR4_PKS &&
 	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
 		return -EOPNOTSUPP;
-	if (blocked == GUEST_INTR_STATE_STI && vmx->sti_seen++ == SETTLED_TRIES)
+	if (blocked != GUEST_INTR_STATE_STI)
+		vmx->sti_seen = 0;
+	else if (vmx->sti_seen++ >= SETTLED_TRIES)
 		blocked = 0;
 	return !blocked && !vmread(GUEST_PENDING_DBG_EXCEPTIONS) &&
 	       vmread(GUEST_ACTIVITY_STATE) <= GUEST_ACTIVITY_HLT;
