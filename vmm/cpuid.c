@@ -5,6 +5,7 @@
 #include "vmm/cpuid.h"
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
+#include "vmm/guest_mem.h"
 #include "vmm/virt_ops.h"
 
 #define MAX_HIDDEN 32
@@ -57,8 +58,8 @@ static void hide(u32 leaf, u32 subleaf, u32 regs[4])
 			regs[hidden[i].reg] &= ~hidden[i].bit;
 }
 
-/* Bits that mirror CR4 show ours, when it is we who ask. */
-static void mirror_cr4(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
+/* Bits that mirror CR4 or the mode show ours, when it is we who ask. */
+static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 {
 	u64 cr4;
 
@@ -72,6 +73,8 @@ static void mirror_cr4(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 		regs[CPUID_ECX] &= ~(u32)BIT(4);
 		if (cr4 & CR4_PKE)
 			regs[CPUID_ECX] |= (u32)BIT(4);
+	} else if (leaf == 0x80000001 && guest_mode(vcpu) != INSN_64) {
+		regs[CPUID_EDX] &= ~(u32)BIT(11); /* SYSCALL */
 	}
 }
 
@@ -87,7 +90,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 		regs[CPUID_EBX] = r.ebx;
 		regs[CPUID_ECX] = r.ecx;
 		regs[CPUID_EDX] = r.edx;
-		mirror_cr4(vcpu, leaf, subleaf, regs);
+		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
 	}
 	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];

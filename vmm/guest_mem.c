@@ -263,7 +263,9 @@ size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max)
 	size_t first;
 
 	virt->get_segment(vcpu, SEG_CS, &cs);
-	gva = cs.base + virt->get_sysreg(vcpu, SYSREG_RIP);
+	gva = virt->get_sysreg(vcpu, SYSREG_RIP);
+	if (guest_mode(vcpu) != INSN_64)
+		gva += cs.base;
 	first = MIN(max, PAGE_SIZE - (gva & ~PAGE_MASK));
 	if (read_guest_virt(vcpu, gva, buf, first))
 		return 0;

@@ -96,10 +96,9 @@ int vm_triple_fault(struct vcpu *vcpu)
 	vm_reset(vcpu);
 }
 
-static void kbc_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+static void kbc_written(struct vcpu *vcpu, __unused const struct pio_access *io, __unused u32 value,
+			u8 byte)
 {
-	(void)io;
-	(void)value;
 	if ((byte & KBC_PULSE) == KBC_PULSE && !(byte & 1)) {
 		pr_info("vCPU %u: reset by the keyboard controller.\n", vcpu->id);
 		vm_reset(vcpu);
@@ -107,20 +106,18 @@ static void kbc_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 }
 
 /* The A20 gate lies in the same port: only bit 0, as it is set, resets. */
-static void port92_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+static void port92_written(struct vcpu *vcpu, __unused const struct pio_access *io,
+			   __unused u32 value, u8 byte)
 {
-	(void)io;
-	(void)value;
 	if (byte & PORT92_RESET && !(inb(PORT92) & PORT92_RESET)) {
 		pr_info("vCPU %u: reset by port 92h.\n", vcpu->id);
 		vm_reset(vcpu);
 	}
 }
 
-static void reset_reg_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_access *io,
+			      __unused u32 value, u8 byte)
 {
-	(void)io;
-	(void)value;
 	if (byte == vcpu->vm->acpi->reset_value) {
 		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
 		vm_reset(vcpu);

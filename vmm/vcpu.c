@@ -101,17 +101,21 @@ static void vcpu_block(struct vcpu *vcpu)
 /* Returns 1 to enter the guest, 2 to look again, or what ends the loop. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
-	u32 requests = __atomic_fetch_and(&vcpu->requests, (u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
+	u32 requests;
 
+	/* Before the look at the requests: who posts one behind it sets this again. An INIT stays
+	 * until it is carried out, so that a SIPI right behind it is not taken for one too many. */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
+	requests =
+		__atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT), __ATOMIC_SEQ_CST);
 	if (requests & REQ_STOP)
 		return 0;
 	if (requests & REQ_TRIPLE_FAULT)
 		return vm_triple_fault(vcpu);
-	if (requests & REQ_TLB_FLUSH)
-		virt->flush_tlb(vcpu);
-	if (requests & REQ_INIT)
+	if (requests & REQ_INIT) {
 		handle_init(vcpu);
+		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_INIT, __ATOMIC_ACQ_REL);
+	}
 	if (requests & REQ_SIPI)
 		handle_sipi(vcpu);
 	if (requests & REQ_LEAVE && !handle_leave(vcpu))

@@ -73,6 +73,15 @@ void lapic_send_nmi(u32 dest)
 	lapic_send_ipi(ICR_DELIVERY_NMI << 8 | (u32)ICR_ASSERT, dest);
 }
 
+static bool in_service(void)
+{
+	u32 any = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		any |= lapic_read(LAPIC_ISR + i * 16);
+	return any;
+}
+
 void lapic_init_reset(void)
 {
 	static const u16 lvt[] = {LAPIC_TIMER, LAPIC_LINT0, LAPIC_LINT1, LAPIC_ERROR};
@@ -89,6 +98,8 @@ void lapic_init_reset(void)
 	lapic_write(LAPIC_TMICT, 0);
 	lapic_write(LAPIC_TDCR, 0);
 	lapic_write(LAPIC_TPR, 0);
+	for (unsigned i = 0; i < 256 && in_service(); i++)
+		lapic_write(LAPIC_EOI, 0);
 	if (!lapic_is_x2apic()) {
 		lapic_write(LAPIC_LDR, 0);
 		lapic_write(LAPIC_DFR, 0xffffffff);

@@ -12,6 +12,8 @@
 #define LAPIC_ID      0x020
 #define LAPIC_VERSION 0x030
 #define LAPIC_TPR     0x080
+#define LAPIC_EOI     0x0b0
+#define LAPIC_ISR     0x100 /* 8 registers, 16 bytes apart */
 #define LAPIC_LDR     0x0d0
 #define LAPIC_DFR     0x0e0
 #define LAPIC_SVR     0x0f0

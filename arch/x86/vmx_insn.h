@@ -56,15 +56,6 @@ static inline int vmptrld(u64 pa)
 	return vmx_insn_result(cf, zf);
 }
 
-/* The physical address of the current VMCS; all ones when there is none. */
-static inline u64 vmptrst(void)
-{
-	u64 pa;
-
-	asm volatile("vmptrst %0" : "=m"(pa) : : "memory");
-	return pa;
-}
-
 /*
  * Read @field of the current VMCS, unchecked: one instruction, for the hot path and for fields that
  * are known to exist. @field: an encoding from vmm/vmx/vmcs.h.
@@ -97,15 +88,6 @@ static inline int vmread_safe(u64 field, u64 *val)
 
 	asm volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "+r"(v) : "r"(field));
 	*val = v;
-	return vmx_insn_result(cf, zf);
-}
-
-/* As vmwrite, but says whether the field could be written. */
-static inline int vmwrite_safe(u64 field, u64 val)
-{
-	bool cf, zf;
-
-	asm volatile("vmwrite %3, %2" : "=@ccc"(cf), "=@ccz"(zf) : "r"(field), "r"(val));
 	return vmx_insn_result(cf, zf);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What Glasshouse costs, in ticks (emulated instructions), native beside it: `make bench`.
 
-Ticks repeat to the digit, whatever the host does, so tests/bench/test_budgets.py holds the figures to
+Ticks repeat to the digit, whatever the host does, so tests/boot/test_budgets.py holds the figures to
 budgets.
 """
 import re

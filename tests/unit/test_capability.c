@@ -100,7 +100,6 @@ static void skylake_controls_are_exact(void **state)
 	assert_int_equal(c.cpu_based_exec_ctrl, 0x04006172u | 1u << 25 | 1u << 28 | 1u << 31);
 	/* EPT, RDTSCP, VPID, unrestricted guest, INVPCID, XSAVES */
 	assert_int_equal(c.cpu_based_2nd_exec_ctrl, 0x2u | 0x8 | 0x20 | 0x80 | 0x1000 | 0x100000);
-	assert_int_equal(c.cpu_based_3rd_exec_ctrl, 0);
 	/* default 1, save debug (2), host 64 (9), save and load PAT and EFER (18-21) */
 	assert_int_equal(c.vmexit_ctrl, 0x36dfb | 4 | 0x200 | 0x3c0000);
 	/* default 1, load debug (2), load PAT (14), load EFER (15); IA-32e mode is not ours to set

@@ -67,7 +67,6 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 	cap->cr0_fixed1 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR0_FIXED1);
 	cap->cr4_fixed0 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR4_FIXED0);
 	cap->cr4_fixed1 = read_or_0(rdmsr_safe, MSR_IA32_VMX_CR4_FIXED1);
-	cap->vmcs_enum = read_or_0(rdmsr_safe, MSR_IA32_VMX_VMCS_ENUM);
 
 	/* The TRUE MSRs also show which bits of the old "default 1" class may be 0. */
 	t = cap->basic & VMX_BASIC_TRUE_CTLS;

@@ -37,7 +37,6 @@ struct vmx_capability {
 	u64 ctl[NR_VMX_WORDS];
 	u64 misc;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-	u64 vmcs_enum;
 	u64 ept_vpid;
 };
 
@@ -48,7 +47,6 @@ struct vmcs_config {
 	u32 pin_based_exec_ctrl;
 	u32 cpu_based_exec_ctrl;
 	u32 cpu_based_2nd_exec_ctrl;
-	u64 cpu_based_3rd_exec_ctrl;
 	u32 vmexit_ctrl;
 	u32 vmentry_ctrl;
 	bool has_unrestricted_guest;

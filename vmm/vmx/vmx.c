@@ -40,8 +40,11 @@ static void unlock_feature_control(struct vmx_capability *cap)
 	u64 value = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
 
 	if (cap->cpuid_vmx && !(cap->feature_control & FEAT_CTL_LOCKED) &&
-	    !wrmsr_safe(MSR_IA32_FEAT_CTL, cap->feature_control | value))
+	    !wrmsr_safe(MSR_IA32_FEAT_CTL, cap->feature_control | value)) {
 		cap->feature_control |= value;
+		pr_info("IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked "
+			"now.\n");
+	}
 }
 
 /* What of CPUID a guest cannot have, because the control that it needs is missing here, or because
