@@ -47,8 +47,20 @@ static void ask_at_time(unsigned cpu)
 	other_answer = ask();
 }
 
+/* Entries of the upper half of the top-level page table. */
+static unsigned upper_half(void)
+{
+	const u64 *pml4 = (const u64 *)(read_cr3() & PAGE_MASK);
+	unsigned n = 0;
+
+	for (unsigned i = 256; i < 512; i++)
+		n += pml4[i] != 0;
+	return n;
+}
+
 void check_leave(void)
 {
+	unsigned before = upper_half();
 	s64 answer;
 
 	leave_go = 0;
@@ -68,5 +80,6 @@ void check_leave(void)
 	ap_start_job(2, block_nmis);
 	wait_ticks(10000);
 	ok(ask() == -EBUSY, "nor while a CPU has NMIs blocked");
+	ok(upper_half() == before, "a refusal leaves the page tables as they were");
 	ok(under_glasshouse(), "Glasshouse is there");
 }

@@ -45,6 +45,15 @@ static void start_cpu(unsigned cpu)
 	ok(s.eflags == 2, "cpu %u: EFLAGS is 2", cpu);
 }
 
+static void check_quick_start(unsigned cpu)
+{
+	bool all = true;
+
+	for (u64 ticks = 0; all && ticks <= 300; ticks += 50)
+		all = ap_boot_once(cpu, ticks);
+	ok(all, "cpu %u: a SIPI close behind its INIT starts it", cpu);
+}
+
 static void triple_fault(void)
 {
 	struct {
@@ -93,6 +102,8 @@ void guest_main(void)
 			ok(ap_run(cpu, check_cpu), "cpu %u: has done its tests", cpu);
 		}
 	}
+	if (param("again"))
+		check_quick_start(cpus - 1);
 	if (param("kick"))
 		check_kick(cpus - 1);
 	if (param("pushes"))

@@ -81,18 +81,30 @@ static bool wait_for(volatile bool *flag, bool wanted)
 	return *flag == wanted;
 }
 
+/* INIT, and a SIPI so many ticks later. */
+static void init_sipi(unsigned cpu, u64 ticks)
+{
+	memcpy((void *)AP_BASE, ap_start, (size_t)(ap_end - ap_start));
+	ap_stack = stacks[cpu] + sizeof(stacks[cpu]);
+	present[cpu] = false;
+	apic_send(cpu, ICR_INIT);
+	wait_ticks(ticks);
+	apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);
+}
+
+bool ap_boot_once(unsigned cpu, u64 ticks)
+{
+	init_sipi(cpu, ticks);
+	return wait_for(&present[cpu], true);
+}
+
 bool ap_boot(unsigned cpu, struct ap_state *state)
 {
 	u8 *page = (u8 *)AP_BASE;
 
 	if (cpu >= MAX_CPUS)
 		return false;
-	memcpy(page, ap_start, (size_t)(ap_end - ap_start));
-	ap_stack = stacks[cpu] + sizeof(stacks[cpu]);
-	present[cpu] = false;
-	apic_send(cpu, ICR_INIT);
-	wait_ticks(500000); /* 10 ms in Bochs, as the protocol wants */
-	apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);
+	init_sipi(cpu, 500000); /* 10 ms in Bochs, as the protocol wants */
 	wait_ticks(10000);
 	if (!present[cpu])
 		apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);

@@ -202,7 +202,7 @@ ap_state_offset:
 	.data
 	.balign 8
 gdt:	.quad 0, 0
-	.quad 0x00af9b000000ffff	/* CODE64 */
+	.quad 0x00af9b000010ffff	/* CODE64; its base does not count */
 	.quad 0x00cf93000000ffff	/* DATA */
 gdt_end:
 gdt_pointer:
