@@ -246,6 +246,7 @@ static void start_cpus(void)
 								.avoid = ours,
 								.nr_avoid = ARRAY_SIZE(ours),
 								.top_down = true});
+	struct cpu *cpu;
 	unsigned running;
 
 	if (nr_cpus == 1)
@@ -258,7 +259,9 @@ static void start_cpus(void)
 	if (cpus_refused)
 		stop("Not all CPUs can run a guest (above). Boot with cpus=1, or change what is "
 		     "named.");
-	pr_info("CPUs: %u of %u run, each with what CPU 0 has.\n", running, nr_cpus);
+	for_each_cpu (cpu)
+		if (cpu->id && cpu->online)
+			pr_info("CPU %u: ready, with all that CPU 0 has.\n", cpu->id);
 }
 
 /* Firmware code and tables below 1 MiB can be read, too, whatever the map calls them; not our log.

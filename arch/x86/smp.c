@@ -111,8 +111,6 @@ unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_u
 	struct trampoline_data *data = (void *)(page + (trampoline_params - trampoline_start));
 	unsigned running = 1;
 
-	if (nr_cpus == 1)
-		return 1;
 	memcpy(saved, page, PAGE_SIZE);
 	memcpy(page, trampoline_start, size);
 	data->cr3 = (u32)virt_to_phys(boot_pml4);
