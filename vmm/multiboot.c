@@ -348,6 +348,14 @@ int multiboot_load(struct multiboot_plan *plan, const struct multiboot_input *in
 	return r;
 }
 
+struct multiboot_entry multiboot_entry(const struct multiboot_plan *plan, u32 magic)
+{
+	return (struct multiboot_entry){.eip = (u32)plan->image.entry,
+					.eax = magic,
+					.ebx = (u32)plan->info + MULTIBOOT_INFO_OFFSET,
+					.gdt = plan->info};
+}
+
 /* ---- The memory map in two numbers ---- */
 
 /* The end of the RAM that begins at or below @base and goes on beyond it; @base if there is none.

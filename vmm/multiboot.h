@@ -96,6 +96,9 @@ typedef void (*info_fn)(struct info_writer *w, const struct multiboot_plan *plan
 			const struct multiboot_input *in);
 int multiboot_load(struct multiboot_plan *plan, const struct multiboot_input *in, info_fn write);
 
+/* With what the kernel of @plan starts; @magic: what its version of the protocol has in EAX. */
+struct multiboot_entry multiboot_entry(const struct multiboot_plan *plan, u32 magic);
+
 /* Append the section header table, with the places of the sections. Returns its address. */
 u32 info_put_sections(struct info_writer *w, const struct multiboot_plan *plan,
 		      const struct multiboot_input *in);

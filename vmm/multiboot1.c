@@ -183,9 +183,6 @@ int multiboot1_load(const struct multiboot_input *in, struct multiboot_entry *en
 	r = plan_image(&plan, file, in->kernel.size);
 	if (!r)
 		r = multiboot_load(&plan, in, write_info);
-	*entry = (struct multiboot_entry){.eip = (u32)plan.image.entry,
-					  .eax = BOOTLOADER_MAGIC,
-					  .ebx = (u32)plan.info + MULTIBOOT_INFO_OFFSET,
-					  .gdt = plan.info};
+	*entry = multiboot_entry(&plan, BOOTLOADER_MAGIC);
 	return r;
 }

@@ -3,33 +3,10 @@
  * The Linux loader: images are checked, everything finds a place of its own, and what was copied is
  * what was there, wherever the boot loader had put it.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/guest_memory.h"
 
 #include "errno.h"
 #include "vmm/linux.h"
-
-#define MEMORY MIB(4)
-
-/* Guest memory; before: as it was, for comparison. */
-static u8 memory[MEMORY] __aligned(8), before[MEMORY];
-
-static void *gpa_to_ptr(u64 gpa, u64 len)
-{
-	return gpa <= MEMORY && len <= MEMORY - gpa ? memory + gpa : NULL;
-}
-
-static void put(u8 *image, u32 at, u64 value, unsigned bytes)
-{
-	memcpy(image + at, &value, bytes);
-}
-
-static u64 get(const u8 *p, u32 at, unsigned bytes)
-{
-	u64 value = 0;
-
-	memcpy(&value, p + at, bytes);
-	return value;
-}
 
 /* Write an image of protocol 2.15 with @kernel_size bytes after 2 KiB of setup code. */
 static void put_image(u8 *image, u32 kernel_size, u32 init_size)

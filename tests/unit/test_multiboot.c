@@ -3,33 +3,12 @@
  * Multiboot kernels, both versions: what is loaded is what was in the file, wherever the boot
  * loader had put file and modules; the kernel is told the truth; bad images are named.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/guest_memory.h"
 
 #include "errno.h"
 #include "vmm/multiboot.h"
 
-#define MEMORY   MIB(4)
 #define FILE_MAX 0x9000
-
-static u8 memory[MEMORY] __aligned(4096), before[MEMORY];
-
-static void *guest_ptr(u64 gpa, u64 len)
-{
-	return gpa <= MEMORY && len <= MEMORY - gpa ? memory + gpa : NULL;
-}
-
-static void put(u8 *p, u64 at, u64 value, unsigned bytes)
-{
-	memcpy(p + at, &value, bytes);
-}
-
-static u64 get(const u8 *p, u64 at, unsigned bytes)
-{
-	u64 value = 0;
-
-	memcpy(&value, p + at, bytes);
-	return value;
-}
 
 static u64 mem(u64 at, unsigned bytes)
 {
@@ -223,7 +202,7 @@ static void put_kernel(u64 at)
 	t.in = (struct multiboot_input){.kernel = {at, t.size, "one two"},
 					.modules = t.modules,
 					.map = &t.map,
-					.gpa_to_ptr = guest_ptr};
+					.gpa_to_ptr = gpa_to_ptr};
 }
 
 static bool random_machine(u64 *seed)
