@@ -109,8 +109,8 @@ static void read_acpi(void)
  * MEMMAP_NONE. */
 static u64 find_room(u64 size, u64 min, u64 max)
 {
-	struct mem_range avoid[BOOT_MODULES + 2] = {ours[0], ours[1]};
-	unsigned n = 2;
+	struct mem_range avoid[BOOT_MODULES + 3] = {ours[0], ours[1], ours[2]};
+	unsigned n = ARRAY_SIZE(ours);
 
 	for (unsigned i = 0; i < boot_info.nr_modules; i++)
 		avoid[n++] = (struct mem_range){boot_info.modules[i].start,
@@ -239,13 +239,7 @@ static void run_cpu(struct cpu *cpu)
 
 static void start_cpus(void)
 {
-	u64 page = memmap_find(&machine, &(struct memmap_query){.size = PAGE_SIZE,
-								.align = PAGE_SIZE,
-								.min = PAGE_SIZE,
-								.max = TRAMPOLINE_MAX,
-								.avoid = ours,
-								.nr_avoid = ARRAY_SIZE(ours),
-								.top_down = true});
+	u64 page = find_room(PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_MAX);
 	struct cpu *cpu;
 	unsigned running;
 
@@ -283,7 +277,7 @@ static void make_vm0(void)
 	struct cpu *cpu;
 	int r;
 
-	vm0 = create_vm(0);
+	vm0 = create_vm();
 	if (!vm0)
 		stop("Out of memory for the virtual machine: a defect of Glasshouse.");
 	vm0->acpi = &acpi;

@@ -27,6 +27,12 @@ static u64 entry_size(int level)
 	return PAGE_SIZE << (9 * (level - 1));
 }
 
+/* The level whose entries cover 2^@shift bytes. */
+static int level_of(unsigned shift)
+{
+	return (int)(shift - PAGE_SHIFT) / 9 + 1;
+}
+
 static bool is_present(u64 entry)
 {
 	return entry & EPT_RWX;
@@ -306,8 +312,8 @@ static int fill_hole(struct ept *ept, gpa_t gpa, u64 block, u64 bits)
 		return -EEXIST;
 	size = MIN(BIT(shift), block);
 	gpa = ALIGN_DOWN(gpa, size);
-	if (size == BIT(shift) && stays_table(entry) &&
-	    (shift == 30 ? ept->caps.page_1g : shift == 21 && ept->caps.page_2m)) {
+	if (size == BIT(shift) && shift > PAGE_SHIFT && leaf_allowed(ept, level_of(shift)) &&
+	    stays_table(entry)) {
 		write_entry(entry, gpa | bits | EPT_LEAF);
 		return 0;
 	}
@@ -358,7 +364,7 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
 	unsigned shift = ROOT_SHIFT;
 	u64 entry = gpa < EPT_GPA_END ? read_entry(last_entry(ept, gpa, &shift)) : 0;
 
-	describe(entry, (int)(shift - PAGE_SHIFT) / 9 + 1, gpa, out);
+	describe(entry, level_of(shift), gpa, out);
 	return out->prot;
 }
 

@@ -256,16 +256,21 @@ unsigned guest_cpl(struct vcpu *vcpu)
 	return SEG_AR_DPL(ss.ar);
 }
 
+void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg)
+{
+	virt->get_segment(vcpu, reg, seg);
+	if (reg != SEG_FS && reg != SEG_GS && guest_mode(vcpu) == INSN_64)
+		seg->base = 0;
+}
+
 size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max)
 {
 	struct segment cs;
 	gva_t gva;
 	size_t first;
 
-	virt->get_segment(vcpu, SEG_CS, &cs);
-	gva = virt->get_sysreg(vcpu, SYSREG_RIP);
-	if (guest_mode(vcpu) != INSN_64)
-		gva += cs.base;
+	guest_segment(vcpu, SEG_CS, &cs);
+	gva = cs.base + virt->get_sysreg(vcpu, SYSREG_RIP);
 	first = MIN(max, PAGE_SIZE - (gva & ~PAGE_MASK));
 	if (read_guest_virt(vcpu, gva, buf, first))
 		return 0;

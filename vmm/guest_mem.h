@@ -41,6 +41,9 @@ int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
 		 gva_t *gva);
 
+/* A segment as addresses use it: in 64-bit code only FS and GS have a base. */
+void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
+
 /* The sort of code that the guest runs, and its CPL. */
 enum insn_mode guest_mode(struct vcpu *vcpu);
 unsigned guest_cpl(struct vcpu *vcpu);

@@ -39,9 +39,7 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 	bool long_mode = guest_mode(vcpu) == INSN_64;
 	struct segment seg;
 
-	virt->get_segment(vcpu, reg, &seg);
-	if (long_mode && reg != SEG_FS && reg != SEG_GS)
-		seg.base = 0;
+	guest_segment(vcpu, reg, &seg);
 	if (!segment_allows(vcpu, &seg, offset, len, write)) {
 		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
 		return -EFAULT;

@@ -51,8 +51,6 @@ struct segment {
 };
 
 struct virt_ops {
-	const char *name;
-
 	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or
 	 * -ENODEV, said in words. */
 	int (*hardware_setup)(void);

@@ -34,13 +34,12 @@ static void read_mtrrs(struct mtrr_state *m)
 		rdmsr_safe(fixed[i], &m->fixed[i]);
 }
 
-struct vm *create_vm(u32 id)
+struct vm *create_vm(void)
 {
 	struct vm *vm = pages_alloc(ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);
 
 	if (!vm)
 		return NULL;
-	vm->id = id;
 	read_mtrrs(&vm->mtrr);
 	if (virt->vm_init(vm))
 		return NULL;

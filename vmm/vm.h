@@ -39,7 +39,6 @@ struct pio_device {
 enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
 
 struct vm {
-	u32 id;
 	struct ept ept;
 	struct mtrr_state mtrr;
 	struct memory_slot slots[VM_MAX_SLOTS];
@@ -71,7 +70,7 @@ struct vm {
 };
 
 /* Make an empty VM. Returns NULL when out of memory. */
-struct vm *create_vm(u32 id);
+struct vm *create_vm(void);
 
 /*
  * Give the VM @npages of memory at @base_gfn, backed by what lies at the linear address @hva of

@@ -665,7 +665,6 @@ static void vmx_flush_tlb(struct vcpu *vcpu)
 }
 
 const struct virt_ops vmx_x86_ops = {
-	.name = "VT-x",
 	.hardware_setup = vmx_hardware_setup,
 	.check_processor_compat = vmx_check_processor_compat,
 	.hardware_enable = vmx_hardware_enable,
