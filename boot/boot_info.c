@@ -12,16 +12,12 @@
 enum {
 	TAG_END = 0,
 	TAG_CMDLINE = 1,
-	TAG_LOADER_NAME = 2,
 	TAG_MODULE = 3,
 	TAG_MMAP = 6,
 	TAG_FRAMEBUFFER = 8,
-	TAG_EFI64 = 12,
 	TAG_ACPI_OLD = 14,
 	TAG_ACPI_NEW = 15,
 	TAG_EFI_BS = 18,
-	TAG_EFI64_IH = 20,
-	TAG_LOAD_BASE = 21,
 };
 
 struct mbi_header {
@@ -57,15 +53,6 @@ struct tag_framebuffer {
 	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
 } __packed;
 
-struct tag_u32 {
-	u32 type, size, value;
-} __packed;
-
-struct tag_u64 {
-	u32 type, size;
-	u64 value;
-} __packed;
-
 /* Copy the text of @n bytes at @src, that should end in a NUL, into @dst of @size bytes. */
 static void copy_text(const char *what, char *dst, size_t size, const void *src, size_t n)
 {
@@ -75,12 +62,12 @@ static void copy_text(const char *what, char *dst, size_t size, const void *src,
 	while (len < n && text[len])
 		len++;
 	if (len == n)
-		pr_warn("boot information: the %s does not end within its tag of %zu bytes; "
-			"taken as far as it goes\n",
+		pr_warn("boot information: the %s does not end within its tag of %zu bytes; taken "
+			"as far as it goes\n",
 			what, n);
 	if (len >= size) {
-		pr_warn("boot information: the %s is %zu characters long and was cut to %zu; "
-			"make it shorter in the boot loader's configuration\n",
+		pr_warn("boot information: the %s is %zu characters long and was cut to %zu; make "
+			"it shorter in the boot loader's configuration\n",
 			what, len, size - 1);
 		len = size - 1;
 	}
@@ -91,13 +78,6 @@ static void copy_text(const char *what, char *dst, size_t size, const void *src,
 static int parse_cmdline(struct boot_info *bi, const struct tag *tag)
 {
 	copy_text("command line", bi->cmdline, sizeof(bi->cmdline), tag->data,
-		  tag->size - sizeof(*tag));
-	return 0;
-}
-
-static int parse_loader_name(struct boot_info *bi, const struct tag *tag)
-{
-	copy_text("loader's name", bi->loader, sizeof(bi->loader), tag->data,
 		  tag->size - sizeof(*tag));
 	return 0;
 }
@@ -137,8 +117,8 @@ static int add_range(struct boot_info *bi, const struct mmap_entry *e)
 		return 0;
 	}
 	if (bi->nr_mem == BOOT_MEM_RANGES) {
-		pr_err("boot information: the memory map has more than %u ranges; Glasshouse "
-		       "must be built with a larger BOOT_MEM_RANGES for this machine\n",
+		pr_err("boot information: the memory map has more than %u ranges; Glasshouse must "
+		       "be built with a larger BOOT_MEM_RANGES for this machine\n",
 		       BOOT_MEM_RANGES);
 		return -E2BIG;
 	}
@@ -219,29 +199,10 @@ static int parse_rsdp(struct boot_info *bi, const struct tag *tag)
 	return 0;
 }
 
-static int parse_efi_system_table(struct boot_info *bi, const struct tag *tag)
-{
-	bi->efi_system_table = ((const struct tag_u64 *)tag)->value;
-	return 0;
-}
-
-static int parse_efi_image_handle(struct boot_info *bi, const struct tag *tag)
-{
-	bi->efi_image_handle = ((const struct tag_u64 *)tag)->value;
-	return 0;
-}
-
 static int parse_efi_boot_services(struct boot_info *bi, const struct tag *tag)
 {
 	(void)tag;
 	bi->efi_boot_services = true;
-	return 0;
-}
-
-static int parse_load_base(struct boot_info *bi, const struct tag *tag)
-{
-	bi->load_base = ((const struct tag_u32 *)tag)->value;
-	bi->has_load_base = true;
 	return 0;
 }
 
@@ -251,16 +212,12 @@ static const struct {
 	int (*parse)(struct boot_info *bi, const struct tag *tag);
 } parsers[] = {
 	{TAG_CMDLINE, sizeof(struct tag), "command line", parse_cmdline},
-	{TAG_LOADER_NAME, sizeof(struct tag), "boot loader name", parse_loader_name},
 	{TAG_MODULE, sizeof(struct tag_module), "module", parse_module},
 	{TAG_MMAP, sizeof(struct tag_mmap), "memory map", parse_mmap},
 	{TAG_FRAMEBUFFER, sizeof(struct tag_framebuffer), "framebuffer", parse_framebuffer},
-	{TAG_EFI64, sizeof(struct tag_u64), "EFI system table", parse_efi_system_table},
 	{TAG_ACPI_OLD, sizeof(struct tag) + BOOT_RSDP_V1_LENGTH, "ACPI old RSDP", parse_rsdp},
 	{TAG_ACPI_NEW, sizeof(struct tag) + 36, "ACPI new RSDP", parse_rsdp},
 	{TAG_EFI_BS, sizeof(struct tag), "EFI boot services", parse_efi_boot_services},
-	{TAG_EFI64_IH, sizeof(struct tag_u64), "EFI image handle", parse_efi_image_handle},
-	{TAG_LOAD_BASE, sizeof(struct tag_u32), "load base", parse_load_base},
 };
 
 static int parse_tag(struct boot_info *bi, const struct tag *tag)
@@ -289,8 +246,8 @@ static int parse_tags(struct boot_info *bi, const u8 *mbi, u64 total)
 
 		if (tag->size < sizeof(*tag) || tag->size > total - pos) {
 			pr_err("boot information: the tag of type %u at offset %lu has size %u, "
-			       "but %lu bytes are left; it was damaged: is enough memory free "
-			       "for the boot loader?\n",
+			       "but %lu bytes are left; it was damaged: is enough memory free for "
+			       "the boot loader?\n",
 			       tag->type, pos, tag->size, total - pos);
 			return -EINVAL;
 		}

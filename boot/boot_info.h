@@ -13,7 +13,6 @@
 #define MULTIBOOT2_BOOTLOADER_MAGIC 0x36d76289u /* in EAX at our entry */
 
 #define BOOT_CMDLINE_SIZE   2048
-#define BOOT_LOADER_SIZE    64
 #define BOOT_MODULE_STRING  1024
 #define BOOT_MODULES        16
 #define BOOT_MEM_RANGES     256
@@ -27,9 +26,6 @@ struct boot_module {
 
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_SIZE];
-	char loader[BOOT_LOADER_SIZE]; /* the loader's name */
-	u32 load_base;                 /* where our image was loaded */
-	bool has_load_base;
 
 	struct mem_range mem[BOOT_MEM_RANGES]; /* as told: unsorted, may overlap, none empty */
 	unsigned nr_mem;
@@ -42,8 +38,7 @@ struct boot_info {
 	u8 rsdp[BOOT_RSDP_SIZE]; /* a copy of the ACPI root pointer, version 2's if there are two */
 	u32 rsdp_length;         /* bytes of it; 0: the loader passed none */
 
-	u64 efi_system_table, efi_image_handle; /* 0: not started by 64-bit UEFI */
-	bool efi_boot_services;                 /* they are still running */
+	bool efi_boot_services; /* they are still running */
 };
 
 /*

@@ -59,9 +59,7 @@ static u32 launch;       /* set: enter the guest */
 static void stop(const char *why) __noreturn;
 static void stop(const char *why)
 {
-	pr_err("%s\nGlasshouse has stopped. Switch off or reset the "
-	       "machine.\n",
-	       why);
+	pr_err("%s\nGlasshouse has stopped. Switch off or reset the machine.\n", why);
 	for (;;)
 		cpu_halt();
 }
@@ -352,9 +350,8 @@ static void enter_vm0(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
 		kept += ALIGN_UP(ours[i].size, PAGE_SIZE);
 	cpuid_report();
-	pr_info("Memory kept from the guest: %llu KiB (image at %llx, heap at %llx).\n",
-		(unsigned long long)kept >> 10, (unsigned long long)ours[0].base,
-		(unsigned long long)ours[1].base);
+	pr_info("Memory kept from the guest: %lu KiB (image at %lx, heap at %lx).\n", kept >> 10,
+		ours[0].base, ours[1].base);
 	pr_debug("Pages of the heap that are free: %zu\n", pages_left());
 	pr_info("Entering the guest. From here on Glasshouse speaks %s.\n",
 		options.console == CONSOLE_OURS ? "on COM2 and port E9" : "where console= says");
@@ -368,8 +365,7 @@ static void enter_vm0(void)
 	}
 	console_select(options.console);
 	integrity_take();
-	pr_info("The guest begins %llu ticks after Glasshouse.\n",
-		(unsigned long long)(rdtsc() - start_tsc));
+	pr_info("The guest begins %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
 	if (options.provoke[0])
 		provoke(options.provoke);
 	icr_vcpu_started(vm0->vcpus[0]);

@@ -24,15 +24,13 @@
 #define TAG_RELOCATABLE		10
 #define PREFERENCE_HIGHEST	2
 
-/* What we ask the loader for: command line, loader name, modules, memory map, framebuffer, ACPI, load base. */
+/* What we ask the loader for. */
 #define MBI_CMDLINE	 1
-#define MBI_LOADER	 2
 #define MBI_MODULE	 3
 #define MBI_MMAP	 6
 #define MBI_FRAMEBUFFER	 8
 #define MBI_ACPI_OLD	 14
 #define MBI_ACPI_NEW	 15
-#define MBI_LOAD_BASE	 21
 
 #define PHYS(sym) ((sym) - IMAGE_BASE)
 
@@ -45,9 +43,8 @@ header:
 	/* Optional requests: what is missing we do without, or say so ourselves. */
 	.balign 8
 	.short TAG_INFORMATION_REQUEST, 1
-	.long 40
-	.long MBI_CMDLINE, MBI_LOADER, MBI_MODULE, MBI_MMAP, MBI_FRAMEBUFFER, MBI_ACPI_OLD, MBI_ACPI_NEW
-	.long MBI_LOAD_BASE
+	.long 32
+	.long MBI_CMDLINE, MBI_MODULE, MBI_MMAP, MBI_FRAMEBUFFER, MBI_ACPI_OLD, MBI_ACPI_NEW
 
 	.balign 8
 	.short TAG_MODULE_ALIGN, 0

@@ -48,8 +48,8 @@ struct fadt {
 	u32 smi_cmd;
 	u8 acpi_enable, acpi_disable, s4bios_req, pstate_cnt;
 	u32 pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
-	u8 pm1_evt_len, pm1_cnt_len, others[22]; /* lengths, latencies, alarm, boot flags */
-	u32 flags;                               /* ACPI 1.0 ends here */
+	u8 pm1_lengths[2], others[22]; /* lengths, latencies, alarm, boot flags */
+	u32 flags;                     /* ACPI 1.0 ends here */
 	struct gas reset_reg;
 	u8 reset_value, more[3];
 	u64 x_firmware_ctrl, x_dsdt;
@@ -67,11 +67,7 @@ struct madt {
 	u8 entries[];
 } __packed;
 
-enum {
-	MADT_LAPIC = 0,
-	MADT_LAPIC_OVERRIDE = 5,
-	MADT_X2APIC = 9,
-};
+enum { MADT_LAPIC = 0, MADT_X2APIC = 9 };
 
 /* The kinds of MADT entries that we read. */
 union madt_entry {
@@ -82,11 +78,6 @@ union madt_entry {
 		u8 type, length, uid, apic_id;
 		u32 flags;
 	} __packed lapic;
-	struct {
-		u8 type, length;
-		u16 reserved;
-		u64 address;
-	} __packed override;
 	struct {
 		u8 type, length;
 		u16 reserved;
@@ -198,10 +189,6 @@ static void parse_madt_entry(struct acpi_info *info, const union madt_entry *e)
 		if (e->head.length >= sizeof(e->x2apic) && e->x2apic.apic_id != 0xffffffff)
 			add_cpu(info, e->x2apic.apic_id, e->x2apic.uid, e->x2apic.flags);
 		break;
-	case MADT_LAPIC_OVERRIDE:
-		if (e->head.length >= sizeof(e->override) && e->override.address < MEM_LIMIT)
-			info->lapic_address = e->override.address;
-		break;
 	default:
 		break;
 	}
@@ -212,7 +199,6 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 	u32 left = madt->head.length - sizeof(*madt);
 	const u8 *p = madt->entries;
 
-	info->lapic_address = madt->lapic_address;
 	while (left >= 2) {
 		const union madt_entry *e = (const void *)p;
 
@@ -314,14 +300,13 @@ static void parse_s5(struct acpi_info *info, const struct sdt *t)
 	}
 }
 
-/* The register that the FADT has as @x (new, preferred) and as the port @port of @bytes (old). */
-static struct acpi_reg fadt_reg(const char *name, const struct gas *x, u32 port, unsigned bytes)
+/* The register that the FADT has as @x (new, preferred) and as the port @port (old). */
+static struct acpi_reg fadt_reg(const char *name, const struct gas *x, u32 port)
 {
-	struct acpi_reg reg = {.address = port, .space = ACPI_SPACE_IO, .width = (u8)(8 * bytes)};
+	struct acpi_reg reg = {.address = port, .space = ACPI_SPACE_IO};
 
 	if (x && x->address)
-		reg = (struct acpi_reg){
-			.address = x->address, .space = x->space, .width = x->bit_width};
+		reg = (struct acpi_reg){.address = x->address, .space = x->space};
 	if (reg.space == ACPI_SPACE_IO && reg.address > 0xffff) {
 		pr_warn("ACPI: FADT: %s is I/O port %#lx, which cannot be; left out\n", name,
 			reg.address);
@@ -337,12 +322,10 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 	u64 dsdt_pa = f->head.length >= offsetof(struct fadt, x_dsdt) + 8 ? f->x_dsdt : 0;
 	const struct sdt *dsdt = map_table(mem, dsdt_pa ? dsdt_pa : f->dsdt, sizeof(*dsdt));
 
-	info->pm1a_cnt = fadt_reg("PM1a_CNT_BLK", has_x ? &f->x_pm1a_cnt : NULL, f->pm1a_cnt,
-				  f->pm1_cnt_len);
-	info->pm1b_cnt = fadt_reg("PM1b_CNT_BLK", has_x ? &f->x_pm1b_cnt : NULL, f->pm1b_cnt,
-				  f->pm1_cnt_len);
+	info->pm1a_cnt = fadt_reg("PM1a_CNT_BLK", has_x ? &f->x_pm1a_cnt : NULL, f->pm1a_cnt);
+	info->pm1b_cnt = fadt_reg("PM1b_CNT_BLK", has_x ? &f->x_pm1b_cnt : NULL, f->pm1b_cnt);
 	if (f->head.revision >= 2 && has_reset && (f->flags & FADT_RESET_REG_SUP)) {
-		info->reset_reg = fadt_reg("RESET_REG", &f->reset_reg, 0, 1);
+		info->reset_reg = fadt_reg("RESET_REG", &f->reset_reg, 0);
 		info->reset_value = f->reset_value;
 	}
 	if (dsdt && is(dsdt, "DSDT"))
@@ -355,7 +338,7 @@ static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 
 
 	if (!t) {
 		pr_warn("ACPI: a table at %#lx cannot be reached; skipped\n", pa);
-	} else if (is(t, "APIC") && !info->lapic_address) {
+	} else if (is(t, "APIC") && !info->nr_cpus) {
 		t = map_table(mem, pa, sizeof(struct madt));
 		if (t)
 			parse_madt(info, (const void *)t);

@@ -25,20 +25,17 @@ struct acpi_cpu {
 	bool enabled; /* if not, it can become so later */
 };
 
-enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1, ACPI_SPACE_PCI_CONFIG = 2 };
-
 /* A register ("Generic Address Structure"). */
+#define ACPI_SPACE_IO 1
 struct acpi_reg {
 	u64 address; /* 0: there is none */
-	u8 space;    /* enum acpi_space, or others that the specification has */
-	u8 width;    /* bits */
+	u8 space;    /* ACPI_SPACE_IO, or another that the specification has */
 };
 
 struct acpi_info {
 	/* MADT: enabled or online-capable CPUs in the table's order, each APIC ID once. */
 	struct acpi_cpu cpus[ACPI_CPUS];
 	unsigned nr_cpus;
-	u64 lapic_address; /* 0: no MADT */
 
 	/* FADT */
 	struct acpi_reg pm1a_cnt, pm1b_cnt;

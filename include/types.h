@@ -14,7 +14,6 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int8_t s8;
-typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
@@ -22,6 +21,5 @@ typedef u64 gva_t; /* guest linear ("virtual") address */
 typedef u64 gpa_t; /* guest-physical address */
 typedef u64 gfn_t; /* guest frame number: gpa >> PAGE_SHIFT */
 typedef u64 hpa_t; /* host-physical address */
-typedef u64 pfn_t; /* host frame number: hpa >> PAGE_SHIFT */
 
 #endif

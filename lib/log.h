@@ -23,14 +23,14 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
  * For what a guest can cause at will: the first 10 of each place are printed, then every power of
  * two, with the count, so that a storm costs little and is still seen.
  */
-#define pr_warn_ratelimited(fmt, ...)                                                          \
-	do {                                                                                   \
-		static u64 times_;                                                             \
-		u64 n_ = __atomic_add_fetch(&times_, 1, __ATOMIC_RELAXED);                     \
-		if (n_ <= 10)                                                                  \
-			pr_warn(fmt "\n", ##__VA_ARGS__);                                      \
-		else if ((n_ & (n_ - 1)) == 0)                                                 \
-			pr_warn(fmt " (%llu times)\n", ##__VA_ARGS__, (unsigned long long)n_); \
+#define pr_warn_ratelimited(fmt, ...)                                      \
+	do {                                                               \
+		static u64 times_;                                         \
+		u64 n_ = __atomic_add_fetch(&times_, 1, __ATOMIC_RELAXED); \
+		if (n_ <= 10)                                              \
+			pr_warn(fmt "\n", ##__VA_ARGS__);                  \
+		else if ((n_ & (n_ - 1)) == 0)                             \
+			pr_warn(fmt " (%lu times)\n", ##__VA_ARGS__, n_);  \
 	} while (0)
 
 /* The end: says what, where, why on every console, with all that is known of the guest; halts. */

@@ -97,8 +97,7 @@ __weak int emulate_string_pio(struct vcpu *vcpu, __unused const struct pio_acces
 
 __weak void panic_frame(const struct trap_frame *f)
 {
-	pr_err("  RIP %016llx RSP %016llx error code %llx\n", (unsigned long long)f->rip,
-	       (unsigned long long)f->rsp, (unsigned long long)f->error_code);
+	pr_err("  RIP %016lx RSP %016lx error code %lx\n", f->rip, f->rsp, f->error_code);
 }
 
 __weak void recorder_dump(__unused const struct vcpu *vcpu, __unused unsigned n)
@@ -162,14 +161,14 @@ __weak void provoke(__unused const char *how)
 /* The CPU's own numbers must do. */
 __weak void vmx_entry_failed(struct vcpu *vcpu)
 {
-	panic("CPU %u: VM entry failed: VM-instruction error %llu", vcpu->cpu->id,
-	      (unsigned long long)vmread(VM_INSTRUCTION_ERROR));
+	panic("CPU %u: VM entry failed: VM-instruction error %lu", vcpu->cpu->id,
+	      vmread(VM_INSTRUCTION_ERROR));
 }
 
 __weak void vmx_explain_entry_failure(struct vcpu *vcpu)
 {
-	pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
-	       exit_reason_name(exit_reason(vcpu)), (unsigned long long)exit_qualification(vcpu));
+	pr_err("CPU %u: VM entry failed: %s, qualification %lx.\n", vcpu->cpu->id,
+	       exit_reason_name(exit_reason(vcpu)), exit_qualification(vcpu));
 }
 
 __weak void vmx_dump(__unused struct vcpu *vcpu)

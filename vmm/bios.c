@@ -38,10 +38,9 @@ u32 bios_memory_end(struct vm *vm)
 static int no_room(struct vm *vm, size_t size)
 {
 	pr_err("There is no room for %zu bytes of resident code below %x, where the BIOS says that "
-	       "conventional memory "
-	       "ends: the guest could not be told which memory is Glasshouse's. Free some: switch "
-	       "off network boot or "
-	       "option ROMs in the firmware's setup.\n",
+	       "conventional memory ends: the guest could not be told which memory is "
+	       "Glasshouse's. Free some: switch off network boot or option ROMs in the firmware's "
+	       "setup.\n",
 	       size, bios_memory_end(vm));
 	return -ENOSPC;
 }
@@ -67,8 +66,8 @@ int bios_init(struct vm *vm)
 
 	if (!bios_present(vm)) {
 		pr_err("There is no BIOS (its interrupt table is empty), so no boot sector can be "
-		       "started. Was this machine "
-		       "started by UEFI? Switch its firmware's setup to legacy boot (CSM).\n");
+		       "started. Was this machine started by UEFI? Switch its firmware's setup to "
+		       "legacy boot (CSM).\n");
 		return -ENODEV;
 	}
 	read_guest(vm, VECTOR(0x15), &old, sizeof(old));

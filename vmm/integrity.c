@@ -29,10 +29,9 @@ void integrity_check(void)
 	u64 now = checksum();
 
 	if (now == at_start)
-		pr_info("Glasshouse's code and constants are unchanged (checksum %llx).\n",
-			(unsigned long long)now);
+		pr_info("Glasshouse's code and constants are unchanged (checksum %lx).\n", now);
 	else
-		pr_err("Glasshouse's code or constants have changed: checksum %llx, it was %llx: a "
+		pr_err("Glasshouse's code or constants have changed: checksum %lx, it was %lx: a "
 		       "defect of Glasshouse or of the memory. Please report this text.\n",
-		       (unsigned long long)now, (unsigned long long)at_start);
+		       now, at_start);
 }

@@ -185,8 +185,7 @@ int leave_request(struct vcpu *vcpu)
 		return go_on(vcpu, state);
 	if (vcpu == vm->leave_caller)
 		pr_info("vCPU %u asked Glasshouse to leave: the guest's %u CPUs go on without it, "
-			"VMX is off. Its memory "
-			"stays reserved.\n",
+			"VMX is off. Its memory stays reserved.\n",
 			vcpu->id, vm->nr_started);
 	if (!runs)
 		return 0;

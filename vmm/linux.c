@@ -460,8 +460,8 @@ static void *need(void *(*gpa_to_ptr)(u64, u64), u64 gpa, u64 len, const char *w
 	void *p = gpa_to_ptr(gpa, len);
 
 	if (!p)
-		pr_err("module linux: the %s, %lu bytes at guest-physical %#lx, cannot be "
-		       "reached: a defect of Glasshouse\n",
+		pr_err("module linux: the %s, %lu bytes at guest-physical %#lx, cannot be reached: "
+		       "a defect of Glasshouse\n",
 		       what, len, gpa);
 	return p;
 }

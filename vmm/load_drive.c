@@ -68,8 +68,8 @@ struct disk_address_packet {
 static int no_signature(unsigned drive)
 {
 	pr_err("The first sector of drive %xh (hd%u) is no boot sector: it does not end with 55h "
-	       "AAh. Nothing is "
-	       "installed there to be started by a BIOS; choose another drive with boot=.\n",
+	       "AAh. Nothing is installed there to be started by a BIOS; choose another drive with "
+	       "boot=.\n",
 	       drive, drive - 0x80);
 	return -ENOEXEC;
 }
@@ -80,8 +80,8 @@ static int unreadable(struct vm *vm, unsigned drive, unsigned status)
 
 	read_guest(vm, NR_HARD_DISKS, &disks, 1);
 	pr_err("The boot sector of drive %xh (hd%u) cannot be read: the BIOS says error %02xh. It "
-	       "knows %u hard disk%s; "
-	       "hd0, the first, is the one that it boots from. Choose another with boot=.\n",
+	       "knows %u hard disk%s; hd0, the first, is the one that it boots from. Choose "
+	       "another with boot=.\n",
 	       drive, drive - 0x80, status, disks, disks == 1 ? "" : "s");
 	return -EIO;
 }
@@ -161,18 +161,15 @@ static s64 find_cd(struct vcpu *vcpu, unsigned *drive)
 			return catalog;
 	}
 	pr_err("There is no CD to boot from: no drive that the BIOS knows has one with a boot "
-	       "record of El Torito. Many "
-	       "BIOSes know a CD only when they have booted from it.\n");
+	       "record of El Torito. Many BIOSes know a CD only when they have booted from it.\n");
 	return -ENOENT;
 }
 
 static int bad_catalog(const struct cd_catalog *c, const char *why)
 {
 	pr_err("The CD's boot catalog cannot be used: %s (header %02x, key %04x, indicator %02x, "
-	       "media %02x, segment "
-	       "%04x, %u sectors). Only a CD that boots without emulation, as all made since about "
-	       "2000, can be "
-	       "started.\n",
+	       "media %02x, segment %04x, %u sectors). Only a CD that boots without emulation, as "
+	       "all made since about 2000, can be started.\n",
 	       why, c->validation.header, c->validation.key, c->initial.indicator, c->initial.media,
 	       c->initial.segment, c->initial.sectors);
 	return -ENOEXEC;

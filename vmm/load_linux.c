@@ -46,8 +46,8 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	int r = real_mode ? bios_init(vm) : 0;
 
 	if (initrd && !initrd->size) {
-		pr_err("module initrd: size is 0: an empty file; give Linux its initrd "
-		       "(Debian: /boot/initrd.img-*), or leave the line out\n");
+		pr_err("module initrd: size is 0: an empty file; give Linux its initrd (Debian: "
+		       "/boot/initrd.img-*), or leave the line out\n");
 		return -ENOEXEC;
 	}
 	if (r)
@@ -70,13 +70,12 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	r = real_mode ? start_linux_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
 	if (r)
 		return r;
-	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %llx, initrd %llu KiB at %llx\n",
+	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %lx, initrd %lu KiB at %lx\n",
 		image.version >> 8, image.version & 0xff,
 		real_mode         ? "real mode"
 		: image.long_mode ? "64 bits"
 				  : "32 bits",
-		(unsigned long long)plan.kernel, (unsigned long long)in.initrd_size >> 10,
-		(unsigned long long)plan.initrd);
+		plan.kernel, in.initrd_size >> 10, plan.initrd);
 	pr_debug("Linux: command line \"%s\"\n", cmdline);
 	return 0;
 }

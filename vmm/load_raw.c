@@ -71,8 +71,7 @@ static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct me
 	u64 cr3 = memmap_find(&vm->memmap, &q), gdt = cr3 + IDENTITY_MAP_PAGES * PAGE_SIZE;
 
 	if (cr3 == MEMMAP_NONE) {
-		pr_err("module raw: no %llu bytes of RAM for page tables beside it\n",
-		       (unsigned long long)q.size);
+		pr_err("module raw: no %lu bytes of RAM for page tables beside it\n", q.size);
 		return -ENOSPC;
 	}
 	fill_identity_map(gpa_to_ptr(cr3, q.size), cr3);
@@ -87,9 +86,9 @@ static int start_real(struct vcpu *vcpu, const struct raw_options *o)
 	int r;
 
 	if (ip > 0xffff) {
-		pr_err("module raw: its entry %llx is not within 64 KiB of cs=0x%llx: give the "
-		       "code segment by cs=\n",
-		       (unsigned long long)o->entry, (unsigned long long)o->cs);
+		pr_err("module raw: its entry %lx is not within 64 KiB of cs=0x%lx: give the code "
+		       "segment by cs=\n",
+		       o->entry, o->cs);
 		return -EINVAL;
 	}
 	r = start_real_mode(vcpu, (u16)o->cs, (u16)ip);
@@ -118,9 +117,9 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	if (r || !bytes)
 		return r ? r : -EFAULT;
 	if (!is_free(vm, o.addr, module->size)) {
-		pr_err("module raw: %llx-%llx, where it is to be put, is not all RAM that is free: "
+		pr_err("module raw: %lx-%lx, where it is to be put, is not all RAM that is free: "
 		       "choose another addr=\n",
-		       (unsigned long long)o.addr, (unsigned long long)(o.addr + module->size - 1));
+		       o.addr, o.addr + module->size - 1);
 		return -ENOSPC;
 	}
 	memmove(gpa_to_ptr(o.addr, module->size), bytes, module->size);
@@ -133,8 +132,7 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	if (r)
 		return r;
 	vcpu->regs[VCPU_RDX] = o.dl;
-	pr_info("raw: %llu bytes at %llx, entry %llx, mode=%s, DL = %llx\n",
-		(unsigned long long)module->size, (unsigned long long)o.addr,
-		(unsigned long long)o.entry, mode_words[o.mode], (unsigned long long)o.dl);
+	pr_info("raw: %lu bytes at %lx, entry %lx, mode=%s, DL = %lx\n", module->size, o.addr,
+		o.entry, mode_words[o.mode], o.dl);
 	return 0;
 }

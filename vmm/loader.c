@@ -54,11 +54,9 @@ const void *module_bytes(const struct guest_module *module)
 	const void *bytes = gpa_to_ptr(module->start, module->size);
 
 	if (!bytes)
-		pr_err("The module \"%s\" at %llx, %llu bytes, is not in memory that the firmware "
-		       "reports. Check the "
-		       "boot loader.\n",
-		       module->string, (unsigned long long)module->start,
-		       (unsigned long long)module->size);
+		pr_err("The module \"%s\" at %lx, %lu bytes, is not in memory that the firmware "
+		       "reports. Check the boot loader.\n",
+		       module->string, module->start, module->size);
 	return bytes;
 }
 
@@ -72,17 +70,16 @@ int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 			return loaders[i].load(vm, vcpu, modules, module, args);
 	}
 	pr_err("No guest to run: none of the %u modules has the role of a guest. In grub.cfg, "
-	       "after the line "
-	       "multiboot2 /glasshouse.elf, put: module2 /vmlinuz linux <command line>. Or, for "
-	       "the system that is "
-	       "installed on the first disk: multiboot2 /glasshouse.elf boot=disk\n",
+	       "after the line multiboot2 /glasshouse.elf, put: module2 /vmlinuz linux <command "
+	       "line>. Or, for the system that is installed on the first disk: multiboot2 "
+	       "/glasshouse.elf boot=disk\n",
 	       modules->nr);
 	pr_err("The roles are:");
 	for (unsigned i = 0; i < ARRAY_SIZE(loaders); i++)
 		pr_err(" %s", loaders[i].role);
 	pr_err("\n");
 	for (unsigned i = 0; i < modules->nr; i++)
-		pr_err("  module %u: \"%s\", %llu bytes\n", i, modules->list[i].string,
-		       (unsigned long long)modules->list[i].size);
+		pr_err("  module %u: \"%s\", %lu bytes\n", i, modules->list[i].string,
+		       modules->list[i].size);
 	return -ENOENT;
 }

@@ -71,15 +71,15 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 static int first_touch(struct vcpu *vcpu, gpa_t gpa, int error)
 {
 	if (error) {
-		pr_warn_ratelimited("vCPU %u: guest-physical %llx cannot be mapped (error %d): #GP "
-				    "to the guest",
-				    vcpu->id, (unsigned long long)gpa, -error);
+		pr_warn_ratelimited(
+			"vCPU %u: guest-physical %lx cannot be mapped (error %d): #GP to the guest",
+			vcpu->id, gpa, -error);
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 		return 1;
 	}
-	pr_warn_ratelimited("vCPU %u: first touch of %llx, which the memory map does not describe: "
+	pr_warn_ratelimited("vCPU %u: first touch of %lx, which the memory map does not describe: "
 			    "mapped uncached",
-			    vcpu->id, (unsigned long long)gpa);
+			    vcpu->id, gpa);
 	return 1;
 }
 
@@ -107,9 +107,8 @@ int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	/* Another CPU may have mapped it, or lifted what forbade it, in the meantime. */
 	if (ept_walk(&vm->ept, gpa, &map) && allowed(&map, fault))
 		return 1;
-	pr_warn_ratelimited("vCPU %u: guest-physical %llx may not be %s: #GP to the guest",
-			    vcpu->id, (unsigned long long)gpa,
-			    fault->write ? "written" : "used so");
+	pr_warn_ratelimited("vCPU %u: guest-physical %lx may not be %s: #GP to the guest", vcpu->id,
+			    gpa, fault->write ? "written" : "used so");
 	queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }

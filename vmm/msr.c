@@ -52,7 +52,7 @@ static int write_apic_base(struct vcpu *vcpu, u64 value)
 	if ((value ^ old) & PAGE_MASK & GENMASK(51, 12)) {
 		pr_warn_ratelimited("vCPU %u: its local APIC is to move to %llx, which is refused: "
 				    "#GP to the guest",
-				    vcpu->id, (unsigned long long)(value & PAGE_MASK));
+				    vcpu->id, value & PAGE_MASK);
 		return -EINVAL;
 	}
 	return wrmsr_safe(MSR_IA32_APICBASE, value) ? -EINVAL : 0;
@@ -81,8 +81,7 @@ int emulate_wrmsr(struct vcpu *vcpu)
 		if (!value)
 			return wrmsr_safe(msr, value) ? -EINVAL : 0;
 		pr_warn_ratelimited("vCPU %u: records of the CPU's to memory (MSR %x) refused, "
-				    "which Glasshouse hides: "
-				    "#GP to the guest",
+				    "which Glasshouse hides: #GP to the guest",
 				    vcpu->id, msr);
 		return -EINVAL;
 	case MSR_X2APIC_ICR:

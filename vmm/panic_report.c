@@ -22,8 +22,7 @@ static void print_address(u64 address)
 	const char *name = symbol_lookup(address, &offset);
 
 	if (name)
-		pr_err("    %016llx %s+%llx\n", (unsigned long long)address, name,
-		       (unsigned long long)offset);
+		pr_err("    %016lx %s+%lx\n", address, name, offset);
 }
 
 /* Which build it is, to the byte: `readelf -n` tells the same of the file. */
@@ -62,17 +61,11 @@ void panic_backtrace(u64 rsp)
 
 void panic_frame(const struct trap_frame *f)
 {
-	pr_err("  RIP %016llx RSP %016llx RFLAGS %08llx CS %llx error code %llx CR2 %016llx\n",
-	       (unsigned long long)f->rip, (unsigned long long)f->rsp,
-	       (unsigned long long)f->rflags, (unsigned long long)f->cs,
-	       (unsigned long long)f->error_code, (unsigned long long)read_cr2());
-	pr_err("  RAX %016llx RBX %016llx RCX %016llx RDX %016llx\n", (unsigned long long)f->rax,
-	       (unsigned long long)f->rbx, (unsigned long long)f->rcx, (unsigned long long)f->rdx);
-	pr_err("  RSI %016llx RDI %016llx RBP %016llx R8  %016llx\n", (unsigned long long)f->rsi,
-	       (unsigned long long)f->rdi, (unsigned long long)f->rbp, (unsigned long long)f->r8);
-	pr_err("  R9  %016llx R10 %016llx R11 %016llx R12 %016llx\n", (unsigned long long)f->r9,
-	       (unsigned long long)f->r10, (unsigned long long)f->r11, (unsigned long long)f->r12);
-	pr_err("  R13 %016llx R14 %016llx R15 %016llx\n", (unsigned long long)f->r13,
-	       (unsigned long long)f->r14, (unsigned long long)f->r15);
+	pr_err("  RIP %016lx RSP %016lx RFLAGS %08lx CS %lx error code %lx CR2 %016lx\n", f->rip,
+	       f->rsp, f->rflags, f->cs, f->error_code, read_cr2());
+	pr_err("  RAX %016lx RBX %016lx RCX %016lx RDX %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+	pr_err("  RSI %016lx RDI %016lx RBP %016lx R8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+	pr_err("  R9  %016lx R10 %016lx R11 %016lx R12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+	pr_err("  R13 %016lx R14 %016lx R15 %016lx\n", f->r13, f->r14, f->r15);
 	print_address(f->rip);
 }

@@ -87,11 +87,9 @@ void vm_reset(struct vcpu *vcpu)
 
 int vm_triple_fault(struct vcpu *vcpu)
 {
-	pr_err("vCPU %u: triple fault at RIP %llx, CR3 %llx: the guest is lost, the machine is "
-	       "reset, as it would be "
-	       "without Glasshouse.\n",
-	       vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
-	       (unsigned long long)virt->get_sysreg(vcpu, SYSREG_CR3));
+	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest is lost, the machine is "
+	       "reset, as it would be without Glasshouse.\n",
+	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP), virt->get_sysreg(vcpu, SYSREG_CR3));
 	recorder_dump(vcpu, 8);
 	vm_reset(vcpu);
 }
@@ -135,10 +133,10 @@ static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 	if (!(byte & SLP_EN))
 		return;
 	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
-		pr_warn_ratelimited("vCPU %u: the machine goes to sleep (type %u). From a sleep "
-				    "that the CPUs do not survive, the guest wakes without "
-				    "Glasshouse",
-				    vcpu->id, type);
+		pr_warn_ratelimited(
+			"vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
+			"do not survive, the guest wakes without Glasshouse",
+			vcpu->id, type);
 		return;
 	}
 	pr_info("vCPU %u: power off.\n", vcpu->id);

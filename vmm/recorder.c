@@ -25,18 +25,15 @@ void recorder_dump(const struct vcpu *vcpu, unsigned n)
 	const struct recorder *rec = &vcpu->recorder;
 	unsigned now = (unsigned)(rec->now - rec->ring);
 
-	pr_err("The last exits of vCPU %u (%llu in all):\n", vcpu->id,
-	       (unsigned long long)total(rec));
+	pr_err("The last exits of vCPU %u (%lu in all):\n", vcpu->id, total(rec));
 	for (unsigned i = MIN(n, RECORDER_SIZE); i-- > 0;) {
 		const struct exit_record *r = &rec->ring[(now + RECORDER_SIZE - i) % RECORDER_SIZE];
 
 		if (!stamp(r->exited))
 			continue;
-		pr_err("  tsc %llu, after %llu in the guest: %s rip %llx qualification %llx\n",
-		       (unsigned long long)stamp(r->exited),
-		       (unsigned long long)(stamp(r->exited) - stamp(r->entered)),
-		       virt->exit_name((u32)r->reason), (unsigned long long)r->rip,
-		       (unsigned long long)r->qualification);
+		pr_err("  tsc %lu, after %lu in the guest: %s rip %lx qualification %lx\n",
+		       stamp(r->exited), stamp(r->exited) - stamp(r->entered),
+		       virt->exit_name((u32)r->reason), r->rip, r->qualification);
 	}
 }
 
@@ -44,9 +41,9 @@ void recorder_summary(const struct vcpu *vcpu)
 {
 	const struct recorder *rec = &vcpu->recorder;
 
-	pr_info("exits: vcpu %u total %llu", vcpu->id, (unsigned long long)total(rec));
+	pr_info("exits: vcpu %u total %lu", vcpu->id, total(rec));
 	for (unsigned i = 0; i < RECORDER_REASONS; i++)
 		if (rec->count[i])
-			pr_info(" %s %llu", virt->exit_name(i), (unsigned long long)rec->count[i]);
+			pr_info(" %s %lu", virt->exit_name(i), rec->count[i]);
 	pr_info("\n");
 }

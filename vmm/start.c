@@ -36,9 +36,8 @@ int need_unrestricted_guest(const char *mode)
 	if (virt->has_unrestricted_guest())
 		return 0;
 	pr_err("This guest starts in %s, which this CPU cannot do in VMX operation: it has no "
-	       "\"unrestricted guest\". "
-	       "Start a 64-bit Linux instead (module2 /vmlinuz linux ...), or use a CPU of 2010 or "
-	       "later.\n",
+	       "\"unrestricted guest\". Start a 64-bit Linux instead (module2 /vmlinuz linux ...), "
+	       "or use a CPU of 2010 or later.\n",
 	       mode);
 	return -EOPNOTSUPP;
 }

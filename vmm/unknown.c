@@ -23,14 +23,14 @@ int handle_unknown(struct vcpu *vcpu, const char *what)
 		pos += (size_t)snprintf(text + pos, sizeof(text) - pos, "%s%02x", i ? " " : "",
 					bytes[i]);
 	if (strict_mode) {
-		pr_err("vCPU %u: exit without a handler: %s at RIP %llx, bytes %s. Stopped, for "
+		pr_err("vCPU %u: exit without a handler: %s at RIP %lx, bytes %s. Stopped, for "
 		       "\"strict\" asks so.\n",
-		       vcpu->id, what, (unsigned long long)rip, text);
+		       vcpu->id, what, rip, text);
 		return -ENOSYS;
 	}
 	pr_warn_ratelimited(
-		"vCPU %u: exit without a handler: %s at RIP %llx, bytes %s: #UD to the guest",
-		vcpu->id, what, (unsigned long long)rip, text);
+		"vCPU %u: exit without a handler: %s at RIP %lx, bytes %s: #UD to the guest",
+		vcpu->id, what, rip, text);
 	queue_exception(vcpu, UD_VECTOR);
 	return 1;
 }

@@ -219,10 +219,10 @@ void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 	    !(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT))
 		return;
 	if (!virt->has_unrestricted_guest()) {
-		pr_warn_ratelimited("vCPU %u stays stopped: the guest starts it in real mode, "
-				    "which this CPU cannot do in VMX operation. The guest goes on "
-				    "without it",
-				    vcpu->id);
+		pr_warn_ratelimited(
+			"vCPU %u stays stopped: the guest starts it in real mode, which this CPU "
+			"cannot do in VMX operation. The guest goes on without it",
+			vcpu->id);
 		return;
 	}
 	vcpu->sipi_vector = vector;

@@ -50,20 +50,15 @@ enum exception_vector {
 	NMI_VECTOR = 2,
 	BP_VECTOR = 3,
 	OF_VECTOR = 4,
-	BR_VECTOR = 5,
 	UD_VECTOR = 6,
-	NM_VECTOR = 7,
 	DF_VECTOR = 8,
 	TS_VECTOR = 10,
 	NP_VECTOR = 11,
 	SS_VECTOR = 12,
 	GP_VECTOR = 13,
 	PF_VECTOR = 14,
-	MF_VECTOR = 16,
 	AC_VECTOR = 17,
 	MC_VECTOR = 18,
-	XM_VECTOR = 19,
-	VE_VECTOR = 20,
 	CP_VECTOR = 21,
 };
 
@@ -120,11 +115,6 @@ static inline void cpu_relax(void)
 static inline void wbinvd(void)
 {
 	asm volatile("wbinvd" : : : "memory");
-}
-
-static inline void invlpg(u64 addr)
-{
-	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
 }
 
 /* The CPU sleeps until an NMI or SMI; interrupts are off in all of our code. */

@@ -97,8 +97,7 @@ static bool start_one(struct cpu *cpu, u64 trampoline, void (*delay_us)(u32))
 	/* It must not come later, with what is meant for the next one. */
 	lapic_send_ipi(ICR_DELIVERY_INIT << 8 | (u32)ICR_ASSERT, cpu->apic_id);
 	pr_err("CPU %u (APIC ID %u) does not answer INIT and SIPI: it stays stopped, and the guest "
-	       "will "
-	       "not see it run. Look at the firmware's setup, or leave it out with cpus=%u.\n",
+	       "will not see it run. Look at the firmware's setup, or leave it out with cpus=%u.\n",
 	       cpu->id, cpu->apic_id, cpu->id);
 	return false;
 }

@@ -125,7 +125,6 @@ void trap_handler(struct trap_frame *frame)
 		return;
 	if (trap_report)
 		trap_report(frame);
-	panic("%s in root mode at RIP %016llx, error code %llx, CR2 %016llx",
-	      exception_name((unsigned)frame->vector), (unsigned long long)frame->rip,
-	      (unsigned long long)frame->error_code, (unsigned long long)read_cr2());
+	panic("%s in root mode at RIP %016lx, error code %lx, CR2 %016lx",
+	      exception_name((unsigned)frame->vector), frame->rip, frame->error_code, read_cr2());
 }

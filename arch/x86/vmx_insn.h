@@ -108,13 +108,13 @@ static inline int invept(u64 type, u64 eptp)
 
 /*
  * Forget linear and combined mappings. @type: VMX_VPID_EXTENT_...; @vpid: 1 to 65535 (ignored for
- * all contexts); @gva: linear address, for VMX_VPID_EXTENT_INDIVIDUAL_ADDR.
+ * all contexts).
  */
-static inline int invvpid(u64 type, u16 vpid, u64 gva)
+static inline int invvpid(u64 type, u16 vpid)
 {
 	struct {
-		u64 vpid, gva;
-	} desc = {vpid, gva};
+		u64 vpid, address;
+	} desc = {vpid, 0};
 	bool cf, zf;
 
 	asm volatile("invvpid %2, %3" : "=@ccc"(cf), "=@ccz"(zf) : "m"(desc), "r"(type) : "memory");

@@ -114,6 +114,12 @@ void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
 bool ap_wait(unsigned cpu);
 bool ap_run(unsigned cpu, void (*fn)(unsigned cpu));
 
+/* This CPU forgets what it has cached of the page at @addr. */
+static inline void invlpg(u64 addr)
+{
+	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
+}
+
 /* Wait for a number of ticks of the TSC. */
 void wait_ticks(u64 ticks);
 

@@ -163,7 +163,6 @@ static void check_madt(void)
 		assert_int_equal(info.cpus[i].uid, uids[i]);
 		assert_int_equal(info.cpus[i].enabled, i != 2);
 	}
-	assert_int_equal(info.lapic_address, 0xfee00000);
 }
 
 static void test_old_machine(void **state)
@@ -175,7 +174,6 @@ static void test_old_machine(void **state)
 	assert_true(log_has("APIC ID 4 is there twice"));
 	assert_int_equal(info.pm1a_cnt.address, 0xb004);
 	assert_int_equal(info.pm1a_cnt.space, ACPI_SPACE_IO);
-	assert_int_equal(info.pm1a_cnt.width, 16);
 	assert_int_equal(info.pm1b_cnt.address, 0);
 	assert_int_equal(info.reset_reg.address, 0);
 	assert_true(info.has_s5);

@@ -162,9 +162,9 @@ static int check_ept(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (cap->ept_vpid & needs[i].any_of)
 			continue;
-		pr_err("  MISSING   %s (IA32_VMX_EPT_VPID_CAP 0x%llx):\n            the guest's "
+		pr_err("  MISSING   %s (IA32_VMX_EPT_VPID_CAP 0x%lx):\n            the guest's "
 		       "memory needs it\n",
-		       needs[i].what, (unsigned long long)cap->ept_vpid);
+		       needs[i].what, cap->ept_vpid);
 		ret = -EOPNOTSUPP;
 	}
 	return ret;
@@ -221,7 +221,6 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 		ret |= check_ept(cap);
 
 	c.revision = VMX_BASIC_REVISION(cap->basic);
-	c.size = VMX_BASIC_VMCS_SIZE(cap->basic);
 	honour_dependencies(cap, &c);
 	c.has_preemption_timer = vmx_allowed1(cap, VMX_PIN) & PIN_BASED_VMX_PREEMPTION_TIMER;
 	c.has_wait_sipi = cap->misc & VMX_MISC_ACTIVITY_WAIT_SIPI;
@@ -264,8 +263,7 @@ static unsigned compare_bits(const char *what, u64 boot, u64 other, unsigned cpu
 {
 	if ((boot & ~other) == 0)
 		return 0;
-	pr_err("CPU %u lacks bits 0x%llx of %s, which the boot CPU has\n", cpu,
-	       (unsigned long long)(boot & ~other), what);
+	pr_err("CPU %u lacks bits 0x%lx of %s, which the boot CPU has\n", cpu, boot & ~other, what);
 	return 1;
 }
 
@@ -284,16 +282,14 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 	unsigned differences = 0;
 
 	if (!other->cpuid_vmx || (other->feature_control & locked_off) == FEAT_CTL_LOCKED) {
-		pr_err("CPU %u has no VT-x, or has it locked off (IA32_FEATURE_CONTROL 0x%llx), "
-		       "unlike "
-		       "the boot CPU: a defect of the firmware; look for an update\n",
-		       cpu, (unsigned long long)other->feature_control);
+		pr_err("CPU %u has no VT-x, or has it locked off (IA32_FEATURE_CONTROL 0x%lx), "
+		       "unlike the boot CPU: a defect of the firmware; look for an update\n",
+		       cpu, other->feature_control);
 		return -EOPNOTSUPP;
 	}
 	if ((boot->basic ^ other->basic) & basic_used) {
-		pr_err("CPU %u has IA32_VMX_BASIC 0x%llx, the boot CPU 0x%llx: VMCS formats "
-		       "differ\n",
-		       cpu, (unsigned long long)other->basic, (unsigned long long)boot->basic);
+		pr_err("CPU %u has IA32_VMX_BASIC 0x%lx, the boot CPU 0x%lx: VMCS formats differ\n",
+		       cpu, other->basic, boot->basic);
 		differences++;
 	}
 	if (other->phys_bits < boot->phys_bits) {

@@ -43,7 +43,6 @@ struct vmx_capability {
 /* What all CPUs run with. */
 struct vmcs_config {
 	u32 revision; /* for the first word of VMXON regions and VMCSs */
-	u32 size;     /* bytes of such a region, at most 4096 */
 	u32 pin_based_exec_ctrl;
 	u32 cpu_based_exec_ctrl;
 	u32 cpu_based_2nd_exec_ctrl;

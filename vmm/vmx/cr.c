@@ -73,7 +73,7 @@ void vmx_flush_guest_tlb(struct vcpu *vcpu)
 	if (vmcs_config.has_vpid)
 		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
 						       : VMX_VPID_EXTENT_ALL_CONTEXT,
-			(u16)(vcpu->id + 1), 0);
+			(u16)(vcpu->id + 1));
 }
 
 /* CR3 other than by MOV, which does not exit. PDPTEs that cannot be loaded map nothing. */
@@ -105,9 +105,8 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 	if (!vmcs_config.has_unrestricted_guest && (cr0 & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
 		pr_warn_ratelimited(
 			"the guest leaves protected mode or paging, which this CPU cannot do in "
-			"VMX "
-			"operation (no unrestricted guest): #GP to the guest at RIP %llx",
-			(unsigned long long)exit_rip(vcpu));
+			"VMX operation (no unrestricted guest): #GP to the guest at RIP %lx",
+			exit_rip(vcpu));
 		return false;
 	}
 	if (paging_on && efer & EFER_LME) {

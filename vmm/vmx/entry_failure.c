@@ -23,8 +23,8 @@ static void report_rule(void *ctx, const char *section, const char *rule, u64 fi
 	const struct vmcs_field_info *info = vmcs_field_by_encoding(field);
 
 	(void)ctx;
-	pr_err("  broken: %s (SDM: \"%s\"): %s is %llx\n", rule, section, info ? info->name : "?",
-	       (unsigned long long)value);
+	pr_err("  broken: %s (SDM: \"%s\"): %s is %lx\n", rule, section, info ? info->name : "?",
+	       value);
 }
 
 static void check_rules(void)
@@ -50,7 +50,7 @@ void vmx_entry_failed(struct vcpu *vcpu)
 void vmx_explain_entry_failure(struct vcpu *vcpu)
 {
 	console_panic(); /* for every console: this is the end */
-	pr_err("CPU %u: VM entry failed: %s, qualification %llx.\n", vcpu->cpu->id,
-	       exit_reason_name(exit_reason(vcpu)), (unsigned long long)exit_qualification(vcpu));
+	pr_err("CPU %u: VM entry failed: %s, qualification %lx.\n", vcpu->cpu->id,
+	       exit_reason_name(exit_reason(vcpu)), exit_qualification(vcpu));
 	check_rules();
 }

@@ -151,10 +151,9 @@ static int handle_ept_misconfig(struct vcpu *vcpu)
 	struct ept_mapping map;
 
 	ept_walk(&vcpu->vm->ept, gpa, &map);
-	pr_err("EPT misconfiguration at guest-physical %llx: entry %llx at level %d. A defect of "
-	       "Glasshouse: "
-	       "please report it.\n",
-	       (unsigned long long)gpa, (unsigned long long)map.entry, map.level);
+	pr_err("EPT misconfiguration at guest-physical %lx: entry %lx at level %d. A defect of "
+	       "Glasshouse: please report it.\n",
+	       gpa, map.entry, map.level);
 	return -EIO;
 }
 

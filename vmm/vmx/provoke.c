@@ -83,7 +83,7 @@ static void do_stack(void)
 
 static void panic_on_nmi(struct trap_frame *frame)
 {
-	panic("provoked in an NMI at RIP %llx", (unsigned long long)frame->rip);
+	panic("provoked in an NMI at RIP %lx", frame->rip);
 }
 
 static void do_nmi(void)

@@ -158,19 +158,19 @@ static int report_vtx(const struct vmx_capability *cap)
 		return -ENODEV;
 	}
 	if ((fc & FEAT_CTL_LOCKED) && !(fc & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
-		pr_err("  VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x%llx) is "
+		pr_err("  VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x%lx) is "
 		       "locked\n"
 		       "            without VMXON. Switch on \"Intel Virtualization Technology\" "
 		       "(VT-x,\n"
 		       "            VMX) in the firmware's set-up, mostly under Advanced or CPU, "
 		       "and\n"
 		       "            turn the machine off and on.\n",
-		       (unsigned long long)fc);
+		       fc);
 		return -ENODEV;
 	}
 	pr_info("  VT-x      VMCS revision 0x%x of %u bytes, %u physical-address bits\n",
 		VMX_BASIC_REVISION(cap->basic), VMX_BASIC_VMCS_SIZE(cap->basic), cap->phys_bits);
-	pr_info("  Firmware  IA32_FEATURE_CONTROL 0x%llx: %s\n", (unsigned long long)fc,
+	pr_info("  Firmware  IA32_FEATURE_CONTROL 0x%lx: %s\n", fc,
 		fc & FEAT_CTL_LOCKED ? "locked, VMXON allowed"
 				     : "unlocked; we allow VMXON and lock it");
 	return 0;

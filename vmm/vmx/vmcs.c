@@ -328,9 +328,9 @@ static void dump_segments(struct dump *d)
 		base = d->read(GUEST_ES_BASE + 2 * i, &ok);
 		limit = d->read(GUEST_ES_LIMIT + 2 * i, &ok);
 		ar = d->read(GUEST_ES_AR_BYTES + 2 * i, &ok);
-		snprintf(line, sizeof(line), "%-4s %04x base=%016llx limit=%08x ar=%05x %s",
-			 names[i], (unsigned)sel, (unsigned long long)base, (unsigned)limit,
-			 (unsigned)ar, access_rights_text(rights, sizeof(rights), (u32)ar));
+		snprintf(line, sizeof(line), "%-4s %04x base=%016lx limit=%08x ar=%05x %s",
+			 names[i], (unsigned)sel, base, (unsigned)limit, (unsigned)ar,
+			 access_rights_text(rights, sizeof(rights), (u32)ar));
 		d->emit(line);
 	}
 }
@@ -351,8 +351,8 @@ static void dump_field(struct dump *d, const struct vmcs_field_info *f)
 		return;
 	}
 	text = field_text(decoded, sizeof(decoded), f->encoding, value);
-	snprintf(item, sizeof(item), "%s=%llx%s%s", f->name, (unsigned long long)value,
-		 text && *text ? ": " : "", text ? text : "");
+	snprintf(item, sizeof(item), "%s=%lx%s%s", f->name, value, text && *text ? ": " : "",
+		 text ? text : "");
 	if (text && *text)
 		dump_wrapped(d, item);
 	else

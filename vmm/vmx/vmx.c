@@ -137,11 +137,9 @@ static int vmx_hardware_enable(void)
 	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1);
 	r = vmxon(virt_to_phys(cpu->vmxon_region));
 	if (r) {
-		pr_err("CPU %u: VMXON failed although all that it asks for is there (CR0 %llx, CR4 "
-		       "%llx, "
-		       "IA32_FEATURE_CONTROL %llx). Please report this with the lines above.\n",
-		       cpu->id, (unsigned long long)read_cr0(), (unsigned long long)read_cr4(),
-		       (unsigned long long)rdmsr(MSR_IA32_FEAT_CTL));
+		pr_err("CPU %u: VMXON failed although all that it asks for is there (CR0 %lx, CR4 "
+		       "%lx, IA32_FEATURE_CONTROL %lx). Please report this with the lines above.\n",
+		       cpu->id, read_cr0(), read_cr4(), rdmsr(MSR_IA32_FEAT_CTL));
 		return r;
 	}
 	cpu->in_vmx = true;
@@ -323,10 +321,9 @@ static int vmx_vcpu_load(struct vcpu *vcpu)
 	if (!r)
 		r = vmptrld(pa);
 	if (r) {
-		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %llx: a defect of "
-		       "Glasshouse "
-		       "or of the CPU.\n",
-		       vcpu->cpu->id, (unsigned long long)pa);
+		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %lx: a defect of "
+		       "Glasshouse or of the CPU.\n",
+		       vcpu->cpu->id, pa);
 		return r;
 	}
 	vcpu->host_rsp = 0;
