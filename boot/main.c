@@ -60,8 +60,7 @@ static void stop(const char *why) __noreturn;
 static void stop(const char *why)
 {
 	pr_err("%s\nGlasshouse has stopped. Switch off or reset the machine.\n", why);
-	for (;;)
-		cpu_halt();
+	cpu_stop();
 }
 
 /* The boot page tables map all below 4 GiB. */
@@ -231,8 +230,7 @@ static void run_cpu(struct cpu *cpu)
 	} else {
 		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
 	}
-	for (;;)
-		cpu_halt();
+	cpu_stop();
 }
 
 static void start_cpus(void)
@@ -372,8 +370,7 @@ static void enter_vm0(void)
 	if (vcpu_run(vm0->vcpus[0]) < 0)
 		panic("the guest cannot go on");
 	virt->hardware_disable();
-	for (;;)
-		cpu_halt();
+	cpu_stop();
 }
 
 /* On the boot CPU's own stack, with all of our tables in force. */

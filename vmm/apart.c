@@ -20,8 +20,6 @@
 #include "vmm/task_switch.h"
 #include "vmm/unknown.h"
 #include "vmm/vmx/provoke.h"
-#include "vmm/vmx/ready.h"
-#include "vmm/vmx/vmx.h"
 
 static int left_out(const char *what)
 {
@@ -82,12 +80,6 @@ __weak void task_switch(struct vcpu *vcpu, __unused u16 selector,
 			__unused enum task_switch_source source, __unused u32 insn_len)
 {
 	handle_unknown(vcpu, "task switch");
-}
-
-__weak int ready_report(const struct vmx_capability *cap, struct vmcs_config *config,
-			__unused const char *brand, __unused unsigned cpu)
-{
-	return setup_vmcs_config(cap, config);
 }
 
 __weak int emulate_string_pio(struct vcpu *vcpu, __unused const struct pio_access *io)
@@ -156,21 +148,4 @@ __weak void panic_backtrace(__unused u64 rsp)
 __weak void provoke(__unused const char *how)
 {
 	left_out("provoke=");
-}
-
-/* The CPU's own numbers must do. */
-__weak void vmx_entry_failed(struct vcpu *vcpu)
-{
-	panic("CPU %u: VM entry failed: VM-instruction error %lu", vcpu->cpu->id,
-	      vmread(VM_INSTRUCTION_ERROR));
-}
-
-__weak void vmx_explain_entry_failure(struct vcpu *vcpu)
-{
-	pr_err("CPU %u: VM entry failed: %s, qualification %lx.\n", vcpu->cpu->id,
-	       exit_reason_name(exit_reason(vcpu)), exit_qualification(vcpu));
-}
-
-__weak void vmx_dump(__unused struct vcpu *vcpu)
-{
 }

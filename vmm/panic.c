@@ -18,20 +18,12 @@
 bool panic_resets;
 static struct cpu *reporter; /* the CPU that panics first */
 
-static void stop(void) __noreturn;
-static void stop(void)
-{
-	local_irq_disable();
-	for (;;)
-		cpu_halt();
-}
-
 /* Whoever sent the NMI: only the CPU that reports goes on. */
 static void stop_on_nmi(struct trap_frame *frame)
 {
 	(void)frame;
 	if (this_cpu() != __atomic_load_n(&reporter, __ATOMIC_ACQUIRE))
-		stop();
+		cpu_stop();
 }
 
 /* The others stop where they are: at their next NMI, in the guest or in root mode. */
@@ -61,7 +53,7 @@ static void finish(void)
 	pr_err("*** Stopped. Please report this text; the machine can be switched off or reset. "
 	       "***\n");
 	wbinvd();
-	stop();
+	cpu_stop();
 }
 
 /* One CPU reports; others that panic stop. A report that fails itself ends there. */
@@ -73,7 +65,7 @@ static void begin(void)
 	if (!__atomic_compare_exchange_n(&reporter, &first, this_cpu(), false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
 		if (first != this_cpu() || failed)
-			stop();
+			cpu_stop();
 		failed = true;
 		pr_err("\n*** The report failed itself. ***\n");
 		finish();

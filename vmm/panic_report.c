@@ -9,8 +9,7 @@
 #include "lib/symbols.h"
 #include "vmm/panic.h"
 
-#define STACK_BYTES 16384u
-#define MAX_FRAMES  24
+#define MAX_FRAMES 24
 
 /* The note that ld writes: three words, "GNU", a SHA-1 sum. */
 #define NOTE_HEADER   16
@@ -40,7 +39,7 @@ static void print_build_id(void)
  * few too many, none missing. */
 void panic_backtrace(u64 rsp)
 {
-	u64 top = this_cpu()->stack_top, bottom = top - STACK_BYTES, offset;
+	u64 top = this_cpu()->stack_top, bottom = top - CPU_STACK_PAGES * PAGE_SIZE, offset;
 	int frames = 0;
 
 	print_build_id();

@@ -45,8 +45,16 @@ static bool stop_others(struct vcpu *vcpu)
 	return false;
 }
 
+/* Of several CPUs that end the machine at the same time, the first does it, the others only stop.
+ */
 static void leave_virtualisation(struct vcpu *vcpu)
 {
+	static bool ending;
+
+	if (__atomic_exchange_n(&ending, true, __ATOMIC_ACQ_REL)) {
+		virt->hardware_disable();
+		cpu_stop();
+	}
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
 	integrity_check();
@@ -74,8 +82,7 @@ void machine_reset(const struct acpi_info *acpi)
 	pit_delay_us(50000);
 	/* The last resort: a fault without an IDT. */
 	asm volatile("lidt %0; int3" : : "m"(empty));
-	for (;;)
-		cpu_halt();
+	cpu_stop();
 }
 
 void vm_reset(struct vcpu *vcpu)
@@ -146,8 +153,7 @@ static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
 		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
 					    ((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8));
-	for (;;)
-		cpu_halt();
+	cpu_stop();
 }
 
 static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)

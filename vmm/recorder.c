@@ -4,7 +4,11 @@
  */
 #include "vmm/recorder.h"
 #include "lib/log.h"
+#include "lib/print.h"
 #include "vmm/virt_ops.h"
+
+#define SUMMARY_LINE 400 /* bytes; printk() takes a little more */
+#define SUMMARY_WORD 64  /* the longest name of a reason, and its count */
 
 static u64 total(const struct recorder *rec)
 {
@@ -41,9 +45,19 @@ void recorder_summary(const struct vcpu *vcpu)
 {
 	const struct recorder *rec = &vcpu->recorder;
 
-	pr_info("exits: vcpu %u total %lu", vcpu->id, total(rec));
-	for (unsigned i = 0; i < RECORDER_REASONS; i++)
-		if (rec->count[i])
-			pr_info(" %s %lu", virt->exit_name(i), rec->count[i]);
-	pr_info("\n");
+	char line[SUMMARY_LINE];
+	int n = snprintf(line, sizeof(line), "exits: vcpu %u total %lu", vcpu->id, total(rec));
+
+	/* Each line in one piece, so that no other CPU's words come between. */
+	for (unsigned i = 0; i < RECORDER_REASONS; i++) {
+		if (!rec->count[i])
+			continue;
+		if (n > SUMMARY_LINE - SUMMARY_WORD) {
+			pr_info("%s\n", line);
+			n = snprintf(line, sizeof(line), "exits: vcpu %u and", vcpu->id);
+		}
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s %lu", virt->exit_name(i),
+			      rec->count[i]);
+	}
+	pr_info("%s\n", line);
 }

@@ -334,10 +334,7 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 	if (t->eip > cs.limit) {
 		fault(s, GP_VECTOR, 0);
 	} else if (t->trap & TSS_T) {
-		u64 dr6;
-
-		asm volatile("mov %%dr6, %0" : "=r"(dr6));
-		asm volatile("mov %0, %%dr6" : : "r"(dr6 | DR6_BT));
+		write_dr6(read_dr6() | DR6_BT);
 		vcpu->event = (struct vcpu_event){
 			.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
 		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);

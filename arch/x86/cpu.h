@@ -82,22 +82,27 @@ static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 	return r;
 }
 
-#define DEFINE_CR(n)                                                   \
-	static inline u64 read_cr##n(void)                             \
-	{                                                              \
-		u64 v;                                                 \
-		asm volatile("mov %%cr" #n ", %0" : "=r"(v));          \
-		return v;                                              \
-	}                                                              \
-	static inline void write_cr##n(u64 v)                          \
-	{                                                              \
-		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); \
+#define DEFINE_REGISTER(name)                                           \
+	static inline u64 read_##name(void)                             \
+	{                                                               \
+		u64 v;                                                  \
+		asm volatile("mov %%" #name ", %0" : "=r"(v));          \
+		return v;                                               \
+	}                                                               \
+	static inline void write_##name(u64 v)                          \
+	{                                                               \
+		asm volatile("mov %0, %%" #name : : "r"(v) : "memory"); \
 	}
-DEFINE_CR(0)
-DEFINE_CR(2)
-DEFINE_CR(3)
-DEFINE_CR(4)
-#undef DEFINE_CR
+DEFINE_REGISTER(cr0)
+DEFINE_REGISTER(cr2)
+DEFINE_REGISTER(cr3)
+DEFINE_REGISTER(cr4)
+DEFINE_REGISTER(dr0)
+DEFINE_REGISTER(dr1)
+DEFINE_REGISTER(dr2)
+DEFINE_REGISTER(dr3)
+DEFINE_REGISTER(dr6)
+#undef DEFINE_REGISTER
 
 static inline u64 rdtsc(void)
 {
@@ -123,9 +128,12 @@ static inline void cpu_halt(void)
 	asm volatile("hlt" : : : "memory");
 }
 
-static inline void local_irq_disable(void)
+/* The end of this CPU. */
+static inline void cpu_stop(void) __noreturn;
+static inline void cpu_stop(void)
 {
-	asm volatile("cli" : : : "memory");
+	for (;;)
+		cpu_halt();
 }
 
 /* This CPU's brand string into 49 bytes at @brand; empty where there is none. */

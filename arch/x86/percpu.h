@@ -8,7 +8,8 @@
 #include "arch/x86/layout.h"
 #include "bits.h"
 
-#define MAX_CPUS 256
+#define MAX_CPUS        256
+#define CPU_STACK_PAGES 4
 
 struct vcpu;
 
@@ -24,7 +25,7 @@ struct tss64 {
 } __packed;
 
 struct cpu {
-	struct cpu *self;   /* at offset 0: what %gs:0 reads */
+	struct cpu *self;   /* what %gs:0 reads; checked in smp.c */
 	struct vcpu *vcpu;  /* whose guest this CPU runs, NULL before there is one */
 	u32 id;             /* 0 is the boot CPU */
 	u32 apic_id;        /* of its local APIC */
@@ -35,9 +36,6 @@ struct cpu {
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };
-
-/* Offsets that assembly knows (arch/x86/trap_entry.S and the like); checked in smp.c. */
-#define CPU_SELF 0
 
 extern struct cpu *cpus[MAX_CPUS]; /* [id]; the first nr_cpus are there */
 extern unsigned nr_cpus;

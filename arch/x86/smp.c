@@ -7,34 +7,29 @@
 #include "arch/x86/desc.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/trampoline.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
 
-#define CPU_STACK_PAGES 4
-
-/* What trampoline.S reads; the order is known there. */
-struct trampoline_data {
-	u32 cr3; /* the boot page tables */
-	u32 reserved;
-	u64 entry; /* linear address of ap_entry */
-	u64 stack_top;
-	struct cpu *cpu;
-	u64 stack_cr3; /* our real page tables */
-	u64 main;
-};
-
-extern const char trampoline_start[], trampoline_end[], trampoline_params[];
 extern char boot_pml4[];
-void ap_entry(void);
-void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu));
 
 struct cpu *cpus[MAX_CPUS];
 unsigned nr_cpus;
 
-_Static_assert(offsetof(struct cpu, self) == CPU_SELF, "this_cpu() reads %gs:0");
+_Static_assert(offsetof(struct cpu, self) == 0, "this_cpu() reads %gs:0");
 _Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "struct cpu takes one page");
+
+#define CHECK(offset, member) \
+	_Static_assert(offsetof(struct trampoline_data, member) == (offset), #member)
+CHECK(TRAMPOLINE_BOOT_CR3, boot_cr3);
+CHECK(TRAMPOLINE_ENTRY, entry);
+CHECK(TRAMPOLINE_CR3, cr3);
+CHECK(TRAMPOLINE_STACK_TOP, stack_top);
+CHECK(TRAMPOLINE_CPU, cpu);
+CHECK(TRAMPOLINE_MAIN, main);
+_Static_assert(sizeof(struct trampoline_data) == TRAMPOLINE_DATA_SIZE, "trampoline.S reserves it");
 
 struct cpu *cpu_create(u32 apic_id)
 {
@@ -112,10 +107,10 @@ unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_u
 
 	memcpy(saved, page, PAGE_SIZE);
 	memcpy(page, trampoline_start, size);
-	data->cr3 = (u32)virt_to_phys(boot_pml4);
+	data->boot_cr3 = virt_to_phys(boot_pml4);
 	data->entry = (u64)ap_entry;
-	data->main = (u64)main;
-	data->stack_cr3 = paging_cr3();
+	data->cr3 = paging_cr3();
+	data->main = main;
 
 	for (unsigned i = 1; i < nr_cpus; i++)
 		lapic_send_ipi(ICR_DELIVERY_INIT << 8 | (u32)ICR_ASSERT, cpus[i]->apic_id);

@@ -6,10 +6,11 @@
  * What this does, copied to a page below 1 MiB, so that it names nothing but itself, relative to its start:
  *   1. makes a GDT pointer for itself, whose base depends on where the page is;
  *   2. goes to 32-bit protected mode, then with the boot page tables to long mode;
- *   3. jumps to ap_entry in the image, which takes our real page tables and its own stack and calls
- *      ap_main(cpu, main).
+ *   3. jumps to ap_entry in the image, which takes our real page tables, for good, and its own stack, which
+ *      only they map, and calls ap_main(cpu, main).
  */
 #include "arch/x86/layout.h"
+#include "arch/x86/trampoline.h"
 
 #define REL(sym) ((sym) - trampoline_start)
 
@@ -45,7 +46,7 @@ start32:
 	movw %ax, %ss
 	movl $0x20, %eax		/* CR4.PAE */
 	movl %eax, %cr4
-	movl REL(trampoline_params)(%ebx), %eax
+	movl REL(trampoline_params) + TRAMPOLINE_BOOT_CR3(%ebx), %eax
 	movl %eax, %cr3
 	movl $0xc0000080, %ecx
 	rdmsr
@@ -59,7 +60,7 @@ start32:
 	.code64
 start64:
 	leaq REL(trampoline_params)(%rbx), %rsi
-	jmpq *8(%rsi)
+	jmpq *TRAMPOLINE_ENTRY(%rsi)
 
 	.balign 8
 gdt:	.quad 0
@@ -75,17 +76,17 @@ far32:	.long 0
 far64:	.long 0
 	.short SEL_CODE64
 	.balign 8
-trampoline_params:			/* struct trampoline_data in smp.c */
-	.skip 48
+trampoline_params:			/* struct trampoline_data */
+	.skip TRAMPOLINE_DATA_SIZE
 trampoline_end:
 
 	.text
 	.globl ap_entry
 ap_entry:
-	movq 24(%rsi), %rdi
-	movq 16(%rsi), %rsp
-	movq 32(%rsi), %rax
-	movq 40(%rsi), %rsi
+	movq TRAMPOLINE_CR3(%rsi), %rax
+	movq TRAMPOLINE_STACK_TOP(%rsi), %rsp
+	movq TRAMPOLINE_CPU(%rsi), %rdi
+	movq TRAMPOLINE_MAIN(%rsi), %rsi
 	movq %rax, %cr3
 	xorl %ebp, %ebp
 	call ap_main

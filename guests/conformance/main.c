@@ -64,8 +64,15 @@ static void triple_fault(void)
 	asm volatile("lidt %0; int3" : : "m"(none));
 }
 
-/* Resets and power-off, also such that the port is not the one that is named. */
-static void end_by(const char *how)
+/* By a word to the port below the keyboard controller's. */
+static void reset_by_keyboard(unsigned cpu)
+{
+	(void)cpu;
+	outw(0x63, 0xfe00);
+}
+
+/* Resets and power-off; one of them by two CPUs at once, where there are two. */
+static void end_by(const char *how, unsigned cpus)
 {
 	say("# %s\n", how);
 	wait_ticks(1000000);
@@ -73,9 +80,11 @@ static void end_by(const char *how)
 		triple_fault();
 	else if (!strncmp(how, "port92", 6))
 		outb(0x92, inb(0x92) | 1);
-	else if (!strncmp(how, "keyboard", 8))
-		outw(0x63, 0xfe00);
-	else if (!strncmp(how, "pm1", 3))
+	else if (!strncmp(how, "keyboard", 8)) {
+		if (cpus > 1)
+			ap_start_job(1, reset_by_keyboard);
+		reset_by_keyboard(0);
+	} else if (!strncmp(how, "pm1", 3))
 		outb(0xb005, 0x20);
 	/* What comes at once has come. */
 	for (;;)
@@ -113,5 +122,5 @@ void guest_main(void)
 	ok(apic_id() == 0, "and the first CPU goes on");
 	plan();
 	if (end)
-		end_by(end);
+		end_by(end, cpus);
 }

@@ -13,6 +13,7 @@
 #include "vmm/cpuid.h"
 #include "vmm/guest_mem.h"
 #include "vmm/vmx/ready.h"
+#include "vmm/vmx/vmx_run.h"
 
 struct vmx_capability vmx_capability;
 struct vmcs_config vmcs_config;
@@ -21,7 +22,10 @@ struct vmcs_config vmcs_config;
 #define PKRS_KEY0_AD    BIT(0)
 #define SETTLED_TRIES   4u /* entries into an STI's shadow before it is taken for over */
 
-_Static_assert(offsetof(struct vcpu, host_rsp) == 16ul * 8, "vmx_run.S knows where host_rsp is");
+_Static_assert(offsetof(struct vcpu, regs) == 0 &&
+		       offsetof(struct vcpu, host_rsp) == RUN_HOST_RSP &&
+		       HOST_RSP == RUN_HOST_RSP_FIELD,
+	       "vmx_run.S knows these");
 
 static void read_capability(struct vmx_capability *cap)
 {
@@ -438,13 +442,6 @@ static void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 	}
 }
 
-static void reset_debug_registers(void)
-{
-	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3; mov %1, %%dr6"
-		     :
-		     : "r"(0ull), "r"(0xffff0ff0ull));
-}
-
 /* SDM: "Processor State After Reset", "Initialization Overview": what INIT leaves alone stays. */
 static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 {
@@ -469,7 +466,11 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmwrite(GUEST_CR3, 0);
 	vmx_flush_guest_tlb(vcpu);
 	write_cr2(0);
-	reset_debug_registers();
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	write_dr6(0xffff0ff0);
 	vmx_set_efer(0);
 	vmx_set_cr0(vcpu, cache | CR0_ET);
 	vmx_set_cr4(vcpu, 0);

@@ -14,9 +14,9 @@
  *      does not return;
  *   5. at vmx_return: saves the guest's registers.
  */
-#define HOST_RSP 0x6c14
+#include "vmm/vmx/vmx_run.h"
 
-/* struct vcpu: regs[] comes first, in the order of the registers' numbers; then host_rsp. Checked in vmx.c. */
+/* struct vcpu: regs[] comes first, in the order of the registers' numbers; then host_rsp. */
 #define RAX 0*8
 #define RCX 1*8
 #define RDX 2*8
@@ -32,14 +32,13 @@
 #define R13 13*8
 #define R14 14*8
 #define R15 15*8
-#define VCPU_HOST_RSP 16*8
 
 	.text
 	.globl vmx_vcpu_run, vmx_return
 	.balign 16
 vmx_vcpu_run:
 	pushq %rdi
-	cmpq %rsp, VCPU_HOST_RSP(%rdi)
+	cmpq %rsp, RUN_HOST_RSP(%rdi)
 	jne 3f
 1:
 	movq RAX(%rdi), %rax
@@ -87,8 +86,8 @@ vmx_return:
 	popq %rdi
 	ret
 
-3:	movq %rsp, VCPU_HOST_RSP(%rdi)
-	movl $HOST_RSP, %eax
+3:	movq %rsp, RUN_HOST_RSP(%rdi)
+	movl $RUN_HOST_RSP_FIELD, %eax
 	vmwrite %rsp, %rax
 	jmp 1b
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers that vmx_run.S knows; checked in vmx.c.
+ */
+#ifndef GH_VMX_RUN_H
+#define GH_VMX_RUN_H
+
+#define RUN_HOST_RSP_FIELD 0x6c14   /* the VMCS field HOST_RSP */
+#define RUN_HOST_RSP       (16 * 8) /* struct vcpu: host_rsp; regs[] are at 0 */
+
+#endif
