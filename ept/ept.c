@@ -89,15 +89,6 @@ static u64 *last_entry(const struct ept *ept, gpa_t gpa, unsigned *shift)
 	}
 }
 
-static u64 *alloc_table(struct ept *ept)
-{
-	u64 *table = ept->ops.alloc_page();
-
-	if (table)
-		ept->pages++;
-	return table;
-}
-
 /*
  * Put @table, of @level, and all tables below it out of use. CPUs may still walk a table that was
  * @live: it is retired, and the link in its first entry has the low bits of "not present".
@@ -110,7 +101,6 @@ static void drop_table(struct ept *ept, u64 *table, int level, bool live)
 		if (is_table(entry, level))
 			drop_table(ept, table_of(ept, entry), level - 1, live);
 	}
-	ept->pages--;
 	if (!live) {
 		ept->ops.free_page(table);
 		return;
@@ -125,7 +115,7 @@ static void drop_table(struct ept *ept, u64 *table, int level, bool live)
  */
 static u64 *split(struct ept *ept, u64 entry, int level)
 {
-	u64 *table = alloc_table(ept);
+	u64 *table = ept->ops.alloc_page();
 
 	if (!table || !is_present(entry))
 		return table;
@@ -373,7 +363,7 @@ int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *
 	if (caps->phys_bits < 32 || caps->phys_bits > 52)
 		return -EINVAL;
 	*ept = (struct ept){.ops = *ops, .caps = *caps};
-	ept->root = alloc_table(ept);
+	ept->root = ept->ops.alloc_page();
 	return ept->root ? 0 : -ENOMEM;
 }
 
@@ -389,21 +379,9 @@ void ept_reclaim(struct ept *ept)
 	spin_unlock(&ept->lock);
 }
 
-void ept_destroy(struct ept *ept)
-{
-	ept_reclaim(ept);
-	drop_table(ept, ept->root, ROOT_LEVEL, false);
-	ept->root = NULL;
-}
-
 /* SDM: "Extended-Page-Table Pointer (EPTP)". */
 u64 ept_pointer(const struct ept *ept)
 {
 	return table_pa(ept, ept->root) | (ept->caps.ad ? BIT(6) : 0) | (ROOT_LEVEL - 1) << 3 |
 	       MEMTYPE_WB;
-}
-
-u64 ept_pages(const struct ept *ept)
-{
-	return ept->pages;
 }

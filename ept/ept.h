@@ -39,8 +39,7 @@ enum memtype { MEMTYPE_UC = 0, MEMTYPE_WC = 1, MEMTYPE_WT = 4, MEMTYPE_WP = 5, M
 /* Guest-physical addresses end here: four levels translate 48 bits. */
 #define EPT_GPA_END BIT(48)
 
-/* Where table pages come from. Both functions are called with the lock held, but for ept_destroy's.
- */
+/* Where table pages come from. Both functions are called with the lock held. */
 struct ept_ops {
 	void *(*alloc_page)(void);     /* a zeroed page, page-aligned; NULL when there is none */
 	void (*free_page)(void *page); /* takes one back */
@@ -61,7 +60,6 @@ struct ept {
 	struct ept_caps caps;
 	u64 *root;    /* the PML4 table */
 	u64 *retired; /* tables out of use, linked by their first word */
-	u64 pages;    /* tables in use, the root included */
 	spinlock_t lock;
 };
 
@@ -80,9 +78,6 @@ struct ept_mapping {
  * Returns 0; -EINVAL when @caps->phys_bits is not 32 to 52; -ENOMEM.
  */
 int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *caps);
-
-/* Give all tables back, at once. No CPU may use or cache them any more. */
-void ept_destroy(struct ept *ept);
 
 /*
  * Map [@gpa, @gpa + @size) to @hpa, in place of what is there. @prot is EPT_R, EPT_W, EPT_X in a
@@ -131,8 +126,5 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out);
 
 /* The EPTP: write-back tables, four levels, accessed and dirty flags where the CPU has them. */
 u64 ept_pointer(const struct ept *ept);
-
-/* Number of pages that the tables take, the root included, retired ones not. */
-u64 ept_pages(const struct ept *ept);
 
 #endif

@@ -66,11 +66,30 @@ static int level_at(const struct ept *ept, gpa_t gpa)
 	return map.level;
 }
 
+/* The tables in use from @table, of @level, on. */
+static u64 count_tables(const u64 *table, int level)
+{
+	u64 count = 1;
+
+	for (int i = 0; level > 1 && i < 512; i++) {
+		if (table[i] & EPT_RWX && !(table[i] & EPT_LEAF))
+			count += count_tables(to_va(table[i] & EPT_ADDR_MASK), level - 1);
+	}
+	return count;
+}
+
+static u64 tables_of(const struct ept *ept)
+{
+	return count_tables(ept->root, 4);
+}
+
+/* What is empty takes one table. */
 static void end(struct ept *ept)
 {
-	ept_destroy(ept);
-	assert_int_equal(pages_out, 0);
-	assert_int_equal(ept_pages(ept), 0);
+	assert_int_equal(ept_unmap(ept, 0, EPT_GPA_END), 0);
+	ept_reclaim(ept);
+	assert_int_equal(pages_out, 1);
+	free_page(ept->root);
 }
 
 static void test_entries(void **state)
@@ -80,7 +99,7 @@ static void test_entries(void **state)
 
 	(void)state;
 	assert_int_equal(ept_init(&ept, &ops, &full), 0);
-	assert_int_equal(ept_pages(&ept), 1);
+	assert_int_equal(tables_of(&ept), 1);
 	assert_int_equal(ept_pointer(&ept), to_pa(ept.root) | 0x40 | 0x18 | 6);
 
 	assert_false(ept_walk(&ept, 0x1234, &map));
@@ -93,12 +112,12 @@ static void test_entries(void **state)
 	/* One page of each size, each in tables that need no more than the level. */
 	assert_int_equal(ept_map(&ept, 0x1000, 0x7000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(entry_at(&ept, 0x1fff), 0x7037);
-	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(tables_of(&ept), 4);
 	assert_int_equal(ept_map(&ept, MIB(2), MIB(6), MIB(2), EPT_R, MEMTYPE_UC), 0);
 	assert_int_equal(entry_at(&ept, MIB(2)), MIB(6) | 0x81);
 	assert_int_equal(ept_map(&ept, GIB(1), GIB(3), GIB(1), EPT_R | EPT_W, MEMTYPE_WT), 0);
 	assert_int_equal(entry_at(&ept, GIB(1)), GIB(3) | 0xa3);
-	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(tables_of(&ept), 4);
 	assert_int_equal(ept_map(&ept, 0x3000, 0x3000, 0x1000, EPT_X, MEMTYPE_WC), 0);
 	assert_int_equal(entry_at(&ept, 0x3000), 0x300c);
 	assert_int_equal(ept_map(&ept, 0x4000, 0x3000, 0x1000, EPT_R | EPT_X, MEMTYPE_WP), 0);
@@ -119,7 +138,7 @@ static void test_entries(void **state)
 	assert_int_equal(ept_pointer(&ept), to_pa(ept.root) | 0x18 | 6);
 	assert_int_equal(ept_map(&ept, 0, 0, MIB(2), EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(level_at(&ept, 0), 1);
-	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(tables_of(&ept), 4);
 	end(&ept);
 }
 
@@ -130,21 +149,21 @@ static void test_split_and_merge(void **state)
 	(void)state;
 	assert_int_equal(ept_init(&ept, &ops, &full), 0);
 	assert_int_equal(ept_map(&ept, 0, 0, GIB(512), EPT_RWX, MEMTYPE_WB), 0);
-	assert_int_equal(ept_pages(&ept), 2);
+	assert_int_equal(tables_of(&ept), 2);
 
 	/* What is there already splits nothing. */
 	assert_int_equal(ept_map(&ept, 0x5000, 0x5000, 0x3000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(ept_protect(&ept, MIB(2), MIB(4), EPT_RWX), 0);
-	assert_int_equal(ept_pages(&ept), 2);
+	assert_int_equal(tables_of(&ept), 2);
 
 	/* The local APIC's page: trapped, then given back whole. */
 	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_R), 0);
 	assert_int_equal(entry_at(&ept, 0xfee00000), 0xfee00331); /* pieces count as touched */
 	assert_int_equal(entry_at(&ept, 0xfee01000), 0xfee01337);
 	assert_int_equal(entry_at(&ept, 0xfec00000), 0xfec003b7);
-	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(tables_of(&ept), 4);
 	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_RWX), 0);
-	assert_int_equal(ept_pages(&ept), 2);
+	assert_int_equal(tables_of(&ept), 2);
 	assert_int_equal(entry_at(&ept, 0xfee00000), 0xc00003b7);
 	assert_int_equal(pages_out, 4);
 	ept_reclaim(&ept);
@@ -154,9 +173,9 @@ static void test_split_and_merge(void **state)
 	assert_int_equal(ept_unmap(&ept, MIB(4), 0x2000), 0);
 	assert_int_equal(entry_at(&ept, MIB(4)), 0);
 	assert_int_equal(ept_map(&ept, MIB(4), MIB(8), 0x2000, EPT_RWX, MEMTYPE_WB), 0);
-	assert_int_equal(ept_pages(&ept), 4);
+	assert_int_equal(tables_of(&ept), 4);
 	assert_int_equal(ept_unmap(&ept, 0, EPT_GPA_END), 0);
-	assert_int_equal(ept_pages(&ept), 1);
+	assert_int_equal(tables_of(&ept), 1);
 
 	/* Neighbours far apart, type and permission apart: no merging. */
 	assert_int_equal(ept_map(&ept, 0, 0, MIB(2) - 0x1000, EPT_RWX, MEMTYPE_WB), 0);
@@ -247,7 +266,7 @@ static void test_refusals(void **state)
 	assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_X, 6), -EOPNOTSUPP);
 	assert_int_equal(ept_protect(&ept, 0, 0x1000, EPT_X), -EOPNOTSUPP);
 	assert_int_equal(ept_map(&ept, 0, 0, 0x1000, EPT_X | EPT_W, 6), -EINVAL);
-	assert_int_equal(ept_pages(&ept), 1);
+	assert_int_equal(tables_of(&ept), 1);
 	assert_int_equal(ept_map_hole(&ept, EPT_GPA_END, MIB(2), MEMTYPE_UC), -ERANGE);
 	assert_int_equal(ept_map_hole(&ept, BIT(poor.phys_bits), MIB(2), MEMTYPE_UC), -ERANGE);
 	assert_int_equal(ept_map_hole(&ept, BIT(poor.phys_bits) - 1, MIB(2), MEMTYPE_UC), 0);
@@ -255,8 +274,9 @@ static void test_refusals(void **state)
 }
 
 /* The oracle: what each page of two stretches, around a 1 GiB and a 512 GiB border, should be. */
-#define STRETCH (GIB(1) + MIB(4))
-#define PAGES   (STRETCH / PAGE_SIZE)
+#define STRETCH   (GIB(1) + MIB(4))
+#define PAGES     (STRETCH / PAGE_SIZE)
+#define GIB_PAGES (GIB(1) / PAGE_SIZE)
 static const gpa_t stretch_base[2] = {GIB(1) - MIB(2), GIB(512) - MIB(514)};
 static u64 oracle[2][PAGES]; /* hpa | type << 3 | prot; 0: not mapped */
 
@@ -325,7 +345,7 @@ static void check_all(const struct ept *ept)
 	}
 	for (gpa_t gpa = 0; gpa < GIB(1024); gpa += GIB(512))
 		tables += ideal_tables(&ept->caps, gpa, 4, &one);
-	assert_int_equal(ept_pages(ept), tables);
+	assert_int_equal(tables_of(ept), tables);
 }
 
 static void check_leaves(const struct ept *ept)
@@ -349,7 +369,7 @@ static void check_leaves(const struct ept *ept)
 /* A range in pages of a stretch, often with round borders. */
 static void random_range(u64 *seed, u64 *first, u64 *count)
 {
-	static const u64 round[] = {1, 1, 16, 512, 512, 4096, 262144};
+	static const u64 round[] = {1, 1, 16, 512, 512, 4096, GIB_PAGES};
 	u64 to = round[rand_below(seed, ARRAY_SIZE(round))], borders;
 
 	*first = rand_below(seed, PAGES);
@@ -361,7 +381,7 @@ static void random_range(u64 *seed, u64 *first, u64 *count)
 	borders = rand_below(seed, 8); /* the whole 1 GiB page in it, now and then */
 	if (borders == 0) {
 		*first = 512;
-		*count = 262144;
+		*count = GIB_PAGES;
 	}
 	*count = MIN(*count, PAGES - *first);
 }
@@ -393,32 +413,57 @@ static int random_change(struct ept *ept, u64 *seed, int s, u64 first, u64 count
 	return ept_map(ept, gpa, hpa, count * PAGE_SIZE, prot, type);
 }
 
+/* The block of @block pages (1, 2 MiB, 1 GiB) that @page lies in; of GiBs one is in a stretch. */
+static u64 block_start(u64 page, u64 block)
+{
+	return ALIGN_DOWN(page - 512, block) + 512;
+}
+
+/* The largest of the blocks around @page, of at most @block pages, of which nothing is mapped; or
+ * the page. Returns its size, and its first page in *@first. */
+static u64 free_block(int s, u64 page, u64 block, u64 *first)
+{
+	for (; block > 1; block /= 512) {
+		u64 free = 0;
+
+		*first = block_start(page, block);
+		while (free < block && !oracle[s][*first + free])
+			free++;
+		if (free == block)
+			return block;
+	}
+	*first = page;
+	return 1;
+}
+
 /*
- * Touch a page of the range, as a guest does: the block around it is mapped if nothing of it was,
- * or else the page alone, or nothing, if it was. The range becomes what may have changed.
+ * Touch a page of the range, as a guest does: the largest block around it of which nothing was
+ * mapped is mapped, or nothing, if the page was. The range becomes what may have changed.
  */
 static int random_touch(struct ept *ept, u64 *seed, int s, u64 *first, u64 *count, u64 *old)
 {
-	u64 page = *first + rand_below(seed, *count), block = rand_below(seed, 4) ? 512 : 1,
-	    taken = 0;
+	static const u64 blocks[] = {1, 512, 512, GIB_PAGES};
+	u64 page = *first + rand_below(seed, *count);
+	u64 block = blocks[rand_below(seed, ARRAY_SIZE(blocks))];
 	gpa_t gpa = stretch_base[s] + page * PAGE_SIZE;
 	int ret;
 
-	*first = ALIGN_DOWN(page, block);
-	*count = block;
-	memcpy(old, &oracle[s][*first], block * sizeof(u64));
-	for (u64 i = 0; i < block; i++)
-		taken += old[i] != 0;
-	for (u64 i = *first; i < *first + block; i++) {
-		if (!taken || (i == page && !oracle[s][page]))
-			oracle[s][i] =
-				(stretch_base[s] + i * PAGE_SIZE) | MEMTYPE_UC << 3 | EPT_RWX;
+	if (block == GIB_PAGES && (s != 0 || page - 512 >= GIB_PAGES))
+		block = 512;
+	if (block == GIB_PAGES && rand_below(seed, 2)) {
+		memset(&oracle[s][512], 0, GIB_PAGES * sizeof(u64));
+		assert_int_equal(ept_unmap(ept, GIB(1), GIB(1)), 0);
 	}
+	*count = free_block(s, page, block, first);
+	memcpy(old, &oracle[s][*first], *count * sizeof(u64));
 	ret = ept_map_hole(ept, gpa + 0x123, block * PAGE_SIZE, MEMTYPE_UC);
-	if (!old[page - *first])
-		return ret;
-	assert_int_equal(ret, -EEXIST);
-	return 0;
+	if (oracle[s][page]) {
+		assert_int_equal(ret, -EEXIST);
+		return 0;
+	}
+	for (u64 i = *first; i < *first + *count; i++)
+		oracle[s][i] = (stretch_base[s] + i * PAGE_SIZE) | MEMTYPE_UC << 3 | EPT_RWX;
+	return ret;
 }
 
 /* After -ENOMEM each page is either as before (@old) or as asked (the oracle). */
@@ -469,7 +514,7 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 			check_page(&ept, s, rand_below(&seed, PAGES));
 		if (i % 3 == 0) {
 			ept_reclaim(&ept);
-			assert_int_equal(pages_out, ept_pages(&ept));
+			assert_int_equal(pages_out, tables_of(&ept));
 		}
 		if (i % 64 == 63)
 			check_all(&ept);
