@@ -47,7 +47,7 @@ FOLDERS := boot arch/x86 vmm ept drivers lib
 SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
-# Parts that no guest of `make core` needs. vmm/apart.c stands in for them.
+# Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
 APART := explain ready report screen integrity provoke leave multiboot realmode legacy
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
@@ -88,10 +88,13 @@ build/obj/%.c.o: %.c build/flags | setup-build build/version.h
 build/obj/%.S.o: %.S build/flags | setup-build build/version.h
 	$(say) AS $<
 	mkdir -p $(@D)
-	$(CC) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/linker.ld: linker.ld arch/x86/layout.h build/flags | setup-build
+	$(CC) -E -P -x assembler-with-cpp -iquote . -o $@ $<
 
 # Two links. The first has an empty symbol table, the second the table of the first. The table lies
-# last among what is loaded, so no function moves, which the last step proves.
+# behind all code, so no function moves, which the last step proves.
 build/symbols0.S: tools/mksyms.awk
 	mkdir -p $(@D)
 	awk -f tools/mksyms.awk </dev/null >$@
@@ -104,13 +107,13 @@ build/symbols0.o build/glasshouse.symbols.o build/core.symbols.o: %.o: %.S build
 
 build/glasshouse.pass1.elf: $(OBJECTS_glasshouse)
 build/core.pass1.elf: $(OBJECTS_core)
-build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbols0.o linker.ld build/flags
-	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS_$*) build/symbols0.o
+build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbols0.o build/linker.ld build/flags
+	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/symbols0.o
 
 ## build/glasshouse.elf: the hypervisor (what plain `make` builds)
 build/glasshouse.elf build/core.elf: build/%.elf: build/%.pass1.elf build/%.symbols.o
 	$(say) LD $@
-	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
+	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
 	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/$*.symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
@@ -149,7 +152,7 @@ build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
 	$(say) CPIO $@
 	tools/mkinitramfs $@
 
-# Guests of our own: each folder of guests/ with a main.c is a flat image, see guests/lib.
+# Guests of our own: each folder of guests/ with a main.c makes a flat image, with guests/lib.
 OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
 GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
@@ -170,12 +173,12 @@ endef
 $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
-# The same with a kernel module: for a test.
+# That initramfs with a kernel module in it, which asks Glasshouse to leave.
 build/guest/leave.img: tools/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
 	$(say) KO $@
 	tools/mkmodule $@
 
-# The one that is a boot sector.
+# The guest that is a boot sector.
 build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(say) LD $@
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
@@ -223,7 +226,7 @@ gdb: $(RUN_FILES) | setup-iso setup-run
 
 # ---- Testing --------------------------------------------------------------------------------
 
-## test: everything: unit tests on this machine, boots in Bochs
+## test: everything: unit tests and fuzzing on this machine, boots in Bochs
 .PHONY: test
 test: unit
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
@@ -266,11 +269,13 @@ reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-tes
 bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tests/bench/bench.py
 
-## lint: clang-format and clang-tidy over everything
+## lint: clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
+HEADERS = $(filter-out guests/% tests/%,$(filter %.h,$(C_FILES)))
 lint: compile_commands.json build/version.h | setup-lint
 	clang-format --dry-run -Werror $(C_FILES)
+	for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done
 	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
 
 # clang's tools do not know this one of GCC's.

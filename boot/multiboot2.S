@@ -227,11 +227,7 @@ no_long_mode:
 	.section .data, "aw"
 	.balign 8
 boot_gdt:
-	.quad 0
-	.quad 0x00af9b000000ffff	/* SEL_CODE64 */
-	.quad 0x00cf93000000ffff	/* SEL_DATA */
-	.quad 0x00cf9b000000ffff	/* SEL_CODE32 */
-	.quad 0, 0
+	.quad 0, DESC_CODE64, DESC_DATA, DESC_CODE32, 0, 0
 boot_gdtr:
 	.short GDT_ENTRIES*8-1
 	.quad boot_gdt

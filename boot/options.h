@@ -27,7 +27,7 @@ struct boot_options {
 	char provoke[64]; /* a way to fail, for tests; "": none */
 };
 
-/* The table itself, for the docs. */
+/* The table itself, for docs/options.md, which tests/unit/test_boot_options.c writes. */
 extern const struct option boot_option_table[];
 extern const unsigned boot_option_count;
 

@@ -12,6 +12,7 @@ typedef struct {
 	u32 owner; /* the ticket that is served */
 } spinlock_t;
 
+/* Wait until the lock is ours. A zeroed one is free. */
 static inline void spin_lock(spinlock_t *lock)
 {
 	u32 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
@@ -20,6 +21,7 @@ static inline void spin_lock(spinlock_t *lock)
 		__builtin_ia32_pause();
 }
 
+/* Only by its owner. */
 static inline void spin_unlock(spinlock_t *lock)
 {
 	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);

@@ -52,12 +52,22 @@ typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modul
 
 loader_fn load_linux, load_linux16, load_multiboot1, load_multiboot2, load_raw;
 
-/* Of load_linux.c and load_linux16.c: the role "linux", or "linux16" with @real_mode, which is
- * started so. */
 struct linux_plan;
+
+/*
+ * Of load_linux.c, for the role "linux", and, with @real_mode, for "linux16": load @kernel with
+ * @cmdline and the module of the role "initrd", if there is one, and set up @vcpu, by the 64-bit or
+ * 32-bit entry or by start_linux_setup(). Returns as a loader.
+ */
 int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		      const struct guest_modules *modules, const struct guest_module *kernel,
 		      const char *cmdline);
+
+/*
+ * Of load_linux16.c: @vcpu starts in the setup code that @plan has loaded, in real mode, with
+ * interrupts off. Returns as start_real_mode(). Source: "The Linux/x86 Boot Protocol", "Running the
+ * Kernel".
+ */
 int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan);
 
 /* What follows the first word of the string of @module, if that word is @role; else NULL. */

@@ -3,6 +3,7 @@
  * Page tables and a GDT to start with.
  */
 #include "vmm/long_mode.h"
+#include "arch/x86/layout.h"
 #include "lib/string.h"
 
 #define PRESENT_RW 3ull
@@ -23,7 +24,6 @@ void fill_identity_map(u64 *table, u64 gpa)
 void fill_boot_gdt(u64 *gdt, bool long_mode)
 {
 	memset(gdt, 0, BOOT_GDT_SIZE);
-	/* 4 GiB, execute and read. SDM: "Segment Descriptors". */
-	gdt[BOOT_CS / 8] = long_mode ? 0x00af9b000000ffffull : 0x00cf9b000000ffffull;
-	gdt[BOOT_DS / 8] = 0x00cf93000000ffffull; /* data, 4 GiB, read and write */
+	gdt[BOOT_CS / 8] = long_mode ? DESC_CODE64 : DESC_CODE32;
+	gdt[BOOT_DS / 8] = DESC_DATA;
 }

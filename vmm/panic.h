@@ -10,9 +10,11 @@
 /* panic=reset: after the report the machine is reset, not halted. */
 extern bool panic_resets;
 
+/* The end by an exception in root mode: as panic(), with @frame's registers. */
 void panic_trap(struct trap_frame *frame) __noreturn;
 
-/* For the report: registers; the build's id and return addresses from @rsp on, by name. */
+/* For the report: the registers of @f; the build's id and the return addresses on this CPU's stack
+ * from @rsp on, by name. */
 void panic_frame(const struct trap_frame *f);
 void panic_backtrace(u64 rsp);
 

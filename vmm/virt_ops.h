@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a vendor's virtualisation offers (KVM: kvm_x86_ops). Everything above this table is free of
- * VMCS words.
+ * VMCS words. SDM, for VT-x behind it: "Virtual Machine Control Structures".
  */
 #ifndef GH_VIRT_OPS_H
 #define GH_VIRT_OPS_H
 
 #include "vmm/vcpu.h"
 
-/* Registers that live with the CPU (in the VMCS) while a guest is loaded. */
+/* Registers that live with the CPU while a guest is loaded, not in struct vcpu. */
 enum sysreg {
 	SYSREG_RIP,
 	SYSREG_RSP,
@@ -20,6 +20,7 @@ enum sysreg {
 	SYSREG_DR7,
 };
 
+/* Those of general segments in the order of their numbers in instructions. */
 enum segment_reg {
 	SEG_ES,
 	SEG_CS,
@@ -43,11 +44,11 @@ enum segment_reg {
 
 /* GDTR and IDTR have base and limit only. */
 struct segment {
-	u64 base;
-	u32 limit;
+	u64 base;  /* linear address */
+	u32 limit; /* the last byte's offset, in bytes whatever the granularity */
 	u16 selector;
-	u16 ar; /* access rights: bits 8 to 23 of a descriptor */
-	bool unusable;
+	u16 ar;        /* access rights: bits 8 to 23 of a descriptor */
+	bool unusable; /* a null selector was loaded */
 };
 
 struct virt_ops {
@@ -56,7 +57,8 @@ struct virt_ops {
 	int (*hardware_setup)(void);
 	/* Another CPU: can it do the same? 0, or -ENODEV, said in words. */
 	int (*check_processor_compat)(unsigned cpu);
-	/* This CPU: virtualisation on, off. */
+	/* This CPU: virtualisation on, off. On: 0, -ENOMEM, or, said in words, -EINVAL or -EIO when
+	 * the CPU refuses. Off: also where it is off; the vCPU's state is lost. */
 	int (*hardware_enable)(void);
 	void (*hardware_disable)(void);
 
@@ -68,9 +70,13 @@ struct virt_ops {
 	bool (*can_wait_for_sipi)(void);
 	void (*wait_for_sipi)(struct vcpu *vcpu);
 
+	/* Get what a new @vm needs: an empty EPT, and vm->arch. 0 or -ENOMEM. */
 	int (*vm_init)(struct vm *vm);
+	/* A vCPU of @vm that runs on @cpu, for create_vcpu(), which knows its number. Any CPU may
+	 * call this. NULL: out of memory. */
 	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
-	/* Make @vcpu this CPU's current one. 0 or negative. */
+	/* Make @vcpu, which runs on this CPU, its current one, with all that stays from exit to
+	 * exit set; after hardware_enable. 0; -EINVAL or -EIO, said in words. */
 	int (*vcpu_load)(struct vcpu *vcpu);
 	/* Registers as after power-up, or after INIT (SDM: "Processor State After Reset"). Loaded
 	 * vCPU only, as all below. */
@@ -95,6 +101,8 @@ struct virt_ops {
 	 * interrupted code may be anywhere. */
 	void (*request_immediate_exit)(struct vcpu *vcpu);
 
+	/* Registers as the guest sees them; a set value must be one that the CPU can have. Of GDTR
+	 * and IDTR only base and limit count. */
 	u64 (*get_sysreg)(struct vcpu *vcpu, enum sysreg reg);
 	void (*set_sysreg)(struct vcpu *vcpu, enum sysreg reg, u64 value);
 	void (*get_segment)(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
@@ -113,7 +121,8 @@ struct virt_ops {
 	/* After an instruction of unknown length: @rip is the next one's. */
 	void (*skip_to)(struct vcpu *vcpu, u64 rip);
 
-	/* Accesses to an MSR, or to ports, exit or do not. */
+	/* Accesses to an MSR (0 to 1fffh, c0000000h to c0001fffh), or to @length ports from @port
+	 * on, exit or do not, on all CPUs. */
 	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
 	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
 	/* Page faults of the guest exit or do not. */
@@ -122,8 +131,9 @@ struct virt_ops {
 	/* This CPU forgets what it cached of the VM's EPT. */
 	void (*flush_tlb)(struct vcpu *vcpu);
 
-	/* For a panic: everything that is known of the guest. */
+	/* For a panic: everything that is known of the guest, at error level. */
 	void (*dump)(struct vcpu *vcpu);
+	/* The vendor's name for an exit reason, as the flight recorder keeps it. Never NULL. */
 	const char *(*exit_name)(u32 reason);
 };
 

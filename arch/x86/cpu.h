@@ -72,6 +72,7 @@ struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;
 };
 
+/* What CPUID says with @leaf in EAX and @subleaf in ECX. */
 static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 {
 	struct cpuid_regs r;
@@ -82,6 +83,7 @@ static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 	return r;
 }
 
+/* read_cr0(), write_cr0() and so on. */
 #define DEFINE_REGISTER(name)                                           \
 	static inline u64 read_##name(void)                             \
 	{                                                               \
@@ -104,6 +106,7 @@ DEFINE_REGISTER(dr3)
 DEFINE_REGISTER(dr6)
 #undef DEFINE_REGISTER
 
+/* The time-stamp counter, in its own ticks. */
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;
@@ -112,11 +115,13 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
+/* In loops that wait for another CPU. */
 static inline void cpu_relax(void)
 {
 	asm volatile("pause" : : : "memory");
 }
 
+/* Write this CPU's caches back to memory and empty them. */
 static inline void wbinvd(void)
 {
 	asm volatile("wbinvd" : : : "memory");

@@ -8,10 +8,6 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 
-#define DESC_CODE64 0x00af9b000000ffffull
-#define DESC_DATA   0x00cf93000000ffffull
-#define DESC_CODE32 0x00cf9b000000ffffull
-
 int desc_init(struct cpu *cpu)
 {
 	u64 base = (u64)&cpu->tss;

@@ -22,13 +22,18 @@
 /* The address that the image is linked at; GRUB moves it (see boot/multiboot2.S). */
 #define IMAGE_LMA 0x200000
 
-/* Boot-time page tables map this much of the image. */
+/* The image is not larger: as much of it as the boot page tables map. */
 #define IMAGE_MAX 0x200000
 
 #define SEL_CODE64 0x08
 #define SEL_DATA   0x10
 #define SEL_CODE32 0x18
 #define SEL_TSS    0x20
+
+/* Flat segments of CPL 0, 4 GiB: present, accessed. SDM: "Segment Descriptors". */
+#define DESC_CODE64 GH_UL(0x00af9b000000ffff)
+#define DESC_DATA   GH_UL(0x00cf93000000ffff)
+#define DESC_CODE32 GH_UL(0x00cf9b000000ffff)
 
 /* GDT: null, code64, data, code32, and the TSS, which takes two. */
 #define GDT_ENTRIES 6

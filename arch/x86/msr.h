@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RDMSR, WRMSR and XSETBV: plain, and such that a #GP becomes an error code.
+ * RDMSR, WRMSR and XSETBV: plain, and such that a #GP becomes an error code. SDM: "Model-Specific
+ * Registers (MSRs)".
  */
 #ifndef GH_MSR_H
 #define GH_MSR_H
@@ -9,6 +10,7 @@
 #include "errno.h"
 #include "types.h"
 
+/* An MSR that the CPU is known to have: without it, this is #GP, and a panic. */
 static inline u64 rdmsr(u32 msr)
 {
 	u32 lo, hi;
@@ -17,6 +19,7 @@ static inline u64 rdmsr(u32 msr)
 	return (u64)hi << 32 | lo;
 }
 
+/* The same; the value, too, must be one that the MSR takes. */
 static inline void wrmsr(u32 msr, u64 v)
 {
 	asm volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");

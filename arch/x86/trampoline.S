@@ -64,9 +64,7 @@ start64:
 
 	.balign 8
 gdt:	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.quad 0x00cf9b000000ffff
+	.quad DESC_CODE64, DESC_DATA, DESC_CODE32
 gdtr:	.short 31
 	.long 0
 	.balign 4

@@ -24,10 +24,13 @@ extern void (*nmi_handler)(struct trap_frame *frame);
 /* Shows a fatal exception in all detail and never returns. Set by whoever can tell most. */
 extern void (*trap_report)(struct trap_frame *frame);
 
+/* "#GP general protection" and so on; "interrupt" above the exceptions. Never NULL. */
 const char *exception_name(unsigned vector);
 
-/* Fill the IDT, once; every CPU loads it with desc_load(). */
+/* Fill the IDT, once, for all CPUs. */
 void idt_init(void);
+
+/* This CPU takes it; desc_load() does so, too. */
 void idt_load(void);
 
 /*

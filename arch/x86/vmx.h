@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMX as the Intel SDM (volume 3) defines it: bits and encodings, named as in Linux' asm/vmx.h.
- * The VMCS fields' encodings are in vmm/vmx/vmcs_fields.def, the exit reasons in
- * vmm/vmx/exit_reasons.def; what each control is for and whether we want it, in controls.def.
+ * VMX as the Intel SDM (volume 3) defines it: bits and encodings, named as in Linux' asm/vmx.h;
+ * above each group the title of the SDM's section. The VMCS fields' encodings are in
+ * vmm/vmx/vmcs_fields.def, the exit reasons in vmm/vmx/exit_reasons.def; what each control is for
+ * and whether we want it, in vmm/vmx/controls.def.
  */
 #ifndef GH_VMX_H
 #define GH_VMX_H
 
 #include "bits.h"
 
-/* Pin-based VM-execution controls */
+/* "Pin-Based VM-Execution Controls" */
 #define PIN_BASED_EXT_INTR_MASK        BIT(0)
 #define PIN_BASED_NMI_EXITING          BIT(3)
 #define PIN_BASED_VIRTUAL_NMIS         BIT(5)
 #define PIN_BASED_VMX_PREEMPTION_TIMER BIT(6)
 #define PIN_BASED_POSTED_INTR          BIT(7)
 
-/* Primary processor-based VM-execution controls */
+/* "Processor-Based VM-Execution Controls": the primary ones */
 #define CPU_BASED_INTR_WINDOW_EXITING         BIT(2)
 #define CPU_BASED_USE_TSC_OFFSETTING          BIT(3)
 #define CPU_BASED_HLT_EXITING                 BIT(7)
@@ -40,7 +41,7 @@
 #define CPU_BASED_PAUSE_EXITING               BIT(30)
 #define CPU_BASED_ACTIVATE_SECONDARY_CONTROLS BIT(31)
 
-/* Secondary processor-based VM-execution controls */
+/* ... the secondary ones */
 #define SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES BIT(0)
 #define SECONDARY_EXEC_ENABLE_EPT               BIT(1)
 #define SECONDARY_EXEC_DESC                     BIT(2)
@@ -73,7 +74,7 @@
 #define SECONDARY_EXEC_BUS_LOCK_DETECTION       BIT(30)
 #define SECONDARY_EXEC_NOTIFY_VM_EXITING        BIT(31)
 
-/* Tertiary processor-based VM-execution controls (a 64-bit word) */
+/* ... the tertiary ones, a 64-bit word */
 #define TERTIARY_EXEC_LOADIWKEY_EXITING         BIT(0)
 #define TERTIARY_EXEC_ENABLE_HLAT               BIT(1)
 #define TERTIARY_EXEC_EPT_PAGING_WRITE          BIT(2)
@@ -82,7 +83,7 @@
 #define TERTIARY_EXEC_ENABLE_MSRLIST            BIT(6)
 #define TERTIARY_EXEC_VIRTUALIZE_SPEC_CTRL      BIT(7)
 
-/* VM-exit controls */
+/* "VM-Exit Controls": the primary ones */
 #define VM_EXIT_SAVE_DEBUG_CONTROLS         BIT(2)
 #define VM_EXIT_HOST_ADDR_SPACE_SIZE        BIT(9)
 #define VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL  BIT(12)
@@ -102,11 +103,11 @@
 #define VM_EXIT_SAVE_IA32_PERF_GLOBAL_CTRL  BIT(30)
 #define VM_EXIT_ACTIVATE_SECONDARY_CONTROLS BIT(31)
 
-/* Secondary VM-exit controls (a 64-bit word) */
+/* ... the secondary ones, a 64-bit word */
 #define SECONDARY_VM_EXIT_SAVE_IA32_FRED BIT(0)
 #define SECONDARY_VM_EXIT_LOAD_IA32_FRED BIT(1)
 
-/* VM-entry controls */
+/* "VM-Entry Controls" */
 #define VM_ENTRY_LOAD_DEBUG_CONTROLS        BIT(2)
 #define VM_ENTRY_IA32E_MODE                 BIT(9)
 #define VM_ENTRY_SMM                        BIT(10)
@@ -123,18 +124,18 @@
 #define VM_ENTRY_LOAD_PKRS                  BIT(22)
 #define VM_ENTRY_LOAD_IA32_FRED             BIT(23)
 
-/* IA32_VMX_BASIC */
+/* "Basic VMX Information": IA32_VMX_BASIC, of which @msr is the value */
 #define VMX_BASIC_REVISION(msr)  ((u32)((msr)&GENMASK(30, 0)))
 #define VMX_BASIC_VMCS_SIZE(msr) ((u32)(((msr) >> 32) & 0x1fff)) /* bytes, at most 4096 */
 #define VMX_BASIC_TRUE_CTLS      BIT(55)
 
-/* IA32_VMX_MISC */
+/* "Miscellaneous Data": IA32_VMX_MISC */
 #define VMX_MISC_ACTIVITY_WAIT_SIPI BIT(8)
 
-/* IA32_VMX_VMFUNC */
+/* "VM Functions": IA32_VMX_VMFUNC */
 #define VMX_VMFUNC_EPTP_SWITCHING BIT(0)
 
-/* IA32_VMX_EPT_VPID_CAP */
+/* "VPID and EPT Capabilities": IA32_VMX_EPT_VPID_CAP */
 #define VMX_EPT_EXECUTE_ONLY_BIT           BIT(0)
 #define VMX_EPT_PAGE_WALK_4_BIT            BIT(6)
 #define VMX_EPTP_WB_BIT                    BIT(14)
@@ -147,17 +148,20 @@
 #define VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT BIT(41)
 #define VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT BIT(42)
 
-/* INVEPT and INVVPID types */
+/* "INVEPT—Invalidate Translations Derived from EPT", "INVVPID—Invalidate Translations Based on
+ * VPID": types */
 #define VMX_EPT_EXTENT_CONTEXT         1
 #define VMX_EPT_EXTENT_GLOBAL          2
 #define VMX_VPID_EXTENT_SINGLE_CONTEXT 1
 #define VMX_VPID_EXTENT_ALL_CONTEXT    2
 
-/* Exit reason (32 bits) */
+/* "Basic VM-Exit Information": the exit reason, 32 bits */
 #define VMX_EXIT_REASONS_BASIC_MASK     0xffffu
 #define VMX_EXIT_REASONS_FAILED_VMENTRY BIT(31)
 
-/* Interruption information: VM exit, VM entry and IDT vectoring share one format */
+/* Interruption information, of one format: "VM-Entry Controls for Event Injection", "Information
+ * for VM Exits Due to Vectored Events", "Information for VM Exits That Occur During Event Delivery"
+ */
 #define INTR_INFO_VECTOR_MASK       0xffull
 #define INTR_INFO_INTR_TYPE_SHIFT   8
 #define INTR_INFO_INTR_TYPE_MASK    (7ull << INTR_INFO_INTR_TYPE_SHIFT)
@@ -171,34 +175,36 @@
 #define INTR_TYPE_PRIV_SW_EXCEPTION (5ull << INTR_INFO_INTR_TYPE_SHIFT) /* INT1 */
 #define INTR_TYPE_SOFT_EXCEPTION    (6ull << INTR_INFO_INTR_TYPE_SHIFT) /* INT3, INTO */
 
-/* Guest activity state */
+/* "Guest Non-Register State": activity state */
 #define GUEST_ACTIVITY_ACTIVE    0
 #define GUEST_ACTIVITY_HLT       1
 #define GUEST_ACTIVITY_WAIT_SIPI 3
 
-/* Guest interruptibility state */
+/* ... interruptibility state */
 #define GUEST_INTR_STATE_STI    BIT(0)
 #define GUEST_INTR_STATE_MOV_SS BIT(1)
 #define GUEST_INTR_STATE_NMI    BIT(3)
 
-/* Guest pending debug exceptions */
+/* ... pending debug exceptions */
 #define PENDING_DBG_BS BIT(14)
 
-/* Segment access rights: "Guest Register State" */
+/* "Guest Register State": access rights of segments */
 #define VMX_AR_TYPE_MASK        0x0full
 #define VMX_AR_TYPE_BUSY_16_TSS 3
 #define VMX_AR_DPL_SHIFT        5
 #define VMX_AR_L_MASK           BIT(13)
 #define VMX_AR_UNUSABLE_MASK    BIT(16)
 
-/* Exit qualification: EPT violations */
+/* Exit qualifications: "Basic VM-Exit Information". @q is the value. */
+/* ... of EPT violations */
 #define EPT_VIOLATION_ACC_WRITE      BIT(1)
 #define EPT_VIOLATION_ACC_INSTR      BIT(2)
 #define EPT_VIOLATION_GVA_IS_VALID   BIT(7)
 #define EPT_VIOLATION_GVA_TRANSLATED BIT(8)  /* the final access, not a paging-structure one */
 #define EPT_VIOLATION_NMI_UNBLOCKED  BIT(12) /* NMI unblocking due to IRET */
 
-/* Exit qualification: control-register accesses */
+/* ... of control-register accesses: CR0, 3, 4, 8; the type; a register by its number in
+ * instructions; the operand of LMSW */
 #define CONTROL_REG_ACCESS_NUM(q)  ((unsigned)((q)&0xf))
 #define CONTROL_REG_ACCESS_TYPE(q) ((unsigned)(((q) >> 4) & 3))
 #define CONTROL_REG_ACCESS_REG(q)  ((unsigned)(((q) >> 8) & 0xf))
@@ -207,14 +213,14 @@
 #define CR_TYPE_CLTS               2
 #define CR_TYPE_LMSW               3
 
-/* Exit qualification: I/O instructions */
+/* ... of I/O instructions */
 #define IO_QUAL_SIZE(q) ((unsigned)((q)&7) + 1) /* bytes: 1, 2, 4 */
 #define IO_QUAL_IN      BIT(3)
 #define IO_QUAL_STRING  BIT(4)
 #define IO_QUAL_REP     BIT(5)
 #define IO_QUAL_PORT(q) ((u16)(((q) >> 16) & 0xffff))
 
-/* Exit qualification: task switches */
+/* ... of task switches; the source is an enum task_switch_source */
 #define TASK_SWITCH_SELECTOR(q) ((u16)((q)&0xffff))
 #define TASK_SWITCH_SOURCE(q)   ((unsigned)(((q) >> 30) & 3))
 

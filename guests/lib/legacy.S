@@ -5,6 +5,8 @@
  * rest for the caller to fill. The code may change what it likes, but comes back by RET in that
  * state. NMIs must not come on the way.
  */
+#include "arch/x86/layout.h"
+
 #define CODE64 0x10
 #define DATA   0x18
 #define CODE32 0x20
@@ -66,9 +68,9 @@ legacy_call:
 	.globl legacy_gdt
 legacy_gdt:
 	.quad 0, 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.quad 0x00cf9b000000ffff
+	.quad DESC_CODE64
+	.quad DESC_DATA
+	.quad DESC_CODE32
 	.fill 27, 8
 legacy_gdt_pointer:
 	.word . - legacy_gdt - 1

@@ -42,7 +42,7 @@ static inline u64 exit_rip(const struct vcpu *vcpu)
 	return vcpu->recorder.now->rip;
 }
 
-/* vmx.c, the rest of vmx_skip_to() */
+/* vmx.c, the rest of vmx_skip_to(): @rflags and @interruptibility are the guest's, before. */
 void vmx_end_instruction(u64 rflags, u64 interruptibility);
 
 /* The instruction is done, go on at @rip: RF goes, shadows of STI and MOV SS go, single-step traps.
@@ -69,7 +69,7 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 }
 
 extern struct vmx_capability vmx_capability; /* the boot CPU's */
-extern struct vmcs_config vmcs_config;
+extern struct vmcs_config vmcs_config;       /* what all CPUs run with */
 
 static inline struct vcpu_vmx *to_vmx(struct vcpu *vcpu)
 {
@@ -84,9 +84,16 @@ extern const char vmx_return[]; /* HOST_RIP */
 int vmx_handle_exit(struct vcpu *vcpu);
 extern int (*const vmx_exit_handlers[])(struct vcpu *vcpu);
 
-/* cr.c: accesses to control registers; the state behind them. */
+/* cr.c: the exit handler for accesses to control registers. */
 int handle_cr(struct vcpu *vcpu);
-void vmx_flush_guest_tlb(struct vcpu *vcpu); /* what is cached of the guest's own paging */
+
+/* cr.c: this CPU forgets what it has cached of the guest's own paging. */
+void vmx_flush_guest_tlb(struct vcpu *vcpu);
+
+/*
+ * cr.c: the loaded guest's control registers, as it sees them; bits that VMX fixes are added behind
+ * its back. A new CR3 also loads the PDPTEs, where PAE paging is on.
+ */
 u64 vmx_get_cr0(void);
 u64 vmx_get_cr4(void);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
@@ -96,7 +103,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 /* dump.c, for virt->dump */
 void vmx_dump(struct vcpu *vcpu);
 
-/* vmx.c */
+/* vmx.c: of the primary processor-based controls, these on, then those off. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
 /*

@@ -5,7 +5,7 @@
 #ifndef GH_VMX_RUN_H
 #define GH_VMX_RUN_H
 
-#define RUN_HOST_RSP_FIELD 0x6c14   /* the VMCS field HOST_RSP */
-#define RUN_HOST_RSP       (16 * 8) /* struct vcpu: host_rsp; regs[] are at 0 */
+#define RUN_HOST_RSP_FIELD 0x6c14 /* the VMCS field HOST_RSP */
+#define RUN_HOST_RSP       128    /* struct vcpu: the offset of host_rsp; regs[] are at 0 */
 
 #endif
