@@ -30,7 +30,7 @@ static void print_build_id(void)
 	extern const u8 __build_id[];
 	char text[2 * BUILD_ID_SIZE + 1];
 
-	for (unsigned i = 0; i < BUILD_ID_SIZE; i++)
+	for (size_t i = 0; i < BUILD_ID_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", __build_id[NOTE_HEADER + i]);
 	pr_err("  Build id %s\n", text);
 }

@@ -56,3 +56,44 @@ def test_platforms():
     models = bochs.models()
     assert ({name for name in models if re.search(rf"\b{name}\b", table)} ==
             {name for name in models if re.search(rf"\b{name}\b", tests.replace("quit_sim", ""))})
+
+
+# Adjacent literals, with macros between them.
+LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
+TROUBLE = r"\b(?:pr_err|pr_warn|pr_warn_ratelimited|stop|panic)\(\s*"
+# These print a panic's report, which docs/debugging.md describes.
+REPORT = ("vmm/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c", "vmm/apart.c: RIP")
+
+
+def messages(before):
+    """What Glasshouse's sources have as text behind `before`: (file, text), with 0 for what varies."""
+    for name in SOURCES:
+        if not re.match(r"(arch|boot|vmm|ept|drivers|lib)/.*\.[chS]$", name):
+            continue
+        for run in re.findall(before + LITERALS, re.sub(r"(?s)/\*.*?\*/", "", read(name))):
+            run = re.sub(r"\b[A-Z_]{3,}\b(?=\s*\"|\s*$)", '"..."', run, flags=re.M)
+            text = "".join(re.findall(r'"((?:\\.|[^"\\])*)"', run)).replace("\\n", " ")
+            text = re.sub(r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:hh|h|ll|l|z)?[diuxXcsp]", "0", text)
+            yield name, " ".join(text.replace('\\"', '"').split())
+
+
+def described():
+    """The messages that docs/troubleshooting.md has in its tables or quotes, as patterns."""
+    text = read("docs/troubleshooting.md").partition("## Glasshouse stops before the guest")[2]
+    cells = re.findall(r"^\| (?!message|what it says|---)(.*?) \|", text, re.M)
+    cells += re.findall(r'"([^"|]{8,})"', re.sub(r"(?m)^\|.*", "", text))
+    for part in "; ".join(cells).split("; "):
+        # Less would be found in anything.
+        assert len(re.findall(r"\w", part)) > 7 or ":" in part, part
+        yield re.compile(".*?".join(re.escape(words.strip()) for words in part.split("...")))
+
+
+def test_messages():
+    """docs/troubleshooting.md has each warning and error of Glasshouse, and none that is not said."""
+    known = list(described())
+    wanted = {text for name, text in messages(TROUBLE)
+              if re.search(r"[a-z]{3}", text) and not f"{name}: {text}".startswith(REPORT)}
+    assert len(wanted) > 100 and len(known) > 100
+    assert not {text for text in wanted if not any(part.search(text) for part in known)}
+    said = "\n".join(text for _, text in messages(""))
+    assert not {part.pattern for part in known if not part.search(said)}
