@@ -176,7 +176,7 @@ This model lacks VT-x or EPT: what you will see is how Glasshouse refuses it.
 Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in the emulator Bochs.
 {refused}You will see:
   - for a while only a line that counts: BIOS and GRUB write to the screen, this is the serial line
-  - Glasshouse, and what it found on each CPU
+  - Glasshouse, and what it found on the CPUs
   - Linux under it, and its shell: type there; 'poweroff' ends it
 How long that takes is up to this computer: half a minute if it is fast, minutes if it is busy.
 Glasshouse's own lines: {FOLDER}/glasshouse.log. Bochs': {FOLDER}/bochs.log.

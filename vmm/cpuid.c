@@ -22,19 +22,25 @@ static unsigned nr_hidden;
 /* Leaves 1 and 7 mirror CR4. */
 u32 cpuid_plain_leaves = ~(u32)(BIT(1) | BIT(7));
 
-void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
-		const char *why)
+/* The CPU's own answer, in the order of enum cpuid_reg. */
+static void ask_cpu(u32 leaf, u32 subleaf, u32 regs[4])
 {
-	struct cpuid_regs r;
-	u32 regs[4];
+	struct cpuid_regs r = cpuid(leaf, subleaf);
 
-	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
-		return;
-	r = cpuid(leaf, subleaf);
 	regs[CPUID_EAX] = r.eax;
 	regs[CPUID_EBX] = r.ebx;
 	regs[CPUID_ECX] = r.ecx;
 	regs[CPUID_EDX] = r.edx;
+}
+
+void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
+		const char *why)
+{
+	u32 regs[4];
+
+	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
+		return;
+	ask_cpu(leaf, subleaf, regs);
 	if (!(regs[reg] & bit))
 		return;
 	BUG_ON(nr_hidden == MAX_HIDDEN);
@@ -84,12 +90,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 	u32 regs[4] = {CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
 
 	if (leaf != CPUID_GLASSHOUSE) {
-		struct cpuid_regs r = cpuid(leaf, subleaf);
-
-		regs[CPUID_EAX] = r.eax;
-		regs[CPUID_EBX] = r.ebx;
-		regs[CPUID_ECX] = r.ecx;
-		regs[CPUID_EDX] = r.edx;
+		ask_cpu(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
 	}

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Kernels of other projects, by several boot protocols: natively and as guests they say the same."""
+import re
 import subprocess
 
 import pytest
 
+import bochs
 import harness
 import mkiso
 
@@ -52,7 +54,17 @@ GRUB_WORDS = [
     r"base_addr = 0x100000, length = 0x1f\w{6}, available RAM",
 ]
 
-# GRUB's command, the file, its words, the words of its module, what it says on the serial line.
+# A script of its own; what it does then, without a network card, is to give up.
+IPXE = "echo iPXE runs && sleep 3"
+IPXE_WORDS = [
+    r"iPXE initialising devices\.\.\.ok",
+    r"iPXE 1\.0\.0\+git-2019",
+    r"Features: .* ELF MBOOT PXE bzImage",
+    r"iPXE runs",
+]
+IPXE_SLEEPS = 240_000_000  # a tick within that
+
+# GRUB's command, the file, its words, the words of its module, what it says on the serial line (iPXE: on the screen).
 KERNELS = {
     "xen-1": ("multiboot", "xen", XEN, "placeholder dom0", XEN_WORDS),
     "xen-2": ("multiboot2", "xen", XEN, "placeholder dom0", XEN_WORDS),
@@ -61,7 +73,7 @@ KERNELS = {
     "memtest-64": ("linux", "memtest64", MEMTEST, None, MEMTEST_WORDS),
     "memtest-32": ("linux", "memtest32", MEMTEST, None, MEMTEST_WORDS),
     "memtest-16": ("linux16", "memtest64", MEMTEST, None, MEMTEST_WORDS),
-    "ipxe": ("linux16", "ipxe", "", None, []),
+    "ipxe": ("linux16", "ipxe", IPXE, None, IPXE_WORDS),
 }
 
 # In Bochs, GRUB ends in a triple fault, in its own code, when it loads Xen by multiboot 2 on the machine itself.
@@ -94,15 +106,39 @@ def make_grub_image():
                    check=True)
 
 
+def start(name, native, **extra):
+    """Boots it."""
+    return harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native), **extra)
+
+
+def screen(log):
+    """The text of a VGA screen that Bochs' debugger has printed as half-words: attribute, character."""
+    cells = re.findall(r"\t0x\w\w(\w\w)", log)
+    return "".join(chr(int(cell, 16)) for cell in cells)
+
+
+def check_ipxe(native):
+    """iPXE speaks by the BIOS, to the screen: the debugger prints that while iPXE sleeps.
+
+    Then it gives up as a boot sector does, by the BIOS' INT 18h.
+    """
+    run = start("ipxe", native, commands="\n".join([
+        bochs.script(IPXE_SLEEPS).partition("ptime")[0] + "xp /2000hx 0xb8000",
+        "sba 1500000000", "c", "q", ""]))
+    assert "No bootable device" in run.wait()
+    text = screen(run.log("glasshouse.log"))
+    for word in IPXE_WORDS:
+        assert re.search(word, text), f"{word} is not on the screen: {text}"
+    return run
+
+
 def check(name, native):
     """Boots it, and waits for all of its words, in their order."""
-    run = harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native),
-                       ticks=1_500_000_000)
+    if name == "ipxe":
+        return check_ipxe(native)
+    run = start(name, native, ticks=1_500_000_000)
     for word in KERNELS[name][-1]:
         run.expect(word)
-    if name == "ipxe":
-        # It finds no network card, and gives up as a boot sector does, by the BIOS' INT 18h.
-        assert "No bootable device" in run.wait()
     return run
 
 
