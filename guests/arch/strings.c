@@ -11,9 +11,8 @@
 
 #define KBC       0x64
 #define SELF_TEST 0xaa /* a command; the answer, at port 60h, is 55h */
-#define PLAY      0x100000000ull
 
-extern u64 legacy_gdt[32], idt32[64], pdpt[512];
+extern u64 legacy_gdt[32], idt32[64];
 extern const u8 on_gp[];
 extern u32 faults;
 void run_strings(void);
@@ -22,7 +21,6 @@ void legacy_call(void (*code32)(void));
 u32 string_found[8];
 u8 string_buffer[16];
 
-static u64 pd_play[512] __aligned(4096), pt_play[512] __aligned(4096);
 static u8 page[4096] __aligned(4096);
 
 struct regs {
@@ -49,14 +47,6 @@ static bool tested_itself(void)
 	for (int i = 0; i < 1000 && !(inb(KBC) & 1); i++)
 		wait_ticks(1000);
 	return inb(KBC) & 1 && inb(0x60) == 0x55;
-}
-
-static void set_page(unsigned i, u64 entry)
-{
-	pdpt[4] = (u64)pd_play + 7;
-	pd_play[0] = (u64)pt_play + 7;
-	pt_play[i] = entry;
-	invlpg(PLAY + i * 4096ull);
 }
 
 static void check_addresses(void)
@@ -92,7 +82,7 @@ static void check_addresses(void)
 
 static void check_page_faults(void)
 {
-	u64 cr0 = read_cr0(), at = PLAY + 8;
+	u64 cr0 = read_cr0(), at = PLAY + 8, *entry;
 	struct regs r = {.rdi = at, .rcx = 2};
 
 	set_page(0, 0);
@@ -121,9 +111,9 @@ static void check_page_faults(void)
 	r = (struct regs){.rdi = PLAY + 4095};
 	ok(STRING("insw", r) == PF_VECTOR && trap.cr2 == PLAY + 4096 && trap.error == PF_ERROR_W,
 	   "INSW across the end of a page");
-	set_page(0, (u64)page + 3);
+	entry = set_page(0, (u64)page + 3);
 	r = (struct regs){.rdi = at};
-	ok(STRING("insb", r) == NO_TRAP && (pt_play[0] & 0x60) == 0x60,
+	ok(STRING("insb", r) == NO_TRAP && (*entry & 0x60) == 0x60,
 	   "INSB sets the page's accessed and dirty flags");
 	set_page(0, 0);
 }

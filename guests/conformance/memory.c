@@ -12,20 +12,7 @@
 #define PF_RSVD BIT(3)
 #define PF_I    BIT(4)
 
-/* The 512 pages of 4 KiB from 4 GiB on are ours to play with. */
-#define PLAY 0x100000000ull
-
-extern u64 pdpt[512];
-static u64 pd_play[512] __aligned(4096), pt_play[512] __aligned(4096);
 static u8 page[8192] __aligned(4096);
-
-static void set_page(unsigned i, u64 entry)
-{
-	pdpt[4] = (u64)pd_play + 7;
-	pd_play[0] = (u64)pt_play + 7;
-	pt_play[i] = entry;
-	invlpg(PLAY + i * 4096ull);
-}
 
 static bool faults(u64 vector, u64 address, u64 code)
 {
@@ -95,20 +82,9 @@ static void check_demand_paging(unsigned cpu)
 		set_page(i, 0);
 }
 
-/* The reserved range of RAM between 16 MiB and 3 GiB is Glasshouse's, in Bochs. */
-static const struct e820_entry *hole(void)
-{
-	const struct e820_entry *e;
-
-	for (unsigned i = 0; (e = e820_entry(i)); i++)
-		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3))
-			return e;
-	return NULL;
-}
-
 static void check_hole(unsigned cpu)
 {
-	const struct e820_entry *e = hole();
+	const struct e820_entry *e = hidden_range(0);
 	bool ones = true;
 
 	if (!hosted || !e) {
@@ -138,8 +114,8 @@ void check_pushes(void)
 	const struct e820_entry *e = NULL, *o;
 	unsigned faults = 0;
 
-	for (unsigned i = 0; (o = e820_entry(i)); i++)
-		if (o->type == 2 && o->start < GIB(3) && (!e || o->size > e->size))
+	for (unsigned i = 0; (o = hidden_range(i)); i++)
+		if (!e || o->size > e->size)
 			e = o;
 	for (unsigned i = 0; e && i < 10000; i++) {
 		u64 at = ALIGN_UP(e->start, MIB(2)) + i % 12 * MIB(2) + 64;

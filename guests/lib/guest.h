@@ -52,6 +52,23 @@ const struct e820_entry *e820_entry(unsigned i);
 /* True under Glasshouse, by CPUID. */
 bool under_glasshouse(void);
 
+/* ---- Memory ------------------------------------------------------------------------------ */
+
+/* This CPU forgets what it has cached of the page at @addr. */
+static inline void invlpg(u64 addr)
+{
+	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
+}
+
+/* The 512 pages of 4 KiB from 4 GiB on are a test's to play with: make @entry page @i's. Returns
+ * where it is, for the CPU sets flags in it. */
+#define PLAY 0x100000000ull
+u64 *set_page(unsigned i, u64 entry);
+
+/* Range @n of those between 16 MiB and 3 GiB that the memory map has reserved: in Bochs they are
+ * all Glasshouse's. NULL beyond the last. */
+const struct e820_entry *hidden_range(unsigned n);
+
 /* ---- Exceptions and interrupts ----------------------------------------------------------- */
 
 #define NO_TRAP (~0ull)
@@ -113,12 +130,6 @@ bool ap_boot_once(unsigned cpu, u64 ticks);
 void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
 bool ap_wait(unsigned cpu);
 bool ap_run(unsigned cpu, void (*fn)(unsigned cpu));
-
-/* This CPU forgets what it has cached of the page at @addr. */
-static inline void invlpg(u64 addr)
-{
-	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
-}
 
 /* Wait for a number of ticks of the TSC. */
 void wait_ticks(u64 ticks);

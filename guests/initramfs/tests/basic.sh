@@ -2,17 +2,6 @@
 # What every Linux under Glasshouse must find: its CPUs, its memory, and nothing of ours.
 . /tests/tap.inc
 
-cpus=$(param cpus)
-all=$(seq 0 $((cpus - 1)))
-
-# each_cpu COMMAND: its output on each CPU, one word per CPU.
-each_cpu()
-{
-	for cpu in $all; do
-		taskset -c "$cpu" "$@"
-	done
-}
-
 plan 13
 is "$(nproc)" "$cpus" "Linux runs on every CPU"
 is "$(each_cpu sh -c 'cut -d " " -f 39 /proc/self/stat' | xargs)" "$(echo $all)" \

@@ -2,7 +2,6 @@
 # CPUs other than the first go and come back, and work after it.
 . /tests/tap.inc
 
-cpus=$(param cpus)
 last=$((cpus - 1))
 node=/sys/devices/system/cpu/cpu$last/online
 

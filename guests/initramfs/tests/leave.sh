@@ -2,16 +2,6 @@
 # Glasshouse leaves, and Linux goes on with the bare machine.
 . /tests/tap.inc
 
-cpus=$(param cpus)
-all=$(seq 0 $((cpus - 1)))
-
-each_cpu()
-{
-	for cpu in $all; do
-		taskset -c "$cpu" "$@"
-	done
-}
-
 # timer CPU: how many timer interrupts it has had.
 timer()
 {

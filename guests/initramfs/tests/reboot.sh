@@ -2,7 +2,6 @@
 # Boots, reboots, boots again: one TAP plan over both. A byte of the CMOS tells the two apart.
 . /tests/tap.inc
 
-cpus=$(param cpus)
 byte=0x6e
 
 case $(cmos $byte) in

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages to play with, and memory that is not the guest's.
+ */
+#include "guests/lib/guest.h"
+
+extern u64 pdpt[512]; /* head.S; the first four entries are in use */
+
+u64 *set_page(unsigned i, u64 entry)
+{
+	static u64 pd[512] __aligned(4096), pt[512] __aligned(4096);
+
+	pdpt[PLAY >> 30] = (u64)pd + 7;
+	pd[0] = (u64)pt + 7;
+	pt[i] = entry;
+	invlpg(PLAY + i * 4096ull);
+	return &pt[i];
+}
+
+const struct e820_entry *hidden_range(unsigned n)
+{
+	const struct e820_entry *e;
+
+	for (unsigned i = 0; (e = e820_entry(i)); i++)
+		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3) && !n--)
+			return e;
+	return NULL;
+}
