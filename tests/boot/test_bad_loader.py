@@ -77,7 +77,7 @@ KERNEL_TAG = module(KERNEL, GUEST.stat().st_size) if GUEST.exists() else b""
 NOWHERE = 'The module "{}" at {}, {} bytes, is not in memory that the firmware reports'
 
 
-@pytest.mark.parametrize("name, boot_information, words", [
+LIES = [
     ("beyond-ram", info(memory(), module(0x70000000, 0x1000)),
      NOWHERE.format("linux cpus=1", "70000000", 4096)),
     ("at-the-top", info(memory(), module(0xfffff000, 0xfff)),
@@ -100,7 +100,10 @@ NOWHERE = 'The module "{}" at {}, {} bytes, is not in memory that the firmware r
     ("tiny-memory", info(memory([(0, 0x9f000, 1)]), KERNEL_TAG), "no room for Glasshouse's own memory"),
     ("size", info(memory(), size=4), "total_size is 4, not from"),
     ("size-huge", info(memory(), size=0xfffffff8), "total_size is 4294967288, not from"),
-])
+]
+
+
+@pytest.mark.parametrize("name, boot_information, words", LIES, ids=[name for name, *_ in LIES])
 def test_lie(name, boot_information, words):
     """Named, with field and value, on every line that Glasshouse has."""
     run = lie(name, boot_information)

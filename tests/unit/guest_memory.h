@@ -6,6 +6,7 @@
 #define GH_TESTS_GUEST_MEMORY_H
 
 #include "tests/unit/stubs.h"
+#include "vmm/memmap.h"
 
 #define MEMORY MIB(4)
 
@@ -30,6 +31,28 @@ static inline u64 get(const u8 *p, u64 at, unsigned bytes)
 
 	memcpy(&value, p + at, bytes);
 	return value;
+}
+
+/* A random range of @map's RAM that is clear of the *@nr at @placed, to which it is added; or
+ * false. */
+static inline bool place(const struct memmap *map, struct mem_range *placed, unsigned *nr, u64 size,
+			 u64 align, u64 *seed)
+{
+	for (int tries = 0; tries < 30; tries++) {
+		u64 min = ALIGN_DOWN(rand_below(seed, MEMORY), align);
+		struct memmap_query q = {.size = size,
+					 .align = align,
+					 .min = min,
+					 .max = min + size,
+					 .avoid = placed,
+					 .nr_avoid = *nr};
+
+		if (memmap_find(map, &q) == min) {
+			placed[(*nr)++] = (struct mem_range){.base = min, .size = size};
+			return true;
+		}
+	}
+	return false;
 }
 
 #endif

@@ -143,26 +143,6 @@ static struct {
 	struct linux_plan plan;
 } t;
 
-/* A random range of RAM that is clear of all that was placed before, or false. */
-static bool place(struct mem_range *placed, unsigned *nr, u64 size, u64 align, u64 *seed)
-{
-	for (int tries = 0; tries < 20; tries++) {
-		u64 min = ALIGN_DOWN(rand_below(seed, MEMORY), align);
-		struct memmap_query q = {.size = size,
-					 .align = align,
-					 .min = min,
-					 .max = min + size,
-					 .avoid = placed,
-					 .nr_avoid = *nr};
-
-		if (memmap_find(&t.map, &q) == min) {
-			placed[(*nr)++] = (struct mem_range){.base = min, .size = size};
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool random_machine(u64 *seed)
 {
 	struct mem_range r[8] = {{0, 0x9f000, MEM_RAM}, {MIB(1), MEMORY - MIB(1), MEM_RAM}};
@@ -176,18 +156,18 @@ static bool random_machine(u64 *seed)
 	assert_int_equal(memmap_init(&t.map, r, nr), 0);
 
 	t.image_size = 2048 + 16 * (64 + (u32)rand_below(seed, 40000));
-	if (!place(placed, &nr_placed, t.image_size, PAGE_SIZE, seed))
+	if (!place(&t.map, placed, &nr_placed, t.image_size, PAGE_SIZE, seed))
 		return false;
 	memset(&t.in, 0, sizeof(t.in));
 	t.in.kernel = placed[0].base;
 	if (initrd_size) {
-		if (!place(placed, &nr_placed, initrd_size, PAGE_SIZE, seed))
+		if (!place(&t.map, placed, &nr_placed, initrd_size, PAGE_SIZE, seed))
 			return false;
 		t.in.initrd = placed[1].base;
 		t.in.initrd_size = initrd_size;
 	}
 	for (u64 k = rand_below(seed, 4); k; k--) {
-		if (place(placed, &nr_placed, 1 + rand_below(seed, 9000), 1, seed))
+		if (place(&t.map, placed, &nr_placed, 1 + rand_below(seed, 9000), 1, seed))
 			t.keep[t.in.nr_keep++] = placed[nr_placed - 1];
 	}
 	t.in.keep = t.keep;

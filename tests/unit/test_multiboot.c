@@ -176,25 +176,6 @@ static void build(u64 *seed)
 		put_header2();
 }
 
-static bool place(struct mem_range *placed, unsigned *nr, u64 size, u64 align, u64 *seed)
-{
-	for (int tries = 0; tries < 30; tries++) {
-		u64 min = ALIGN_DOWN(rand_below(seed, MEMORY), align);
-		struct memmap_query q = {.size = size,
-					 .align = align,
-					 .min = min,
-					 .max = min + size,
-					 .avoid = placed,
-					 .nr_avoid = *nr};
-
-		if (memmap_find(&t.map, &q) == min) {
-			placed[(*nr)++] = (struct mem_range){.base = min, .size = size};
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The kernel's file in memory, with the input that goes with it. */
 static void put_kernel(u64 at)
 {
@@ -218,7 +199,7 @@ static bool random_machine(u64 *seed)
 	for (u64 *p = (u64 *)memory, x = rand_next(seed); p < (u64 *)(memory + MEMORY); p++)
 		*p = x += 0x9e3779b97f4a7c15ull;
 	build(seed);
-	if (!place(placed, &nr_placed, t.size, 16, seed))
+	if (!place(&t.map, placed, &nr_placed, t.size, 16, seed))
 		return false;
 	put_kernel(placed[0].base);
 	for (u64 k = rand_below(seed, 4); k; k--) {
@@ -227,7 +208,7 @@ static bool random_machine(u64 *seed)
 
 		if (!size)
 			placed[nr_placed++] = (struct mem_range){0x5000, 0, 0};
-		else if (!place(placed, &nr_placed, size, align, seed))
+		else if (!place(&t.map, placed, &nr_placed, size, align, seed))
 			return false;
 		t.modules[t.in.nr_modules] = (struct guest_module){placed[nr_placed - 1].base, size,
 								   strings[t.in.nr_modules]};
@@ -497,14 +478,26 @@ static void expect_refusal(int error, const char *words)
 	assert_true(log_has("module multiboot"));
 }
 
+/* A kernel that is good but for one word of its file. */
+struct refusal {
+	bool flat;
+	u32 at, value;
+	const char *words;
+};
+
+static void check_refusals(int version, const struct refusal *bad, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		simple(version, bad[i].flat);
+		assert_int_equal(load(), 0);
+		put(t.file, bad[i].at, bad[i].value, 4);
+		expect_refusal(strstr(bad[i].words, "RAM") ? -ENOSPC : -ENOEXEC, bad[i].words);
+	}
+}
+
 static void test_refusals1(void **state)
 {
-	static const struct {
-		bool flat;
-		u32 at;
-		u32 value;
-		const char *words;
-	} bad[] = {
+	static const struct refusal bad[] = {
 		{false, 0x100, 0, "magic is 0x464c457f: no multiboot header"},
 		{false, 0, 0, "e_ident is 0: this is no ELF file"},
 		{false, 4, 0x010103, "EI_CLASS is 0x3"},
@@ -513,7 +506,6 @@ static void test_refusals1(void **state)
 		{false, 28, 0x3ffffff0, "e_phoff is 0x3ffffff0"},
 		{false, 44, 0xfff0, "e_phoff is 0x34"},
 		{false, 44, 0, "e_phnum is 0"},
-		{false, 24, 0, ""},
 		{false, 52 + 4, 0x3001, "p_filesz is 0x3000: the segment is not in the file"},
 		{false, 52 + 16, 0x5001, "p_filesz is 0x5001"},
 		{false, 52 + 12, 0xfffffff0, "p_paddr is 0xfffffff0"},
@@ -526,14 +518,7 @@ static void test_refusals1(void **state)
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		simple(1, bad[i].flat);
-		assert_int_equal(load(), 0);
-		if (!bad[i].words[0])
-			continue;
-		put(t.file, bad[i].at, bad[i].value, 4);
-		expect_refusal(strstr(bad[i].words, "RAM") ? -ENOSPC : -ENOEXEC, bad[i].words);
-	}
+	check_refusals(1, bad, ARRAY_SIZE(bad));
 	simple(1, false);
 	put(t.file, 0x104, 0x8003, 4);
 	put(t.file, 0x108, -(0x1badb002u + 0x8003), 4);
@@ -547,12 +532,7 @@ static void test_refusals1(void **state)
 
 static void test_refusals2(void **state)
 {
-	static const struct {
-		bool flat;
-		u32 at;
-		u32 value;
-		const char *words;
-	} bad[] = {
+	static const struct refusal bad[] = {
 		{false, 0x100, 0, "magic is 0x464c457f: no multiboot2 header"},
 		{false, 0x110 + 8, 13, "mbi_tag_types is 0xd"},
 		{false, 0x110 + 12, 0x80000001, "mbi_tag_types is 0x80000001"},
@@ -561,19 +541,12 @@ static void test_refusals2(void **state)
 		{false, 0x110 + 24, 78, "header tag is 0x4e: unknown"},
 		{true, 0x14c, 12, "header tag's size is 0xc"},
 		{true, 0x160, 0x10000 | 99, "header tag is 0x2: an address tag needs"},
-		{true, 0x148 + 8, MIB(1) - 8, "load_addr is 0xffffffff"},
+		{true, 0x148 + 8, 0x80, "load_addr is 0xffffffff"},
 		{true, 0x148 + 16, MIB(1) + 0x9000, "load_end_addr is 0x109000"},
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		simple(2, bad[i].flat);
-		assert_int_equal(load(), 0);
-		put(t.file, bad[i].at, bad[i].value, 4);
-		if (strstr(bad[i].words, "load_addr is 0xf"))
-			put(t.file, bad[i].at, 0x80, 4);
-		expect_refusal(-ENOEXEC, bad[i].words);
-	}
+	check_refusals(2, bad, ARRAY_SIZE(bad));
 	/* An optional request for the same is none. */
 	simple(2, false);
 	put(t.file, 0x110 + 8, 13, 4);
