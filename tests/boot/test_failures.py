@@ -16,9 +16,9 @@ def run_guest(name, opts, cpus=1, resets=0, kernel=GUEST, **extra):
     return harness.boot(f"failures-{name}", spec, cpus=cpus, memory=64, resets=resets, **extra)
 
 
-def report(run):
+def report(run, cpu=0):
     """The panic's report on the serial line, whole."""
-    match = re.search(r"(?s)\*\*\* Glasshouse \S+ panics on CPU 0 \*\*\*(.*?)\n\*\*\*", run.text)
+    match = re.search(rf"(?s)\*\*\* Glasshouse \S+ panics on CPU {cpu} \*\*\*(.*?)\n\*\*\*", run.text)
     assert match, "no report on COM1"
     words = match[1]
     for part in ("-- VMCS: guest state --", "-- VMCS: host state --", "GUEST_RIP=",
@@ -40,12 +40,15 @@ def report(run):
     ("straynmi", "provoked", ("do_panic", "vcpu_run")),
     ("doublefault", "#DF double fault in root mode", ("do_doublefault",)),
     ("stack", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
+    # On another CPU: it has the page tables that forbid.
+    ("write@1", "#PF page fault in root mode", ("do_write", "failing_handle_exit", "vcpu_run")),
+    ("stack@1", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
 ])
 def test_panic(how, why, frames):
     """The report: reason, symbols, VMCS, last exits of each CPU, on COM1 too."""
     run = run_guest(how, f"provoke={how} panic=reset", cpus=2)
     assert run.wait() == "reset"
-    words = report(run)
+    words = report(run, cpu=1 if how.endswith("@1") else 0)
     assert why in words
     assert "The last exits of vCPU 1 (" in words
     for frame in frames:

@@ -24,6 +24,12 @@ static void do_text(void)
 	write_cr0(cr0);
 }
 
+/* The same without that right. */
+static void do_write(void)
+{
+	*(volatile u8 *)__text_start ^= 1;
+}
+
 static void do_panic(void)
 {
 	panic("provoked");
@@ -137,11 +143,13 @@ static const struct {
 	{"straynmi", do_straynmi},
 	{"badreport", do_badreport},
 	{"text", do_text},
+	{"write", do_write},
 };
 
 #define MAX_FIELDS 4
 
 static void (*fail)(void);
+static u32 victim; /* the vCPU that fails */
 static struct {
 	const struct vmcs_field_info *info;
 	u64 value;
@@ -153,7 +161,7 @@ static int failing_handle_exit(struct vcpu *vcpu)
 {
 	int r = vmx_x86_ops.handle_exit(vcpu);
 
-	if (r <= 0 || vcpu->id || ++exits != PROVOKE_EXIT)
+	if (r <= 0 || vcpu->id != victim || ++exits != PROVOKE_EXIT)
 		return r;
 	for (unsigned i = 0; i < nr_fields; i++)
 		vmwrite(fields[i].info->encoding, fields[i].value);
@@ -197,10 +205,16 @@ static void find_fields(const char *text)
 
 void provoke(const char *how)
 {
+	size_t length = strlen(how);
+
 	if (!strncmp(how, "entry:", 6))
 		find_fields(how + 6);
+	if (length > 2 && !strcmp(how + length - 2, "@1")) {
+		victim = 1;
+		length -= 2;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
-		if (!strcmp(how, ways[i].name))
+		if (length == strlen(ways[i].name) && !strncmp(how, ways[i].name, length))
 			fail = ways[i].fail;
 	if (!nr_fields && !fail) {
 		pr_warn("provoke=%s: no such way to fail; vmm/vmx/provoke.h names them. Ignored\n",

@@ -6,12 +6,13 @@
 #define GH_PROVOKE_H
 
 /*
- * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of VM 0's boot CPU from now:
+ * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of vCPU 0 from now, or with "@1"
+ * behind it of vCPU 1:
  *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi (panic in its handler),
  *   straynmi (one hits the report), badreport (which faults itself), text (our code is written to,
- * and we go on), or entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field
- * FIELD (KVM's name), and up to three more, before the next VM entry. Other words are named and
- * ignored.
+ *   and we go on), write (to our code, which page tables forbid),
+ * or entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name),
+ * and up to three more, before the next VM entry. Other words are named and ignored.
  */
 #define PROVOKE_EXIT 40
 void provoke(const char *how);
