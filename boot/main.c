@@ -170,6 +170,12 @@ static void take_memory(void)
 	pages_init(phys_to_virt(base), size >> PAGE_SHIFT);
 }
 
+/* What holds bytes, for us to read and write. */
+static bool is_memory(const struct mem_range *m)
+{
+	return m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS;
+}
+
 /* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */
 static void take_page_tables(void)
 {
@@ -180,7 +186,7 @@ static void take_page_tables(void)
 	for (unsigned i = 0; !r && i < machine.nr; i++) {
 		const struct mem_range *m = &machine.r[i];
 
-		if (m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS)
+		if (is_memory(m))
 			r = paging_map_direct(m->base, m->size);
 	}
 	if (r)
@@ -290,8 +296,7 @@ static void make_vm0(void)
 		u64 start = MAX(ALIGN_UP(m->base, PAGE_SIZE), LOW_MEMORY);
 		u64 end = ALIGN_DOWN(m->base + m->size, PAGE_SIZE);
 
-		if ((m->type == MEM_RAM || m->type == MEM_ACPI || m->type == MEM_NVS) &&
-		    end > start)
+		if (is_memory(m) && end > start)
 			r = set_memory_region(vm0, start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT,
 					      (u64)phys_to_virt(start));
 	}

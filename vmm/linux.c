@@ -90,7 +90,6 @@ struct setup_data {
 #define SETUP_DATA_OFFSET 0x100             /* in the GDT's page */
 #define SETUP_ADDRESS     0x90000
 #define SETUP_MAX         0x8000 /* 63 sectors, and the boot sector */
-#define SETUP_STACK       LINUX_SETUP_STACK
 
 _Static_assert(offsetof(struct setup_header, init_size) == 0x260 - HDR_OFFSET, "setup_header");
 _Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x70 &&
@@ -217,15 +216,12 @@ static int no_room(const struct memmap *map, const char *what, u64 size, u64 min
 	return -ENOSPC;
 }
 
-static int plan_kernel(const struct memmap *map, const struct linux_input *in,
-		       struct linux_plan *plan)
+static int plan_kernel(const struct memmap *map, struct linux_plan *plan)
 {
 	const struct linux_image *image = &plan->image;
 	struct memmap_query q = {.size = image->memory_size,
 				 .min = image->pref_address,
-				 .max = image->pref_address + image->memory_size,
-				 .avoid = in->keep,
-				 .nr_avoid = in->nr_keep};
+				 .max = image->pref_address + image->memory_size};
 
 	/* Where the modules are now does not matter: see linux_load(). */
 	if (q.max <= MAPPED)
@@ -245,7 +241,7 @@ static int plan_kernel(const struct memmap *map, const struct linux_input *in,
 
 /* What must not be written to when the kernel has its place. */
 struct avoid_list {
-	struct mem_range r[32];
+	struct mem_range r[4];
 	unsigned nr;
 };
 
@@ -310,7 +306,7 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 static int plan_setup(const struct memmap *map, const struct avoid_list *list, size_t cmdline_len,
 		      struct linux_plan *plan)
 {
-	struct memmap_query q = {.size = SETUP_STACK + cmdline_len + 1,
+	struct memmap_query q = {.size = LINUX_SETUP_STACK + cmdline_len + 1,
 				 .align = PAGE_SIZE,
 				 .min = KIB(64),
 				 .avoid = list->r,
@@ -324,7 +320,7 @@ static int plan_setup(const struct memmap *map, const struct avoid_list *list, s
 	plan->setup = memmap_find(map, &q);
 	if (plan->setup == MEMMAP_NONE)
 		return no_room(map, "real-mode code", q.size, q.min, q.max);
-	plan->cmdline = plan->setup + SETUP_STACK;
+	plan->cmdline = plan->setup + LINUX_SETUP_STACK;
 	return 0;
 }
 
@@ -343,18 +339,11 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 		       cmdline_len, image->cmdline_size);
 		return -E2BIG;
 	}
-	if (in->nr_keep > ARRAY_SIZE(list.r) - 4) {
-		pr_err("module linux: more than %zu ranges of memory to keep\n",
-		       ARRAY_SIZE(list.r) - 4);
-		return -E2BIG;
-	}
-	err = plan_kernel(map, in, plan);
+	err = plan_kernel(map, plan);
 	if (err)
 		return err;
 	plan->entry = plan->kernel + (image->long_mode ? ENTRY_64 : 0);
 
-	for (unsigned i = 0; i < in->nr_keep; i++)
-		avoid(&list, in->keep[i].base, in->keep[i].size);
 	avoid(&list, plan->kernel, image->memory_size);
 	avoid(&list, in->kernel, image->setup_size + image->kernel_size);
 	if (in->initrd_size) {
@@ -470,19 +459,19 @@ static int load_setup(const struct linux_plan *plan, const struct linux_input *i
 		      void *(*gpa_to_ptr)(u64 gpa, u64 len))
 {
 	const void *src = need(gpa_to_ptr, in->kernel, plan->image.setup_size, "kernel image");
-	u8 *dst = need(gpa_to_ptr, plan->setup, SETUP_STACK + strlen(in->cmdline) + 1,
+	u8 *dst = need(gpa_to_ptr, plan->setup, LINUX_SETUP_STACK + strlen(in->cmdline) + 1,
 		       "real-mode code");
 	struct setup_header *h;
 
 	if (!src || !dst)
 		return -EFAULT;
-	memset(dst, 0, SETUP_STACK);
+	memset(dst, 0, LINUX_SETUP_STACK);
 	memcpy(dst, src, plan->image.setup_size);
 	h = (void *)(dst + HDR_OFFSET);
 	fill_header(h, plan, in);
 	h->loadflags |= CAN_USE_HEAP;
-	h->heap_end_ptr = SETUP_STACK - 0x200; /* the protocol's way to count */
-	strlcpy((char *)dst + SETUP_STACK, in->cmdline, strlen(in->cmdline) + 1);
+	h->heap_end_ptr = LINUX_SETUP_STACK - 0x200; /* the protocol's way to count */
+	strlcpy((char *)dst + LINUX_SETUP_STACK, in->cmdline, strlen(in->cmdline) + 1);
 	return 0;
 }
 

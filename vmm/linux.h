@@ -37,10 +37,7 @@ struct linux_input {
 	u64 initrd, initrd_size; /* where the initrd is now; size 0: none */
 	const char *cmdline;
 	bool real_mode; /* start the kernel's setup code in real mode, which asks the BIOS itself */
-	const struct mem_range
-		*keep; /* RAM that must stay as it is; may be NULL when nr_keep is 0 */
-	unsigned nr_keep;
-	u64 rsdp; /* ACPI's root pointer; 0: let Linux look for it */
+	u64 rsdp;       /* ACPI's root pointer; 0: let Linux look for it */
 	const struct framebuffer
 		*fb; /* the screen, when FB_RGB; otherwise VGA text of 80x25 is assumed */
 };

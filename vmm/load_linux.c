@@ -16,15 +16,14 @@ static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
 	struct segment gdt = {.base = plan->gdt, .limit = plan->gdt_limit};
 	int r = 0;
 
-	if (plan->image.long_mode)
+	if (plan->image.long_mode) {
 		start_long_mode(vcpu, plan->entry, plan->cr3, plan->gdt, plan->gdt_limit);
-	else
+	} else {
 		r = start_protected_mode(vcpu, (u32)plan->entry);
-	if (r)
-		return r;
-	virt->set_segment(vcpu, SEG_GDTR, &gdt);
+		virt->set_segment(vcpu, SEG_GDTR, &gdt);
+	}
 	vcpu->regs[VCPU_RSI] = plan->boot_params;
-	return 0;
+	return r;
 }
 
 int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
