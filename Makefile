@@ -273,7 +273,7 @@ bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 HEADERS = $(filter-out guests/% tests/%,$(filter %.h,$(C_FILES)))
-lint: compile_commands.json build/version.h | setup-lint
+lint: compile_commands.json build/version.h | setup-build setup-lint
 	clang-format --dry-run -Werror $(C_FILES)
 	for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done
 	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A linear framebuffer, as the boot loader left it: what the screen driver draws on and what a
- * guest is told of.
+ * A linear framebuffer, as the boot loader left it: what a guest is told of. We draw nothing there.
  */
 #ifndef GH_FRAMEBUFFER_H
 #define GH_FRAMEBUFFER_H

@@ -8,7 +8,6 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/trampoline.h"
-#include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"

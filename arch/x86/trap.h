@@ -16,7 +16,7 @@ struct trap_frame {
 };
 
 /*
- * What to do when an NMI hits this CPU in root mode; NULL at first, when it is only counted. Runs
+ * What to do when an NMI hits this CPU in root mode; NULL at first, when it is lost. Runs
  * on the NMI's own stack; must not print or lock.
  */
 extern void (*nmi_handler)(struct trap_frame *frame);

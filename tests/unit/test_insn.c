@@ -356,7 +356,14 @@ static void test_by_hand(void **state)
 	assert_int_equal(in.opsize, 2);
 	assert_int_equal(decode(INSN_64, "64 65 8b 00", &in), 4);
 	assert_int_equal(in.segment, 0x65);
+}
 
+/* What is defined, and where. */
+static void test_definition(void **state)
+{
+	struct insn in;
+
+	(void)state;
 	assert_int_equal(decode(INSN_64, "06", &in), -EINVAL);
 	assert_int_equal(decode(INSN_32, "06", &in), 1);
 	assert_int_equal(decode(INSN_64, "0f 0b", &in), 2);
@@ -877,6 +884,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_definition),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_undefined_opcodes),

@@ -4,7 +4,6 @@
  * can cause. What an instruction then means is decided above, where it is not a matter of VT-x.
  */
 #include "arch/x86/cpu.h"
-#include "arch/x86/lapic.h"
 #include "lib/log.h"
 #include "vmm/bios.h"
 #include "vmm/cpuid.h"

@@ -103,7 +103,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 /* dump.c, for virt->dump */
 void vmx_dump(struct vcpu *vcpu);
 
-/* vmx.c: of the primary processor-based controls, these on, then those off. */
+/* vmx.c: the primary processor-based controls of the loaded VMCS: less @clear, with @set. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
 /*
