@@ -32,10 +32,10 @@ enum vcpu_request {
 	REQ_INIT = 1 << 0,         /* become as after INIT */
 	REQ_SIPI = 1 << 1,         /* start at sipi_vector */
 	REQ_STOP = 1 << 2,         /* leave the loop, switch the virtualisation of this CPU off */
-	REQ_TRIPLE_FAULT = 1 << 3, /* an exception met a double fault */
-	REQ_EVENT = 1 << 4,        /* an event or an NMI is to be delivered */
-	REQ_BLOCK = 1 << 5,        /* not runnable: stays set until SIPI */
-	REQ_LEAVE = 1 << 6,        /* go on without Glasshouse */
+	REQ_TRIPLE_FAULT = 1 << 4, /* an exception met a double fault */
+	REQ_EVENT = 1 << 5,        /* an event or an NMI is to be delivered */
+	REQ_BLOCK = 1 << 6,        /* not runnable: stays set until SIPI */
+	REQ_LEAVE = 1 << 7,        /* go on without Glasshouse */
 };
 
 enum mp_state {
