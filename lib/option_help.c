@@ -8,7 +8,12 @@
 
 #define NAME_MAX 32 /* characters of a name that count */
 
-/* How many characters must be added, removed or changed to make @b of @a. */
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* How many characters must be added, removed or changed to make @b, in small letters, of @a. */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	unsigned row[NAME_MAX + 1], corner, above;
@@ -22,26 +27,41 @@ static unsigned edit_distance(const char *a, const char *b)
 		for (unsigned j = 1; j <= lb; j++) {
 			above = row[j];
 			row[j] = MIN(MIN(above, row[j - 1]) + 1,
-				     corner + (a[i - 1] != b[j - 1] ? 1 : 0));
+				     corner + (lower(a[i - 1]) != b[j - 1] ? 1 : 0));
 			corner = above;
 		}
 	}
 	return row[lb];
 }
 
-const struct option *option_nearest(const struct option *table, unsigned nr, const char *name)
+/* The option whose name @word may be meant to be, with at most half of @word wrong, or NULL. */
+static const struct option *nearest(const struct option *table, unsigned nr, const char *word)
 {
+	unsigned best_distance = MIN(strlen(word) / 2, 2) + 1, distance;
 	const struct option *best = NULL;
-	unsigned best_distance = ~0u, distance;
 
 	for (unsigned i = 0; i < nr; i++) {
-		distance = edit_distance(name, table[i].name);
+		distance = edit_distance(word, table[i].name);
 		if (distance < best_distance) {
 			best = &table[i];
 			best_distance = distance;
 		}
 	}
 	return best;
+}
+
+void option_meant(const struct option *table, unsigned nr, const char *word, char *buf, size_t size)
+{
+	const struct option *o = nearest(table, nr, word);
+	size_t n;
+
+	if (o) {
+		snprintf(buf, size, "is \"%s\" meant (%s)?", o->name, o->help);
+		return;
+	}
+	n = (size_t)snprintf(buf, size, "there are");
+	for (unsigned i = 0; i < nr && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s %s", i ? "," : "", table[i].name);
 }
 
 /* Write "a, b or c" into @buf. Returns its length there. */

@@ -156,20 +156,15 @@ static bool set(const struct option *o, void *values, const char *value)
 /* One word; it is split in place. Returns true if it was right. */
 static bool parse_word(const struct option *table, unsigned nr, void *values, char *word)
 {
-	char *value = strchr(word, '='), text[128];
+	char *value = strchr(word, '='), text[256];
 	const struct option *o;
 
 	if (value)
 		*value++ = '\0';
 	o = find(table, nr, word);
 	if (!o) {
-		o = option_nearest(table, nr, word);
-		if (o)
-			pr_warn("option \"%s\": there is none of this name; is \"%s\" meant "
-				"(%s)?\n",
-				word, o->name, o->help);
-		else
-			pr_warn("option \"%s\": there is none of this name\n", word);
+		option_meant(table, nr, word, text, sizeof(text));
+		pr_warn("option \"%s\": there is none of this name; %s\n", word, text);
 		return false;
 	}
 	if (set(o, values, value))

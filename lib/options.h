@@ -45,7 +45,11 @@ unsigned options_parse(const struct option *table, unsigned nr, void *values, co
 /* What the values of a flag may be: by turns no and yes; NULL ends them. */
 extern const char *const option_flag_words[];
 
-/* The option of @table whose name is most like @name; NULL when there is none. */
-const struct option *option_nearest(const struct option *table, unsigned nr, const char *name);
+/*
+ * Write into @buf of @size bytes what the unknown @word may be meant to be: the option of @table
+ * with a name like it, or, when there is none, all names.
+ */
+void option_meant(const struct option *table, unsigned nr, const char *word, char *buf,
+		  size_t size);
 
 #endif

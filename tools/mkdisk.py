@@ -14,7 +14,6 @@ from pathlib import Path
 
 import mkiso
 
-SECTOR = 512
 PARTITION_START = 2048  # sectors: the gap that partitioning tools leave
 BOOT_CODE = 440         # bytes of the first sector that are boot.img's; disk id and partitions follow
 GRUB = Path("/usr/lib/grub/i386-pc")
@@ -45,9 +44,9 @@ def core_image(work):
     data = core.read_bytes()
     # The first sector has the list of the others' blocks; grub-mkimage has filled it for a core
     # image that begins in sector 1, which is also where boot.img looks for it.
-    start, count = struct.unpack_from("<QH", data, SECTOR - 12)
-    assert start == 2 and count == -(-len(data) // SECTOR) - 1, "grub-mkimage's block list"
-    assert len(data) <= (PARTITION_START - 1) * SECTOR, "GRUB's core image is larger than the gap"
+    start, count = struct.unpack_from("<QH", data, mkiso.SECTOR - 12)
+    assert start == 2 and count == -(-len(data) // mkiso.SECTOR) - 1, "grub-mkimage's block list"
+    assert len(data) <= (PARTITION_START - 1) * mkiso.SECTOR, "GRUB's core image is larger than the gap"
     return data
 
 
@@ -78,8 +77,8 @@ def make_disk(out, text, files):
         record = (GRUB / "boot.img").read_bytes()[:BOOT_CODE]
         new = work / "disk"
         with new.open("wb") as disk:
-            disk.write(record + partition_table(partition.stat().st_size // SECTOR) + core)
-            disk.seek(PARTITION_START * SECTOR)
+            disk.write(record + partition_table(partition.stat().st_size // mkiso.SECTOR) + core)
+            disk.seek(PARTITION_START * mkiso.SECTOR)
             with partition.open("rb") as data:
                 shutil.copyfileobj(data, disk)
         size = new.stat().st_size

@@ -23,7 +23,8 @@ KERNEL = BUILD / "guest" / "vmlinuz"
 INITRD = BUILD / "guest" / "initrd.img"
 
 # Bochs derives a disk's geometry from its size: 16 heads, 63 sectors of 512 bytes.
-CYLINDER = 16 * 63 * 512
+SECTOR = 512
+CYLINDER = 16 * 63 * SECTOR
 
 # What any machine can take.
 CMDLINE = "console=ttyS0,115200 quiet"
@@ -69,9 +70,8 @@ def grub_words(words):
     return " ".join("'" + w.replace("'", "'\\''") + "'" for w in shlex.split(words))
 
 
-def grub_cfg(boot):
-    """The whole grub.cfg: no menu, no waiting. Returns the text and {name on the ISO: file}."""
-    files = {}
+def grub_commands(boot, files):
+    """The lines that load and start `boot`. Its files go into `files`, {name on the ISO: file}."""
 
     def line(command, entry):
         name = entry.path.name
@@ -82,13 +82,50 @@ def grub_cfg(boot):
 
     lines = [line(boot.command, boot.first)]
     lines += [line(boot.module, m) for m in boot.modules]
-    return "\n".join(lines + ["boot", ""]), files
+    return "\n".join(lines + ["boot", ""])
+
+
+def grub_cfg(boot):
+    """The whole grub.cfg: no menu, no waiting. Returns the text and {name on the ISO: file}."""
+    files = {}
+    return grub_commands(boot, files), files
+
+
+# What the second drive's second sector says is done before the menu: which entry, and its $words.
+MENU = """\
+set timeout=0
+if ! source (hd1)1+1; then set timeout=-1; fi
+"""
+
+
+def grub_menu(boots):
+    """A grub.cfg with a menu of `boots`, {name: Boot}, and {name on the ISO: file}.
+
+    Each entry's word $words stands for those that choice() gives; without a choice the menu waits.
+    """
+    files = {}
+    entries = []
+    for name, boot in boots.items():
+        commands = grub_commands(boot, files).replace("'$words'", "$words")
+        entries.append(f"menuentry '{name}' {{\n{commands}}}\n")
+    return MENU + "".join(entries), files
+
+
+def choice(name, words, sector=b""):
+    """A drive that chooses an entry of grub_menu()'s and its words; it begins with `sector`."""
+    text = f"set default='{name}'\nset words='{words}'\n".encode()
+    assert len(sector) <= SECTOR and len(text) <= SECTOR
+    return (sector.ljust(SECTOR, b"\0") + text.ljust(SECTOR, b"\n")).ljust(CYLINDER, b"\0")
 
 
 def make_iso(out, boot):
     """Writes the ISO `out` that boots `boot`; returns its path."""
+    return write_iso(out, *grub_cfg(boot), [boot.command])
+
+
+def write_iso(out, text, files, modules):
+    """Writes the ISO `out` with `text` as its grub.cfg, `files` in /boot, and these modules of GRUB's."""
     out = Path(out)
-    text, files = grub_cfg(boot)
     for path in files.values():
         if not path.is_file():
             sys.exit(f"mkiso: there is no file '{path}' to put onto {out.name}")
@@ -103,7 +140,7 @@ def make_iso(out, boot):
         # xorriso takes a path with '=' in it for two: it gets names without a folder.
         run = subprocess.run(
             ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
-             f"--install-modules={boot.command} normal part_msdos part_gpt part_apple",
+             f"--install-modules={' '.join(modules)} normal part_msdos part_gpt part_apple",
              "--fonts=", "--locales=", "--themes=", "-o", new.name, tree.name],
             cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if run.returncode or not new.exists():

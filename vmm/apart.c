@@ -117,10 +117,10 @@ __weak void console_print_last(__unused void *start, __unused u64 size)
 {
 }
 
-__weak const struct option *option_nearest(__unused const struct option *table,
-					   __unused unsigned nr, __unused const char *name)
+__weak void option_meant(__unused const struct option *table, __unused unsigned nr,
+			 __unused const char *word, char *buf, size_t size)
 {
-	return NULL;
+	strlcpy(buf, "see docs/options.md", size);
 }
 
 __weak void option_expected(__unused const struct option *o, char *buf, size_t size)

@@ -118,16 +118,6 @@ def test_natively():
     assert run.results()
 
 
-@pytest.mark.parametrize("model", ["corei7_skylake_x", "corei5_arrandale_m520", "tigerlake"])
-def test_sector(model):
-    """A boot sector is started as by the firmware, and its BIOS keeps our memory from it."""
-    run = harness.boot(f"sector-{model}", glasshouse("boot=hd1"), model,
-                       second=disk_of(model, SECTOR.read_bytes()))
-    assert run.wait() == "power-off"
-    assert run.results()
-    check_sector(run.text, 0x7c00, 0, 0x81)
-
-
 def test_cd():
     """A CD is found whatever its number, and booted."""
     cd = mkiso.make_iso(harness.FOLDER / "cd.iso", mkiso.native(CONFORMANCE, "", None))
@@ -169,12 +159,4 @@ def test_refusal(opts, data, why):
     run = harness.boot(name, glasshouse(opts), second=disk_of(name, data) if data else None)
     run.expect(why)
     run.expect("could not be loaded")
-    run.stop()
-
-
-def test_no_unrestricted_guest():
-    """A CPU that cannot run real mode as a guest says so."""
-    run = harness.boot("lynnfield", glasshouse("boot=hd1"), "corei5_lynnfield_750",
-                       second=disk_of("lynnfield", SECTOR.read_bytes()))
-    run.expect(r"starts in real mode, which this CPU cannot do")
     run.stop()

@@ -257,10 +257,14 @@ static void report_says_what_is_off(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	cap.feature_control = 0;
-	log_clear();
-	assert_int_equal(ready_report(&cap, &c, NULL, 0), 0);
-	assert_true(log_has("unlocked; we allow VMXON and lock it"));
+	/* It is asked once the register has been written: unlocked then is one that cannot be. */
+	for (u64 fc = 0; fc <= 4; fc += 4) {
+		cap.feature_control = fc;
+		log_clear();
+		assert_int_equal(ready_report(&cap, &c, NULL, 0), -ENODEV);
+		assert_true(log_has("is unlocked, but a write"));
+		assert_true(log_has("Ready     NO"));
+	}
 	for (u64 fc = 1; fc <= 3; fc += 2) {
 		cap.feature_control = fc;
 		log_clear();
@@ -289,7 +293,6 @@ static void other_cpus_are_compared(void **state)
 	/* More is no harm; nor is less of what we do not use. */
 	cap.ctl[VMX_PROC2] |= SECONDARY_EXEC_ENABLE_USR_WAIT_PAUSE << 32;
 	cap.ctl[VMX_PROC2] &= ~(SECONDARY_EXEC_ENABLE_PML << 32);
-	cap.feature_control = 0;
 	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);
 	assert_string_equal(log_text(), "");
 
@@ -313,7 +316,8 @@ static void other_cpus_are_compared(void **state)
 	DIFFERS(cap.cr0_fixed0 |= 2, "IA32_VMX_CR0_FIXED0");
 	DIFFERS(cap.cr0_fixed1 &= ~2ull, "IA32_VMX_CR0_FIXED1");
 	DIFFERS(cap.phys_bits = 39, "39 physical-address bits");
-	DIFFERS(cap.feature_control = 1, "locked off");
+	DIFFERS(cap.feature_control = 1, "no VT-x, or has it off (IA32_FEATURE_CONTROL 0x1)");
+	DIFFERS(cap.feature_control = 4, "no VT-x, or has it off (IA32_FEATURE_CONTROL 0x4)");
 	DIFFERS(cap.cpuid_vmx = false, "no VT-x");
 }
 

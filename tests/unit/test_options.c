@@ -114,7 +114,10 @@ static void test_bad(void **state)
 	refused("consol=com1", "\"consol\"", "\"console\"");
 	refused("pcbpt=pf", "\"pcbpt\"", "\"icept\"");
 	refused("iorict", "\"iorict\"", "\"strict\"");
-	refused("=3", "option \"\"", "is \"");
+	refused("=3", "option \"\"", "of this name; there are strict, cpus, icept, console\n");
+	refused("foo", "option \"foo\"", "there are strict");
+	refused("com1", "option \"com1\"", "there are strict");
+	refused("stop", "option \"stop\"", "there are strict");
 	refused("icept=pg", "\"pg\" is not allowed", "none, pf or all");
 	refused("icept", "it needs a value", "none, pf or all");
 	refused("icept=", "\"\" is not allowed", "none, pf or all");
@@ -138,7 +141,7 @@ static void test_bad(void **state)
 	text[599] = '\0';
 	refused(text, "599 characters long", "at most 255");
 	text[255] = '\0';
-	refused(text, "there is none of this name", "is \"");
+	refused(text, "there is none of this name", "there are strict");
 
 	/* A wrong word does not take the right ones with it. */
 	assert_int_equal(parse("wrong cpus=9 icept=wrong strict console=1234567890123456"), 3);

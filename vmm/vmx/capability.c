@@ -270,7 +270,7 @@ static unsigned compare_bits(const char *what, u64 boot, u64 other, unsigned cpu
 int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
 			   unsigned cpu)
 {
-	const u64 locked_off = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	const u64 on = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
 	/* What the page tables and their invalidation are built on. */
 	const u64 ept_used = VMX_EPT_EXECUTE_ONLY_BIT | VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT |
 			     VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT |
@@ -281,8 +281,8 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 	const u64 basic_used = GENMASK(44, 0) | GENMASK(53, 50);
 	unsigned differences = 0;
 
-	if (!other->cpuid_vmx || (other->feature_control & locked_off) == FEAT_CTL_LOCKED) {
-		pr_err("CPU %u has no VT-x, or has it locked off (IA32_FEATURE_CONTROL 0x%lx), "
+	if (!other->cpuid_vmx || (other->feature_control & on) != on) {
+		pr_err("CPU %u has no VT-x, or has it off (IA32_FEATURE_CONTROL 0x%lx), "
 		       "unlike the boot CPU: a defect of the firmware; look for an update\n",
 		       cpu, other->feature_control);
 		return -EOPNOTSUPP;

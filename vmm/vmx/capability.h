@@ -27,7 +27,7 @@ enum vmx_word {
 struct vmx_capability {
 	bool cpuid_vmx;      /* CPUID.1:ECX[5]; the caller's to fill in */
 	u8 phys_bits;        /* MAXPHYADDR, CPUID.80000008H:EAX[7:0]; the caller's to fill in */
-	u64 feature_control; /* IA32_FEATURE_CONTROL */
+	u64 feature_control; /* IA32_FEATURE_CONTROL, unlocked only where it cannot be written */
 	u64 basic;
 	/*
 	 * The words, indexed by enum vmx_word. 32-bit words: low half what must be 1, high half

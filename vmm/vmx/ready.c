@@ -168,11 +168,18 @@ static int report_vtx(const struct vmx_capability *cap)
 		       fc);
 		return -ENODEV;
 	}
+	if (!(fc & FEAT_CTL_LOCKED)) {
+		pr_err("  VT-x      is off: IA32_FEATURE_CONTROL (0x%lx) is unlocked, but a write "
+		       "that\n"
+		       "            would allow VMXON is #GP. In a virtual machine this is its "
+		       "host's\n"
+		       "            doing: switch on nested virtualization there.\n",
+		       fc);
+		return -ENODEV;
+	}
 	pr_info("  VT-x      VMCS revision 0x%x of %u bytes, %u physical-address bits\n",
 		VMX_BASIC_REVISION(cap->basic), VMX_BASIC_VMCS_SIZE(cap->basic), cap->phys_bits);
-	pr_info("  Firmware  IA32_FEATURE_CONTROL 0x%lx: %s\n", fc,
-		fc & FEAT_CTL_LOCKED ? "locked, VMXON allowed"
-				     : "unlocked; we allow VMXON and lock it");
+	pr_info("  Firmware  IA32_FEATURE_CONTROL 0x%lx: locked, VMXON allowed\n", fc);
 	return 0;
 }
 
