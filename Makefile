@@ -140,6 +140,12 @@ FOREIGN := build/guest/foreign/xen
 $(FOREIGN): tools/fetch-guest | setup-guest
 	tools/fetch-guest build/guest/foreign foreign
 
+# The kernel that Debian installs on a PC, for a boot test.
+STOCK := build/guest/stock/vmlinuz
+
+$(STOCK): tools/fetch-guest | setup-guest
+	tools/fetch-guest build/guest/stock stock
+
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
 build/guest/bin/%: guests/initramfs/%.c | setup-build
@@ -250,7 +256,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) build/guest/leave.img | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all)

@@ -94,6 +94,10 @@ def script(ticks=0, resets=0):
     return "\n".join(lines + ["ptime", "q", ""])
 
 
+# What the debugger is to do: when a signal interrupts the machine, print the text screen, cell by cell.
+SCREEN = "c\nxp /2000hx 0xb8000\nq\n"
+
+
 def start(machine, folder, commands):
     """Starts Bochs in `folder` with COM1 on a socket and `commands` for its debugger.
 

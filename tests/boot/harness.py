@@ -7,6 +7,7 @@ import os
 import re
 import selectors
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import bochs
 import mkiso
+import words
 
 # Where runs have their folders: this call's own, which conftest.py makes.
 FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "boot" / "by-hand")
@@ -27,10 +29,10 @@ runs = []
 
 
 class Run:
-    """One machine under way. Its serial line grows in `text`."""
+    """One machine under way. Its serial line grows in `text`. `monitor`: QEMU's, a socket."""
 
-    def __init__(self, folder, process, serial, seconds, resets=0):
-        self.folder, self.process, self.serial = folder, process, serial
+    def __init__(self, folder, process, serial, seconds, resets=0, monitor=None):
+        self.folder, self.process, self.serial, self.monitor = folder, process, serial, monitor
         self.stops = 2 * resets + 2
         self.deadline = time.monotonic() + seconds
         self.text = ""
@@ -81,16 +83,18 @@ class Run:
             self.process.kill()
         self.process.wait()
         self.serial.close()
+        if self.monitor:
+            self.monitor.close()
 
     def ending(self):
         """How it ended: power-off, finished (port 0x8900), ticks, reset, triple fault, or why."""
         self.process.wait(60)
-        words = self.log("stderr.log")
+        said = self.log("stderr.log")
         for name, sign in (("power-off", "soft power off"), ("triple fault", "3rd (")):
-            if sign in words:
+            if sign in said:
                 return name
         if self.process.returncode:
-            return words.partition("following message:")[2].strip(" =\n") or words[-200:]
+            return said.partition("following message:")[2].strip(" =\n") or said[-200:]
         stops = re.findall("Caught (time breakpoint|write watch point)", self.log("glasshouse.log"))
         if stops[-1:] == ["time breakpoint"]:
             return "ticks"
@@ -108,9 +112,33 @@ class Run:
                   for name in ("glasshouse.log", "stderr.log")]
         return [(f"{self.folder.name}: {name}", text) for name, text in parts if text.strip()]
 
+    def screen(self):
+        """The words on the VGA text screen of a machine that has halted for good, and its end.
+
+        In Bochs it was started with bochs.SCREEN. The logs are complete then.
+        """
+        if self.monitor:
+            self.expect(words.STOPPED)
+            time.sleep(1)  # for the end of the line, on all consoles
+            self.monitor.sendall(b"xp /2000hx 0xb8000\nquit\n")
+            return screen_text(b"".join(iter(lambda: self.monitor.recv(65536), b"")).decode("latin-1"))
+        while "HLT instruction with IF=0" not in self.log("bochs.log"):
+            assert self.process.poll() is None and time.monotonic() < self.deadline, "it has not halted"
+            time.sleep(0.1)
+        self.process.send_signal(signal.SIGINT)
+        self.wait()
+        return screen_text(self.log("glasshouse.log"))
+
     def results(self):
         """The verdict: all of a complete TAP plan passed. Returns the tests' names."""
         return tap(self.text)
+
+
+def screen_text(dump):
+    """The words of a text screen, with single spaces between, from its last 2000 cells in hexadecimal."""
+    cells = re.findall(r"\b0x([0-9a-f]{4})\b", dump)[-2000:]
+    assert len(cells) == 2000, "no text screen has been printed"
+    return " ".join("".join(chr(int(cell, 16) & 0xff) for cell in cells).split())
 
 
 def tap(text):
@@ -149,17 +177,20 @@ def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120):
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     iso = mkiso.make_iso(folder / "boot.iso", spec)
-    ours, theirs = socket.socketpair()
-    with theirs, (folder / "stderr.log").open("wb") as errors:
+    serial, serial_end = socket.socketpair()
+    monitor, monitor_end = socket.socketpair()
+    with serial_end, monitor_end, (folder / "stderr.log").open("wb") as errors:
         process = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory),
-             "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none",
-             "-chardev", f"socket,id=c,fd={theirs.fileno()}", "-serial", "chardev:c",
+             "-display", "none", "-no-reboot", "-net", "none",
+             "-chardev", f"socket,id=s,fd={serial_end.fileno()}", "-serial", "chardev:s",
+             "-chardev", f"socket,id=m,fd={monitor_end.fileno()}", "-mon", "chardev=m",
              "-serial", "file:" + str(folder / "com2.log"),
+             "-debugcon", "file:" + str(folder / "glasshouse.log"),
              "-drive", f"file={iso},format=raw,snapshot=on"],
-            stdin=subprocess.DEVNULL, stderr=errors, pass_fds=[theirs.fileno()],
-            start_new_session=True)
-    return Run(folder, process, ours, seconds)
+            stdin=subprocess.DEVNULL, stderr=errors,
+            pass_fds=[serial_end.fileno(), monitor_end.fileno()], start_new_session=True)
+    return Run(folder, process, serial, seconds, monitor=monitor)
 
 
 def linux(test, opts="", append="", **extra):
@@ -167,9 +198,9 @@ def linux(test, opts="", append="", **extra):
     return mkiso.glasshouse(opts, cmdline=_cmdline(test, append), **extra)
 
 
-def native_linux(test, append=""):
+def native_linux(test, append="", kernel=mkiso.KERNEL):
     """The same without Glasshouse."""
-    return mkiso.native(cmdline=_cmdline(test, append))
+    return mkiso.native(kernel, _cmdline(test, append))
 
 
 def _cmdline(test, append):

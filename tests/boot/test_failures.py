@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import bochs
 import harness
 import mkiso
 
@@ -150,13 +151,13 @@ def test_bad_module(name, kernel, initrd, words):
     """A module that is not what its role says: its name, field and value, and Glasshouse stops."""
     if initrd is not None:
         initrd = module(f"{name}-initrd", initrd)
-    run = run_guest(f"module-{name}", "", kernel=module(name, kernel()), initrd=initrd)
-    match = run.expect(r"(?s)(.*)\nGlasshouse has stopped")
-    run.stop()
-    last = " ".join(match[1].splitlines()[-2:])
+    run = run_guest(f"module-{name}", "", kernel=module(name, kernel()), initrd=initrd,
+                    commands=bochs.SCREEN)
+    screen = run.screen()
+    last = " ".join(run.text.partition("\nGlasshouse has stopped")[0].splitlines()[-2:])
     assert re.search(words, last), last
-    for log in ("com2.log", "glasshouse.log"):
-        assert re.search(words, run.log(log)), f"not in {log}"
+    for text in (run.log("com2.log"), run.log("glasshouse.log"), screen):
+        assert re.search(words, text) and "Glasshouse has stopped" in text
 
 
 def test_wrong_options():
@@ -170,10 +171,3 @@ def test_wrong_options():
     kept = int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1])
     run.stop()
     assert kept > 2048
-
-
-def test_console():
-    """console=com1: our lines go on where the guest's are."""
-    run = run_guest("console", "console=com1 cpus=1")
-    run.expect(r"(?m)^exits: vcpu 0 total")
-    assert run.wait() == "power-off"

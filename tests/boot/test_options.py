@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Glasshouse's options, each by what it does. docs/options.md lists them."""
+import re
+
+import pytest
+
+import bochs
+import harness
+import mkiso
+
+GUESTS = mkiso.BUILD / "guest"
+CONFORMANCE, ARCH = GUESTS / "conformance.img", GUESTS / "arch.img"
+
+
+def boot(name, opts, cmdline="", kernel=CONFORMANCE, elf=mkiso.ELF, **extra):
+    """A guest of our own under Glasshouse with `opts`."""
+    spec = mkiso.glasshouse(opts, kernel, cmdline, None, elf)
+    return harness.boot(f"options-{name}", spec, memory=128, ignore_bad_msrs=False, **extra)
+
+
+def test_strict():
+    """What Glasshouse does not know stops it, in words; without the option the guest gets #UD and goes on.
+
+    The core does not know task switches. The guest tries its one again and again.
+    """
+    words = r"vCPU 0: exit without a handler: task switch at RIP [0-9a-f]+, bytes(?: [0-9a-f]{2})+"
+    core = mkiso.BUILD / "core.elf"
+    run = boot("not-strict", "", kernel=ARCH, elf=core, ticks=100_000_000)
+    assert run.wait() == "ticks"
+    assert re.search(words + r": #UD to the guest \(16 times\)", run.log("com2.log"))
+    run = boot("strict", "strict panic=reset", kernel=ARCH, elf=core)
+    assert run.wait() == "reset"
+    log = run.log("com2.log")
+    assert re.search(words + r'\. Stopped, for "strict" asks so\.', log)
+    assert "the guest cannot go on" in log
+
+
+@pytest.mark.parametrize("level, hidden", [("error", 3), ("warning", 2), ("info", 1), ("debug", 0)])
+def test_log(level, hidden):
+    """Each level hides what is below it, from the options on."""
+    run = boot(f"log-{level}", f"log={level}")
+    assert run.wait() == "power-off"
+    assert run.results()
+    lines = (r"which is Glasshouse's: (all ones|ignored)", r"Memory kept from the guest",
+             r'Linux: command line ""')
+    said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
+    assert said == [True] * (3 - hidden) + [False] * hidden
+
+
+def test_log_of_errors():
+    """What stops Glasshouse is said at any level."""
+    run = boot("log-stop", "log=error", kernel=GUESTS / "initrd.img")
+    run.expect(r"module linux: .*\n(.*\n)*Glasshouse has stopped")
+    run.stop()
+    assert "Ready?" not in run.text
+
+
+@pytest.mark.parametrize("choice", ["com1", "com2", "vga", "e9", "com1,vga"])
+def test_console(choice):
+    """While the guest runs, our lines are on those consoles that were chosen, and on no other."""
+    # Bochs does not switch off by this: the machine stands still, and its screen can be read.
+    run = boot(f"console-{choice}", f"console={choice}", "end=pm1", commands=bochs.SCREEN)
+    screen = run.screen()
+    assert run.results()
+    texts = {"com1": run.text, "com2": run.log("com2.log"), "e9": run.log("glasshouse.log"), "vga": screen}
+    before, after = "Entering the guest.", "VMX is off on all CPUs."
+    assert {name for name, text in texts.items() if after in text} == set(choice.split(","))
+    del texts["vga"]  # from which this has scrolled away
+    assert all(before in text for text in texts.values())
+
+
+def test_cpus():
+    """The machine has more CPUs than are used: those that are, are all that the guest has."""
+    run = boot("cpus", "cpus=2", "cpus=2", cpus=3)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert re.findall(r"^CPU (\d): ready", run.text, re.M) == ["1"]
+    assert re.findall(r"^exits: vcpu (\d)", run.log("com2.log"), re.M) == ["0", "1"]
+
+
+def test_reserve():
+    """So much more memory is kept."""
+    kept = []
+    for opts in ("", "reserve=5M"):
+        run = boot(f"reserve-{opts}", opts)
+        kept.append(int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1]))
+        run.stop()
+    assert kept[1] - kept[0] == 5 * 1024
