@@ -28,11 +28,18 @@ enum {
 #define FIFO_SIZE 16
 #define PATIENCE  100000
 
+static void wait_for(u16 port, u8 bit)
+{
+	for (int i = 0; i < PATIENCE && !(inb(port + LSR) & bit); i++)
+		;
+}
+
 bool serial_init(u16 port)
 {
 	outb(port + SCRATCH, 0x5a);
 	if (inb(port + SCRATCH) != 0x5a || inb(port + LSR) == 0xff)
 		return false;
+	wait_for(port, LSR_TEMT); /* what is under way would be lost */
 	outb(port + IER, 0);
 	outb(port + LCR, LCR_8N1 | LCR_DLAB);
 	outb(port + DLL, 1);
@@ -41,12 +48,6 @@ bool serial_init(u16 port)
 	outb(port + FCR, FCR_CLEAR);
 	outb(port + MCR, MCR_READY);
 	return true;
-}
-
-static void wait_for(u16 port, u8 bit)
-{
-	for (int i = 0; i < PATIENCE && !(inb(port + LSR) & bit); i++)
-		;
 }
 
 /* How many bytes an empty transmitter takes: a guest that looks for UARTs may have switched the

@@ -79,7 +79,8 @@ __weak void leave_on_nmi(__unused struct vcpu *vcpu)
 __weak void task_switch(struct vcpu *vcpu, __unused u16 selector,
 			__unused enum task_switch_source source, __unused u32 insn_len)
 {
-	handle_unknown(vcpu, "task switch");
+	if (handle_unknown(vcpu, "task switch") < 0)
+		panic("the guest cannot go on");
 }
 
 __weak int emulate_string_pio(struct vcpu *vcpu, __unused const struct pio_access *io)
