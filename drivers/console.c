@@ -67,6 +67,14 @@ void console_select(unsigned mask)
 	spin_unlock(&lock);
 }
 
+void console_flush(void)
+{
+	if (selected & CONSOLE_COM1)
+		serial_flush(SERIAL_COM1);
+	if (selected & CONSOLE_COM2)
+		serial_flush(SERIAL_COM2);
+}
+
 void console_set_level(enum log_level level)
 {
 	max_level = level;

@@ -29,6 +29,9 @@ void console_forget_vga(void);
  * others are empty. */
 void console_select(unsigned mask);
 
+/* Waits, but not for ever, until what was printed has left the UARTs: before the machine ends. */
+void console_flush(void);
+
 /* From now on, lines up to this level are printed; all of them go to the ring. */
 void console_set_level(enum log_level level);
 

@@ -7,6 +7,7 @@
 #include "arch/x86/io.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/desc.h"
+#include "drivers/console.h"
 #include "drivers/pit.h"
 #include "lib/log.h"
 #include "vmm/integrity.h"
@@ -62,6 +63,7 @@ static void leave_virtualisation(struct vcpu *vcpu)
 		pr_info("VMX is off on all CPUs.\n");
 	else
 		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
+	console_flush();
 	virt->hardware_disable();
 }
 
@@ -69,6 +71,7 @@ void machine_reset(const struct acpi_info *acpi)
 {
 	struct desc_ptr empty = {0, 0};
 
+	console_flush();
 	wbinvd(); /* the log is to be in memory, not in a cache */
 	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
 		outb((u16)acpi->reset_reg.address, acpi->reset_value);

@@ -71,7 +71,8 @@ def messages(before):
     for name in SOURCES:
         if not re.match(r"(arch|boot|vmm|ept|drivers|lib)/.*\.[chS]$", name):
             continue
-        for run in re.findall(before + LITERALS, re.sub(r"(?s)/\*.*?\*/", "", read(name))):
+        text = re.sub(r"(?s)/\*.*?\*/|'(?:\\.|[^'\\])'", "", read(name))  # a '"' begins no literal
+        for run in re.findall(before + LITERALS, text):
             run = re.sub(r"\b[A-Z_]{3,}\b(?=\s*\"|\s*$)", '"..."', run, flags=re.M)
             text = "".join(re.findall(r'"((?:\\.|[^"\\])*)"', run)).replace("\\n", " ")
             text = re.sub(r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:hh|h|ll|l|z)?[diuxXcsp]", "0", text)

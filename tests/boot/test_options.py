@@ -32,7 +32,7 @@ def test_strict():
     assert run.wait() == "reset"
     log = run.log("com2.log")
     assert re.search(words + r'\. Stopped, for "strict" asks so\.', log)
-    assert "the guest cannot go on" in log
+    assert "the guest cannot go on" in log and log.endswith("as panic=reset says. ***\n")
 
 
 @pytest.mark.parametrize("level, hidden", [("error", 3), ("warning", 2), ("info", 1), ("debug", 0)])
@@ -45,6 +45,8 @@ def test_log(level, hidden):
              r'Linux: command line ""')
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
+    # Nothing is left in the UART when the machine is switched off.
+    assert hidden > 1 or run.log("com2.log").endswith("VMX is off on all CPUs.\n")
 
 
 def test_log_of_errors():
@@ -79,10 +81,10 @@ def test_cpus():
 
 
 def test_reserve():
-    """So much more memory is kept."""
+    """So much more memory is kept, but for less than 2 MiB: what lies between two pieces is kept, too."""
     kept = []
-    for opts in ("", "reserve=5M"):
+    for opts in ("", "reserve=64M"):
         run = boot(f"reserve-{opts}", opts)
         kept.append(int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1]))
         run.stop()
-    assert kept[1] - kept[0] == 5 * 1024
+    assert abs(kept[1] - kept[0] - 64 * 1024) < 2 * 1024
