@@ -111,12 +111,6 @@ def start(name, native, **extra):
     return harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native), **extra)
 
 
-def screen(log):
-    """The text of a VGA screen that Bochs' debugger has printed as half-words: attribute, character."""
-    cells = re.findall(r"\t0x\w\w(\w\w)", log)
-    return "".join(chr(int(cell, 16)) for cell in cells)
-
-
 def check_ipxe(native):
     """iPXE speaks by the BIOS, to the screen: the debugger prints that while iPXE sleeps.
 
@@ -126,7 +120,7 @@ def check_ipxe(native):
         bochs.script(IPXE_SLEEPS).partition("ptime")[0] + "xp /2000hx 0xb8000",
         "sba 1500000000", "c", "q", ""]))
     assert "No bootable device" in run.wait()
-    text = screen(run.log("glasshouse.log"))
+    text = harness.screen_text(run.log("glasshouse.log"))
     for word in IPXE_WORDS:
         assert re.search(word, text), f"{word} is not on the screen: {text}"
     return run
