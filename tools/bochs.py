@@ -24,13 +24,18 @@ CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge
            "corei7_ivy_bridge_3770k", "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x",
            "corei3_cnl", "corei7_icelake_u", "tigerlake")
 
+# The firmware: Bochs' own BIOS, or SeaBIOS, which leaves IA32_FEATURE_CONTROL unlocked and whose MADT
+# has one CPU only.
+BIOS = "file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot"
+SEABIOS = "file=/usr/share/seabios/bios.bin"
+
 BOCHSRC = """\
 plugin_ctrl: speaker=0, parallel=0, gameport=0
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
 cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
 memory: guest={memory}, host={memory}
-romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+romimage: {bios}
 vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
 vga: extension=vbe, update_freq=5, realtime=0
 pci: enabled=1, chipset=i440fx
@@ -60,6 +65,7 @@ class Machine:
     memory: int = 512
     ignore_bad_msrs: bool = True  # unknown MSRs read as 0, as Linux likes it, instead of #GP
     second: Path | None = None  # another drive: an .iso is a CD, anything else a disk
+    bios: str = BIOS
 
     def bochsrc(self, com1):
         """The configuration file, with `com1` as the serial port's options."""
@@ -69,7 +75,7 @@ class Machine:
                     "disk, mode=volatile, cylinders=0")
             second = f'ata0-slave: type={kind}, path="{self.second.resolve()}"\n'
         return BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
-                              iso=Path(self.iso).resolve(), com1=com1, second=second,
+                              iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios,
                               bad_msrs=int(self.ignore_bad_msrs))
 
 

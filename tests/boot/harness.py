@@ -156,7 +156,7 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True, commands=None, second=None):
+         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS):
     """Boots `spec` in Bochs; `name` is the folder's under build/boot. Returns a Run.
 
     `spec` is what mkiso makes an ISO of, or an image that is there; `second` is another drive's.
@@ -166,7 +166,7 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
-    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second)
+    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios)
     commands = commands or bochs.script(0 if resets else ticks, resets)
     process, serial = bochs.start(machine, folder, commands)
     return Run(folder, process, serial, SECONDS, resets)

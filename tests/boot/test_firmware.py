@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Another firmware than Bochs' own: SeaBIOS, which leaves IA32_FEATURE_CONTROL to whoever comes first."""
+import bochs
+import harness
+import mkiso
+import test_disk
+
+CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
+UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked now."
+
+
+def boot(name, spec, second=None):
+    """Boots under SeaBIOS: no stops of the debugger's, which wait for what Bochs' own BIOS does."""
+    commands = f"sba {harness.TICKS}\nc\nptime\nq\n"
+    return harness.boot(f"seabios-{name}", spec, memory=128, ignore_bad_msrs=False, commands=commands,
+                        second=second, bios=bochs.SEABIOS)
+
+
+def test_unlocked():
+    """Glasshouse allows VMXON and locks the register, which it says; a guest runs as elsewhere."""
+    run = boot("conformance", mkiso.glasshouse("", CONFORMANCE, "cpus=1", None))
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert UNLOCKED in run.text
+    assert "IA32_FEATURE_CONTROL 0x5: locked, VMXON allowed" in run.text
+
+
+def test_in_place():
+    """A disk's boot sector is read by this BIOS' services, and started by them."""
+    disk = test_disk.disk_of("seabios", test_disk.SECTOR.read_bytes())
+    run = boot("sector", test_disk.glasshouse("boot=hd1"), disk)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert test_disk.hexadecimal(run.text, "start")[0][:3] == [0x7c00, 0, 0x81]
+    assert UNLOCKED in run.text
