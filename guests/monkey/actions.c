@@ -10,16 +10,16 @@
 #include "arch/x86/io.h"
 #include "arch/x86/msr.h"
 #include "guests/lib/guest.h"
+#include "lib/string.h"
 
 #define CODE(...) ((const u8[]){__VA_ARGS__}), sizeof((const u8[]){__VA_ARGS__})
 
-static bool one_in(struct mcpu *m, u64 n)
+bool one_in(struct mcpu *m, u64 n)
 {
 	return rnd(m) % n == 0;
 }
 
-/* Any 64 bits: small, with one bit, near an edge, or all by chance. */
-static u64 any(struct mcpu *m)
+u64 any(struct mcpu *m)
 {
 	switch (rnd(m) % 6) {
 	case 0:
@@ -43,56 +43,7 @@ static void any_registers(struct mcpu *m)
 		m->in[i] = any(m);
 }
 
-/* ---- CPUID, MSRs, ports ------------------------------------------------------------------- */
-
-static void do_cpuid(struct mcpu *m)
-{
-	static const u32 bases[] = {0, 0, 0x40000000, 0x80000000};
-
-	for (unsigned i = 0; i < 24; i++)
-		cpuid(one_in(m, 8) ? (u32)any(m) : bases[rnd(m) % 4] + (u32)(rnd(m) % 40),
-		      (u32)(rnd(m) % 8));
-}
-
-static u32 any_msr(struct mcpu *m)
-{
-	static const u32 known[] = {
-		MSR_IA32_FEAT_CTL,
-		MSR_IA32_SMM_MONITOR_CTL,
-		MSR_IA32_VMX_BASIC,
-		MSR_IA32_UCODE_WRITE,
-		MSR_IA32_PEBS_ENABLE,
-		MSR_IA32_RTIT_CTL,
-		MSR_IA32_DEBUGCTLMSR,
-		MSR_EFER,
-		MSR_IA32_CR_PAT,
-		MSR_MTRRdefType,
-		MSR_MTRRphysBase0,
-		MSR_IA32_SYSENTER_EIP,
-		MSR_FS_BASE,
-		MSR_KERNEL_GS_BASE,
-		MSR_IA32_XSS,
-		MSR_IA32_TSC_ADJUST,
-		MSR_IA32_DS_AREA,
-		MSR_IA32_APICBASE,
-		MSR_IA32_VMX_EXIT_CTLS,
-		MSR_IA32_MISC_ENABLE,
-		MSR_TSC_AUX,
-	};
-
-	switch (rnd(m) % 5) {
-	case 0:
-		return known[rnd(m) % ARRAY_SIZE(known)];
-	case 1:
-		return (u32)rnd(m) % 0x2000;
-	case 2:
-		return 0xc0000000 + (u32)rnd(m) % 0x2000;
-	case 3:
-		return MSR_IA32_VMX_BASIC + (u32)rnd(m) % 32;
-	default:
-		return (u32)any(m);
-	}
-}
+/* ---- MSRs, ports -------------------------------------------------------------------------- */
 
 u64 do_rdmsr(struct mcpu *m, u32 msr, u64 *value)
 {
@@ -120,56 +71,71 @@ static void do_read_msr(struct mcpu *m)
 	do_rdmsr(m, any_msr(m), &value);
 }
 
-/* Not: the local APIC's mode and, in x2APIC mode, its registers; the time that ends endless code.
+/*
+ * What is not written to MSRs. All else may be: it is restored at once, before anything meets it.
  */
-bool may_write_msr(u32 msr)
+static const struct {
+	u32 first, last;
+	u64 keep; /* these bits */
+	const char *why;
+} msr_rules[] = {
+	{MSR_IA32_APICBASE, MSR_IA32_APICBASE, APICBASE_EXTD | APICBASE_ENABLE,
+	 "the local APIC's mode: there is no way back but by its reset"},
+	{MSR_X2APIC_ICR, MSR_X2APIC_ICR, ~0ull, "interrupt commands: do_ipi() sends them"},
+	{MSR_X2APIC_BASE + 0x0b, MSR_X2APIC_BASE + 0x0b, ~0ull, "EOI: it may lose an interrupt"},
+	{MSR_X2APIC_BASE + 0x0f, MSR_X2APIC_BASE + 0x0f, 0x100,
+	 "the local APIC's switch: its timer ends endless code"},
+	{MSR_X2APIC_BASE + 0x32, MSR_X2APIC_BASE + 0x3e, ~0ull, "the timer, likewise"},
+	{MSR_X2APIC_BASE + 0x3f, MSR_X2APIC_BASE + 0x3f, ~0ull, "interrupts: do_ipi() sends them"},
+};
+
+const char *msr_rule(u32 msr)
 {
-	return msr != MSR_IA32_TSC_DEADLINE && msr != MSR_IA32_TSC && msr != MSR_IA32_TSC_ADJUST &&
-	       !(msr >= MSR_X2APIC_BASE && msr <= MSR_X2APIC_LAST);
+	for (unsigned i = 0; i < ARRAY_SIZE(msr_rules); i++)
+		if (msr >= msr_rules[i].first && msr <= msr_rules[i].last)
+			return msr_rules[i].why;
+	return NULL;
+}
+
+u64 msr_value(u32 msr, u64 value, u64 old)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(msr_rules); i++)
+		if (msr >= msr_rules[i].first && msr <= msr_rules[i].last)
+			value = (value & ~msr_rules[i].keep) | (old & msr_rules[i].keep);
+	return value;
+}
+
+unsigned try_wrmsr(struct mcpu *m, u32 msr, u64 value, u64 old)
+{
+	/* wrmsr; mov ebx, eax; mov esi, edx; wrmsr */
+	static const u8 code[] = {0x0f, 0x30, 0x89, 0xd8, 0x89, 0xf2, 0x0f, 0x30};
+	struct frame *f;
+	u64 start;
+
+	m->in[RCX] = msr;
+	m->in[RAX] = (u32)value;
+	m->in[RDX] = value >> 32;
+	m->in[RBX] = (u32)old;
+	m->in[RSI] = old >> 32;
+	f = run_quiet(m, code, sizeof(code));
+	start = m->rip;
+	return f->vector == END_VECTOR ? 0 : f->rip == start ? 1 : 2;
 }
 
 static void do_write_msr(struct mcpu *m)
 {
 	u32 msr = any_msr(m);
 	u64 old = 0, value = any(m);
-	bool there;
 
-	if (!may_write_msr(msr))
-		return;
 	any_registers(m);
-	there = do_rdmsr(m, msr, &old) == END_VECTOR;
-	if (there && one_in(m, 2))
+	if (do_rdmsr(m, msr, &old) != END_VECTOR) {
+		if (!msr_rule(msr))
+			do_wrmsr(m, msr, value);
+		return;
+	}
+	if (one_in(m, 2))
 		value = old ^ BIT(rnd(m) % 64);
-	/* The APIC stays on; it may try to move. */
-	if (msr == MSR_IA32_APICBASE)
-		value = (value & ~(u64)(APICBASE_EXTD | APICBASE_ENABLE)) |
-			(old & (APICBASE_EXTD | APICBASE_ENABLE));
-	do_wrmsr(m, msr, value);
-	if (there)
-		do_wrmsr(m, msr, old);
-}
-
-/*
- * Not written: what resets, switches off or sets up the machine's devices (DMA, interrupt
- * controllers, CMOS, A20, PCI, disks, floppy, screen, emulator's own), and the serial lines.
- */
-bool may_write_port(u64 port)
-{
-	static const struct {
-		u16 first, last;
-	} no[] = {
-		{0x00, 0x3f},     {0x60, 0x60},     {0x64, 0x64},     {0x70, 0x77},
-		{0x80, 0xdf},     {0xe9, 0xe9},     {0x170, 0x177},   {0x1ce, 0x1d1},
-		{0x1f0, 0x1f7},   {0x2e8, 0x2ff},   {0x370, 0x377},   {0x3b0, 0x3df},
-		{0x3e8, 0x3ff},   {0x400, 0x403},   {0x500, 0x503},   {0x4d0, 0x4d1},
-		{0xcf8, 0xcff},   {0x8900, 0x8903}, {0x8a00, 0x8a03}, {0xb000, 0xb13f},
-		{0xc000, 0xc0ff}, {0xfff0, 0xffff},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(no); i++)
-		if (port + 3 >= no[i].first && port <= no[i].last)
-			return false;
-	return true;
+	try_wrmsr(m, msr, msr_value(msr, value, old), old);
 }
 
 static void do_port(struct mcpu *m)
@@ -210,106 +176,238 @@ static void do_trapped_port(struct mcpu *m)
 	inw(0xb004);
 }
 
+/* ---- Streams ------------------------------------------------------------------------------ */
+
+enum slot_kind {
+	S_ANY,
+	S_CPUID,
+	S_IN,
+	S_OUT,
+	S_RDMSR,
+	S_WRMSR,
+	S_CR0,
+	S_CR4,
+	S_XCR,
+	S_WRITE,
+	S_NMI
+};
+
+/* Without Glasshouse some of it would do what it says. */
+static const struct {
+	u8 weight, kind, n, code[8];
+} stream[] = {
+	{34, S_CPUID, 2, {0x0f, 0xa2}},
+	{6, S_IN, 1, {0xec}},
+	{3, S_IN, 2, {0x66, 0xed}},
+	{3, S_IN, 1, {0xed}},
+	{8, S_OUT, 1, {0xee}},
+	{12, S_RDMSR, 2, {0x0f, 0x32}},
+	{14, S_WRMSR, 2, {0x0f, 0x30}},
+	{12, S_CR0, 3, {0x0f, 0x22, 0xc0}},
+	{3, S_CR4, 3, {0x0f, 0x22, 0xe0}},
+	{8, S_XCR, 3, {0x0f, 0x01, 0xd1}},
+	{3, S_ANY, 2, {0x0f, 0x08}},                   /* invd */
+	{3, S_ANY, 3, {0x0f, 0x01, 0xc1}},             /* vmcall */
+	{2, S_ANY, 3, {0x0f, 0x01, 0xc2}},             /* vmlaunch */
+	{2, S_ANY, 3, {0x0f, 0x01, 0xc3}},             /* vmresume */
+	{2, S_ANY, 3, {0x0f, 0x01, 0xc4}},             /* vmxoff */
+	{2, S_ANY, 3, {0x0f, 0x78, 0xc1}},             /* vmread */
+	{2, S_ANY, 3, {0x0f, 0x79, 0xc1}},             /* vmwrite */
+	{2, S_ANY, 3, {0x0f, 0xc7, 0x37}},             /* vmptrld (rdi) */
+	{2, S_ANY, 3, {0x0f, 0xc7, 0x3f}},             /* vmptrst (rdi) */
+	{2, S_ANY, 4, {0x66, 0x0f, 0xc7, 0x37}},       /* vmclear (rdi) */
+	{2, S_ANY, 4, {0xf3, 0x0f, 0xc7, 0x37}},       /* vmxon (rdi) */
+	{2, S_ANY, 5, {0x66, 0x0f, 0x38, 0x80, 0x0f}}, /* invept */
+	{2, S_ANY, 5, {0x66, 0x0f, 0x38, 0x81, 0x0f}}, /* invvpid */
+	{2, S_WRITE, 2, {0x89, 0x07}},                 /* mov eax, (rdi) */
+	{1, S_WRITE, 3, {0xf0, 0xff, 0x07}},           /* lock incl (rdi) */
+	{1, S_WRITE, 2, {0x86, 0x27}},                 /* xchg ah, (rdi) */
+	{1, S_WRITE, 1, {0xaa}},                       /* stosb */
+	{3, S_NMI, 0, {0}},
+};
+
+static void slot_wrmsr(struct mcpu *m, struct slot *s)
+{
+	static const u32 msrs[] = {MSR_IA32_UCODE_WRITE, MSR_IA32_FEAT_CTL, MSR_IA32_PEBS_ENABLE,
+				   MSR_IA32_RTIT_CTL, MSR_IA32_SMM_MONITOR_CTL};
+
+	if (one_in(m, 2)) {
+		s->cx = MSR_IA32_APICBASE;
+		s->ax = (u32)m->apic_base ^ (one_in(m, 4) ? (u32)BIT(12 + rnd(m) % 20) : 0);
+		s->dx = (u32)(m->apic_base >> 32);
+	} else {
+		s->cx = one_in(m, 2) ? msrs[rnd(m) % ARRAY_SIZE(msrs)]
+				     : MSR_IA32_VMX_BASIC + (u32)rnd(m) % 20;
+	}
+}
+
+/* To itself: the second write, or the only one, is the command. */
+static void slot_nmi(struct mcpu *m, struct slot *s)
+{
+	/* mov ecx, (rdi); sub 10h, edi; mov eax, (rdi) */
+	static const u8 xapic[] = {0x89, 0x0f, 0x83, 0xef, 0x10, 0x89, 0x07},
+			x2apic[] = {0x0f, 0x30};
+	bool x2 = m->apic_base & APICBASE_EXTD;
+
+	s->cx = x2 ? MSR_X2APIC_ICR : m->cpu << 24;
+	s->di = 0xfee00310;
+	s->ax = ICR_NMI;
+	s->dx = m->cpu;
+	s->n = x2 ? sizeof(x2apic) : sizeof(xapic);
+	memcpy(s->code, x2 ? x2apic : xapic, s->n);
+}
+
+static bool fill_slot(struct mcpu *m, enum slot_kind kind, struct slot *s)
+{
+	static const u32 leaves[] = {0, 0, 0x40000000, 0x80000000};
+	static const u16 in[] = {0x61, 0x62, 0x64, 0x92, 0xb004, 0xb005};
+
+	switch (kind) {
+	case S_CPUID:
+		s->ax = one_in(m, 8) ? (u32)any(m) : leaves[rnd(m) % 4] + (u32)(rnd(m) % 40);
+		s->cx = (u32)(rnd(m) % 8);
+		break;
+	case S_IN:
+		s->dx = in[rnd(m) % ARRAY_SIZE(in)];
+		break;
+	case S_OUT: /* commands that do nothing: read the command byte; A20; no sleep */
+		s->dx = one_in(m, 3) ? 0x64 : one_in(m, 2) ? 0x92 : 0xb005;
+		s->ax = s->dx == 0x64 ? 0x20 : s->dx == 0x92 ? 2 : (u32)(rnd(m) & 0x1c);
+		break;
+	case S_RDMSR:
+		s->cx = one_in(m, 2)   ? MSR_IA32_FEAT_CTL
+			: one_in(m, 2) ? MSR_IA32_VMX_BASIC + (u32)rnd(m) % 20
+				       : (u32)any(m) | 0x10000;
+		break;
+	case S_WRMSR:
+		slot_wrmsr(m, s);
+		return under;
+	case S_CR0:
+		s->ax = (u32)(m->stream_cr0 ^= CR0_NE); /* it exits when NE changes */
+		break;
+	case S_CR4:
+		s->ax = (u32)(m->cr4 | CR4_VMXE);
+		return under;
+	case S_XCR:
+		s->cx = one_in(m, 8) ? (u32)any(m) : 0;
+		s->ax = (u32)(rnd(m) % 8) | (one_in(m, 8) ? 0 : 1);
+		s->dx = one_in(m, 16) ? (u32)any(m) : 0;
+		break;
+	case S_WRITE:
+		s->di = (u32)(hole_start + rnd(m) % (hole_size | 1));
+		return hole_size;
+	case S_NMI:
+		slot_nmi(m, s);
+		break;
+	case S_ANY:
+		break;
+	}
+	return true;
+}
+
+/* Of all exits these are most, and of all kinds. */
+static void do_stream(struct mcpu *m)
+{
+	static u8 pick[256];
+	static unsigned total;
+	unsigned n = 8 + (unsigned)rnd(m) % 33;
+
+	if (!total) {
+		unsigned sum = 0;
+
+		for (unsigned i = 0; i < ARRAY_SIZE(stream); i++)
+			for (unsigned k = 0; k < stream[i].weight; k++)
+				pick[sum++] = (u8)i;
+		total = sum;
+	}
+	m->stream_cr0 = m->cr0;
+	for (; n; n--) {
+		u64 a = rnd(m), b = rnd(m);
+		unsigned i = pick[(a >> 32 ^ b) % total];
+		struct slot s = {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32), stream[i].n, {0}};
+
+		__builtin_memcpy(s.code, stream[i].code, sizeof(s.code));
+		if (fill_slot(m, (enum slot_kind)stream[i].kind, &s))
+			stream_add(m, &s);
+	}
+	/* To make one costs as much as to run it. */
+	stream_run(m, 2, one_in(m, 16));
+}
+
 /* ---- Instructions ------------------------------------------------------------------------- */
 
-/* Instructions that a hypervisor may see, or that change what it keeps; registers are by chance. */
-const struct insn insns[] = {
-	{3, {0x0f, 0x01, 0xc1}},             /* vmcall */
-	{3, {0x0f, 0x01, 0xc2}},             /* vmlaunch */
-	{3, {0x0f, 0x01, 0xc3}},             /* vmresume */
-	{3, {0x0f, 0x01, 0xc4}},             /* vmxoff */
-	{3, {0x0f, 0x01, 0xd4}},             /* vmfunc */
-	{3, {0x0f, 0x78, 0xc1}},             /* vmread */
-	{3, {0x0f, 0x79, 0xc1}},             /* vmwrite */
-	{3, {0x0f, 0xc7, 0x30}},             /* vmptrld (rax) */
-	{3, {0x0f, 0xc7, 0x38}},             /* vmptrst (rax) */
-	{4, {0x66, 0x0f, 0xc7, 0x30}},       /* vmclear (rax) */
-	{4, {0xf3, 0x0f, 0xc7, 0x30}},       /* vmxon (rax) */
-	{5, {0x66, 0x0f, 0x38, 0x80, 0x08}}, /* invept */
-	{5, {0x66, 0x0f, 0x38, 0x81, 0x08}}, /* invvpid */
-	{5, {0x66, 0x0f, 0x38, 0x82, 0x08}}, /* invpcid */
-	{2, {0x0f, 0x37}},                   /* getsec */
-	{2, {0x0f, 0xaa}},                   /* rsm */
-	{2, {0x0f, 0xa2}},                   /* cpuid */
-	{2, {0x0f, 0xa2}},                   /* cpuid */
-	{3, {0x0f, 0x01, 0xd1}},             /* xsetbv */
-	{3, {0x0f, 0x01, 0xd0}},             /* xgetbv */
-	{2, {0x0f, 0x08}},                   /* invd */
-	{2, {0x0f, 0x09}},                   /* wbinvd */
-	{2, {0x0f, 0x06}},                   /* clts */
-	{3, {0x0f, 0x01, 0xf0}},             /* lmsw ax */
-	{3, {0x0f, 0x01, 0xe0}},             /* smsw */
-	{3, {0x0f, 0x01, 0x38}},             /* invlpg (rax) */
-	{3, {0x0f, 0x01, 0xc8}},             /* monitor */
-	{2, {0x0f, 0x33}},                   /* rdpmc */
-	{2, {0x0f, 0x31}},                   /* rdtsc */
-	{3, {0x0f, 0x01, 0xf9}},             /* rdtscp */
-	{3, {0x0f, 0xc7, 0xf0}},             /* rdrand */
-	{3, {0x0f, 0xc7, 0xf8}},             /* rdseed */
-	{3, {0x0f, 0x01, 0xf8}},             /* swapgs */
-	{3, {0x0f, 0x22, 0xc0}},             /* mov rax, cr0 */
-	{3, {0x0f, 0x22, 0xe0}},             /* mov rax, cr4 */
-	{4, {0x44, 0x0f, 0x22, 0xc0}},       /* mov rax, cr8 */
-	{3, {0x0f, 0x20, 0xc0}},             /* mov cr0, rax */
-	{3, {0x0f, 0x20, 0xe0}},             /* mov cr4, rax */
-	{3, {0x0f, 0x22, 0xd0}},             /* mov rax, cr2 */
-	{3, {0x0f, 0x23, 0xc0}},             /* mov rax, dr0 */
-	{3, {0x0f, 0x23, 0xf0}},             /* mov rax, dr6 */
-	{3, {0x0f, 0x23, 0xf8}},             /* mov rax, dr7 */
-	{3, {0x0f, 0x21, 0xf0}},             /* mov dr6, rax */
-	{3, {0x0f, 0x00, 0xd0}},             /* lldt */
-	{3, {0x0f, 0x00, 0xd8}},             /* ltr */
-	{3, {0x0f, 0x01, 0x08}},             /* sidt (rax) */
-	{2, {0x0f, 0x05}},                   /* syscall */
-	{2, {0x0f, 0x34}},                   /* sysenter */
-	{2, {0x0f, 0x35}},                   /* sysexit */
-	{3, {0x48, 0x0f, 0x07}},             /* sysret */
-	{3, {0xfb, 0x0f, 0xa2}},             /* sti; cpuid */
-	{4, {0x8e, 0xd0, 0x0f, 0xa2}},       /* mov eax, ss; cpuid */
-	{2, {0xfb, 0xf4}},                   /* sti; hlt */
-	{1, {0xf4}},                         /* hlt */
-	{1, {0xf1}},                         /* int1 */
-	{1, {0xcc}},                         /* int3 */
-	{2, {0xcd, 0x02}},                   /* int 2 */
-	{2, {0xcd, 0x0d}},                   /* int 13 */
-	{2, {0x0f, 0x0b}},                   /* ud2 */
-	{2, {0xf7, 0xf1}},                   /* div ecx */
-	{1, {0x9c}},                         /* pushf */
-	{3, {0x50, 0x9d, 0x90}},             /* push rax; popf */
-	{2, {0x48, 0xcf}},                   /* iretq */
-	{1, {0xcb}},                         /* retf */
-	{3, {0x0f, 0xae, 0x00}},             /* fxsave (rax) */
-	{3, {0x0f, 0xae, 0x20}},             /* xsave (rax) */
-	{4, {0x48, 0x0f, 0xc7, 0x18}},       /* xrstors (rax) */
-	{1, {0xec}},                         /* in dx, al */
-	{2, {0x66, 0xed}},                   /* in dx, ax; eax in 16-bit code */
-	{1, {0xfa}},                         /* cli */
-};
-const unsigned nr_insns = ARRAY_SIZE(insns);
+/* What IRET and RETF may find on the stack. */
+static void put_frame(struct mcpu *m, unsigned bits, const struct insn *i)
+{
+	static const u16 selectors[] = {CODE64(0), CODE64(3), CODE32(0), CODE32(3), CODE16(3),
+					DATA(0),   TSS_SEL,   0,         CODE64(1), 0x1f8};
+	bool wide = bits == 64 && i->bytes[0] == 0x48;
+	u64 frame[5] = {one_in(m, 4) ? any(m) : (u64)m->code + 0x4000,
+			selectors[rnd(m) % ARRAY_SIZE(selectors)],
+			RFLAGS_FIXED | (rnd(m) & 0x27fdd5), (u64)m->code + 0x6000,
+			one_in(m, 2) ? DATA(3) : selectors[rnd(m) % 10]};
+	u8 *to = (u8 *)m->rsp;
+
+	for (unsigned n = 0, size = wide ? 8 : bits == 16 ? 2 : 4; n < 5; n++, to += size)
+		memcpy(to, &frame[n], size);
+}
+
+bool run_insn(struct mcpu *m, const struct insn *i, unsigned ring, unsigned bits)
+{
+	u64 low = BUFFER16 + 0x400ull * m->cpu;
+	struct place p = {bits,
+			  true,
+			  true,
+			  m->cr0,
+			  read_cr3(),
+			  m->cr4,
+			  (u64)m->gdt,
+			  (u64)idt,
+			  sizeof(m->gdt) - 1,
+			  256 * 16 - 1,
+			  (u64)m->code + 0x2000,
+			  (u64)m->code + 0x4000};
+	struct operands o;
+	u8 code[8] = {0x66};
+	unsigned prefix = bits == 16 && (i->with == WITH_GDT || i->with == WITH_IDT);
+
+	any_registers(m);
+	if (bits == 16) {
+		m->in[RBX] = low;
+		m->in[RSI] = 0;
+	} else if (!one_in(m, 3) || i->with == WITH_GDT || i->with == WITH_IDT) {
+		m->in[RAX] = p.memory;
+	}
+	o = (struct operands){m->in[RAX], m->in[RCX], m->in[RDX],
+			      m->in[RBX], m->in[RSI], m->in[RDI]};
+	if (!prepare_insn(m, i, &p, &o))
+		return false;
+	m->in[RAX] = o.ax;
+	m->in[RCX] = o.cx;
+	m->in[RDX] = o.dx;
+	m->in[RBX] = o.bx;
+	m->in[RSI] = o.si;
+	m->in[RDI] = o.di;
+	m->rsp = (u64)m->code + WINDOW_SIZE - 256;
+	if (i->with == WITH_FRAME)
+		put_frame(m, bits, i);
+	if (one_in(m, 2))
+		write_cr4(m->cr4 | CR4_OSFXSR | (m->has_xsave ? CR4_OSXSAVE : 0));
+	memcpy(code + prefix, i->bytes, i->length);
+	run_code(m, code, i->length + prefix, ring, bits);
+	if (read_cr3() != p.cr3)
+		write_cr3(p.cr3);
+	if (i->with == WITH_GDT || i->with == WITH_IDT || i->with == WITH_SELECTOR)
+		load_tables(m);
+	return true;
+}
 
 static void do_insn(struct mcpu *m)
 {
-	const struct insn *i = &insns[rnd(m) % ARRAY_SIZE(insns)];
+	const struct insn *i = &insns[rnd(m) % nr_insns];
 	unsigned bits = one_in(m, 4) ? one_in(m, 2) ? 16 : 32 : 64;
-	unsigned ring = one_in(m, 3) ? 3 : (unsigned)rnd(m) % 4;
 
-	any_registers(m);
-	m->in[RAX] = one_in(m, 3) ? m->in[RAX] : (u64)m->code + 0x2000;
-	if (i->bytes[0] == 0x0f && i->bytes[1] == 0x22) {
-		/* Near what is there. From 64-bit code: from any other the CPU would leave long
-		 * mode. */
-		bits = 64;
-		m->in[RAX] = (i->bytes[2] == 0xe0 ? m->cr4 : m->cr0) ^ BIT(rnd(m) % 64);
-		if (i->bytes[2] == 0xe0 && (m->in[RAX] ^ m->cr4) & CR4_SMEP)
-			return;
-	}
-	/* 0x44 is a prefix in 64-bit code only. */
-	if (i->bytes[0] == 0x44)
-		bits = 64;
-	/* Not DR7.GD: it is for whoever reads the debug registers next, and that is the monkey. */
-	if (i->bytes[0] == 0x0f && i->bytes[1] == 0x23)
-		m->in[RAX] &= ~BIT(13);
-	run_code(m, i->bytes, i->length, ring, bits);
+	run_insn(m, i, one_in(m, 3) ? 3 : (unsigned)rnd(m) % 4, bits);
 }
 
 /* Bytes by chance, where they can reach only the window. */
@@ -346,40 +444,10 @@ static void do_xsetbv(struct mcpu *m)
 
 /* ---- Memory ------------------------------------------------------------------------------- */
 
-/* Loads, stores and more, at (rdi). */
-const struct insn accesses[] = {
-	{2, {0x8b, 0x07}},             /* mov (rdi), eax */
-	{2, {0x8a, 0x07}},             /* mov (rdi), al */
-	{3, {0x48, 0x8b, 0x07}},       /* mov (rdi), rax */
-	{2, {0x89, 0x07}},             /* mov eax, (rdi) */
-	{3, {0x48, 0x89, 0x07}},       /* mov rax, (rdi) */
-	{3, {0xc6, 0x07, 0x55}},       /* movb 55h, (rdi) */
-	{3, {0xf0, 0xff, 0x07}},       /* lock incl (rdi) */
-	{2, {0x87, 0x07}},             /* xchg eax, (rdi) */
-	{4, {0xf0, 0x0f, 0xb1, 0x0f}}, /* lock cmpxchg ecx, (rdi) */
-	{4, {0x48, 0x0f, 0xc7, 0x0f}}, /* cmpxchg16b (rdi) */
-	{2, {0xff, 0x37}},             /* push (rdi) */
-	{2, {0x8f, 0x07}},             /* pop (rdi) */
-	{3, {0x0f, 0x11, 0x07}},       /* movups xmm0, (rdi) */
-	{3, {0x0f, 0x29, 0x07}},       /* movaps xmm0, (rdi) */
-	{2, {0xd9, 0x3f}},             /* fnstcw (rdi) */
-	{3, {0x0f, 0xae, 0x07}},       /* fxsave (rdi) */
-	{2, {0xf3, 0xaa}},             /* rep stosb */
-	{2, {0xf3, 0xa5}},             /* rep movsd */
-	{2, {0xf3, 0xa4}},             /* rep movsb */
-	{2, {0xff, 0x17}},             /* call (rdi) */
-	{2, {0xff, 0xe7}},             /* jmp rdi */
-	{3, {0x48, 0xff, 0x2f}},       /* ljmp (rdi) */
-	{2, {0x86, 0x27}},             /* xchg ah, (rdi) */
-	{3, {0x0f, 0xab, 0x07}},       /* bts eax, (rdi) */
-	{3, {0x0f, 0xae, 0x3f}},       /* clflush (rdi) */
-};
-const unsigned nr_accesses = ARRAY_SIZE(accesses);
-
 /* Glasshouse's own memory, by any instruction; also as a stack. */
 static void do_hidden(struct mcpu *m)
 {
-	const struct insn *i = &accesses[rnd(m) % ARRAY_SIZE(accesses)];
+	const struct insn *i = &accesses[rnd(m) % nr_accesses];
 	u64 at = hole_start + rnd(m) % (hole_size - 4096);
 
 	if (!hole_size)
@@ -463,7 +531,7 @@ static const struct {
 	unsigned weight;
 	void (*fn)(struct mcpu *m);
 } actions[] = {
-	{20, do_cpuid},       {8, do_read_msr}, {5, do_write_msr},   {8, do_port},
+	{20, do_stream},      {8, do_read_msr}, {5, do_write_msr},   {8, do_port},
 	{4, do_trapped_port}, {20, do_insn},    {8, do_bytes},       {6, do_cr},
 	{4, do_xsetbv},       {10, do_hidden},  {2, do_read_memory}, {1, do_write_nobody},
 	{4, do_ipi},

@@ -11,7 +11,6 @@
 #include "lib/string.h"
 
 #define STACK_SIZE 4096
-#define BUFFER16   0xc000 /* what BX + SI point to, with a base of 0 */
 
 extern u64 legacy_gdt[32];
 extern const u8 real_blob[], real_blob_end[], legacy_stubs[256][16];
@@ -29,7 +28,7 @@ static u64 pae_pdpt[4] __aligned(32);
 static u64 pae_pd[2048] __aligned(4096);
 static u8 stack[STACK_SIZE] __aligned(16), exception_stack[STACK_SIZE] __aligned(16);
 static u8 buffer[8192] __aligned(4096);
-static u32 tss[26 + 8 + 2048];
+static u32 tss[26 + 8 + 2048], tss2[26];
 
 static const struct kind {
 	const char *name;
@@ -106,15 +105,21 @@ static void place(const u8 *code, unsigned n)
 	memset(stack, 0, sizeof(stack));
 }
 
-/* True when the code came to its end. */
+static void put_frame(struct mcpu *m, const struct kind *k);
+
+static u32 cr3_of(unsigned paging)
+{
+	return pagings[paging].cr4 & CR4_PAE ? (u32)(u64)pae_pdpt : (u32)(u64)pd32;
+}
+
+/* True when the code came to its end. @frame: it finds a frame on the stack. */
 static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const u8 *code,
-		   unsigned n)
+		   unsigned n, bool frame)
 {
 	struct legacy_mode *l = &legacy_mode;
-	u32 cr3 = pagings[paging].cr4 & CR4_PAE ? (u32)(u64)pae_pdpt : (u32)(u64)pd32;
 
 	l->cr0 = (u32)(m->cr0 & ~(u64)CR0_PG) | pagings[paging].cr0;
-	l->cr3 = cr3;
+	l->cr3 = cr3_of(paging);
 	l->cr4 = pagings[paging].cr4 | CR4_OSFXSR;
 	l->real = k->cs == 0;
 	l->ring3 = (k->cs & 3) || (k->eflags & RFLAGS_VM);
@@ -125,6 +130,8 @@ static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const 
 	l->ss = k->eflags & RFLAGS_VM ? LEGACY_PAGE >> 4 : k->data;
 	l->esp = k->eflags & RFLAGS_VM ? 0xff0 : (u32)(u64)(stack + STACK_SIZE - 512);
 	place(code, n);
+	if (frame)
+		put_frame(m, k);
 	apic_write(0x380, 4000);
 	legacy_call(legacy_run);
 	load_tables(m);
@@ -151,28 +158,109 @@ static void choose_registers(struct mcpu *m, const struct kind *k)
 	}
 }
 
-/* False for what would leave the mode under test, or never end natively either. */
-static bool fit_registers(struct mcpu *m, const struct kind *k, const struct insn *i)
+/*
+ * The task that a jump finds: code that ends itself. Its descriptor may be one that no CPU takes:
+ * too short, not present, busy, or no TSS.
+ */
+static void make_task(struct mcpu *m, u32 cr3)
 {
-	u32 *eax = &legacy_mode.regs[0];
-	bool real = !k->cs;
+	u64 desc = descriptor((u64)tss2, 0x0000e90000000000 | (sizeof(tss2) - 1));
 
-	if (i->bytes[0] == 0x44 || i->bytes[0] == 0x48)
-		return false; /* a prefix in 64-bit mode only */
-	if (i->bytes[0] != 0x0f)
-		return true;
-	if (i->bytes[1] == 0x22 && i->bytes[2] == 0xe0)
-		*eax = legacy_mode.cr4 ^
-		       ((u32)BIT(rnd(m) % 32) & ~(u32)(CR4_PAE | CR4_PSE | CR4_SMEP | CR4_SMAP));
-	else if (i->bytes[1] == 0x22 && i->bytes[2] == 0xc0)
-		*eax = (u32)m->cr0 & ~(real ? CR0_PG | CR0_PE : CR0_PG);
-	else if (i->bytes[1] == 0x23)
-		*eax = (u32)rnd(m) & ~(u32)BIT(13);
-	else if (i->bytes[1] == 0x01 && i->bytes[2] == 0xf0)
-		*eax = (*eax & ~15u) | (real ? 0 : 1) | ((u32)rnd(m) & 0xe);
-	if (i->bytes[1] == 0x22 && i->bytes[2] == 0xc0 && !real)
-		*eax = ((u32)m->cr0 & ~(u32)CR0_PG) | (legacy_mode.cr0 & CR0_PG);
-	return true;
+	switch (rnd(m) % 8) {
+	case 0:
+		desc -= sizeof(tss2) / 2;
+		break;
+	case 1:
+		desc &= ~BIT(47);
+		break;
+	case 2:
+		desc |= BIT(41);
+		break;
+	case 3:
+		desc |= BIT(42);
+		break;
+	}
+	legacy_gdt[LEGACY_TSS2 / 8] = desc;
+	memcpy(tss2, tss, sizeof(tss2));
+	tss2[7] = cr3;
+	tss2[8] = LEGACY_PAGE + LEGACY_END;
+	tss2[9] = RFLAGS_FIXED;
+	tss2[14] = (u32)(u64)(stack + STACK_SIZE - 512);
+	for (unsigned i = 18; i < 24; i++)
+		tss2[i] = i == 19 ? 0x20 : 0x18;
+}
+
+/* What IRET and RETF may find on the stack, outside of real and virtual-8086 mode: see place(). */
+static void put_frame(struct mcpu *m, const struct kind *k)
+{
+	static const u32 selectors[] = {0x20,
+					LEGACY_CODE32_R3 | 3,
+					LEGACY_CODE16,
+					LEGACY_CODE16_R3 | 3,
+					0,
+					0x18,
+					LEGACY_TSS,
+					0x1f8,
+					0x21,
+					0x10};
+	u32 cs = selectors[rnd(m) % ARRAY_SIZE(selectors)], sp = legacy_mode.esp;
+	bool based = (cs & ~3u) == LEGACY_CODE16 || (cs & ~3u) == LEGACY_CODE16_R3;
+	u32 frame[9] = {LEGACY_END + (based ? 0 : LEGACY_PAGE), cs,
+			RFLAGS_FIXED | ((u32)rnd(m) & 0x257fd5), sp,
+			one_in(m, 4) ? 0x18 : LEGACY_DATA_R3 | 3};
+
+	if (k->bits == 32 && k->cs == 0x20 && one_in(m, 4)) {
+		frame[0] = LEGACY_END;
+		frame[1] = frame[4] = LEGACY_PAGE >> 4;
+		frame[2] |= RFLAGS_VM;
+		frame[3] = 0xf00;
+	}
+	for (unsigned i = 0; i < 9; i++)
+		memcpy((u8 *)(u64)sp + i * k->bits / 8, &frame[i], k->bits / 8);
+}
+
+/* Run one of the table. Returns 0 when it is not for this mode, 2 when it came to its end, else 1.
+ */
+static unsigned run_one(struct mcpu *m, const struct kind *k, unsigned paging, const struct insn *i)
+{
+	u32 *r = legacy_mode.regs, cr3 = cr3_of(paging);
+	bool real = !k->cs, v86 = k->eflags & RFLAGS_VM;
+	struct place p = {k->bits,
+			  false,
+			  !real && !v86,
+			  (m->cr0 & ~(u64)(CR0_PG | CR0_PE)) | pagings[paging].cr0 |
+				  (real ? 0 : CR0_PE),
+			  cr3,
+			  pagings[paging].cr4,
+			  (u64)legacy_gdt,
+			  real ? (u64)legacy_ivt : (u64)legacy_idt,
+			  255,
+			  real ? 1023 : 2047,
+			  k->bits == 16 ? BUFFER16 : ((u32)(u64)buffer + 0xfff) & ~0xfffu,
+			  LEGACY_PAGE + LEGACY_END};
+	struct operands o;
+	u8 code[8] = {0x66};
+	unsigned n = k->bits == 16 && (i->with == WITH_GDT || i->with == WITH_IDT);
+
+	choose_registers(m, k);
+	o = (struct operands){r[0], r[1], r[2], r[3], r[5], r[6]};
+	if (!prepare_insn(m, i, &p, &o))
+		return 0;
+	r[0] = (u32)o.ax;
+	r[1] = (u32)o.cx;
+	r[2] = (u32)o.dx;
+	r[3] = (u32)o.bx;
+	r[5] = (u32)o.si;
+	r[6] = (u32)o.di;
+	memcpy(code + n, i->bytes, sizeof(i->bytes));
+	n += i->length;
+	if (i->with == WITH_TASK) {
+		memcpy(code + 1, (u32[]){0, LEGACY_TSS2}, 4);
+		memcpy(code + 1 + k->bits / 8, (u16[]){LEGACY_TSS2}, 2);
+		n = 3 + k->bits / 8;
+		make_task(m, cr3);
+	}
+	return 1 + run_in(m, k, paging, code, n, i->with == WITH_FRAME && p.protected);
 }
 
 static void run_all(struct mcpu *m, const struct kind *k, unsigned paging, unsigned rounds)
@@ -180,15 +268,10 @@ static void run_all(struct mcpu *m, const struct kind *k, unsigned paging, unsig
 	unsigned runs = 0, ended = 0;
 
 	for (unsigned r = 0; r < rounds * nr_insns; r++) {
-		const struct insn *i = &insns[r % nr_insns];
+		unsigned result = run_one(m, k, paging, &insns[r % nr_insns]);
 
-		choose_registers(m, k);
-		legacy_mode.cr0 = pagings[paging].cr0;
-		legacy_mode.cr4 = pagings[paging].cr4;
-		if (!fit_registers(m, k, i))
-			continue;
-		ended += run_in(m, k, paging, i->bytes, i->length);
-		runs++;
+		runs += result != 0;
+		ended += result == 2;
 	}
 	ok(ended > runs / 8, "%s, %s: %u instructions, %u without a fault", k->name,
 	   pagings[paging].name, runs, ended);
@@ -207,7 +290,7 @@ static void access_hidden(struct mcpu *m, const struct kind *k, unsigned paging,
 		legacy_mode.regs[1] = (u32)rnd(m) % 64;
 		legacy_mode.regs[6] = (u32)(hole_start + rnd(m) % (hole_size - 4096));
 		legacy_mode.regs[5] = legacy_mode.regs[0];
-		run_in(m, k, paging, i->bytes, i->length);
+		run_in(m, k, paging, i->bytes, i->length, false);
 	}
 }
 

@@ -18,6 +18,8 @@
 #define LEGACY_CODE16    0x38
 #define LEGACY_CODE16_R3 0x40
 #define LEGACY_TSS       0x48
+#define LEGACY_TSS2      0x50 /* another task */
+#define LEGACY_END       0x80 /* in the page: INT3s, whatever the code under test is */
 
 /* Offsets in struct legacy_mode. */
 #define L_CR0    0

@@ -3,9 +3,13 @@
  * The monkey: a guest that tries by chance whatever could harm its hypervisor. What it does follows
  * from its seed alone. It survives on its own exceptions; that it ends at all is the test.
  *
- * Command line: seed=N n=ACTIONS (for each CPU) cpus=N apic=x2 init=1 (INIT to other CPUs; give
- * Glasshouse icr=trap) sweep=ROUNDS (first everything in order, and so often each instruction in
- * each mode outside of long mode).
+ * Command line:
+ *   seed=N n=ACTIONS (for each CPU) cpus=N apic=x2
+ *   init=1         INIT to other CPUs: give Glasshouse icr=trap, or the machine one CPU more
+ *   late=1         that one is started at the end
+ *   sweep=ROUNDS   first everything in order, and so often each instruction in each mode
+ *   leave=TRIES    then ask Glasshouse to leave, first so often wrongly
+ *   end=HOW        the last CPU ends the machine, by "triple" or "port64", while the others go on
  */
 #include "guests/monkey/monkey.h"
 
@@ -15,20 +19,8 @@
 #include "guests/lib/guest.h"
 #include "lib/string.h"
 
-#define WINDOW       0xc0000000ull /* linear: 64 KiB of user pages for each CPU */
-#define WINDOW_SIZE  0x10000ull
-#define CODE64(ring) ((2 + 2 * (ring)) * 8 + (ring))
-#define DATA(ring)   ((3 + 2 * (ring)) * 8 + (ring))
-#define CODE32(ring) ((10 + (ring)) * 8 + (ring))
-#define CODE16(ring) ((14 + (ring)) * 8 + (ring))
-#define TSS_SEL      (18 * 8)
 #define LOAD_ADDRESS MIB(16) /* guests/lib/guest.ld; 2 MiB hold it all */
 #define PTE_NX       BIT(63)
-
-struct gate {
-	u16 low, selector, flags, mid;
-	u32 high, zero;
-};
 
 extern const u8 stubs[256][16], on_nmi[], on_syscall[];
 extern u64 pdpt[512];
@@ -37,15 +29,18 @@ u64 hole_start, hole_size;
 struct hole holes[MAX_HOLES];
 unsigned nr_holes;
 unsigned monkey_cpus;
+volatile bool under;
 bool init_allowed;
 volatile bool mcpu_up[MAX_CPUS];
 
 static struct mcpu mcpus[MAX_CPUS];
-static struct gate idt[256], idt_filled[256];
+struct gate idt[256];
+static struct gate idt_filled[256];
 static u64 window_pt[512] __aligned(4096), first_pt[512] __aligned(4096);
 static u8 pages[MAX_CPUS][WINDOW_SIZE] __aligned(4096);
 static u8 supervisor_code[MAX_CPUS][4096] __aligned(4096); /* where ring 3 cannot write */
 static u64 actions;
+static const char *end;
 
 u64 rnd(struct mcpu *m)
 {
@@ -149,11 +144,21 @@ static void fill(u8 *at, unsigned size)
 		*(u64 *)(at + i) = 0xcccccccccccccccc;
 }
 
+/* What the code may have changed. */
+static void restore(struct mcpu *m)
+{
+	if (read_cr0() != m->cr0)
+		write_cr0(m->cr0);
+	if (read_cr4() != m->cr4)
+		write_cr4(m->cr4);
+	asm volatile("mov %0, %%cr8" : : "r"(0ull));
+	asm volatile("mov %0, %%dr7; mov %1, %%dr6" : : "r"(0x400ull), "r"(0xffff0ff0ull));
+}
+
 struct frame *run_code(struct mcpu *m, const void *code, unsigned n, unsigned ring, unsigned bits)
 {
-	struct frame *f;
-
 	u8 *at = ring == 3 ? m->code : supervisor_code[m->cpu];
+	struct frame *f;
 
 	fill(at, 64);
 	memcpy(at, code, n);
@@ -169,18 +174,38 @@ struct frame *run_code(struct mcpu *m, const void *code, unsigned n, unsigned ri
 	m->ends[f->vector < 32 ? f->vector : 31]++;
 	if (f->vector >= 32)
 		apic_write(0xb0, 0);
-
-	/* What the code may have changed. */
-	if (read_cr0() != m->cr0)
-		write_cr0(m->cr0);
-	if (read_cr4() != m->cr4)
-		write_cr4(m->cr4);
-	asm volatile("mov %0, %%cr8" : : "r"(0ull));
-	asm volatile("mov %0, %%dr7; mov %1, %%dr6" : : "r"(0x400ull), "r"(0xffff0ff0ull));
+	restore(m);
 	return f;
 }
 
-static void start_monkey(unsigned cpu)
+struct frame *run_at(struct mcpu *m, void *page, u64 rflags)
+{
+	struct frame *f;
+
+	m->rip = (u64)page;
+	m->cs = CODE64(0);
+	m->ss = DATA(0);
+	m->data = DATA(3);
+	m->rsp = (u64)m->code + WINDOW_SIZE - 256;
+	m->rflags = RFLAGS_FIXED | rflags;
+	if (m->has_xsave)
+		write_cr4(m->cr4 | CR4_OSXSAVE);
+	f = run(m);
+	m->ends[f->vector % 32]++;
+	restore(m);
+	return f;
+}
+
+struct frame *run_quiet(struct mcpu *m, const void *code, unsigned n)
+{
+	u8 *at = supervisor_code[m->cpu];
+
+	fill(at, 64);
+	memcpy(at, code, n);
+	return run_at(m, at, 0);
+}
+
+void start_monkey(unsigned cpu)
 {
 	struct mcpu *m = &mcpus[cpu];
 	u64 window = WINDOW + cpu * WINDOW_SIZE;
@@ -188,14 +213,20 @@ static void start_monkey(unsigned cpu)
 	m->code = (u8 *)window;
 	m->cpu = cpu;
 	m->saved = 0;
+	m->stream = m->slots = 0;
 	fill(m->code, WINDOW_SIZE);
 	fill(supervisor_code[cpu], 4096);
 	m->cr0 = read_cr0() & ~(CR0_CD | CR0_NW);
 	m->cr4 = read_cr4();
+	m->apic_base = rdmsr(MSR_IA32_APICBASE);
+	m->has_xsave = cpuid(1, 0).ecx & BIT(26);
 	load_tables(m);
-	wrmsr(MSR_STAR, (u64)CODE64(0) << 32);
+	wrmsr(MSR_STAR, (u64)CODE64(0) << 32 | (u64)CODE64(3) << 48);
 	wrmsr(MSR_LSTAR, (u64)on_syscall);
 	wrmsr(MSR_CSTAR, (u64)on_syscall);
+	wrmsr(MSR_IA32_SYSENTER_CS, CODE64(0));
+	wrmsr(MSR_IA32_SYSENTER_EIP, (u64)on_syscall);
+	wrmsr(MSR_IA32_SYSENTER_ESP, (u64)m + M_SIZE - 4096);
 	apic_write(0x3e0, 0xb);
 	apic_write(0x320, TIMER_VECTOR);
 	mcpu_up[cpu] = true;
@@ -207,6 +238,11 @@ static void monkey(unsigned cpu)
 	struct ap_state state;
 
 	start_monkey(cpu);
+	if (end && cpu == monkey_cpus - 1) {
+		while (m->done++ < actions / 2)
+			act(m);
+		end_machine(end);
+	}
 	while (m->done < actions) {
 		act(m);
 		m->done++;
@@ -234,16 +270,11 @@ static bool finish(unsigned cpu)
 	return ap_wait(cpu);
 }
 
-/* Glasshouse's memory: the reserved ranges between 16 MiB and 3 GiB. */
 static void find_holes(void)
 {
 	const struct e820_entry *e;
 
-	if (!under_glasshouse())
-		return;
-	for (unsigned i = 0; (e = e820_entry(i)) && nr_holes < MAX_HOLES; i++) {
-		if (e->type != 2 || e->start < MIB(16) || e->start + e->size > GIB(3))
-			continue;
+	while (nr_holes < MAX_HOLES && (e = hidden_range(nr_holes))) {
 		holes[nr_holes++] = (struct hole){e->start, e->size};
 		if (e->size > hole_size) {
 			hole_start = e->start;
@@ -267,16 +298,22 @@ static void report(unsigned cpu)
 void guest_main(void)
 {
 	u64 seed = param_number("seed", 1);
+	u64 leave = param_number("leave", 0);
+	bool with = under_glasshouse();
 	const char *apic = param("apic");
 	struct ap_state state;
 
 	monkey_cpus = (unsigned)param_number("cpus", 1);
 	actions = param_number("n", 10000);
+	end = param("end");
 	init_allowed = param_number("init", 0) && monkey_cpus > 1;
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);
-	find_holes();
+	/* Without it, its memory would be executed as what it is, and VMX would be there. */
+	under = with && !leave;
+	if (under)
+		find_holes();
 	fill_idt();
 	map_windows();
 	apic_init(apic && apic[0] == 'x' && apic[1] == '2');
@@ -291,11 +328,19 @@ void guest_main(void)
 		start_monkey(0);
 		sweep(&mcpus[0], (unsigned)param_number("sweep", 0));
 	}
+	if (leave) {
+		start_monkey(0);
+		ask_to_leave(&mcpus[0], (unsigned)leave);
+	}
 	monkey(0);
 	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
 		ok(finish(cpu), "cpu %u has come to its end", cpu);
 	for (unsigned cpu = 0; cpu < monkey_cpus; cpu++)
 		report(cpu);
-	ok(!under_glasshouse() == !hole_size, "the hypervisor still answers CPUID");
+	if (param_number("late", 0))
+		ok(ap_boot(monkey_cpus, &state), "cpu %u has started, behind all others",
+		   monkey_cpus);
+	ok(under_glasshouse() == (with && !leave),
+	   leave ? "no hypervisor answers CPUID" : "the hypervisor still answers CPUID");
 	plan();
 }

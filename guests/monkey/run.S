@@ -55,7 +55,13 @@ stubs:
 	.noaltmacro
 
 ended:
-	.irp reg, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	pushq %rax
+	movq %rsp, %rax
+	andq $-M_SIZE, %rax
+	cmpq $0, M_STREAM(%rax)
+	jne 3f
+ended_code:
+	.irp reg, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
 	pushq %\reg
 	.endr
 	cld
@@ -86,6 +92,20 @@ ended:
 2:	movq %rax, %rdi
 	andq $-16, %rsp
 	call lost
+/* In a stream: single-steps go on, faults with the next slot. Its end, and what is not its own, end it. */
+3:	cmpl $END_VECTOR, 8(%rsp)
+	je ended_code
+	cmpl $1, 8(%rsp)
+	je 4f
+	movq M_STREAM(%rax), %rax
+	xorq 24(%rsp), %rax
+	andq $-4096, %rax
+	jne ended_code
+	orq $SLOT - 1, 24(%rsp)
+	incq 24(%rsp)
+4:	popq %rax
+	addq $16, %rsp
+	iretq
 
 /* Counted, and on a stack of its own. */
 	.globl on_nmi
