@@ -51,15 +51,17 @@ static bool stop_others(struct vcpu *vcpu)
 static void leave_virtualisation(struct vcpu *vcpu)
 {
 	static bool ending;
+	bool all;
 
 	if (__atomic_exchange_n(&ending, true, __ATOMIC_ACQ_REL)) {
 		virt->hardware_disable();
 		cpu_stop();
 	}
+	all = stop_others(vcpu); /* first, or they would count on meanwhile */
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
 	integrity_check();
-	if (stop_others(vcpu))
+	if (all)
 		pr_info("VMX is off on all CPUs.\n");
 	else
 		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
