@@ -3,10 +3,9 @@
  * Decode the instruction at RIP and carry out its memory access.
  */
 #include "vmm/emulate.h"
-#include "arch/x86/cpu.h"
+#include "arch/x86/paging.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
-#include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
@@ -145,18 +144,17 @@ static int map_void(struct vcpu *vcpu, const struct page_fault *fault)
 
 int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 {
+	/* An entry of ones has reserved bits set, which the CPU finds by itself. Its flags are set
+	 * already. */
+	bool table = !fault->final && fault->gva_valid, write = fault->write && !table;
+
 	pr_warn_ratelimited("vCPU %u: guest at RIP %llx %s %llx, which is Glasshouse's: %s",
 			    vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
-			    fault->write ? "writes to" : "reads",
-			    (unsigned long long)fault->address,
-			    fault->write ? "ignored" : "all ones");
-	if (!fault->final && fault->gva_valid) {
-		/* Its page tables seem to be there: entries of all ones have reserved bits set. */
-		write_cr2(fault->gva);
-		queue_exception_e(vcpu, PF_VECTOR, PF_ERROR_P | PF_ERROR_RSVD);
-		return 1;
-	}
-	if (fault->write && emulate_hidden_write(vcpu))
+			    write   ? "writes to"
+			    : table ? "has a page table at"
+				    : "reads",
+			    (unsigned long long)fault->address, write ? "ignored" : "all ones");
+	if (write && emulate_hidden_write(vcpu))
 		return 1;
 	if (map_void(vcpu, fault))
 		queue_exception_e(vcpu, GP_VECTOR, 0);

@@ -319,11 +319,12 @@ static int push_error_code(struct vcpu *vcpu, u32 error_code, bool wide)
 	return 0;
 }
 
-/* The new task is there; its first instruction is to be reached. */
-static void enter_task(struct switching *s, const struct tss32 *t, const struct vcpu_event *event,
-		       bool wide)
+/* The new task is there; its first instruction is to be reached. Only then is an event that came by
+ * a task gate delivered: an exception on the way meets it. */
+static void enter_task(struct switching *s, const struct tss32 *t, bool wide)
 {
 	struct vcpu *vcpu = s->vcpu;
+	struct vcpu_event *event = &vcpu->event;
 	struct segment cs;
 
 	if (load_segments(s, t))
@@ -333,9 +334,12 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 	virt->get_segment(vcpu, SEG_CS, &cs);
 	if (t->eip > cs.limit) {
 		fault(s, GP_VECTOR, 0);
-	} else if (t->trap & TSS_T) {
+		return;
+	}
+	event->valid = false;
+	if (t->trap & TSS_T) {
 		write_dr6(read_dr6() | DR6_BT);
-		vcpu->event = (struct vcpu_event){
+		*event = (struct vcpu_event){
 			.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
 		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	}
@@ -344,12 +348,11 @@ static void enter_task(struct switching *s, const struct tss32 *t, const struct 
 void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source, u32 insn_len)
 {
 	struct switching s = {vcpu, source, 0};
-	struct vcpu_event event = vcpu->event;
 	struct segment old_tr, tr;
 	struct tss32 t;
 	u64 desc;
 
-	s.ext = source == TASK_BY_GATE && event.type < EVENT_SOFT_INTR;
+	s.ext = source == TASK_BY_GATE && vcpu->event.type < EVENT_SOFT_INTR;
 	virt->get_segment(vcpu, SEG_TR, &old_tr);
 	if (!read_descriptor(vcpu, selector, &desc)) {
 		fault(&s, TS_VECTOR, selector);
@@ -367,7 +370,6 @@ void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source
 	}
 	if (source != TASK_BY_IRET)
 		mark_busy(vcpu, selector, true);
-	vcpu->event.valid = false;
 	load_registers(vcpu, &t, &tr);
-	enter_task(&s, &t, &event, tr.ar & TYPE_32BIT);
+	enter_task(&s, &t, tr.ar & TYPE_32BIT);
 }

@@ -19,6 +19,7 @@
 #define TASK_RING3  0x98
 #define CODE_RING3  0xa0
 #define CODE_TASK16 0x78
+#define TASK_ESCAPE 0xa8
 #define DATA_TASK16 0x80
 
 #define GATE_VECTOR 32 /* INT that goes through a task gate */
@@ -26,9 +27,11 @@
 #ifndef __ASSEMBLER__
 #include "guests/lib/guest.h"
 
-void check_tasks(void);   /* tasks.c */
-void check_modes(void);   /* modes.c */
-void check_faults(void);  /* faults.c */
-void check_strings(void); /* strings.c */
+void check_tasks(void);    /* tasks.c */
+void check_modes(void);    /* modes.c */
+void check_faults(void);   /* faults.c */
+void check_strings(void);  /* strings.c */
+void check_delivery(void); /* delivery.c */
+void triple_fault(void);   /* behind it */
 #endif
 #endif

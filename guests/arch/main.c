@@ -13,5 +13,8 @@ void guest_main(void)
 	check_modes();
 	check_faults();
 	check_strings();
+	check_delivery();
 	plan();
+	if (param("end"))
+		triple_fault();
 }

@@ -30,7 +30,7 @@ note:	movl log_next, %edi
 	movl %edi, log_next
 	ret
 
-	.globl task_iret, task_jmp, task_df, task_ts, task_nest, task16, on_debug
+	.globl task_iret, task_jmp, task_df, task_ts, task_nest, task16, task_escape, on_debug
 task_iret:
 	call note
 	iret
@@ -66,6 +66,26 @@ task_ts:
 	call note
 	ljmpl $TASK_MAIN, $0
 	jmp task_ts
+
+/* The same where the tasks on the way cannot go on: which one this is, its error code, the task
+ * that failed, behind the instruction. */
+task_escape:
+	movl log_next, %edi
+	xorl %eax, %eax
+	str %ax
+	stosl
+	popl %eax
+	stosl
+	movzwl tss_ts, %eax
+	orw tss_escape, %ax
+	stosl
+	movl %edi, log_next
+	clts
+	andb $~2, legacy_gdt + TASK_MAIN + 5
+	andb $~2, legacy_gdt + TASK_BAD_SS + 5
+	addl $2, tss_main + 32
+	ljmpl $TASK_MAIN, $0
+	jmp task_escape
 
 task_nest:
 	call note
@@ -156,6 +176,21 @@ run_tasks:
 	ljmpl $TASK_TRAP, $0
 	call note
 
+	movl %ebp, %esp
+	popl %ebp
+	ret
+
+/* Exceptions, by task gates, to a task that cannot be entered. */
+	.globl run_faulty_tasks
+run_faulty_tasks:
+	pushl %ebp
+	movl %esp, %ebp
+	lidt idt32_pointer
+	movl $TASK_MAIN, %eax
+	ltr %ax
+	movl $0xfff8, %eax
+	movl %eax, %fs
+	ud2
 	movl %ebp, %esp
 	popl %ebp
 	ret

@@ -16,13 +16,15 @@ struct tss {
 };
 
 extern u64 legacy_gdt[32];
-extern const u8 task_iret[], task_jmp[], task_df[], task_ts[], task_nest[], task16[], on_debug[];
+extern const u8 task_iret[], task_jmp[], task_df[], task_ts[], task_nest[], task16[], on_debug[],
+	task_escape[];
 void run_tasks(void);
+void run_faulty_tasks(void);
 void legacy_call(void (*code32)(void));
 
 u32 *log_next;
 u64 idt32[64];
-struct tss tss_main, tss_ts;
+struct tss tss_main, tss_ts, tss_escape;
 
 static u32 log[160];
 static struct tss tss[8];
@@ -88,6 +90,19 @@ static void make_tasks(void)
 	idt32[GATE_VECTOR] = (u64)TASK_IRET << 16 | 0x8500ull << 32;
 }
 
+/* #GP and #UD go to the task with the bad SS, and what that makes to one that escapes. */
+static void make_faulty_tasks(void)
+{
+	describe(TASK_MAIN, &tss_main, sizeof(tss_main) - 1, 0x89);
+	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
+	tss[4].seg[2] = 0x20;
+	make_task(TASK_TS, &tss_ts, task_escape, stacks[6]);
+	make_task(TASK_ESCAPE, &tss_escape, task_escape, stacks[2]);
+	tss_ts.link = tss_escape.link = 0;
+	idt32[UD_VECTOR] = idt32[GP_VECTOR] = (u64)TASK_BAD_SS << 16 | 0x8500ull << 32;
+	idt32[DF_VECTOR] = (u64)TASK_ESCAPE << 16 | 0x8500ull << 32;
+}
+
 static const u32 *next;
 
 /* The next values of the log are @n given ones. */
@@ -143,5 +158,10 @@ void check_tasks(void)
 	LOGGED("the T bit: DR6.BT, before the first instruction", 0x8000, 0);
 	LOGGED("then the task", 0, TASK_JMP + 0x20, TS, 0, 0);
 	LOGGED("JMP back", 0, TASK_MAIN, TS, BUSY, 0);
+
+	make_faulty_tasks();
+	legacy_call(run_faulty_tasks);
+	LOGGED("#GP to a task with a bad SS is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
+	LOGGED("#UD to it is #TS", TASK_TS, 0x21, TASK_BAD_SS);
 	ok(next == log_next, "and that is all that happened");
 }

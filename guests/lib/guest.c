@@ -26,6 +26,8 @@ struct idt_gate {
 volatile struct trap trap;
 volatile u64 trap_resume;
 volatile bool nmi_again;
+void (*volatile trap_hook)(void);
+volatile u64 more_steps;
 
 extern const u8 trap_stubs[64][16];
 void guest_start(const u8 *boot_params);
@@ -185,11 +187,21 @@ void trap_handler(struct trap_frame *frame)
 	asm volatile("mov %%dr6, %0" : "=r"(dr6));
 	trap.dr6 = dr6;
 	asm volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ull));
+	if (trap_hook) {
+		void (*hook)(void) = trap_hook;
+
+		trap_hook = NULL;
+		hook();
+	}
 
 	if (frame->vector >= 32) {
 		apic_write(0xb0, 0);
 	} else if (frame->vector == DB_VECTOR) {
-		frame->rflags = (frame->rflags & ~RFLAGS_TF) | RFLAGS_RF;
+		if (more_steps)
+			more_steps--;
+		else
+			frame->rflags &= ~RFLAGS_TF;
+		frame->rflags |= RFLAGS_RF;
 	} else if (trap_resume) {
 		frame->rip = trap_resume;
 	} else if (frame->vector != BP_VECTOR) {

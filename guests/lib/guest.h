@@ -69,6 +69,9 @@ u64 *set_page(unsigned i, u64 entry);
  * all Glasshouse's. NULL beyond the last. */
 const struct e820_entry *hidden_range(unsigned n);
 
+/* Page @n of the first of them, or 0. */
+u64 hidden_page(unsigned n);
+
 /* ---- Exceptions and interrupts ----------------------------------------------------------- */
 
 #define NO_TRAP (~0ull)
@@ -83,6 +86,12 @@ extern volatile struct trap trap;
 /* Sent to this CPU again from inside the next NMI's handler. */
 extern volatile bool nmi_again;
 
+/* Called once, from inside the next exception's handler. */
+extern void (*volatile trap_hook)(void);
+
+/* So many single steps follow the next one; then it is the last. */
+extern volatile u64 more_steps;
+
 /*
  * Carry out @instructions; an exception ends them. Yields its vector or NO_TRAP. The arguments
  * after the first are those of an asm statement; "r11" and "memory" must be among the clobbers.
@@ -95,6 +104,26 @@ extern volatile bool nmi_again;
 		trap.vector;                                                                     \
 	})
 extern volatile u64 trap_resume;
+
+#define DR6_B0 BIT(0)
+#define DR6_BS BIT(14)
+
+/*
+ * @prepare, then with TF set by POPF @instructions and a NOP; yields true when one #DB came, right
+ * behind @instructions, for a single step. After that come the asm's inputs, from %1 on, in no
+ * register that is among the clobbers.
+ */
+#define STEPS(prepare, instructions, ...)                                                          \
+	({                                                                                         \
+		u64 count_ = trap.count, behind_;                                                  \
+		asm volatile(prepare "\n\tleaq 8f(%%rip), %0\n\tpushfq\n\torq $0x100, (%%rsp)\n\t" \
+				     "popfq\n\t" instructions "\n8:\tnop"                          \
+			     : "=&r"(behind_)                                                      \
+			     : __VA_ARGS__                                                         \
+			     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "cc", "memory");          \
+		trap.count == count_ + 1 &&                                                        \
+			trap.vector == DB_VECTOR &&trap.rip == behind_ &&trap.dr6 &DR6_BS;         \
+	})
 
 /* ---- Local APIC and other CPUs ------------------------------------------------------------ */
 

@@ -26,3 +26,10 @@ const struct e820_entry *hidden_range(unsigned n)
 			return e;
 	return NULL;
 }
+
+u64 hidden_page(unsigned n)
+{
+	const struct e820_entry *e = hidden_range(0);
+
+	return e && n < e->size / 4096 ? e->start + n * 4096ull : 0;
+}

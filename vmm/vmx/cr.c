@@ -167,9 +167,5 @@ int handle_cr(struct vcpu *vcpu)
 	default:
 		return handle_unknown(vcpu, "control register access");
 	}
-	if (ok)
-		vmx_skip_instruction(vcpu);
-	else
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	return 1;
+	return vmx_skip_or_fault(vcpu, ok ? 0 : -EINVAL);
 }

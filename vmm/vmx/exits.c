@@ -42,8 +42,6 @@ static void vmx_complete_event(struct vcpu *vcpu)
 	switch (info & INTR_INFO_INTR_TYPE_MASK) {
 	case INTR_TYPE_NMI_INTR:
 		event->type = EVENT_NMI;
-		/* It comes again, so it must not be blocked by itself. */
-		set_nmi_blocking(false);
 		break;
 	case INTR_TYPE_EXT_INTR:
 		event->type = EVENT_EXT_INTR;
@@ -170,6 +168,15 @@ static int handle_io(struct vcpu *vcpu)
 	return emulate_pio(vcpu, &io);
 }
 
+int vmx_skip_or_fault(struct vcpu *vcpu, int error)
+{
+	if (error)
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	else
+		vmx_skip_instruction(vcpu);
+	return 1;
+}
+
 static int handle_cpuid(struct vcpu *vcpu)
 {
 	emulate_cpuid(vcpu);
@@ -179,29 +186,17 @@ static int handle_cpuid(struct vcpu *vcpu)
 
 static int handle_rdmsr(struct vcpu *vcpu)
 {
-	if (emulate_rdmsr(vcpu))
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	else
-		vmx_skip_instruction(vcpu);
-	return 1;
+	return vmx_skip_or_fault(vcpu, emulate_rdmsr(vcpu));
 }
 
 static int handle_wrmsr(struct vcpu *vcpu)
 {
-	if (emulate_wrmsr(vcpu))
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	else
-		vmx_skip_instruction(vcpu);
-	return 1;
+	return vmx_skip_or_fault(vcpu, emulate_wrmsr(vcpu));
 }
 
 static int handle_xsetbv(struct vcpu *vcpu)
 {
-	if (emulate_xsetbv(vcpu))
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	else
-		vmx_skip_instruction(vcpu);
-	return 1;
+	return vmx_skip_or_fault(vcpu, emulate_xsetbv(vcpu));
 }
 
 /* INVD would throw away what we have written: memory gets it instead. No guest can tell the two
@@ -242,7 +237,8 @@ static int handle_preemption_timer(struct vcpu *vcpu)
 	return 1;
 }
 
-/* An NMI that comes by a task gate blocks others, as any; an IRET that ends a task ends that. */
+/* An NMI that comes by a task gate has blocked others, as any; an IRET that ends a task ends that.
+ */
 static int handle_task_switch(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
@@ -253,8 +249,6 @@ static int handle_task_switch(struct vcpu *vcpu)
 	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
 		set_nmi_blocking(false);
-	if (source == TASK_BY_GATE && event->type == EVENT_NMI)
-		set_nmi_blocking(true);
 	if (source == TASK_BY_GATE && event->type < EVENT_SOFT_INTR)
 		len = 0;
 	task_switch(vcpu, TASK_SWITCH_SELECTOR(qual), source, len);

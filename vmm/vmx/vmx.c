@@ -513,6 +513,10 @@ static void vmx_inject_event(struct vcpu *vcpu)
 	if (event->type >= EVENT_SOFT_INTR)
 		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
+	/* One that comes again must not be blocked by itself. */
+	if (event->type == EVENT_NMI)
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI);
 	/* What is delivered wakes a CPU that was halted. */
 	if (vmread(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT)
 		vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);

@@ -83,6 +83,9 @@ extern const char vmx_return[]; /* HOST_RIP */
 /* exits.c: what to do about each basic exit reason. */
 int vmx_handle_exit(struct vcpu *vcpu);
 extern int (*const vmx_exit_handlers[])(struct vcpu *vcpu);
+/* The instruction that exited is done; or, with an @error, it is #GP(0). Returns 1: to the guest.
+ */
+int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 
 /* cr.c: the exit handler for accesses to control registers. */
 int handle_cr(struct vcpu *vcpu);
