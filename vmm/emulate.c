@@ -3,13 +3,14 @@
  * Decode the instruction at RIP and carry out its memory access.
  */
 #include "vmm/emulate.h"
-#include "arch/x86/paging.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
-#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
+#include "vmm/breakpoint.h"
 #include "vmm/guest_mem.h"
 #include "vmm/icr.h"
 #include "vmm/insn.h"
@@ -18,15 +19,19 @@
 
 #define NR_SINKS 8 /* more than the pages that one instruction writes to */
 
-void emulate_skip(struct vcpu *vcpu, const struct insn *insn)
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again)
 {
-	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + insn->length;
+	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + (again ? 0 : insn->length);
 
 	virt->skip_to(vcpu, insn->mode == INSN_64 ? rip : (u32)rip);
+	/* A breakpoint on the instruction has been met. */
+	if (again)
+		virt->set_sysreg(vcpu, SYSREG_RFLAGS,
+				 virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
 }
 
 int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
-		 const struct insn_bus *bus)
+		 const struct insn_bus *bus, gva_t gva)
 {
 	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS), old = rflags;
 	int r;
@@ -38,8 +43,8 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 	virt->set_sysreg(vcpu, SYSREG_RSP, vcpu->regs[VCPU_RSP]);
 	if (rflags != old)
 		virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
-	if (r == 0)
-		emulate_skip(vcpu, insn);
+	breakpoint_access(vcpu, mem->writes ? BREAKPOINT_WRITE : BREAKPOINT_READ, gva, mem->size);
+	emulate_skip(vcpu, insn, r);
 	return 0;
 }
 
@@ -77,7 +82,7 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 
 	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
 	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
-	    !emulate_insn(vcpu, &insn, &mem, &bus))
+	    !emulate_insn(vcpu, &insn, &mem, &bus, fault->gva))
 		return 1;
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
 }
@@ -154,7 +159,7 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 			    : table ? "has a page table at"
 				    : "reads",
 			    (unsigned long long)fault->address, write ? "ignored" : "all ones");
-	if (write && emulate_hidden_write(vcpu))
+	if (write && emulate_hidden_write(vcpu, fault))
 		return 1;
 	if (map_void(vcpu, fault))
 		queue_exception_e(vcpu, GP_VECTOR, 0);

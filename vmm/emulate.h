@@ -24,14 +24,16 @@ int map_ones(struct ept *ept, gpa_t gpa);
 
 /* Carry out the write of an instruction to memory that is hidden, but for the write. False when
  * that cannot be: the instruction gets a page to write to. */
-bool emulate_hidden_write(struct vcpu *vcpu);
+bool emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault);
 
 /*
- * Carry out @insn with memory behind @bus; if it is done, go on behind it. Returns 0, or what @bus
- * says. The latter alone: emulate_skip().
+ * Carry out @insn with memory behind @bus, at linear @gva; then go on behind it, or at its next
+ * iteration. Returns 0, or what @bus says.
  */
 int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
-		 const struct insn_bus *bus);
-void emulate_skip(struct vcpu *vcpu, const struct insn *insn);
+		 const struct insn_bus *bus, gva_t gva);
+
+/* The end of that alone; @again: of an iteration, and not the last. */
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again);
 
 #endif

@@ -36,7 +36,7 @@ static bool is_vector_store(const struct insn *insn)
 	return insn->encoding != INSN_LEGACY;
 }
 
-bool emulate_hidden_write(struct vcpu *vcpu)
+bool emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct insn insn;
 	struct insn_mem mem;
@@ -44,10 +44,10 @@ bool emulate_hidden_write(struct vcpu *vcpu)
 
 	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
 		return false;
-	if (!insn_memory_op(&insn, &mem) && !emulate_insn(vcpu, &insn, &mem, &bus))
+	if (!insn_memory_op(&insn, &mem) && !emulate_insn(vcpu, &insn, &mem, &bus, fault->gva))
 		return true;
 	if (!is_vector_store(&insn))
 		return false;
-	emulate_skip(vcpu, &insn);
+	emulate_skip(vcpu, &insn, false);
 	return true;
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 #include "errno.h"
+#include "vmm/breakpoint.h"
 #include "vmm/virt_ops.h"
 
 int register_pio(struct vm *vm, const struct pio_device *device)
@@ -36,6 +37,7 @@ u32 kernel_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
 	struct vm *vm = vcpu->vm;
 
+	breakpoint_access(vcpu, BREAKPOINT_PORT, io->port, io->size);
 	if (io->in)
 		return pio_in(io);
 	for (unsigned i = 0; i < vm->nr_pio; i++) {

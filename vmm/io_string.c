@@ -4,6 +4,8 @@
  */
 #include "arch/x86/cpu.h"
 #include "errno.h"
+#include "vmm/breakpoint.h"
+#include "vmm/emulate.h"
 #include "vmm/guest_mem.h"
 #include "vmm/io.h"
 #include "vmm/unknown.h"
@@ -117,9 +119,7 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 	set_low(index, insn.adsize, *index + step);
 	if (io->rep)
 		set_low(count, insn.adsize, left - 1);
-	if (io->rep && left > 1)
-		virt->skip_to(vcpu, virt->get_sysreg(vcpu, SYSREG_RIP));
-	else
-		virt->skip_emulated_instruction(vcpu);
+	breakpoint_access(vcpu, io->in ? BREAKPOINT_WRITE : BREAKPOINT_READ, gva, io->size);
+	emulate_skip(vcpu, &insn, io->rep && left > 1);
 	return 1;
 }

@@ -18,6 +18,7 @@ enum sysreg {
 	SYSREG_CR4,
 	SYSREG_EFER,
 	SYSREG_DR7,
+	SYSREG_DEBUG_TRAPS, /* DR6's B0 to B3 that a #DB is pending for; set: these, too */
 };
 
 /* Those of general segments in the order of their numbers in instructions. */

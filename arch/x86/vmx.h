@@ -186,7 +186,8 @@
 #define GUEST_INTR_STATE_NMI    BIT(3)
 
 /* ... pending debug exceptions */
-#define PENDING_DBG_BS BIT(14)
+#define PENDING_DBG_ENABLED_BP BIT(12)
+#define PENDING_DBG_BS         BIT(14)
 
 /* "Guest Register State": access rights of segments */
 #define VMX_AR_TYPE_MASK        0x0full

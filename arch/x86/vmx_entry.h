@@ -44,10 +44,9 @@
 #define GUEST_INTR_STATE_RESERVED     GENMASK(31, 5)
 
 /* Guest pending debug exceptions */
-#define PENDING_DBG_B0_B3      GENMASK(3, 0)
-#define PENDING_DBG_BLD        BIT(11)
-#define PENDING_DBG_ENABLED_BP BIT(12)
-#define PENDING_DBG_RTM        BIT(16)
+#define PENDING_DBG_B0_B3 GENMASK(3, 0)
+#define PENDING_DBG_BLD   BIT(11)
+#define PENDING_DBG_RTM   BIT(16)
 
 /* Segment access rights: "Guest Register State" */
 #define VMX_AR_TYPE_ACCESSED_MASK BIT(0)

@@ -400,6 +400,8 @@ static u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 		return vmread(GUEST_IA32_EFER);
 	case SYSREG_DR7:
 		return vmread(GUEST_DR7);
+	case SYSREG_DEBUG_TRAPS:
+		return vmread(GUEST_PENDING_DBG_EXCEPTIONS) & 0xf;
 	}
 	return 0;
 }
@@ -438,6 +440,10 @@ static void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		break;
 	case SYSREG_DR7:
 		vmwrite(GUEST_DR7, value);
+		break;
+	case SYSREG_DEBUG_TRAPS:
+		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DBG_ENABLED_BP | value);
 		break;
 	}
 }
