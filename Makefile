@@ -48,7 +48,7 @@ SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
 # Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
-APART := explain ready report screen integrity provoke leave multiboot realmode legacy hidden debug
+APART := explain ready report screen integrity provoke leave multiboot realmode legacy hidden debug mcheck
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
 APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
@@ -61,6 +61,7 @@ APART_realmode  := vmm/load_linux16.c vmm/load_drive.c vmm/load_raw.c vmm/bios.c
 APART_legacy    := vmm/task_switch.c vmm/io_string.c
 APART_hidden    := vmm/emulate_write.c
 APART_debug     := vmm/breakpoint.c
+APART_mcheck    := vmm/mcheck.c
 CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))
 # What each image is linked from.
 OBJECTS_glasshouse := $(OBJECTS)

@@ -384,6 +384,7 @@ static void run_boot_cpu(void)
 	cpus[0]->online = true;
 	virt = &vmx_x86_ops;
 	nmi_handler = vcpu_root_nmi;
+	mc_handler = machine_check;
 	trap_report = panic_trap;
 	if (virt->hardware_setup())
 		stop("This CPU cannot run a guest (above).");

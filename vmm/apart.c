@@ -97,6 +97,15 @@ __weak void task_switch(struct vcpu *vcpu, __unused u16 selector,
 		panic("the guest cannot go on");
 }
 
+__weak void machine_check(struct trap_frame *frame)
+{
+	panic_trap(frame);
+}
+
+__weak void deliver_machine_check(__unused struct vcpu *vcpu)
+{
+}
+
 __weak int emulate_string_pio(struct vcpu *vcpu, __unused const struct pio_access *io)
 {
 	return handle_unknown(vcpu, "string I/O at a port that is watched");

@@ -29,13 +29,24 @@ static bool is_vmx_msr(u32 msr)
 	return msr >= VMX_MSR_FIRST && msr <= VMX_MSR_LAST;
 }
 
+/* Whoever asks finds out from this line; VMX' are hidden by name. */
+static int no_msr(struct vcpu *vcpu, const char *what, u32 msr)
+{
+	if (!is_vmx_msr(msr))
+		pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %llx, which this CPU refuses: "
+				    "#GP to the guest",
+				    vcpu->id, what, msr,
+				    (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP));
+	return -EINVAL;
+}
+
 int emulate_rdmsr(struct vcpu *vcpu)
 {
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
 	u64 value;
 
 	if (is_vmx_msr(msr) || rdmsr_safe(msr, &value))
-		return -EINVAL;
+		return no_msr(vcpu, "RDMSR", msr);
 	/* Locked, and without VMX: as on a machine where it is off in the firmware. */
 	if (msr == MSR_IA32_FEAT_CTL)
 		value &= ~(FEAT_CTL_VMX_ENABLED_INSIDE_SMX | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
@@ -87,7 +98,7 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	case MSR_X2APIC_ICR:
 		return icr_write_x2apic(vcpu, value);
 	default:
-		return is_vmx_msr(msr) || wrmsr_safe(msr, value) ? -EINVAL : 0;
+		return is_vmx_msr(msr) || wrmsr_safe(msr, value) ? no_msr(vcpu, "WRMSR", msr) : 0;
 	}
 }
 

@@ -29,13 +29,14 @@ enum vcpu_reg {
 
 /* Reasons for a vCPU to look up from its loop. */
 enum vcpu_request {
-	REQ_INIT = 1 << 0,         /* become as after INIT */
-	REQ_SIPI = 1 << 1,         /* start at sipi_vector */
-	REQ_STOP = 1 << 2,         /* leave the loop, switch the virtualisation of this CPU off */
-	REQ_TRIPLE_FAULT = 1 << 4, /* an exception met a double fault */
-	REQ_EVENT = 1 << 5,        /* an event or an NMI is to be delivered */
-	REQ_BLOCK = 1 << 6,        /* not runnable: stays set until SIPI */
-	REQ_LEAVE = 1 << 7,        /* go on without Glasshouse */
+	REQ_INIT = 1 << 0,          /* become as after INIT */
+	REQ_SIPI = 1 << 1,          /* start at sipi_vector */
+	REQ_STOP = 1 << 2,          /* leave the loop, switch the virtualisation of this CPU off */
+	REQ_TRIPLE_FAULT = 1 << 4,  /* an exception met a double fault */
+	REQ_EVENT = 1 << 5,         /* an event or an NMI is to be delivered */
+	REQ_BLOCK = 1 << 6,         /* not runnable: stays set until SIPI */
+	REQ_LEAVE = 1 << 7,         /* go on without Glasshouse */
+	REQ_MACHINE_CHECK = 1 << 8, /* one that hit root mode is to be delivered */
 };
 
 enum mp_state {
@@ -116,6 +117,15 @@ void queue_nmi(struct vcpu *vcpu);
 /* What nmi_handler (arch/x86/trap.h) is set to. */
 struct trap_frame;
 void vcpu_root_nmi(struct trap_frame *frame);
+
+/*
+ * What mc_handler (arch/x86/trap.h) is set to: the guest gets a machine check that hit root mode,
+ * by REQ_MACHINE_CHECK. If the CPU cannot go on, or the guest takes none, that is the end, with the
+ * banks in words. The second is the first with MCG_STATUS given; the third, for the vCPU's loop.
+ */
+void machine_check(struct trap_frame *frame);
+void machine_check_with(u64 status);
+void deliver_machine_check(struct vcpu *vcpu);
 
 /* An INIT or a startup IPI for this vCPU, from another. */
 void vcpu_deliver_init(struct vcpu *vcpu);

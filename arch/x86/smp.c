@@ -47,10 +47,11 @@ struct cpu *cpu_create(u32 apic_id)
 
 void cpu_init_registers(void)
 {
-	u64 cr4 = read_cr4() & CR4_MCE;
+	/* A machine check without MCE would shut the CPU down. All that have 64-bit mode have it.
+	 */
+	u64 cr4 = CR4_PAE | CR4_MCE;
 
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	cr4 |= CR4_PAE;
 	/* XSETBV is carried out for the guest in root mode. */
 	if (cpuid(1, 0).ecx & BIT(26))
 		cr4 |= CR4_OSXSAVE;

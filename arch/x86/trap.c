@@ -28,6 +28,7 @@ extern const char halt_until_test[], halt_until_end[];
 extern const struct ex_entry __ex_table_start[], __ex_table_end[];
 
 void (*nmi_handler)(struct trap_frame *frame);
+void (*mc_handler)(struct trap_frame *frame);
 void (*trap_report)(struct trap_frame *frame);
 
 static struct idt_gate idt[256] __aligned(16);
@@ -123,6 +124,10 @@ void trap_handler(struct trap_frame *frame)
 	}
 	if (frame->vector == GP_VECTOR && fix_up(frame))
 		return;
+	if (frame->vector == MC_VECTOR && mc_handler) {
+		mc_handler(frame);
+		return;
+	}
 	if (trap_report)
 		trap_report(frame);
 	panic("%s in root mode at RIP %016lx, error code %lx, CR2 %016lx",

@@ -21,6 +21,9 @@ struct trap_frame {
  */
 extern void (*nmi_handler)(struct trap_frame *frame);
 
+/* The same for #MC; NULL: it is fatal. */
+extern void (*mc_handler)(struct trap_frame *frame);
+
 /* Shows a fatal exception in all detail and never returns. Set by whoever can tell most. */
 extern void (*trap_report)(struct trap_frame *frame);
 

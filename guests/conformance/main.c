@@ -5,8 +5,8 @@
  *
  * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), kick=1 (INIT at
  * any time), leave=1 (ask Glasshouse to leave, with 3 CPUs), pushes=1
- * (to Glasshouse's memory, with its option reserve=32M), end=HOW (another end than power-off,
- * see below).
+ * (to Glasshouse's memory, with its option reserve=32M), mce=N (so many machine checks come, with
+ * its option provoke=mc), end=HOW (another end than power-off, see below).
  */
 #include "guests/conformance/conformance.h"
 
@@ -104,6 +104,8 @@ void guest_main(void)
 		bail_out("this CPU has no x2APIC");
 	apic_init(x2);
 
+	if (param("mce"))
+		write_cr4(read_cr4() | CR4_MCE);
 	check_cpu(0);
 	for (u64 round = 0; round <= param_number("again", 0); round++) {
 		for (unsigned cpu = 1; cpu < cpus; cpu++) {
@@ -119,6 +121,7 @@ void guest_main(void)
 		check_pushes();
 	if (param("leave"))
 		check_leave();
+	ok(trap.machine_checks == param_number("mce", 0), "each machine check came");
 	ok(apic_id() == 0, "and the first CPU goes on");
 	plan();
 	if (end)

@@ -174,6 +174,10 @@ void trap_handler(struct trap_frame *frame)
 {
 	u64 dr6;
 
+	if (frame->vector == MC_VECTOR) {
+		trap.machine_checks++;
+		return;
+	}
 	trap.count++;
 	if (frame->vector == NMI_VECTOR) {
 		on_nmi();

@@ -79,7 +79,8 @@ u64 hidden_page(unsigned n);
 /* The last one, and how many there were. */
 struct trap {
 	u64 vector, error, rip, rflags, cr2, dr6;
-	u64 count, nmis, nmi_depth_max;
+	u64 count, nmis, nmi_depth_max; /* without the next: */
+	u64 machine_checks;
 };
 extern volatile struct trap trap;
 

@@ -32,6 +32,8 @@ def test_conforms(name, model, cpus, cmdline, opts):
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
     assert run.results()
+    for what in "RDMSR", "WRMSR":
+        assert re.search(rf"vCPU 0: {what} of MSR 12345678 at RIP \w+, which this CPU refuses", run.log("com2.log"))
 
 
 def test_natively():

@@ -56,7 +56,19 @@ def test_panic(how, why, frames):
         assert re.search(rf"ffffffff80\w{{6}} {frame}[.+]", words), f"{frame} is not named"
 
 
+def test_machine_check():
+    """One that hits root mode is the guest's, which goes on."""
+    spec = mkiso.glasshouse("provoke=mc", GUEST, "mce=1", None)
+    run = harness.boot("failures-mc", spec, memory=64, ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert "vCPU 0: machine check while Glasshouse ran, no bank says why: #MC to the guest" in run.log("com2.log")
+
+
 @pytest.mark.parametrize("how, words", [
+    ("fatalmc", r"machine check, and the CPU cannot go on: MCG_STATUS \w+, no bank says why\n[^*]*"
+                r"\*\*\* Stopped"),
+    ("mc", r"machine check, and the guest takes none \(CR4\.MCE is clear\): MCG_STATUS"),
     ("panic", r"The last exits of vCPU 1 [^*]*\*\*\* Stopped\. Please report this text"),
     ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
 ])

@@ -204,8 +204,7 @@ static int handle_xsetbv(struct vcpu *vcpu)
 static int handle_invd(struct vcpu *vcpu)
 {
 	wbinvd();
-	vmx_skip_instruction(vcpu);
-	return 1;
+	return vmx_skip_or_fault(vcpu, 0);
 }
 
 /* The guest has no VMX and no SMX: these do not exist. */
@@ -255,11 +254,6 @@ static int handle_task_switch(struct vcpu *vcpu)
 	return 1;
 }
 
-static int handle_triple_fault(struct vcpu *vcpu)
-{
-	return vm_triple_fault(vcpu);
-}
-
 /* INIT came while the guest ran: the CPU kept it from resetting anything. */
 static int handle_init_signal(struct vcpu *vcpu)
 {
@@ -276,7 +270,7 @@ static int handle_sipi_signal(struct vcpu *vcpu)
 
 int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
-	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
+	[EXIT_REASON_TRIPLE_FAULT] = vm_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
 	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
 	[EXIT_REASON_INTERRUPT_WINDOW] = handle_window,
@@ -287,15 +281,7 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_INVD] = handle_invd,
 	[EXIT_REASON_RSM] = handle_undefined,
 	[EXIT_REASON_VMCALL] = handle_vmcall,
-	[EXIT_REASON_VMCLEAR] = handle_undefined,
-	[EXIT_REASON_VMLAUNCH] = handle_undefined,
-	[EXIT_REASON_VMPTRLD] = handle_undefined,
-	[EXIT_REASON_VMPTRST] = handle_undefined,
-	[EXIT_REASON_VMREAD] = handle_undefined,
-	[EXIT_REASON_VMRESUME] = handle_undefined,
-	[EXIT_REASON_VMWRITE] = handle_undefined,
-	[EXIT_REASON_VMOFF] = handle_undefined,
-	[EXIT_REASON_VMON] = handle_undefined,
+	[EXIT_REASON_VMCLEAR... EXIT_REASON_VMON] = handle_undefined,
 	[EXIT_REASON_INVEPT] = handle_undefined,
 	[EXIT_REASON_INVVPID] = handle_undefined,
 	[EXIT_REASON_VMFUNC] = handle_undefined,
@@ -314,6 +300,11 @@ static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
 	u32 reason = exit_reason(vcpu), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
 
+	/* As if it had come just before. SDM: "Machine-Check Events During VM Entry". */
+	if (basic == EXIT_REASON_MCE_DURING_VMENTRY) {
+		machine_check(NULL);
+		return 1;
+	}
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_explain_entry_failure(vcpu);
 		return -EIO;

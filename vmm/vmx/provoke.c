@@ -126,6 +126,24 @@ static void do_badreport(void)
 	do_panic();
 }
 
+/* Vector 18, as the CPU delivers a machine check; which this MCG_STATUS allows to go on after. */
+static void mc_goes_on(struct trap_frame *frame)
+{
+	(void)frame;
+	machine_check_with(1);
+}
+
+static void do_mc(void)
+{
+	mc_handler = mc_goes_on;
+	asm volatile("int $18");
+}
+
+static void do_fatalmc(void)
+{
+	asm volatile("int $18");
+}
+
 static const struct {
 	const char *name;
 	void (*fail)(void);
@@ -144,6 +162,8 @@ static const struct {
 	{"badreport", do_badreport},
 	{"text", do_text},
 	{"write", do_write},
+	{"mc", do_mc},
+	{"fatalmc", do_fatalmc},
 };
 
 #define MAX_FIELDS 4

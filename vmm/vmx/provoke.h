@@ -10,9 +10,10 @@
  * behind it of vCPU 1:
  *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi (panic in its handler),
  *   straynmi (one hits the report), badreport (which faults itself), text (our code is written to,
- *   and we go on), write (to our code, which page tables forbid),
- * or entry:FIELD=VALUE,... which writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name),
- * and up to three more, before the next VM entry. Other words are named and ignored.
+ *   and we go on), write (to our code, which page tables forbid), mc (a machine check that the
+ * guest gets), fatalmc (one after which the CPU cannot go on), or entry:FIELD=VALUE,... which
+ * writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name), and up to three more, before
+ * the next VM entry. Other words are named and ignored.
  */
 #define PROVOKE_EXIT 40
 void provoke(const char *how);
