@@ -27,12 +27,13 @@
 #ifndef __ASSEMBLER__
 #include "guests/lib/guest.h"
 
-void check_tasks(void);    /* tasks.c */
-void check_modes(void);    /* modes.c */
-void check_faults(void);   /* faults.c */
-void check_strings(void);  /* strings.c */
-void check_steps(void);    /* steps.c */
-void check_delivery(void); /* delivery.c */
-void triple_fault(void);   /* behind it */
+void check_tasks(void);     /* tasks.c */
+void check_modes(void);     /* modes.c */
+void check_faults(void);    /* faults.c */
+void check_registers(void); /* registers.c */
+void check_strings(void);   /* strings.c */
+void check_steps(void);     /* steps.c */
+void check_delivery(void);  /* delivery.c */
+void triple_fault(void);    /* behind it */
 #endif
 #endif

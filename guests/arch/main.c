@@ -13,6 +13,7 @@ void guest_main(void)
 	check_modes();
 	check_faults();
 	check_strings();
+	check_registers();
 	check_steps();
 	check_delivery();
 	plan();

@@ -33,16 +33,48 @@ run_modes:
 	xorl $(PG | NE), %eax
 	movl %eax, %cr0
 
-	/* A reserved bit in a PDPTE: #GP, and nothing has changed. */
-	orl $2, pae_pdpt + 8
-	movl $1f, resume
+	/* Each bit of a PDPTE: the reserved ones are #GP at MOV to CR0, and nothing has changed. */
+	xorl %ecx, %ecx
+3:	btcl %ecx, pae_pdpt + 8
+	movl $4f, resume
 	movl %cr0, %eax
 	xorl $(PG | NE), %eax
 	movl %eax, %cr0
-1:	movl faults, %eax
-	movl %eax, 4(%edi)
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+	jmp 5f
+4:	btsl %ecx, refused_cr0
 	movl %cr0, %eax
-	movl %eax, 8(%edi)
+	orl %eax, 8(%edi)
+5:	btcl %ecx, pae_pdpt + 8
+	incl %ecx
+	cmpl $64, %ecx
+	jb 3b
+
+	/* The same at MOV to CR3. */
+	movl %cr0, %eax
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+	xorl %ecx, %ecx
+3:	btcl %ecx, pae_pdpt + 8
+	movl $4f, resume
+	movl %cr3, %eax
+	movl %eax, %cr3
+	jmp 5f
+4:	btsl %ecx, refused_cr3
+5:	btcl %ecx, pae_pdpt + 8
+	incl %ecx
+	cmpl $64, %ecx
+	jb 3b
+	movl %cr3, %eax
+	movl %eax, %cr3
+	movl %cr0, %eax
+	xorl $(PG | NE), %eax
+	movl %eax, %cr0
+	movl $0x80000001, %eax
+	cpuid
+	movl $found, %edi
+	movl %edx, 4(%edi)
 
 	/* Real mode, with segments as they were. */
 	ljmpl $CODE_TASK16, $0

@@ -13,10 +13,12 @@ void legacy_call(void (*code32)(void));
 
 u64 pae_pdpt[4] __aligned(32);
 u32 found[6];
+u64 refused_cr0, refused_cr3; /* bits of a PDPTE */
 
 void check_modes(void)
 {
 	u64 gp = (u64)on_gp, real = (u64)real_mode;
+	u64 reserved = GENMASK(2, 1) | GENMASK(8, 5) | GENMASK(63, cpuid(0x80000008, 0).eax & 0xff);
 
 	for (unsigned i = 0; i < 4; i++)
 		pae_pdpt[i] = (pdpt[i == 1 ? 0 : i] & ~0xfffull) | 1;
@@ -26,8 +28,10 @@ void check_modes(void)
 	legacy_call(run_modes);
 
 	ok(found[0] == 0x600d600d, "PAE paging is switched on with its PDPTEs");
-	ok(found[1] == 1, "a reserved bit in a PDPTE is #GP at MOV to CR0");
+	ok(refused_cr0 == reserved, "each reserved bit of a PDPTE is #GP at MOV to CR0");
 	ok(!(found[2] & CR0_PG), "and paging stays off");
+	ok(refused_cr3 == reserved, "and at MOV to CR3");
+	ok(true, "CPUID 80000001h in 32-bit code: EDX %x", found[1]);
 	ok(found[3] == cpuid(0, 0).ebx, "CPUID in real mode");
 	ok(!(found[4] & CR0_PE), "CR0.PE is clear there");
 	ok((found[5] & (CR0_PE | CR0_PG)) == CR0_PE, "and set again behind it");

@@ -19,6 +19,7 @@ void check_memory(unsigned cpu);            /* page faults, our own memory */
 void check_pushes(void);                    /* our memory, filled */
 void check_leave(void);                     /* needs CPUs 1 and 2, of which the latter is lost */
 void check_kick(unsigned cpu);              /* from another CPU: INIT while NMIs are blocked */
+void check_init(unsigned cpu);              /* likewise: INIT in an interrupt, NMI before SIPI */
 
 /* A job without an end: an NMI's handler that executes CPUID at kick_time, then counts. */
 void block_nmis(unsigned cpu);

@@ -6,6 +6,7 @@
 #include "guests/conformance/conformance.h"
 
 #include "arch/x86/cpu.h"
+#include "lib/string.h"
 
 #define CPUID_AT 5000 /* ticks after the start of a trial */
 #define FIRST_AT 1000 /* of them: when INIT is sent, in the first trial and the last */
@@ -13,13 +14,16 @@
 #define STEP     5
 #define GATE     0x8e0000100000ull /* present, interrupt gate, selector 10h */
 
-extern const u8 kick_handler[];
+#define IVT_NMI 8ul /* the real-mode vector 2 */
+#define TRAP_AT (AP_BASE + 0xf00)
+
+extern const u8 kick_handler[], hold_handler[];
 volatile u64 kick_time;
 volatile u32 kick_count;
 
 static struct {
 	u64 low, high;
-} nmi_idt[NMI_VECTOR + 1] __aligned(16);
+} nmi_idt[IPI_VECTOR + 1] __aligned(16);
 
 /* The NMI's handler: a CPUID at kick_time, then it counts, and never comes back. */
 asm("	.text\n"
@@ -36,7 +40,12 @@ asm("	.text\n"
     "	xorl %eax, %eax\n"
     "	cpuid\n"
     "2:	incl kick_count\n"
-    "	jmp 2b\n");
+    "	jmp 2b\n"
+    /* An interrupt's handler: it never comes back. */
+    "hold_handler:\n"
+    "	movl $1, kick_count\n"
+    "1:	pause\n"
+    "	jmp 1b\n");
 
 /* Bochs keeps NMIs blocked across INIT. */
 static void unblock_nmis(void)
@@ -55,20 +64,72 @@ static void unblock_nmis(void)
 		     : "rax", "memory", "cc");
 }
 
-void block_nmis(unsigned cpu)
+/* @handler for @vector, and no other. */
+static void load_idt(unsigned vector, const u8 *handler)
 {
 	struct {
 		u16 limit;
 		u64 base;
 	} __packed pointer = {sizeof(nmi_idt) - 1, (u64)nmi_idt};
-	u64 handler = (u64)kick_handler;
+	u64 at = (u64)handler;
 
-	nmi_idt[NMI_VECTOR].low = (handler & 0xffff) | GATE | handler >> 16 << 48;
+	nmi_idt[vector].low = (at & 0xffff) | GATE | at >> 16 << 48;
 	asm volatile("lidt %0" : : "m"(pointer));
+}
+
+void block_nmis(unsigned cpu)
+{
+	load_idt(NMI_VECTOR, kick_handler);
 	unblock_nmis();
 	apic_send(cpu, ICR_NMI);
 	for (;;)
 		cpu_relax();
+}
+
+/* A job without an end: an interrupt's handler. */
+static void hold_interrupt(unsigned cpu)
+{
+	load_idt(IPI_VECTOR, hold_handler);
+	apic_send(cpu, IPI_VECTOR);
+	asm volatile("sti");
+	for (;;)
+		cpu_relax();
+}
+
+static volatile bool interrupt_left;
+
+static void look_for_interrupts(unsigned cpu)
+{
+	(void)cpu;
+	interrupt_left = apic_read(0xa0);
+	for (u32 at = 0x100; at < 0x280; at += 0x10)
+		interrupt_left |= apic_read(at) && (at < 0x180 || at >= 0x200);
+}
+
+void check_init(unsigned cpu)
+{
+	static const u8 stop[] = {0xfa, 0xf4, 0xeb, 0xfd}; /* CLI; HLT; again */
+	volatile u32 *vector = (volatile u32 *)IVT_NMI;
+	struct ap_state state;
+	u32 old;
+
+	/* GCC must not see how low that is. */
+	asm("" : "+r"(vector));
+	old = *vector;
+	kick_count = 0;
+	ap_start_job(cpu, hold_interrupt);
+	for (unsigned i = 0; i < 100 && !kick_count; i++)
+		wait_ticks(1000);
+	ok(kick_count == 1, "cpu %u: is in an interrupt's handler", cpu);
+	apic_send(cpu, ICR_INIT);
+	wait_ticks(10000);
+	ap_start_job(cpu, NULL);
+	ok(ap_boot(cpu, &state) && ap_run(cpu, look_for_interrupts) && !interrupt_left,
+	   "cpu %u: INIT ends it for the local APIC, too", cpu);
+	memcpy((void *)TRAP_AT, stop, sizeof(stop));
+	*vector = TRAP_AT >> 4 << 16;
+	ok(ap_boot_once(cpu, 10000, true), "cpu %u: an NMI while it waits for a SIPI is lost", cpu);
+	*vector = old;
 }
 
 /* INIT is sent @at. Returns how far the CPU came until it stopped: 1 is before its CPUID; 0: it did

@@ -50,7 +50,7 @@ static void check_quick_start(unsigned cpu)
 	bool all = true;
 
 	for (u64 ticks = 0; all && ticks <= 2000; ticks += 40)
-		all = ap_boot_once(cpu, ticks);
+		all = ap_boot_once(cpu, ticks, false);
 	ok(all, "cpu %u: a SIPI close behind its INIT starts it", cpu);
 }
 
@@ -113,8 +113,10 @@ void guest_main(void)
 			ok(ap_run(cpu, check_cpu), "cpu %u: has done its tests", cpu);
 		}
 	}
-	if (param("again"))
+	if (param("again")) {
 		check_quick_start(cpus - 1);
+		check_init(cpus - 1);
+	}
 	if (param("kick"))
 		check_kick(cpus - 1);
 	if (param("pushes"))

@@ -81,20 +81,24 @@ static bool wait_for(volatile bool *flag, bool wanted)
 	return *flag == wanted;
 }
 
-/* INIT, and a SIPI so many ticks later. */
-static void init_sipi(unsigned cpu, u64 ticks)
+/* INIT, and a SIPI so many ticks later; with an NMI between. */
+static void init_sipi(unsigned cpu, u64 ticks, bool nmi)
 {
 	memcpy((void *)AP_BASE, ap_start, (size_t)(ap_end - ap_start));
 	ap_stack = stacks[cpu] + sizeof(stacks[cpu]);
 	present[cpu] = false;
 	apic_send(cpu, ICR_INIT);
 	wait_ticks(ticks);
+	if (nmi) {
+		apic_send(cpu, ICR_NMI);
+		wait_ticks(ticks);
+	}
 	apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);
 }
 
-bool ap_boot_once(unsigned cpu, u64 ticks)
+bool ap_boot_once(unsigned cpu, u64 ticks, bool nmi)
 {
-	init_sipi(cpu, ticks);
+	init_sipi(cpu, ticks, nmi);
 	return wait_for(&present[cpu], true);
 }
 
@@ -104,7 +108,7 @@ bool ap_boot(unsigned cpu, struct ap_state *state)
 
 	if (cpu >= MAX_CPUS)
 		return false;
-	init_sipi(cpu, 500000); /* 10 ms in Bochs, as the protocol wants */
+	init_sipi(cpu, 500000, false); /* 10 ms in Bochs, as the protocol wants */
 	wait_ticks(10000);
 	if (!present[cpu])
 		apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);

@@ -154,8 +154,8 @@ struct ap_state {
 
 /* Start CPU @cpu (its APIC id) by INIT-SIPI. False when it does not come. */
 bool ap_boot(unsigned cpu, struct ap_state *state);
-/* The same with one SIPI, so many ticks behind the INIT. */
-bool ap_boot_once(unsigned cpu, u64 ticks);
+/* The same with one SIPI, so many ticks behind the INIT; with an NMI between, twice as many. */
+bool ap_boot_once(unsigned cpu, u64 ticks, bool nmi);
 /* Run @fn there; wait for its end, false when that does not come; both. */
 void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
 bool ap_wait(unsigned cpu);
