@@ -48,7 +48,7 @@ SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
 # Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
-APART := explain ready report screen integrity provoke leave multiboot realmode legacy hidden debug mcheck
+APART := explain ready report screen integrity provoke leave multiboot realmode legacy debug mcheck
 APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
 APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
@@ -59,7 +59,6 @@ APART_leave     := vmm/leave.c vmm/hypercall.c arch/x86/native.c arch/x86/native
 APART_multiboot := vmm/load_multiboot.c vmm/multiboot.c vmm/multiboot1.c vmm/multiboot2.c vmm/elf.c
 APART_realmode  := vmm/load_linux16.c vmm/load_drive.c vmm/load_raw.c vmm/bios.c vmm/int15.c vmm/int15_handler.S vmm/start_real.c
 APART_legacy    := vmm/task_switch.c vmm/io_string.c
-APART_hidden    := vmm/emulate_write.c
 APART_debug     := vmm/breakpoint.c
 APART_mcheck    := vmm/mcheck.c
 CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))

@@ -12,7 +12,6 @@
 #include "lib/string.h"
 #include "vmm/bios.h"
 #include "vmm/breakpoint.h"
-#include "vmm/emulate.h"
 #include "vmm/hypercall.h"
 #include "vmm/integrity.h"
 #include "vmm/io.h"
@@ -26,13 +25,6 @@
 __weak void breakpoint_access(__unused struct vcpu *vcpu, __unused enum breakpoint_kind kind,
 			      __unused u64 address, __unused unsigned size)
 {
-}
-
-/* It goes to a page that becomes ones again later. */
-__weak bool emulate_hidden_write(__unused struct vcpu *vcpu,
-				 __unused const struct page_fault *fault)
-{
-	return false;
 }
 
 static int left_out(const char *what)
