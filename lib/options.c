@@ -5,7 +5,6 @@
 #include "lib/options.h"
 
 #include "lib/log.h"
-#include "lib/print.h"
 #include "lib/string.h"
 
 #define WORD_SIZE 256

@@ -153,12 +153,12 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 	 * already. */
 	bool table = !fault->final && fault->gva_valid, write = fault->write && !table;
 
-	pr_warn_ratelimited("vCPU %u: guest at RIP %llx %s %llx, which is Glasshouse's: %s",
-			    vcpu->id, (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP),
+	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,
+			    virt->get_sysreg(vcpu, SYSREG_RIP),
 			    write   ? "writes to"
 			    : table ? "has a page table at"
 				    : "reads",
-			    (unsigned long long)fault->address, write ? "ignored" : "all ones");
+			    fault->address, write ? "ignored" : "all ones");
 	if (write && emulate_hidden_write(vcpu, fault))
 		return 1;
 	if (map_void(vcpu, fault))

@@ -40,9 +40,8 @@ static void name_banks(char *text, size_t size)
 		if (status & MCI_MISCV)
 			rdmsr_safe(msr + 2, &misc);
 		pos += (size_t)snprintf(text + pos, size - pos,
-					", bank %u: status %llx address %llx misc %llx", i,
-					(unsigned long long)status, (unsigned long long)address,
-					(unsigned long long)misc);
+					", bank %u: status %lx address %lx misc %lx", i, status,
+					address, misc);
 	}
 }
 
@@ -54,7 +53,7 @@ static void give_up(const char *why)
 
 	rdmsr_safe(MSR_MCG_STATUS, &status);
 	name_banks(banks, sizeof(banks));
-	panic("machine check, and %s: MCG_STATUS %llx%s", why, (unsigned long long)status, banks);
+	panic("machine check, and %s: MCG_STATUS %lx%s", why, status, banks);
 }
 
 void machine_check_with(u64 status)

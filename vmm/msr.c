@@ -33,10 +33,9 @@ static bool is_vmx_msr(u32 msr)
 static int no_msr(struct vcpu *vcpu, const char *what, u32 msr)
 {
 	if (!is_vmx_msr(msr))
-		pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %llx, which this CPU refuses: "
+		pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which this CPU refuses: "
 				    "#GP to the guest",
-				    vcpu->id, what, msr,
-				    (unsigned long long)virt->get_sysreg(vcpu, SYSREG_RIP));
+				    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
 	return -EINVAL;
 }
 

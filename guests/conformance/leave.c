@@ -7,8 +7,6 @@
 #include "arch/x86/cpu.h"
 #include "errno.h"
 
-#define HYPERCALL_LEAVE 0x476c617373000001ull
-
 void legacy_call(void (*code32)(void));
 void leave_wait32(void);
 

@@ -52,6 +52,8 @@ const struct e820_entry *e820_entry(unsigned i);
 /* True under Glasshouse, by CPUID. */
 bool under_glasshouse(void);
 
+#define HYPERCALL_LEAVE 0x476c617373000001ull /* docs/hypercalls.md */
+
 /* ---- Memory ------------------------------------------------------------------------------ */
 
 /* This CPU forgets what it has cached of the page at @addr. */

@@ -8,8 +8,7 @@
 #include "guests/monkey/monkey.h"
 #include "lib/string.h"
 
-#define HYPERCALL_LEAVE 0x476c617373000001ull /* docs/hypercalls.md */
-#define EBUSY           16
+#define EBUSY 16
 
 static const u8 vmcall[] = {0x0f, 0x01, 0xc1};
 
