@@ -58,21 +58,25 @@ void console_forget_vga(void)
 	selected = present;
 }
 
+static void flush(unsigned which)
+{
+	if (which & CONSOLE_COM1)
+		serial_flush(SERIAL_COM1);
+	if (which & CONSOLE_COM2)
+		serial_flush(SERIAL_COM2);
+}
+
 void console_select(unsigned mask)
 {
 	spin_lock(&lock);
-	if (selected & ~mask & CONSOLE_COM1)
-		serial_flush(SERIAL_COM1);
+	flush(selected & ~mask);
 	selected = present & mask;
 	spin_unlock(&lock);
 }
 
 void console_flush(void)
 {
-	if (selected & CONSOLE_COM1)
-		serial_flush(SERIAL_COM1);
-	if (selected & CONSOLE_COM2)
-		serial_flush(SERIAL_COM2);
+	flush(selected);
 }
 
 void console_set_level(enum log_level level)

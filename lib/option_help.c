@@ -34,7 +34,8 @@ static unsigned edit_distance(const char *a, const char *b)
 	return row[lb];
 }
 
-/* The option whose name @word may be meant to be, with at most half of @word wrong, or NULL. */
+/* The option whose name @word may be meant to be, with at most half of @word wrong, and no
+ * more than two characters, or NULL. */
 static const struct option *nearest(const struct option *table, unsigned nr, const char *word)
 {
 	unsigned best_distance = MIN(strlen(word) / 2, 2) + 1, distance;

@@ -89,9 +89,9 @@ __weak void task_switch(struct vcpu *vcpu, __unused u16 selector,
 		panic("the guest cannot go on");
 }
 
-__weak void machine_check(struct trap_frame *frame)
+__weak void machine_check(__unused struct trap_frame *frame)
 {
-	panic_trap(frame);
+	panic("machine check: the hardware reports an error that it cannot mend");
 }
 
 __weak void deliver_machine_check(__unused struct vcpu *vcpu)

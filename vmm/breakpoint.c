@@ -6,7 +6,6 @@
 #include "arch/x86/cpu.h"
 #include "vmm/virt_ops.h"
 
-#define CR4_DE      BIT(3)
 #define DR7_ENABLED 0xffull
 
 void breakpoint_access(struct vcpu *vcpu, enum breakpoint_kind kind, u64 address, unsigned size)

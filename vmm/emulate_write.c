@@ -25,7 +25,8 @@ static int hidden_bus_write(void *ctx, unsigned size, u64 value)
 }
 
 /* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
- * MOVQ, MOVDQA, MOVNTI, MOVNTDQ. */
+ * MOVQ, MOVDQA, MOVNTI, MOVNTDQ; with VEX or EVEX, all but the scatters, which change their masks.
+ */
 static bool is_vector_store(const struct insn *insn)
 {
 	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
@@ -33,7 +34,7 @@ static bool is_vector_store(const struct insn *insn)
 	for (unsigned i = 0; insn->map == 1 && i < sizeof(stores); i++)
 		if (insn->opcode == stores[i])
 			return true;
-	return insn->encoding != INSN_LEGACY;
+	return insn->encoding != INSN_LEGACY && !(insn->map == 2 && (insn->opcode & ~3) == 0xa0);
 }
 
 bool emulate_hidden_write(struct vcpu *vcpu, const struct page_fault *fault)

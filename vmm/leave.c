@@ -15,17 +15,35 @@
 
 #define GATHER_TICKS 100000000ull /* of the time-stamp counter: some hundredths of a second */
 
+static int refuse(struct vcpu *vcpu, int error, const char *why)
+{
+	pr_warn_ratelimited("vCPU %u asked Glasshouse to leave, which it cannot now: %s", vcpu->id,
+			    why);
+	return error;
+}
+
+/* The last step needs an NMI from it; so does calling the others. */
+static bool lapic_is_on(void)
+{
+	return rdmsr(MSR_IA32_APICBASE) & APICBASE_ENABLE;
+}
+
 int vm_leave(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	u32 none = LEAVE_NONE;
 
+	/* The handler of an NMI would have its answer before there is one. */
+	if (!virt->nmi_allowed(vcpu))
+		return refuse(vcpu, -EBUSY, "NMIs are blocked");
+	if (!lapic_is_on())
+		return refuse(vcpu, -EOPNOTSUPP, "its local APIC is off");
 	if (!__atomic_compare_exchange_n(&vm->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
-		return -EBUSY;
+		return refuse(vcpu, -EBUSY, "another CPU has asked already");
 	if (native_prepare(vm->nr_vcpus)) {
 		__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
-		return -ENOMEM;
+		return refuse(vcpu, -ENOMEM, "there is no memory for it");
 	}
 	vm->leave_caller = vcpu;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
@@ -63,7 +81,7 @@ static int read_state(struct vcpu *vcpu)
 	s->cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
 	s->efer = virt->get_sysreg(vcpu, SYSREG_EFER);
 	top = guest_top(vcpu);
-	if (!(s->efer & EFER_LMA) || s->cr4 & CR4_LA57 || !top)
+	if (!(s->efer & EFER_LMA) || s->cr4 & CR4_LA57 || !top || !lapic_is_on())
 		return -EOPNOTSUPP;
 	vcpu->leave_page = native_share((u64 *)top);
 	if (!vcpu->leave_page)
@@ -145,6 +163,7 @@ static u32 meet(struct vm *vm)
 static int go_on(struct vcpu *vcpu, u32 state)
 {
 	struct vm *vm = vcpu->vm;
+	int r;
 
 	if (vcpu->leave_page)
 		paging_unshare((u64 *)guest_top(vcpu), vcpu->leave_page);
@@ -154,12 +173,14 @@ static int go_on(struct vcpu *vcpu, u32 state)
 		return 1;
 	while (__atomic_load_n(&vm->nr_gathered, __ATOMIC_ACQUIRE))
 		cpu_relax();
-	vcpu->regs[VCPU_RAX] = state == LEAVE_BUSY ? -(u64)EBUSY : -(u64)EOPNOTSUPP;
-	pr_warn_ratelimited(
-		"vCPU %u asked Glasshouse to leave, which it cannot now: %s", vcpu->id,
-		state == LEAVE_BUSY
-			? "not every CPU came in time"
-			: "a CPU is not in 64-bit mode with 4-level paging, or uses shadow stacks");
+	if (state == LEAVE_BUSY)
+		r = refuse(vcpu, -EBUSY, "not every CPU came in time");
+	else
+		r = refuse(
+			vcpu, -EOPNOTSUPP,
+			"a CPU is not in 64-bit mode with 4-level paging, uses shadow stacks, or "
+			"has its local APIC off");
+	vcpu->regs[VCPU_RAX] = (u64)r;
 	__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
 	return 1;
 }

@@ -9,33 +9,55 @@
 #include "vmm/icr.h"
 #include "vmm/virt_ops.h"
 
-#define VMX_MSR_FIRST MSR_IA32_VMX_BASIC
-#define VMX_MSR_LAST  MSR_IA32_VMX_EXIT_CTLS2
+/* The guest has not got these: they belong to what CPUID hides (see vmm/vmx/vmx.c). What makes the
+ * CPU write to memory, which does not stop, or not ask the EPT, is among them. */
+static const struct {
+	u32 first, last;
+} absent[] = {
+	{MSR_IA32_VMX_BASIC, MSR_IA32_VMX_EXIT_CTLS2},
+	{MSR_IA32_SMM_MONITOR_CTL, MSR_IA32_SMM_MONITOR_CTL},
+	{MSR_IA32_RTIT_OUTPUT_BASE, MSR_IA32_RTIT_OUTPUT_MASK_PTRS},
+	{MSR_IA32_RTIT_CTL, MSR_IA32_RTIT_CR3_MATCH},
+	{MSR_IA32_RTIT_ADDR0_A, MSR_IA32_RTIT_ADDR3_B},
+	{MSR_IA32_DS_AREA, MSR_IA32_DS_AREA},
+	{MSR_IA32_HW_FEEDBACK_PTR, MSR_IA32_HW_FEEDBACK_CONFIG},
+	{MSR_IA32_THREAD_FEEDBACK_CHAR, MSR_IA32_THREAD_FEEDBACK_CHAR},
+	{MSR_IA32_HW_FEEDBACK_THREAD_CONFIG, MSR_IA32_HW_FEEDBACK_THREAD_CONFIG},
+};
 
 void msr_init_intercepts(struct vm *vm)
 {
 	virt->set_msr_intercept(vm, MSR_IA32_FEAT_CTL, true, true);
 	virt->set_msr_intercept(vm, MSR_IA32_UCODE_WRITE, false, true);
-	virt->set_msr_intercept(vm, MSR_IA32_SMM_MONITOR_CTL, false, true);
 	virt->set_msr_intercept(vm, MSR_IA32_APICBASE, false, true);
 	virt->set_msr_intercept(vm, MSR_IA32_PEBS_ENABLE, false, true);
-	virt->set_msr_intercept(vm, MSR_IA32_RTIT_CTL, false, true);
-	for (u32 msr = VMX_MSR_FIRST; msr <= VMX_MSR_LAST; msr++)
-		virt->set_msr_intercept(vm, msr, true, true);
+	virt->set_msr_intercept(vm, MSR_IA32_XSS, false, true);
+	for (unsigned i = 0; i < ARRAY_SIZE(absent); i++)
+		for (u32 msr = absent[i].first; msr <= absent[i].last; msr++)
+			virt->set_msr_intercept(vm, msr, true, true);
 }
 
-static bool is_vmx_msr(u32 msr)
+static bool is_absent(u32 msr)
 {
-	return msr >= VMX_MSR_FIRST && msr <= VMX_MSR_LAST;
+	for (unsigned i = 0; i < ARRAY_SIZE(absent); i++)
+		if (msr >= absent[i].first && msr <= absent[i].last)
+			return true;
+	return false;
 }
 
-/* Whoever asks finds out from this line; VMX' are hidden by name. */
+static int hidden_msr(struct vcpu *vcpu, const char *what, u32 msr)
+{
+	pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which Glasshouse hides: #GP to the "
+			    "guest",
+			    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
+	return -EINVAL;
+}
+
 static int no_msr(struct vcpu *vcpu, const char *what, u32 msr)
 {
-	if (!is_vmx_msr(msr))
-		pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which this CPU refuses: "
-				    "#GP to the guest",
-				    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
+	pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which this CPU refuses: #GP to the "
+			    "guest",
+			    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
 	return -EINVAL;
 }
 
@@ -44,7 +66,9 @@ int emulate_rdmsr(struct vcpu *vcpu)
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
 	u64 value;
 
-	if (is_vmx_msr(msr) || rdmsr_safe(msr, &value))
+	if (is_absent(msr))
+		return hidden_msr(vcpu, "RDMSR", msr);
+	if (rdmsr_safe(msr, &value))
 		return no_msr(vcpu, "RDMSR", msr);
 	/* Locked, and without VMX: as on a machine where it is off in the firmware. */
 	if (msr == MSR_IA32_FEAT_CTL)
@@ -73,10 +97,11 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
 	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
 
+	if (is_absent(msr))
+		return hidden_msr(vcpu, "WRMSR", msr);
 	switch (msr) {
-	case MSR_IA32_FEAT_CTL:        /* locked: writes are #GP */
-	case MSR_IA32_SMM_MONITOR_CTL: /* likewise without SMX and VMX */
-		return -EINVAL;
+	case MSR_IA32_FEAT_CTL: /* locked */
+		return no_msr(vcpu, "WRMSR", msr);
 	case MSR_IA32_UCODE_WRITE:
 		/* It would run with the guest's address in our page tables. */
 		pr_warn_ratelimited(
@@ -85,20 +110,22 @@ int emulate_wrmsr(struct vcpu *vcpu)
 		return 0;
 	case MSR_IA32_APICBASE:
 		return write_apic_base(vcpu, value);
-	case MSR_IA32_PEBS_ENABLE: /* The CPU writes its records while we run, too: by our page
-				      tables. */
-	case MSR_IA32_RTIT_CTL:    /* It writes to physical memory, and does not ask the EPT. */
-		if (!value)
-			return wrmsr_safe(msr, value) ? -EINVAL : 0;
-		pr_warn_ratelimited("vCPU %u: records of the CPU's to memory (MSR %x) refused, "
-				    "which Glasshouse hides: #GP to the guest",
-				    vcpu->id, msr);
-		return -EINVAL;
+	case MSR_IA32_PEBS_ENABLE:
+		/* The CPU writes its records while we run, too: by our page tables. */
+		if (value)
+			return hidden_msr(vcpu, "WRMSR", msr);
+		break;
+	case MSR_IA32_XSS:
+		/* XRSTORS would write the MSRs of Intel PT, without an exit. */
+		if (value & XSTATE_PT)
+			return hidden_msr(vcpu, "WRMSR", msr);
+		break;
 	case MSR_X2APIC_ICR:
 		return icr_write_x2apic(vcpu, value);
 	default:
-		return is_vmx_msr(msr) || wrmsr_safe(msr, value) ? no_msr(vcpu, "WRMSR", msr) : 0;
+		break;
 	}
+	return wrmsr_safe(msr, value) ? no_msr(vcpu, "WRMSR", msr) : 0;
 }
 
 /* The CPU checks the value as the SDM says ("XSETBV—Set Extended Control Register"): we let it. Not

@@ -61,12 +61,12 @@ static void leave_virtualisation(struct vcpu *vcpu)
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
 	integrity_check();
+	virt->hardware_disable();
 	if (all)
 		pr_info("VMX is off on all CPUs.\n");
 	else
 		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
 	console_flush();
-	virt->hardware_disable();
 }
 
 void machine_reset(const struct acpi_info *acpi)

@@ -352,7 +352,9 @@ void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source
 	struct tss32 t;
 	u64 desc;
 
-	s.ext = source == TASK_BY_GATE && vcpu->event.type < EVENT_SOFT_INTR;
+	/* SDM: "Error Code": not for INT n, INT3, INTO; INT1 is none of them. */
+	s.ext = source == TASK_BY_GATE &&
+		(vcpu->event.type < EVENT_SOFT_INTR || vcpu->event.type == EVENT_PRIV_EXCEPTION);
 	virt->get_segment(vcpu, SEG_TR, &old_tr);
 	if (!read_descriptor(vcpu, selector, &desc)) {
 		fault(&s, TS_VECTOR, selector);

@@ -112,6 +112,8 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		return 0;
 	if (requests & REQ_TRIPLE_FAULT)
 		return vm_triple_fault(vcpu);
+	if (requests & REQ_MACHINE_CHECK)
+		deliver_machine_check(vcpu);
 	if (requests & REQ_INIT) {
 		handle_init(vcpu);
 		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_INIT, __ATOMIC_ACQ_REL);
@@ -120,8 +122,6 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		handle_sipi(vcpu);
 	if (requests & REQ_LEAVE && !handle_leave(vcpu))
 		return 0;
-	if (requests & REQ_MACHINE_CHECK)
-		deliver_machine_check(vcpu);
 	if (vcpu->mp_state == MP_STATE_INIT_RECEIVED) {
 		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~(u32)REQ_BLOCK))
 			vcpu_block(vcpu);

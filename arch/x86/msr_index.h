@@ -48,8 +48,32 @@
 #define MSR_IA32_MISC_ENABLE 0x000001a0
 #define MSR_IA32_DEBUGCTLMSR 0x000001d9
 #define MSR_IA32_PEBS_ENABLE 0x000003f1
-#define MSR_IA32_RTIT_CTL    0x00000570
 #define MSR_IA32_DS_AREA     0x00000600
+
+/* Intel Processor Trace */
+#define MSR_IA32_RTIT_OUTPUT_BASE      0x00000560
+#define MSR_IA32_RTIT_OUTPUT_MASK_PTRS 0x00000561
+#define MSR_IA32_RTIT_CTL              0x00000570
+#define MSR_IA32_RTIT_CR3_MATCH        0x00000572
+#define MSR_IA32_RTIT_ADDR0_A          0x00000580
+#define MSR_IA32_RTIT_ADDR3_B          0x00000587
+
+/* Hardware feedback */
+#define MSR_IA32_HW_FEEDBACK_PTR           0x000017d0
+#define MSR_IA32_HW_FEEDBACK_CONFIG        0x000017d1
+#define MSR_IA32_THREAD_FEEDBACK_CHAR      0x000017d2
+#define MSR_IA32_HW_FEEDBACK_THREAD_CONFIG 0x000017d4
+
+/* Machine checks */
+#define MSR_IA32_MCG_CAP    0x00000179
+#define MSR_IA32_MCG_STATUS 0x0000017a
+#define MSR_IA32_MC0_STATUS 0x00000401 /* + 4n; ADDR and MISC follow it */
+
+#define MCG_CAP_BANKS    0xffull
+#define MCG_STATUS_RIPV  BIT(0)
+#define MCI_STATUS_VAL   BIT(63)
+#define MCI_STATUS_MISCV BIT(59)
+#define MCI_STATUS_ADDRV BIT(58)
 
 #define DEBUGCTLMSR_BTF BIT(1)
 
@@ -73,6 +97,7 @@
 /* Protection */
 #define MSR_IA32_BNDCFGS      0x00000d90
 #define MSR_IA32_XSS          0x00000da0
+#define XSTATE_PT             BIT(8) /* in IA32_XSS: state of Intel PT */
 #define MSR_IA32_S_CET        0x000006a2
 #define MSR_IA32_PL3_SSP      0x000006a7
 #define MSR_IA32_INT_SSP_TAB  0x000006a8

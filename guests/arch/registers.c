@@ -174,7 +174,7 @@ static void check_cpuid(void)
 		   what ": %lld", (long long)vector_);                                  \
 	} while (0)
 
-/* An interrupt ends the wait, if nothing else does. */
+/* MWAIT may end at once. If it waits, an interrupt ends that. */
 static void check_mwait(const void *line)
 {
 	u64 count = trap.count;
@@ -192,7 +192,8 @@ static void check_mwait(const void *line)
 			     :
 			     : "r"(line), "c"(0), "d"(0)
 			     : "rax", "memory");
-	ok(trap.count == count + 1 && trap.vector == TIMER_VECTOR, "MWAIT waits for an interrupt");
+	ok(trap.count == count + 1 && trap.vector == TIMER_VECTOR,
+	   "MONITOR and MWAIT, until an interrupt comes");
 }
 
 static void check_instructions(void)

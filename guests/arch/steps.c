@@ -10,7 +10,6 @@
 #include "arch/x86/io.h"
 #include "arch/x86/msr.h"
 
-#define CR4_DE BIT(3)
 #define KBC    0x64
 #define PORT92 0x92
 #define PM1    0xb004

@@ -64,8 +64,7 @@ static void unblock_nmis(void)
 		     : "rax", "memory", "cc");
 }
 
-/* @handler for @vector, and no other. */
-static void load_idt(unsigned vector, const u8 *handler)
+void load_idt(unsigned vector, const u8 *handler)
 {
 	struct {
 		u16 limit;

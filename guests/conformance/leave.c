@@ -5,11 +5,15 @@
 #include "guests/conformance/conformance.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "errno.h"
 
 void legacy_call(void (*code32)(void));
 void leave_wait32(void);
 
+extern const u8 ask_handler[];
+
+volatile s64 nmi_answer;
 volatile u32 leave_go; /* the CPU in 32-bit mode may come back */
 static volatile u64 ask_time;
 static volatile s64 other_answer;
@@ -20,7 +24,14 @@ asm("	.text\n"
     "	cmpl $0, leave_go\n"
     "	je leave_wait32\n"
     "	ret\n"
-    "	.code64\n");
+    "	.code64\n"
+    "ask_handler:\n"
+    "	pushq %rax\n"
+    "	movabsq $0x476c617373000001, %rax\n"
+    "	vmcall\n"
+    "	movq %rax, nmi_answer\n"
+    "	popq %rax\n"
+    "	iretq\n");
 
 static s64 ask(void)
 {
@@ -56,6 +67,24 @@ static unsigned upper_half(void)
 	return n;
 }
 
+/* An NMI's handler asks: its answer must not come later, to the code that the NMI has hit. */
+static s64 ask_in_nmi(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed idtr;
+
+	asm volatile("sidt %0" : "=m"(idtr));
+	nmi_answer = 1;
+	load_idt(NMI_VECTOR, ask_handler);
+	apic_send(0, ICR_NMI);
+	while (nmi_answer == 1)
+		cpu_relax();
+	asm volatile("lidt %0" : : "m"(idtr));
+	return nmi_answer;
+}
+
 void check_leave(void)
 {
 	unsigned before = upper_half();
@@ -78,6 +107,13 @@ void check_leave(void)
 	ap_start_job(2, block_nmis);
 	wait_ticks(10000);
 	ok(ask() == -EBUSY, "nor while a CPU has NMIs blocked");
+	ok(ask_in_nmi() == -EBUSY, "nor for an NMI's handler");
 	ok(upper_half() == before, "a refusal leaves the page tables as they were");
 	ok(under_glasshouse(), "Glasshouse is there");
+}
+
+void check_leave_without_apic(void)
+{
+	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) & ~APICBASE_ENABLE);
+	ok(ask() == -EOPNOTSUPP, "nor for a CPU whose local APIC is off");
 }

@@ -125,6 +125,8 @@ void guest_main(void)
 		check_leave();
 	ok(trap.machine_checks == param_number("mce", 0), "each machine check came");
 	ok(apic_id() == 0, "and the first CPU goes on");
+	if (param("leave"))
+		check_leave_without_apic();
 	plan();
 	if (end)
 		end_by(end, cpus);

@@ -20,7 +20,7 @@ def test_leaves(cpus):
 
 
 def test_refuses():
-    """It stays while a CPU is in 32-bit mode, has NMIs blocked, or two ask at once, and says why."""
+    """It stays while a CPU is in 32-bit mode, has NMIs blocked, has no local APIC, or two ask at once."""
     spec = mkiso.glasshouse("icr=trap", mkiso.BUILD / "guest" / "conformance.img",
                             "cpus=3 leave=1", None)
     run = harness.boot("leave-refused", spec, cpus=3, memory=256, ignore_bad_msrs=False)
@@ -28,4 +28,6 @@ def test_refuses():
     assert "nor while a CPU has NMIs blocked" in run.results()
     words = run.log("glasshouse.log")
     assert "cannot now: a CPU is not in 64-bit mode" in words
+    assert "cannot now: NMIs are blocked" in words
+    assert "cannot now: its local APIC is off" in words
     assert "cannot now: not every CPU came in time" in words

@@ -25,18 +25,12 @@ static void set_nmi_blocking(bool blocked)
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked ? info | GUEST_INTR_STATE_NMI : info);
 }
 
-/*
- * If the exit came while an event was being delivered, that event is delivered again. SDM:
- * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
- * nothing. An exception that is queued later is merged with it.
- */
-static void vmx_complete_event(struct vcpu *vcpu)
+/* What @info describes is delivered again; its error code and its instruction's length are in these
+ * fields. */
+static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 length_field)
 {
 	struct vcpu_event *event = &vcpu->event;
-	u64 info = vmread(IDT_VECTORING_INFO_FIELD);
 
-	if (likely(!(info & INTR_INFO_VALID_MASK)))
-		return;
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	*event = (struct vcpu_event){.valid = true, .vector = (u8)info};
 	switch (info & INTR_INFO_INTR_TYPE_MASK) {
@@ -60,11 +54,36 @@ static void vmx_complete_event(struct vcpu *vcpu)
 		break;
 	}
 	if (event->type >= EVENT_SOFT_INTR)
-		event->insn_len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
+		event->insn_len = (u32)vmread(length_field);
 	if (info & INTR_INFO_DELIVER_CODE_MASK) {
 		event->has_error_code = true;
-		event->error_code = (u32)vmread(IDT_VECTORING_ERROR_CODE);
+		event->error_code = (u32)vmread(error_code_field);
 	}
+}
+
+/*
+ * If the exit came while an event was being delivered, that event is delivered again. SDM:
+ * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
+ * nothing. An exception that is queued later is merged with it.
+ */
+static void vmx_complete_event(struct vcpu *vcpu)
+{
+	u64 info = vmread(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & INTR_INFO_VALID_MASK))
+		redeliver(vcpu, info, IDT_VECTORING_ERROR_CODE, VM_EXIT_INSTRUCTION_LEN);
+}
+
+/* An entry that a machine check ended, as if that had come just before; it has delivered nothing.
+ * SDM: "Machine-Check Events During VM Entry". */
+static int handle_entry_machine_check(struct vcpu *vcpu)
+{
+	u64 info = vmread(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (info & INTR_INFO_VALID_MASK)
+		redeliver(vcpu, info, VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN);
+	machine_check(NULL);
+	return 1;
 }
 
 /*
@@ -210,6 +229,9 @@ static int handle_invd(struct vcpu *vcpu)
 /* The guest has no VMX and no SMX: these do not exist. */
 static int handle_undefined(struct vcpu *vcpu)
 {
+	pr_warn_ratelimited("vCPU %u: %s at RIP %lx, which the guest does not have: #UD", vcpu->id,
+			    exit_reason_name(exit_reason(vcpu)),
+			    virt->get_sysreg(vcpu, SYSREG_RIP));
 	queue_exception(vcpu, UD_VECTOR);
 	return 1;
 }
@@ -300,19 +322,16 @@ static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
 	u32 reason = exit_reason(vcpu), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
 
-	/* As if it had come just before. SDM: "Machine-Check Events During VM Entry". */
-	if (basic == EXIT_REASON_MCE_DURING_VMENTRY) {
-		machine_check(NULL);
-		return 1;
-	}
+	if (basic < NR_EXIT_REASONS)
+		vcpu->recorder.count[basic]++;
+	if (basic == EXIT_REASON_MCE_DURING_VMENTRY)
+		return handle_entry_machine_check(vcpu);
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_explain_entry_failure(vcpu);
 		return -EIO;
 	}
-	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic]) {
-		vcpu->recorder.count[basic]++;
+	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic])
 		return vmx_exit_handlers[basic](vcpu);
-	}
 	return handle_unknown(vcpu, exit_reason_name(reason));
 }
 

@@ -66,6 +66,11 @@ static void hide_features(void)
 	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of that");
 	cpuid_hide(1, 0, CPUID_ECX, BIT(4), "DS-CPL", "part of that");
 	cpuid_hide(7, 0, CPUID_EBX, BIT(25), "Intel PT", "it would write past the EPT");
+	cpuid_hide(0xd, 1, CPUID_ECX, BIT(8), "state of that", "part of that");
+	cpuid_hide(0xd, 8, CPUID_EAX, ~(u32)0, "its size", "part of that");
+	cpuid_hide(0xd, 8, CPUID_ECX, ~(u32)0, "its kind", "part of that");
+	cpuid_hide(6, 0, CPUID_EAX, BIT(19), "hardware feedback", "it would write past the EPT");
+	cpuid_hide(6, 0, CPUID_EAX, BIT(23), "Thread Director", "part of that");
 	cpuid_hide(7, 0, CPUID_EDX, BIT(19), "architectural LBRs", "they would record Glasshouse");
 	cpuid_hide(7, 1, CPUID_EAX, BIT(17), "FRED", "its state is not switched");
 	cpuid_hide(7, 1, CPUID_EAX, BIT(27), "MSRLIST", "it is not enabled");
