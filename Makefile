@@ -261,11 +261,11 @@ unit: build/version.h | setup-build setup-test
 boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
-## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all), then `make fuzz`
+## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`
 .PHONY: soak
 soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
 	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
-		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py
+		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
 	$(MAKE) --no-print-directory fuzz
 
 ## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)

@@ -66,13 +66,13 @@ int emulate_rdmsr(struct vcpu *vcpu)
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
 	u64 value;
 
-	if (is_absent(msr))
-		return hidden_msr(vcpu, "RDMSR", msr);
 	if (rdmsr_safe(msr, &value))
 		return no_msr(vcpu, "RDMSR", msr);
 	/* Locked, and without VMX: as on a machine where it is off in the firmware. */
 	if (msr == MSR_IA32_FEAT_CTL)
 		value &= ~(FEAT_CTL_VMX_ENABLED_INSIDE_SMX | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
+	else if (is_absent(msr))
+		return hidden_msr(vcpu, "RDMSR", msr);
 	vcpu->regs[VCPU_RAX] = (u32)value;
 	vcpu->regs[VCPU_RDX] = value >> 32;
 	return 0;

@@ -11,6 +11,7 @@
 #define TASK_JMP    0x40
 #define TASK_DF     0x48
 #define TASK_NEST   0x50
+#define NOT_THERE   0xc0000000 /* no page in the faulty tasks' paging */
 #define TASK_BAD_SS 0x58
 #define TASK_TRAP   0x60
 #define TASK_16     0x68

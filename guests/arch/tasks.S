@@ -191,6 +191,23 @@ run_faulty_tasks:
 	movl $0xfff8, %eax
 	movl %eax, %fs
 	ud2
+	/* With paging; what EDI points to is not there. */
+	movl %cr4, %eax
+	xorl $0x30, %eax	/* PSE for PAE */
+	movl %eax, %cr4
+	movl $faulty_directory, %eax
+	movl %eax, %cr3
+	movl %cr0, %eax
+	orl $0x80000000, %eax
+	movl %eax, %cr0
+	movl $NOT_THERE, %edi
+	movl (%edi), %eax
+	movl %cr0, %eax
+	andl $0x7fffffff, %eax
+	movl %eax, %cr0
+	movl %cr4, %eax
+	xorl $0x30, %eax
+	movl %eax, %cr4
 	movl %ebp, %esp
 	popl %ebp
 	ret

@@ -26,6 +26,8 @@ u32 *log_next;
 u64 idt32[64];
 struct tss tss_main, tss_ts, tss_escape;
 
+u32 faulty_directory[1024] __aligned(4096);
+
 static u32 log[160];
 static struct tss tss[8];
 static u16 tss16[22];
@@ -90,16 +92,23 @@ static void make_tasks(void)
 	idt32[GATE_VECTOR] = (u64)TASK_IRET << 16 | 0x8500ull << 32;
 }
 
-/* #GP and #UD go to the task with the bad SS, and what that makes to one that escapes. */
+/* #GP, #UD and #PF go to the task with the bad SS, and what that makes to one that escapes. */
 static void make_faulty_tasks(void)
 {
+	struct tss *const with_paging[] = {&tss_main, &tss[4], &tss_ts, &tss_escape};
+
+	for (u32 i = 0; i < 1024; i++)
+		faulty_directory[i] = i == NOT_THERE >> 22 ? 0 : i << 22 | 0x83;
+	for (unsigned i = 0; i < ARRAY_SIZE(with_paging); i++)
+		with_paging[i]->cr3 = (u32)(u64)faulty_directory;
 	describe(TASK_MAIN, &tss_main, sizeof(tss_main) - 1, 0x89);
 	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
 	tss[4].seg[2] = 0x20;
 	make_task(TASK_TS, &tss_ts, task_escape, stacks[6]);
 	make_task(TASK_ESCAPE, &tss_escape, task_escape, stacks[2]);
 	tss_ts.link = tss_escape.link = 0;
-	idt32[UD_VECTOR] = idt32[GP_VECTOR] = (u64)TASK_BAD_SS << 16 | 0x8500ull << 32;
+	idt32[UD_VECTOR] = idt32[GP_VECTOR] = idt32[PF_VECTOR] =
+		(u64)TASK_BAD_SS << 16 | 0x8500ull << 32;
 	idt32[DF_VECTOR] = (u64)TASK_ESCAPE << 16 | 0x8500ull << 32;
 }
 
@@ -163,5 +172,6 @@ void check_tasks(void)
 	legacy_call(run_faulty_tasks);
 	LOGGED("#GP to a task with a bad SS is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
 	LOGGED("#UD to it is #TS", TASK_TS, 0x21, TASK_BAD_SS);
+	LOGGED("#PF to it is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
 	ok(next == log_next, "and that is all that happened");
 }

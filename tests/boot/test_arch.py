@@ -5,13 +5,15 @@ import mkiso
 
 IMAGE = mkiso.BUILD / "guest" / "arch.img"
 SKYLAKE = "corei7_skylake_x"
+TICKS = 1_000_000_000  # five times what it needs; without a rule that it tests, it may never end
 
 
 def boot(name, opts, cmdline="x"):
     """Boots the guest, natively where `opts` is None."""
     spec = mkiso.native(IMAGE, cmdline, None) if opts is None else \
         mkiso.glasshouse(opts, IMAGE, cmdline, None)
-    return harness.boot(f"arch-{name}", spec, SKYLAKE, memory=256, ignore_bad_msrs=False)
+    return harness.boot(f"arch-{name}", spec, SKYLAKE, memory=256, ticks=TICKS,
+                        ignore_bad_msrs=False)
 
 
 def names(run):

@@ -80,7 +80,7 @@ def test_survives(number):
     wanted = -(-EXITS * this.percent // 100)
     actions = int(wanted / this.per_action / this.cpus) + 1
     seed = SEED + 1000 * number
-    print(f"seed {seed}, {actions} actions on each of {this.cpus} CPUs")
+    print(f"seed {seed} (SEED={SEED} EXITS={EXITS}), {actions} actions on each of {this.cpus} CPUs")
     spec = mkiso.glasshouse(this.opts, IMAGE, f"cpus={this.cpus} seed={seed} n={actions} {this.words}",
                             None)
     run = boot(f"monkey-{this.name}", spec, this.model, this.cpus + this.waiting)

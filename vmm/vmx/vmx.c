@@ -568,6 +568,16 @@ static void vmx_request_immediate_exit(struct vcpu *vcpu)
 		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
 }
 
+/* A step ends; not each one, if the guest steps from branch to branch. */
+static __noinline void end_step(void)
+{
+	u64 pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~PENDING_DBG_BS;
+
+	if (!(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
+		pending |= PENDING_DBG_BS;
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, pending);
+}
+
 /* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with
  * it. */
 void vmx_end_instruction(u64 rflags, u64 interruptibility)
@@ -575,9 +585,8 @@ void vmx_end_instruction(u64 rflags, u64 interruptibility)
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
 		interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-	if (rflags & RFLAGS_TF && !(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
-		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
-			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DBG_BS);
+	if (unlikely(rflags & RFLAGS_TF))
+		end_step();
 }
 
 static void vmx_skip_emulated_instruction(struct vcpu *vcpu)
