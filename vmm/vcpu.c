@@ -216,9 +216,10 @@ void vcpu_deliver_init(struct vcpu *vcpu)
 
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 {
-	/* Only a CPU that waits, or is about to, listens. */
-	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE &&
-	    !(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT))
+	/* Only a CPU that waits, or is about to, listens. In this order: handle_requests() ends the
+	 * request when the state has changed. */
+	if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT) &&
+	    __atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE)
 		return;
 	if (!virt->has_unrestricted_guest()) {
 		pr_warn_ratelimited(

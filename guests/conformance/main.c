@@ -49,7 +49,7 @@ static void check_quick_start(unsigned cpu)
 {
 	bool all = true;
 
-	for (u64 ticks = 0; all && ticks <= 2000; ticks += 40)
+	for (u64 ticks = 0; all && ticks <= 2000; ticks += 7)
 		all = ap_boot_once(cpu, ticks, false);
 	ok(all, "cpu %u: a SIPI close behind its INIT starts it", cpu);
 }

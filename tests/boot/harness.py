@@ -17,8 +17,8 @@ import bochs
 import mkiso
 import words
 
-# Where runs have their folders: this call's own, which conftest.py makes.
-FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "boot" / "by-hand")
+# Where runs have their folders: pytest's own, which conftest.py makes; who runs beside it has another.
+FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "by-hand")
 
 # Limits far above what is needed: emulated instructions, and seconds on a busy host.
 TICKS = 3_000_000_000
