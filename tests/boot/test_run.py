@@ -169,9 +169,11 @@ def kill_bochs(this):
 
 
 def end(this, which):
-    """The signal, and what was typed just before it."""
+    """The signal, and what was typed just before it and has come through the terminal."""
     this.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, this.process.pid, os.WSTOPPED | os.WNOWAIT)
     this.type("rm -r important\r")
+    assert select.select([this.slave], [], [], 60)[0]
     this.process.send_signal(which)
     this.process.send_signal(signal.SIGCONT)
 
