@@ -47,6 +47,12 @@ static void give_up(const char *why)
 	panic("machine check, and %s: MCG_STATUS %lx%s", why, status, banks);
 }
 
+static void make_request(struct vcpu *vcpu)
+{
+	vcpu_make_request(vcpu, REQ_MACHINE_CHECK);
+	virt->request_immediate_exit(vcpu);
+}
+
 void machine_check_with(u64 status)
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
@@ -55,9 +61,7 @@ void machine_check_with(u64 status)
 		give_up("the CPU cannot go on");
 	if (!vcpu)
 		give_up("no guest runs here");
-	__atomic_or_fetch(&vcpu->requests, (u32)REQ_MACHINE_CHECK, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_SEQ_CST);
-	virt->request_immediate_exit(vcpu);
+	make_request(vcpu);
 }
 
 void machine_check(struct trap_frame *frame)
@@ -76,8 +80,7 @@ void deliver_machine_check(struct vcpu *vcpu)
 
 	if (vcpu->event.valid) {
 		/* That first, then this before the guest's next instruction. */
-		__atomic_or_fetch(&vcpu->requests, (u32)REQ_MACHINE_CHECK, __ATOMIC_SEQ_CST);
-		virt->request_immediate_exit(vcpu);
+		make_request(vcpu);
 		return;
 	}
 	name_banks(banks, sizeof(banks));

@@ -97,8 +97,6 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	u32 msr = (u32)vcpu->regs[VCPU_RCX];
 	u64 value = (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
 
-	if (is_absent(msr))
-		return hidden_msr(vcpu, "WRMSR", msr);
 	switch (msr) {
 	case MSR_IA32_FEAT_CTL: /* locked */
 		return no_msr(vcpu, "WRMSR", msr);
@@ -123,6 +121,8 @@ int emulate_wrmsr(struct vcpu *vcpu)
 	case MSR_X2APIC_ICR:
 		return icr_write_x2apic(vcpu, value);
 	default:
+		if (is_absent(msr))
+			return hidden_msr(vcpu, "WRMSR", msr);
 		break;
 	}
 	return wrmsr_safe(msr, value) ? no_msr(vcpu, "WRMSR", msr) : 0;

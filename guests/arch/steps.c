@@ -78,26 +78,33 @@ static void check_instruction_steps(void)
 	ok(STEPS("mov %1, %%rdi", "stosb", "r"(vain_memory())), "a step over STOS");
 }
 
+/* REP INSB of three bytes, stepped from its first iteration on. Returns how many it has left
+ * undone;
+ * @at: where it is, @behind: the next instruction. */
+static u64 step_rep_insb(u64 *at, u64 *behind)
+{
+	u64 left;
+
+	asm volatile("leaq 7f(%%rip), %0\n\tleaq 8f(%%rip), %1\n\tpushfq\n\torq $0x100, "
+		     "(%%rsp)\n\tpopfq\n7:\trep insb\n8:\tnop"
+		     : "=&r"(*at), "=&r"(*behind), "=c"(left)
+		     : "c"(3ull), "D"(memory), "d"(KBC)
+		     : "memory");
+	return left;
+}
+
 /* Each iteration of a REP is a step. */
 static void check_rep_steps(void)
 {
 	u64 at, behind, count = trap.count, left;
 
 	more_steps = 1;
-	asm volatile("leaq 7f(%%rip), %0\n\tleaq 8f(%%rip), %1\n\tpushfq\n\torq $0x100, "
-		     "(%%rsp)\n\tpopfq\n7:\trep insb\n8:\tnop"
-		     : "=&r"(at), "=&r"(behind), "=c"(left)
-		     : "c"(3ull), "D"(memory), "d"(KBC)
-		     : "memory");
+	left = step_rep_insb(&at, &behind);
 	ok(trap.count == count + 2 && trap.rip == at && trap.vector == DB_VECTOR && !left,
 	   "two steps into REP INSB");
 	count = trap.count;
 	more_steps = 2;
-	asm volatile("leaq 7f(%%rip), %0\n\tleaq 8f(%%rip), %1\n\tpushfq\n\torq $0x100, "
-		     "(%%rsp)\n\tpopfq\n7:\trep insb\n8:\tnop"
-		     : "=&r"(at), "=&r"(behind), "=c"(left)
-		     : "c"(3ull), "D"(memory), "d"(KBC)
-		     : "memory");
+	left = step_rep_insb(&at, &behind);
 	ok(trap.count == count + 3 && trap.rip == behind && trap.dr6 & DR6_BS && !left,
 	   "the third ends it");
 }

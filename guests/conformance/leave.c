@@ -13,6 +13,7 @@ void leave_wait32(void);
 
 extern const u8 ask_handler[];
 
+const u64 leave_call = HYPERCALL_LEAVE; /* for ask_handler */
 volatile s64 nmi_answer;
 volatile u32 leave_go; /* the CPU in 32-bit mode may come back */
 static volatile u64 ask_time;
@@ -27,7 +28,7 @@ asm("	.text\n"
     "	.code64\n"
     "ask_handler:\n"
     "	pushq %rax\n"
-    "	movabsq $0x476c617373000001, %rax\n"
+    "	movq leave_call, %rax\n"
     "	vmcall\n"
     "	movq %rax, nmi_answer\n"
     "	popq %rax\n"

@@ -4,11 +4,10 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
+#include "errno.h"
 #include "guests/lib/guest.h"
 #include "guests/monkey/monkey.h"
 #include "lib/string.h"
-
-#define EBUSY 16
 
 static const u8 vmcall[] = {0x0f, 0x01, 0xc1};
 
