@@ -43,24 +43,24 @@ endif
 
 # ---- The hypervisor -------------------------------------------------------------------------
 
-FOLDERS := boot arch/x86 vmm ept drivers lib
+FOLDERS := boot report arch/x86 vmm ept drivers lib
 SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
 # Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
 APART := explain ready report screen integrity provoke leave multiboot realmode legacy debug mcheck
-APART_explain   := vmm/vmx/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
+APART_explain   := report/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
 APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
-APART_report    := vmm/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
+APART_report    := report/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
 APART_screen    := drivers/vga.c
-APART_integrity := vmm/integrity.c
-APART_provoke   := vmm/vmx/provoke.c
-APART_leave     := vmm/leave.c vmm/hypercall.c arch/x86/native.c arch/x86/native_entry.S
-APART_multiboot := vmm/load_multiboot.c vmm/multiboot.c vmm/multiboot1.c vmm/multiboot2.c vmm/elf.c
-APART_realmode  := vmm/load_linux16.c vmm/load_drive.c vmm/load_raw.c vmm/bios.c vmm/int15.c vmm/int15_handler.S vmm/start_real.c
-APART_legacy    := vmm/task_switch.c vmm/io_string.c
-APART_debug     := vmm/breakpoint.c
-APART_mcheck    := vmm/mcheck.c
+APART_integrity := lib/integrity.c
+APART_provoke   := report/provoke.c
+APART_leave     := vmm/vm0/leave.c vmm/vm0/hypercall.c arch/x86/native.c arch/x86/native_entry.S
+APART_multiboot := vmm/load/load_multiboot.c vmm/load/multiboot.c vmm/load/multiboot1.c vmm/load/multiboot2.c vmm/load/elf.c
+APART_realmode  := vmm/load/load_linux16.c vmm/load/load_drive.c vmm/load/load_raw.c vmm/vm0/bios.c vmm/vm0/int15.c vmm/vm0/int15_handler.S vmm/x86/start_real.c
+APART_legacy    := vmm/x86/task_switch.c vmm/x86/io_string.c
+APART_debug     := vmm/x86/breakpoint.c
+APART_mcheck    := vmm/vm0/mcheck.c
 CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))
 # What each image is linked from.
 OBJECTS_glasshouse := $(OBJECTS)

@@ -73,7 +73,7 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_STRING,
 	 .offset = AT(provoke),
 	 .size = sizeof_member(provoke),
-	 .help = "for tests: fail on purpose, after some exits. See vmm/vmx/provoke.h for the "
+	 .help = "for tests: fail on purpose, after some exits. See report/provoke.h for the "
 		 "ways"},
 };
 const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);

@@ -6,8 +6,8 @@
 #include "arch/x86/cpu.h"
 #include "errno.h"
 #include "lib/log.h"
-#include "vmm/emulate.h"
-#include "vmm/icr.h"
+#include "vmm/x86/emulate.h"
+#include "vmm/vm0/icr.h"
 #include "vmm/virt_ops.h"
 
 bool vm_is_hidden(const struct vm *vm, gpa_t gpa, u64 size)

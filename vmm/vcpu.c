@@ -9,9 +9,9 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
-#include "vmm/icr.h"
-#include "vmm/leave.h"
-#include "vmm/power.h"
+#include "vmm/vm0/icr.h"
+#include "vmm/vm0/leave.h"
+#include "vmm/vm0/power.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 

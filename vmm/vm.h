@@ -8,7 +8,7 @@
 #include "drivers/acpi.h"
 #include "ept/ept.h"
 #include "ept/memtype.h"
-#include "vmm/memmap.h"
+#include "lib/memmap.h"
 #include "vmm/vcpu.h"
 
 #define VM_MAX_VCPUS 256
@@ -55,13 +55,13 @@ struct vm {
 	const struct acpi_info *acpi;
 	struct memmap memmap; /* what the guest is told of memory */
 
-	/* The ICR trap; see vmm/icr.h. */
+	/* The ICR trap; see vmm/vm0/icr.h. */
 	bool icr_trapped;
 	bool icr_keep; /* icr=trap */
 	u32 nr_started;
 	u64 lapic_gpa; /* where the trapped page is */
 
-	/* Leaving; see vmm/leave.h. */
+	/* Leaving; see vmm/vm0/leave.h. */
 	u32 leave; /* enum leave_state */
 	u32 nr_gathered;
 	struct vcpu *leave_caller;

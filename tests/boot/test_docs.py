@@ -63,7 +63,7 @@ def test_platforms():
 LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
 TROUBLE = r"\b(?:pr_err|pr_warn|pr_warn_ratelimited|stop|panic)\(\s*"
 # These print a panic's report, which docs/debugging.md describes.
-REPORT = ("vmm/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c", "vmm/apart.c: RIP")
+REPORT = ("report/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c", "vmm/apart.c: RIP")
 
 
 def messages(before):
@@ -121,6 +121,6 @@ def test_layers():
                   LAYERS.index(header.split("/")[0] if "/" in header else "include") > LAYERS.index(own)]
         if not VMX.match(name):
             wrong += [f"{name}: {header}" for header in used
-                      if VMX.match(header) and header != "vmm/vmx/provoke.h"]
+                      if VMX.match(header) and header != "report/provoke.h"]
             wrong += [f"{name}: {call}" for call in VMX_INSTRUCTION.findall(text)]
     assert not wrong

@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "vmm/insn.h"
+#include "vmm/x86/insn.h"
 
 static int bus_read(void *ctx, unsigned size, u64 *value)
 {

@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "vmm/linux.h"
+#include "vmm/load/linux.h"
 
 #define MEMORY MIB(4)
 #define KERNEL MIB(1)

@@ -5,7 +5,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "vmm/multiboot.h"
+#include "vmm/load/multiboot.h"
 
 #define MEMORY MIB(4)
 #define KERNEL MIB(1)

@@ -6,7 +6,7 @@
 #define GH_TESTS_GUEST_MEMORY_H
 
 #include "tests/unit/stubs.h"
-#include "vmm/memmap.h"
+#include "lib/memmap.h"
 
 #define MEMORY MIB(4)
 

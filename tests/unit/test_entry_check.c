@@ -8,7 +8,7 @@
 #include "tests/unit/vmx_models.h"
 #include "arch/x86/msr_index.h"
 #include "errno.h"
-#include "vmm/vmx/entry_check.h"
+#include "report/entry_check.h"
 #include "vmm/vmx/vmcs_text.h"
 
 enum base { B64, PAE32, REAL, V86, NR_BASES };
@@ -159,7 +159,7 @@ static const struct rule {
 #define ENTRY_SECTION(title)
 #define ENTRY_RULE(field, holds, words)                   {field, 1, words},
 #define ENTRY_SEGMENT_RULE(registers, part, holds, words) {GUEST_ES_##part, registers, words},
-#include "vmm/vmx/entry_rules.def"
+#include "report/entry_rules.def"
 };
 
 static unsigned times_broken[ARRAY_SIZE(rules)];

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <Zydis/Zydis.h>
 #include "errno.h"
-#include "vmm/insn.h"
+#include "vmm/x86/insn.h"
 
 #define MODES 3
 

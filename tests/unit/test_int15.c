@@ -4,7 +4,7 @@
  */
 #include "tests/unit/stubs.h"
 
-#include "vmm/int15.h"
+#include "vmm/vm0/int15.h"
 
 #define OLD 0xf000e987u
 

@@ -6,7 +6,7 @@
 #include "tests/unit/guest_memory.h"
 
 #include "errno.h"
-#include "vmm/linux.h"
+#include "vmm/load/linux.h"
 
 /* Write an image of protocol 2.15 with @kernel_size bytes after 2 KiB of setup code. */
 static void put_image(u8 *image, u32 kernel_size, u32 init_size)

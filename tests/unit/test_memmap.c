@@ -5,7 +5,7 @@
 #include "tests/unit/stubs.h"
 
 #include "errno.h"
-#include "vmm/memmap.h"
+#include "lib/memmap.h"
 
 #define SPACE 200 /* units; the space starts at origin, so that high addresses are tried too */
 

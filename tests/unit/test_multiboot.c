@@ -6,7 +6,7 @@
 #include "tests/unit/guest_memory.h"
 
 #include "errno.h"
-#include "vmm/multiboot.h"
+#include "vmm/load/multiboot.h"
 
 #define FILE_MAX 0x9000
 

@@ -6,8 +6,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "lib/log.h"
-#include "vmm/guest_mem.h"
-#include "vmm/unknown.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
 
 /* Of CR4: what belongs to features that the guest does not have. */

@@ -6,7 +6,7 @@
 #include "arch/x86/msr.h"
 #include "drivers/console.h"
 #include "lib/log.h"
-#include "vmm/vmx/entry_check.h"
+#include "report/entry_check.h"
 #include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
 

@@ -10,8 +10,8 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
-#include "vmm/cpuid.h"
-#include "vmm/guest_mem.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/guest_mem.h"
 #include "vmm/vmx/ready.h"
 #include "vmm/vmx/vmx_run.h"
 
@@ -60,7 +60,7 @@ static void hide_features(void)
 	cpuid_hide(1, 0, CPUID_ECX, BIT(5), "VMX", "Glasshouse has it");
 	cpuid_hide(1, 0, CPUID_ECX, BIT(6), "SMX", "GETSEC would leave Glasshouse's hands");
 	/* What records by itself to memory does not stop, or not ask the EPT, when we run. See
-	 * vmm/msr.c. */
+	 * vmm/x86/msr.c. */
 	cpuid_hide(1, 0, CPUID_EDX, BIT(21), "debug store",
 		   "it would write by Glasshouse's page tables");
 	cpuid_hide(1, 0, CPUID_ECX, BIT(2), "DTES64", "part of that");

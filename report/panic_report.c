@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a panic's report tells of the code that failed.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
+#include "lib/log.h"
+#include "lib/print.h"
+#include "lib/symbols.h"
+#include "report/panic.h"
+
+#define MAX_FRAMES 24
+
+/* The note that ld writes: three words, "GNU", a SHA-1 sum. */
+#define NOTE_HEADER   16
+#define BUILD_ID_SIZE 20
+
+static void print_address(u64 address)
+{
+	u64 offset;
+	const char *name = symbol_lookup(address, &offset);
+
+	if (name)
+		pr_err("    %016lx %s+%lx\n", address, name, offset);
+}
+
+/* Which build it is, to the byte: `readelf -n` tells the same of the file. */
+static void print_build_id(void)
+{
+	extern const u8 __build_id[];
+	char text[2 * BUILD_ID_SIZE + 1];
+
+	for (size_t i = 0; i < BUILD_ID_SIZE; i++)
+		snprintf(text + 2 * i, 3, "%02x", __build_id[NOTE_HEADER + i]);
+	pr_err("  Build id %s\n", text);
+}
+
+/* Without frame pointers: every word on the stack that points behind some instruction of ours. A
+ * few too many, none missing. */
+void panic_backtrace(u64 rsp)
+{
+	u64 top = this_cpu()->stack_top, bottom = top - CPU_STACK_PAGES * PAGE_SIZE, offset;
+	int frames = 0;
+
+	print_build_id();
+	if (rsp <= bottom && rsp > bottom - PAGE_SIZE) {
+		pr_err("  The stack is full: RSP has reached its guard page.\n");
+		rsp = bottom;
+	}
+	if (rsp > top || rsp < bottom)
+		return;
+	pr_err("  Return addresses on the stack:\n");
+	for (u64 *p = (u64 *)ALIGN_UP(rsp, 8); p < (u64 *)top && frames < MAX_FRAMES; p++) {
+		if (symbol_lookup(*p, &offset) && offset) {
+			print_address(*p);
+			frames++;
+		}
+	}
+}
+
+void panic_frame(const struct trap_frame *f)
+{
+	pr_err("  RIP %016lx RSP %016lx RFLAGS %08lx CS %lx error code %lx CR2 %016lx\n", f->rip,
+	       f->rsp, f->rflags, f->cs, f->error_code, read_cr2());
+	pr_err("  RAX %016lx RBX %016lx RCX %016lx RDX %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+	pr_err("  RSI %016lx RDI %016lx RBP %016lx R8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+	pr_err("  R9  %016lx R10 %016lx R11 %016lx R12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+	pr_err("  R13 %016lx R14 %016lx R15 %016lx\n", f->r13, f->r14, f->r15);
+	print_address(f->rip);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * provoke=: see provoke.h. Nothing else knows of this file but main(); an exit costs nothing more
+ * without the option.
+ */
+#include "report/provoke.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "vmm/vmx/vmcs_text.h"
+#include "vmm/vmx/vmx.h"
+
+extern u8 __text_start[];
+
+/* Our own code, which only root mode can write: a byte that is not executed. */
+static void do_text(void)
+{
+	u64 cr0 = read_cr0();
+
+	write_cr0(cr0 & ~(u64)CR0_WP);
+	*(volatile u8 *)__text_start ^= 1;
+	write_cr0(cr0);
+}
+
+/* The same without that right. */
+static void do_write(void)
+{
+	*(volatile u8 *)__text_start ^= 1;
+}
+
+static void do_panic(void)
+{
+	panic("provoked");
+}
+
+static void do_pagefault(void)
+{
+	*(volatile u32 *)0x123456789000 = 1;
+}
+
+static void do_gp(void)
+{
+	wrmsr(MSR_IA32_APICBASE, ~0ull);
+}
+
+static void do_ud(void)
+{
+	asm volatile("ud2");
+}
+
+static void do_db(void)
+{
+	asm volatile(".byte 0xf1"); /* INT1 */
+}
+
+static void do_bp(void)
+{
+	asm volatile("int3");
+}
+
+static void do_divide(void)
+{
+	asm volatile("div %b0" : : "r"(0), "a"(1) : "cc");
+}
+
+/* The page fault of the PUSH cannot be delivered either. */
+static void do_doublefault(void)
+{
+	asm volatile("xor %%esp, %%esp\n\tpush %%rax" : : : "memory");
+}
+
+static u64 do_stack_deeper(volatile u64 *above)
+{
+	volatile u64 room[32] = {*above};
+
+	if (room[0])
+		return 0;
+	return do_stack_deeper(room) + room[0];
+}
+
+static void do_stack(void)
+{
+	volatile u64 start = 0;
+
+	do_stack_deeper(&start);
+}
+
+static void panic_on_nmi(struct trap_frame *frame)
+{
+	panic("provoked in an NMI at RIP %lx", frame->rip);
+}
+
+static void do_nmi(void)
+{
+	nmi_handler = panic_on_nmi;
+	lapic_send_nmi(this_cpu()->apic_id);
+	for (;;)
+		cpu_relax();
+}
+
+static struct virt_ops ops;
+
+static void dump_with_nmi(struct vcpu *vcpu)
+{
+	lapic_send_nmi(this_cpu()->apic_id);
+	vmx_x86_ops.dump(vcpu);
+}
+
+static void do_straynmi(void)
+{
+	ops.dump = dump_with_nmi;
+	do_panic();
+}
+
+static void dump_with_fault(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	do_ud();
+}
+
+static void do_badreport(void)
+{
+	ops.dump = dump_with_fault;
+	do_panic();
+}
+
+/* Vector 18, as the CPU delivers a machine check; which this MCG_STATUS allows to go on after. */
+static void mc_goes_on(struct trap_frame *frame)
+{
+	(void)frame;
+	machine_check_with(1);
+}
+
+static void do_mc(void)
+{
+	mc_handler = mc_goes_on;
+	asm volatile("int $18");
+}
+
+static void do_fatalmc(void)
+{
+	asm volatile("int $18");
+}
+
+static const struct {
+	const char *name;
+	void (*fail)(void);
+} ways[] = {
+	{"panic", do_panic},
+	{"pagefault", do_pagefault},
+	{"gp", do_gp},
+	{"ud", do_ud},
+	{"db", do_db},
+	{"bp", do_bp},
+	{"divide", do_divide},
+	{"stack", do_stack},
+	{"nmi", do_nmi},
+	{"doublefault", do_doublefault},
+	{"straynmi", do_straynmi},
+	{"badreport", do_badreport},
+	{"text", do_text},
+	{"write", do_write},
+	{"mc", do_mc},
+	{"fatalmc", do_fatalmc},
+};
+
+#define MAX_FIELDS 4
+
+static void (*fail)(void);
+static u32 victim; /* the vCPU that fails */
+static struct {
+	const struct vmcs_field_info *info;
+	u64 value;
+} fields[MAX_FIELDS];
+static unsigned nr_fields;
+static unsigned exits;
+
+static int failing_handle_exit(struct vcpu *vcpu)
+{
+	int r = vmx_x86_ops.handle_exit(vcpu);
+
+	if (r <= 0 || vcpu->id != victim || ++exits != PROVOKE_EXIT)
+		return r;
+	for (unsigned i = 0; i < nr_fields; i++)
+		vmwrite(fields[i].info->encoding, fields[i].value);
+	if (fail)
+		fail();
+	return r;
+}
+
+static u64 digit(char c)
+{
+	return (u64)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+/* One "FIELD=VALUE". Returns what follows it, NULL when there is no such field. */
+static const char *find_field(const char *text)
+{
+	const char *at = strchr(text, '=');
+	char name[64];
+	u64 value = 0;
+
+	if (!at || nr_fields == MAX_FIELDS)
+		return NULL;
+	strlcpy(name, text, MIN((size_t)(at - text) + 1, sizeof(name)));
+	while (*++at && *at != ',')
+		value = value << 4 | digit(*at);
+	fields[nr_fields].info = vmcs_field_by_name(name);
+	fields[nr_fields].value = value;
+	if (!fields[nr_fields++].info)
+		return NULL;
+	return *at ? at + 1 : at;
+}
+
+/* "FIELD=VALUE,FIELD=VALUE": all of them or none. */
+static void find_fields(const char *text)
+{
+	while (text && *text)
+		text = find_field(text);
+	if (!text)
+		nr_fields = 0;
+}
+
+void provoke(const char *how)
+{
+	size_t length = strlen(how);
+
+	if (!strncmp(how, "entry:", 6))
+		find_fields(how + 6);
+	if (length > 2 && !strcmp(how + length - 2, "@1")) {
+		victim = 1;
+		length -= 2;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
+		if (length == strlen(ways[i].name) && !strncmp(how, ways[i].name, length))
+			fail = ways[i].fail;
+	if (!nr_fields && !fail) {
+		pr_warn("provoke=%s: no such way to fail; report/provoke.h names them. Ignored\n",
+			how);
+		return;
+	}
+	ops = *virt;
+	ops.handle_exit = failing_handle_exit;
+	virt = &ops;
+}

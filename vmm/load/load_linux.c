@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The role "linux": a kernel, and the module "initrd" if there is one.
+ */
+#include "errno.h"
+#include "lib/log.h"
+#include "vmm/vm0/bios.h"
+#include "vmm/load/linux.h"
+#include "vmm/load/loader.h"
+#include "vmm/x86/start.h"
+#include "vmm/virt_ops.h"
+
+/* Protocol: "32-bit Boot Protocol", "64-bit Boot Protocol". */
+static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
+{
+	struct segment gdt = {.base = plan->gdt, .limit = plan->gdt_limit};
+	int r = 0;
+
+	if (plan->image.long_mode) {
+		start_long_mode(vcpu, plan->entry, plan->cr3, plan->gdt, plan->gdt_limit);
+	} else {
+		r = start_protected_mode(vcpu, (u32)plan->entry);
+		virt->set_segment(vcpu, SEG_GDTR, &gdt);
+	}
+	vcpu->regs[VCPU_RSI] = plan->boot_params;
+	return r;
+}
+
+int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
+		      const struct guest_modules *modules, const struct guest_module *kernel,
+		      const char *cmdline)
+{
+	static struct linux_plan plan;
+	static struct linux_image image;
+	const char *ignored;
+	const struct guest_module *initrd = find_module(modules, "initrd", &ignored);
+	struct linux_input in = {
+		.kernel = kernel->start,
+		.cmdline = cmdline,
+		.real_mode = real_mode,
+		.rsdp = modules->rsdp,
+		.fb = modules->fb,
+	};
+	const void *bytes = module_bytes(kernel);
+	int r = real_mode ? bios_init(vm) : 0;
+
+	if (initrd && !initrd->size) {
+		pr_err("module initrd: size is 0: an empty file; give Linux its initrd (Debian: "
+		       "/boot/initrd.img-*), or leave the line out\n");
+		return -ENOEXEC;
+	}
+	if (r)
+		return r;
+	if (initrd) {
+		if (!module_bytes(initrd))
+			return -EFAULT;
+		in.initrd = initrd->start;
+		in.initrd_size = initrd->size;
+	}
+	if (!bytes)
+		return -EFAULT;
+	r = linux_check(bytes, kernel->size, &image);
+	if (!r)
+		r = linux_plan(&image, &vm->memmap, &in, &plan);
+	if (!r)
+		r = linux_load(&plan, &in, &vm->memmap, gpa_to_ptr);
+	if (r)
+		return r;
+	r = real_mode ? start_linux_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
+	if (r)
+		return r;
+	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %lx, initrd %lu KiB at %lx\n",
+		image.version >> 8, image.version & 0xff,
+		real_mode         ? "real mode"
+		: image.long_mode ? "64 bits"
+				  : "32 bits",
+		plan.kernel, in.initrd_size >> 10, plan.initrd);
+	pr_debug("Linux: command line \"%s\"\n", cmdline);
+	return 0;
+}
+
+int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+	       const struct guest_module *kernel, const char *cmdline)
+{
+	return load_linux_kernel(false, vm, vcpu, modules, kernel, cmdline);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The role "raw": bytes, an address and a mode. See docs/guests.md.
+ */
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/options.h"
+#include "lib/string.h"
+#include "vmm/vm0/bios.h"
+#include "vmm/load/loader.h"
+#include "vmm/x86/long_mode.h"
+#include "vmm/x86/start.h"
+
+enum raw_mode { RAW_REAL, RAW_32, RAW_64 };
+
+struct raw_options {
+	u64 addr, entry, cs, dl;
+	unsigned mode;
+};
+
+static const char *const mode_words[] = {"real", "32", "64", NULL};
+
+#define ENTRY_IS_ADDR (~0ull)
+#define AT(member)    offsetof(struct raw_options, member)
+
+static const struct option table[] = {
+	{.name = "addr",
+	 .kind = OPTION_UINT,
+	 .offset = AT(addr),
+	 .min = 0x500,
+	 .max = GIB(4) - 1,
+	 .help = "where the file is put"},
+	{.name = "entry",
+	 .kind = OPTION_UINT,
+	 .offset = AT(entry),
+	 .max = GIB(4) - 1,
+	 .help = "where it starts, an address; addr if it is not given"},
+	{.name = "cs",
+	 .kind = OPTION_UINT,
+	 .offset = AT(cs),
+	 .max = 0xffff,
+	 .help = "mode=real: the code segment, from which IP counts"},
+	{.name = "dl",
+	 .kind = OPTION_UINT,
+	 .offset = AT(dl),
+	 .max = 0xff,
+	 .help = "what DL holds: for a boot sector, the BIOS' number of its drive"},
+	{.name = "mode",
+	 .kind = OPTION_CHOICE,
+	 .offset = AT(mode),
+	 .choices = mode_words,
+	 .help = "of the CPU at entry"},
+};
+
+static bool is_free(const struct vm *vm, u64 base, u64 size)
+{
+	struct memmap_query q = {.size = size, .min = base, .max = base + size};
+
+	return memmap_find(&vm->memmap, &q) == base;
+}
+
+/* Page tables and GDT for mode=64, clear of the guest itself. */
+static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct mem_range *guest)
+{
+	struct memmap_query q = {.size = (IDENTITY_MAP_PAGES + 1) * PAGE_SIZE,
+				 .align = PAGE_SIZE,
+				 .min = KIB(64),
+				 .max = IDENTITY_MAP_SIZE,
+				 .avoid = guest,
+				 .nr_avoid = 1};
+	u64 cr3 = memmap_find(&vm->memmap, &q), gdt = cr3 + IDENTITY_MAP_PAGES * PAGE_SIZE;
+
+	if (cr3 == MEMMAP_NONE) {
+		pr_err("module raw: no %lu bytes of RAM for page tables beside it\n", q.size);
+		return -ENOSPC;
+	}
+	fill_identity_map(gpa_to_ptr(cr3, q.size), cr3);
+	fill_boot_gdt(gpa_to_ptr(gdt, PAGE_SIZE), true);
+	start_long_mode(vcpu, entry, cr3, gdt, BOOT_GDT_SIZE - 1);
+	return 0;
+}
+
+static int start_real(struct vcpu *vcpu, const struct raw_options *o)
+{
+	u64 ip = o->entry - (o->cs << 4);
+	int r;
+
+	if (ip > 0xffff) {
+		pr_err("module raw: its entry %lx is not within 64 KiB of cs=0x%lx: give the code "
+		       "segment by cs=\n",
+		       o->entry, o->cs);
+		return -EINVAL;
+	}
+	r = start_real_mode(vcpu, (u16)o->cs, (u16)ip);
+	if (!r)
+		start_enable_interrupts(vcpu);
+	return r;
+}
+
+int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+	     const struct guest_module *module, const char *args)
+{
+	struct raw_options o = {.addr = 0x7c00, .entry = ENTRY_IS_ADDR, .dl = 0x80};
+	const void *bytes = module_bytes(module);
+	struct mem_range guest;
+	int r = 0;
+
+	(void)modules;
+	if (options_parse(table, ARRAY_SIZE(table), &o, args))
+		return -EINVAL;
+	if (o.entry == ENTRY_IS_ADDR)
+		o.entry = o.addr;
+	guest = (struct mem_range){.base = o.addr, .size = module->size, .type = MEM_RAM};
+	/* It takes its page before we look what is free. */
+	if (o.mode == RAW_REAL)
+		r = bios_init(vm);
+	if (r || !bytes)
+		return r ? r : -EFAULT;
+	if (!is_free(vm, o.addr, module->size)) {
+		pr_err("module raw: %lx-%lx, where it is to be put, is not all RAM that is free: "
+		       "choose another addr=\n",
+		       o.addr, o.addr + module->size - 1);
+		return -ENOSPC;
+	}
+	memmove(gpa_to_ptr(o.addr, module->size), bytes, module->size);
+	if (o.mode == RAW_REAL)
+		r = start_real(vcpu, &o);
+	else if (o.mode == RAW_32)
+		r = start_protected_mode(vcpu, (u32)o.entry);
+	else
+		r = start_64(vm, vcpu, o.entry, &guest);
+	if (r)
+		return r;
+	vcpu->regs[VCPU_RDX] = o.dl;
+	pr_info("raw: %lu bytes at %lx, entry %lx, mode=%s, DL = %lx\n", module->size, o.addr,
+		o.entry, mode_words[o.mode], o.dl);
+	return 0;
+}

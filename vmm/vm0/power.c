@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reset, power-off, sleep.
+ */
+#include "vmm/vm0/power.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
+#include "arch/x86/trap.h"
+#include "arch/x86/desc.h"
+#include "drivers/console.h"
+#include "drivers/pit.h"
+#include "lib/log.h"
+#include "lib/integrity.h"
+#include "vmm/x86/io.h"
+#include "vmm/virt_ops.h"
+
+#define KBC_COMMAND  0x64
+#define KBC_RESET    0xfe
+#define KBC_PULSE    0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
+#define RESET_PORT   0xcf9
+#define PORT92       0x92
+#define PORT92_RESET 1u
+#define SLP_EN       (1u << 5) /* in the second byte of a PM1 control register */
+#define SLP_TYP(b)   ((b) >> 2 & 7u)
+
+/* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left
+ * behind. */
+static bool stop_others(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i] != vcpu)
+			vcpu_make_request(vm->vcpus[i], REQ_STOP);
+	for (int waited = 0; waited < 1000; waited++) {
+		bool all = true;
+
+		for (unsigned i = 0; i < vm->nr_vcpus; i++)
+			if (vm->vcpus[i] != vcpu &&
+			    __atomic_load_n(&vm->vcpus[i]->cpu->in_vmx, __ATOMIC_ACQUIRE))
+				all = false;
+		if (all)
+			return true;
+		pit_delay_us(100);
+	}
+	return false;
+}
+
+/* Of several CPUs that end the machine at the same time, the first does it, the others only stop.
+ */
+static void leave_virtualisation(struct vcpu *vcpu)
+{
+	static bool ending;
+	bool all;
+
+	if (__atomic_exchange_n(&ending, true, __ATOMIC_ACQ_REL)) {
+		virt->hardware_disable();
+		cpu_stop();
+	}
+	all = stop_others(vcpu); /* first, or they would count on meanwhile */
+	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
+		recorder_summary(vcpu->vm->vcpus[i]);
+	integrity_check();
+	virt->hardware_disable();
+	if (all)
+		pr_info("VMX is off on all CPUs.\n");
+	else
+		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
+	console_flush();
+}
+
+void machine_reset(const struct acpi_info *acpi)
+{
+	struct desc_ptr empty = {0, 0};
+
+	console_flush();
+	wbinvd(); /* the log is to be in memory, not in a cache */
+	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
+		outb((u16)acpi->reset_reg.address, acpi->reset_value);
+		pit_delay_us(50000);
+	}
+	outb(RESET_PORT, 0x02);
+	pit_delay_us(50);
+	outb(RESET_PORT, 0x06);
+	pit_delay_us(50000);
+	outb(KBC_COMMAND, KBC_RESET);
+	pit_delay_us(50000);
+	/* The last resort: a fault without an IDT. */
+	asm volatile("lidt %0; int3" : : "m"(empty));
+	cpu_stop();
+}
+
+void vm_reset(struct vcpu *vcpu)
+{
+	leave_virtualisation(vcpu);
+	pr_info("Resetting the machine.\n");
+	machine_reset(vcpu->vm->acpi);
+}
+
+int vm_triple_fault(struct vcpu *vcpu)
+{
+	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest is lost, the machine is "
+	       "reset, as it would be without Glasshouse.\n",
+	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP), virt->get_sysreg(vcpu, SYSREG_CR3));
+	recorder_dump(vcpu, 8);
+	vm_reset(vcpu);
+}
+
+static void kbc_written(struct vcpu *vcpu, __unused const struct pio_access *io, __unused u32 value,
+			u8 byte)
+{
+	if ((byte & KBC_PULSE) == KBC_PULSE && !(byte & 1)) {
+		pr_info("vCPU %u: reset by the keyboard controller.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+}
+
+/* The A20 gate lies in the same port: only bit 0, as it is set, resets. */
+static void port92_written(struct vcpu *vcpu, __unused const struct pio_access *io,
+			   __unused u32 value, u8 byte)
+{
+	if (byte & PORT92_RESET && !(inb(PORT92) & PORT92_RESET)) {
+		pr_info("vCPU %u: reset by port 92h.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+}
+
+static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_access *io,
+			      __unused u32 value, u8 byte)
+{
+	if (byte == vcpu->vm->acpi->reset_value) {
+		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
+		vm_reset(vcpu);
+	}
+}
+
+/* The second byte of a PM1 control register. ACPI: "PM1 Control Registers". SLP_EN with S5's type
+ * switches the machine off; with another one it sleeps. */
+static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+{
+	const struct acpi_info *acpi = vcpu->vm->acpi;
+	const struct acpi_reg *b = &acpi->pm1b_cnt;
+	unsigned type = SLP_TYP(byte);
+
+	if (!(byte & SLP_EN))
+		return;
+	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
+		pr_warn_ratelimited(
+			"vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
+			"do not survive, the guest wakes without Glasshouse",
+			vcpu->id, type);
+		return;
+	}
+	pr_info("vCPU %u: power off.\n", vcpu->id);
+	leave_virtualisation(vcpu);
+	pio_out(io, value);
+	/* Where there are two blocks both must be told, and the guest cannot any more. */
+	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
+		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
+					    ((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8));
+	cpu_stop();
+}
+
+static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)
+{
+	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
+		return 0;
+	return register_pio(vm, &(struct pio_device){(u16)(reg->address + 1), pm1_written});
+}
+
+int power_init(struct vm *vm)
+{
+	const struct acpi_reg *reset = &vm->acpi->reset_reg;
+	int r = register_pio(vm, &(struct pio_device){KBC_COMMAND, kbc_written});
+
+	if (!r)
+		r = register_pio(vm, &(struct pio_device){PORT92, port92_written});
+	if (!r)
+		r = watch_pm1(vm, &vm->acpi->pm1a_cnt);
+	if (!r)
+		r = watch_pm1(vm, &vm->acpi->pm1b_cnt);
+	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
+	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND &&
+	    reset->address != PORT92)
+		r = register_pio(vm, &(struct pio_device){(u16)reset->address, reset_reg_written});
+	return r;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUID for the guest.
+ */
+#include "vmm/x86/cpuid.h"
+#include "arch/x86/cpu.h"
+#include "lib/log.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/virt_ops.h"
+
+#define MAX_HIDDEN 32
+
+struct hidden {
+	u32 leaf, subleaf;
+	enum cpuid_reg reg;
+	u32 bit;
+	const char *name, *why;
+};
+
+static struct hidden hidden[MAX_HIDDEN];
+static unsigned nr_hidden;
+/* Leaves 1 and 7 mirror CR4. */
+u32 cpuid_plain_leaves = ~(u32)(BIT(1) | BIT(7));
+
+/* The CPU's own answer, in the order of enum cpuid_reg. */
+static void ask_cpu(u32 leaf, u32 subleaf, u32 regs[4])
+{
+	struct cpuid_regs r = cpuid(leaf, subleaf);
+
+	regs[CPUID_EAX] = r.eax;
+	regs[CPUID_EBX] = r.ebx;
+	regs[CPUID_ECX] = r.ecx;
+	regs[CPUID_EDX] = r.edx;
+}
+
+void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
+		const char *why)
+{
+	u32 regs[4];
+
+	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
+		return;
+	ask_cpu(leaf, subleaf, regs);
+	if (!(regs[reg] & bit))
+		return;
+	BUG_ON(nr_hidden == MAX_HIDDEN);
+	hidden[nr_hidden++] = (struct hidden){leaf, subleaf, reg, (u32)bit, name, why};
+	if (leaf < 32)
+		cpuid_plain_leaves &= ~(u32)BIT(leaf);
+}
+
+void cpuid_report(void)
+{
+	pr_info("Hidden from the guest:");
+	for (unsigned i = 0; i < nr_hidden; i++)
+		pr_info("%s %s (%s)", i ? "," : "", hidden[i].name, hidden[i].why);
+	pr_info("\n");
+}
+
+static void hide(u32 leaf, u32 subleaf, u32 regs[4])
+{
+	for (unsigned i = 0; i < nr_hidden; i++)
+		if (hidden[i].leaf == leaf && hidden[i].subleaf == subleaf)
+			regs[hidden[i].reg] &= ~hidden[i].bit;
+}
+
+/* Bits that mirror CR4 or the mode show ours, when it is we who ask. */
+static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
+{
+	u64 cr4;
+
+	if (leaf == 1) {
+		cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
+		regs[CPUID_ECX] &= ~(u32)BIT(27);
+		if (cr4 & CR4_OSXSAVE)
+			regs[CPUID_ECX] |= (u32)BIT(27);
+	} else if (leaf == 7 && subleaf == 0) {
+		cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
+		regs[CPUID_ECX] &= ~(u32)BIT(4);
+		if (cr4 & CR4_PKE)
+			regs[CPUID_ECX] |= (u32)BIT(4);
+	} else if (leaf == 0x80000001 && guest_mode(vcpu) != INSN_64) {
+		regs[CPUID_EDX] &= ~(u32)BIT(11); /* SYSCALL */
+	}
+}
+
+void emulate_cpuid_masked(struct vcpu *vcpu)
+{
+	u32 leaf = (u32)vcpu->regs[VCPU_RAX], subleaf = (u32)vcpu->regs[VCPU_RCX];
+	u32 regs[4] = {CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
+
+	if (leaf != CPUID_GLASSHOUSE) {
+		ask_cpu(leaf, subleaf, regs);
+		mirror_mode(vcpu, leaf, subleaf, regs);
+		hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
+	}
+	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];
+	vcpu->regs[VCPU_RBX] = regs[CPUID_EBX];
+	vcpu->regs[VCPU_RCX] = regs[CPUID_ECX];
+	vcpu->regs[VCPU_RDX] = regs[CPUID_EDX];
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's memory, seen from here.
+ */
+#include "vmm/x86/guest_mem.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "lib/string.h"
+#include "vmm/virt_ops.h"
+
+#define PT_P    BIT(0)
+#define PT_W    BIT(1)
+#define PT_U    BIT(2)
+#define PT_A    BIT(5)
+#define PT_D    BIT(6)
+#define PT_PS   BIT(7)
+#define PT_NX   BIT(63)
+#define PT_ADDR GENMASK(51, 12)
+
+/* For walk(): the CPU has checked the rights. */
+#define ACCESS_CHECKED BIT(31)
+
+/* Paging as it is in force. */
+struct paging {
+	struct vcpu *vcpu;
+	u64 cr0, cr3, cr4, efer;
+	int levels;         /* 2: 32-bit, 3: PAE, 4 and 5: IA-32e */
+	unsigned size, log; /* of an entry: bytes; of a table: entries */
+};
+
+static struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn)
+{
+	for (unsigned i = 0; i < vm->nr_slots; i++) {
+		struct memory_slot *slot = &vm->slots[i];
+
+		if (gfn - slot->base_gfn < slot->npages)
+			return slot;
+	}
+	return NULL;
+}
+
+u64 gfn_to_hva(struct vm *vm, gfn_t gfn)
+{
+	struct memory_slot *slot = gfn_to_memslot(vm, gfn);
+
+	return slot ? slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT) : 0;
+}
+
+static int copy_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len, bool write)
+{
+	char *p = buf;
+
+	while (len) {
+		size_t offset = gpa & ~PAGE_MASK, n = MIN(len, PAGE_SIZE - offset);
+		u64 hva = gfn_to_hva(vm, gpa >> PAGE_SHIFT);
+
+		if (!hva)
+			return -EFAULT;
+		if (write)
+			memcpy((char *)hva + offset, p, n);
+		else
+			memcpy(p, (char *)hva + offset, n);
+		gpa += n;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int read_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len)
+{
+	return copy_guest(vm, gpa, buf, len, false);
+}
+
+int write_guest(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+	return copy_guest(vm, gpa, (void *)buf, len, true);
+}
+
+static struct paging get_paging(struct vcpu *vcpu)
+{
+	struct paging p = {
+		.vcpu = vcpu,
+		.cr0 = virt->get_sysreg(vcpu, SYSREG_CR0),
+		.cr3 = virt->get_sysreg(vcpu, SYSREG_CR3),
+		.cr4 = virt->get_sysreg(vcpu, SYSREG_CR4),
+		.efer = virt->get_sysreg(vcpu, SYSREG_EFER),
+		.size = 8,
+		.log = 9,
+	};
+
+	if (p.efer & EFER_LMA) {
+		p.levels = p.cr4 & CR4_LA57 ? 5 : 4;
+		p.cr3 &= PT_ADDR;
+	} else if (p.cr4 & CR4_PAE) {
+		p.levels = 3;
+		p.cr3 &= GENMASK(31, 5);
+	} else {
+		p.levels = 2;
+		p.cr3 &= GENMASK(31, 12);
+		p.size = 4;
+		p.log = 10;
+	}
+	return p;
+}
+
+/* Bits that must be 0 in a present entry, but for the PDPTEs of PAE paging, which were checked when
+ * they were loaded. */
+static u64 reserved_bits(const struct paging *p, int level, bool large, unsigned shift)
+{
+	unsigned phys = p->vcpu->vm->mtrr.phys_bits;
+	u64 bits;
+
+	if (p->size == 4)
+		return large ? GENMASK(21, MIN(phys, 40) - 32 + 13) : 0;
+	bits = GENMASK(p->levels == 3 ? 62 : 51, phys);
+	if (!(p->efer & EFER_NX))
+		bits |= PT_NX;
+	if (large)
+		bits |= GENMASK(shift - 1, 13);
+	if (level > 3 || (level == 3 && !(cpuid(0x80000001, 0).edx & BIT(26))))
+		bits |= PT_PS;
+	return bits;
+}
+
+/* SDM: "Determination of Access Rights". @rights: what all entries on the way allow. */
+static bool may_access(const struct paging *p, u64 rights, u32 access)
+{
+	u64 rflags = virt->get_sysreg(p->vcpu, SYSREG_RFLAGS);
+
+	if (access & PF_ERROR_U && !(rights & PT_U))
+		return false;
+	if (!(access & PF_ERROR_U) && rights & PT_U && p->cr4 & CR4_SMAP && !(rflags & RFLAGS_AC))
+		return false;
+	return !(access & PF_ERROR_W) || rights & PT_W || !(access & PF_ERROR_U || p->cr0 & CR0_WP);
+}
+
+static void set_flags(const struct paging *p, gpa_t at, u64 entry, u32 flags)
+{
+	u64 hva = gfn_to_hva(p->vcpu->vm, at >> PAGE_SHIFT);
+
+	if (hva && ~entry & flags)
+		__atomic_or_fetch((u32 *)(hva + (at & ~PAGE_MASK)), flags, __ATOMIC_RELAXED);
+}
+
+/* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and *@error as #PF has it. */
+static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error)
+{
+	struct paging p = get_paging(vcpu);
+	u64 table = p.cr3, rights = PT_W | PT_U;
+
+	if (!(p.efer & EFER_LMA))
+		gva = (u32)gva;
+	*gpa = gva;
+	for (int level = p.levels; p.cr0 & CR0_PG; level--) {
+		unsigned shift = PAGE_SHIFT + p.log * (unsigned)(level - 1);
+		gpa_t at = table + (gva >> shift & (BIT(p.log) - 1)) * p.size;
+		bool pdpte = p.levels == 3 && level == 3, large;
+		u64 entry = 0;
+
+		/* Tables where no memory is read as ones. */
+		if (read_guest(vcpu->vm, at, &entry, p.size))
+			entry = ~0ull >> (64 - 8 * p.size);
+		large = level > 1 && !pdpte && entry & PT_PS && (p.size == 8 || p.cr4 & CR4_PSE);
+		*error = access & (PF_ERROR_W | PF_ERROR_U);
+		if (!(entry & PT_P))
+			return -EFAULT;
+		*error |= PF_ERROR_P;
+		if (!pdpte && entry & reserved_bits(&p, level, large, shift)) {
+			*error |= PF_ERROR_RSVD;
+			return -EFAULT;
+		}
+		if (!pdpte)
+			rights &= entry;
+		table = entry & (p.size == 4 ? GENMASK(31, 12) : PT_ADDR);
+		if (level > 1 && !large) {
+			if (!(access & ACCESS_CHECKED) && !pdpte)
+				set_flags(&p, at, entry, PT_A);
+			continue;
+		}
+		if (!(access & ACCESS_CHECKED)) {
+			if (!may_access(&p, rights, access))
+				return -EFAULT;
+			set_flags(&p, at, entry, access & PF_ERROR_W ? PT_A | PT_D : PT_A);
+		}
+		if (large && p.size == 4)
+			table |= (entry >> 13 & 0xff) << 32;
+		*gpa = (table & ~(BIT(shift) - 1)) | (gva & (BIT(shift) - 1));
+		break;
+	}
+	return 0;
+}
+
+int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access)
+{
+	for (gva_t at = gva; at - gva < len; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
+		u32 error;
+		gpa_t gpa;
+
+		if (!walk(vcpu, at, access, &gpa, &error))
+			continue;
+		write_cr2(at);
+		queue_exception_e(vcpu, PF_VECTOR, error);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
+{
+	char *p = buf;
+
+	while (len) {
+		size_t n = MIN(len, PAGE_SIZE - (gva & ~PAGE_MASK));
+		u32 error;
+		gpa_t gpa;
+		int r = walk(vcpu, gva, ACCESS_CHECKED, &gpa, &error);
+
+		if (!r)
+			r = copy_guest(vcpu->vm, gpa, p, n, write);
+		if (r)
+			return r;
+		gva += n;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len)
+{
+	return copy_guest_virt(vcpu, gva, buf, len, false);
+}
+
+int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len)
+{
+	return copy_guest_virt(vcpu, gva, (void *)buf, len, true);
+}
+
+enum insn_mode guest_mode(struct vcpu *vcpu)
+{
+	struct segment cs;
+
+	virt->get_segment(vcpu, SEG_CS, &cs);
+	if (cs.ar & SEG_AR_L && virt->get_sysreg(vcpu, SYSREG_EFER) & EFER_LMA)
+		return INSN_64;
+	return cs.ar & SEG_AR_DB ? INSN_32 : INSN_16;
+}
+
+unsigned guest_cpl(struct vcpu *vcpu)
+{
+	struct segment ss;
+
+	virt->get_segment(vcpu, SEG_SS, &ss);
+	return SEG_AR_DPL(ss.ar);
+}
+
+void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg)
+{
+	virt->get_segment(vcpu, reg, seg);
+	if (reg != SEG_FS && reg != SEG_GS && guest_mode(vcpu) == INSN_64)
+		seg->base = 0;
+}
+
+size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max)
+{
+	struct segment cs;
+	gva_t gva;
+	size_t first;
+
+	guest_segment(vcpu, SEG_CS, &cs);
+	gva = cs.base + virt->get_sysreg(vcpu, SYSREG_RIP);
+	first = MIN(max, PAGE_SIZE - (gva & ~PAGE_MASK));
+	if (read_guest_virt(vcpu, gva, buf, first))
+		return 0;
+	if (first == max || read_guest_virt(vcpu, gva + first, buf + first, max - first))
+		return first;
+	return max;
+}
+
+bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn)
+{
+	u8 bytes[INSN_MAX_LENGTH];
+
+	return insn_decode(insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
+			   guest_mode(vcpu)) > 0;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions that touch memory-mapped devices: what they do, and doing it.
+ */
+#include "vmm/x86/insn.h"
+#include "bits.h"
+#include "errno.h"
+
+enum { RAX, RCX, RSP = 4, RSI = 6, RDI = 7 };
+
+#define CF    BIT(0)
+#define PF    BIT(2)
+#define AF    BIT(4)
+#define ZF    BIT(6)
+#define SF    BIT(7)
+#define DF    BIT(10)
+#define OF    BIT(11)
+#define ARITH (CF | PF | AF | ZF | SF | OF)
+
+static void set_op(struct insn_mem *mem, enum insn_op op, bool reads, bool writes)
+{
+	mem->op = op;
+	mem->reads = reads;
+	mem->writes = writes;
+	mem->mem_is_dest = writes;
+}
+
+/* The other operand is the register @reg of @size bytes. */
+static void set_reg(const struct insn *in, struct insn_mem *mem, u8 reg, u8 size)
+{
+	mem->has_reg = true;
+	mem->reg_size = size;
+	mem->high_byte = size == 1 && !in->rex && reg >= 4 && reg < 8;
+	mem->reg = mem->high_byte ? reg - 4 : reg;
+}
+
+static void set_imm(const struct insn *in, struct insn_mem *mem)
+{
+	mem->has_imm = true;
+	mem->imm = (u64)in->imm;
+}
+
+/* The arithmetic block 00 to 3F, in the forms Eb,Gb Ev,Gv Gb,Eb Gv,Ev, and the immediate group. */
+static void classify_alu(const struct insn *in, struct insn_mem *mem)
+{
+	bool group = in->opcode >= 0x80;
+	enum insn_op op = group ? in->reg & 7 : in->opcode >> 3;
+	bool to_mem = group || !(in->opcode & 2);
+
+	set_op(mem, op, true, to_mem && op != INSN_CMP);
+	mem->mem_is_dest = to_mem;
+	if (group)
+		set_imm(in, mem);
+	else
+		set_reg(in, mem, in->reg, mem->size);
+}
+
+/* F6, F7 and FE, FF. */
+static int classify_unary(const struct insn *in, struct insn_mem *mem)
+{
+	u8 nth = in->reg & 7;
+
+	if (in->opcode >= 0xfe) {
+		if (nth > 1)
+			return -EOPNOTSUPP;
+		set_op(mem, nth ? INSN_DEC : INSN_INC, true, true);
+		return 0;
+	}
+	if (nth > 3)
+		return -EOPNOTSUPP;
+	if (nth < 2) {
+		set_op(mem, INSN_TEST, true, false);
+		set_imm(in, mem);
+	} else {
+		set_op(mem, nth == 2 ? INSN_NOT : INSN_NEG, true, true);
+	}
+	mem->mem_is_dest = true;
+	return 0;
+}
+
+static int classify_string(const struct insn *in, struct insn_mem *mem)
+{
+	switch (in->opcode) {
+	case 0xa4 ... 0xa5:
+		set_op(mem, INSN_MOVS, true, true);
+		return 0;
+	case 0xaa ... 0xab:
+		set_op(mem, INSN_STOS, false, true);
+		break;
+	case 0xac ... 0xad:
+		set_op(mem, INSN_LODS, true, false);
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	set_reg(in, mem, RAX, mem->size);
+	return 0;
+}
+
+static int classify_one_byte(const struct insn *in, struct insn_mem *mem)
+{
+	bool store = !(in->opcode & 2);
+
+	switch (in->opcode) {
+	case 0x00 ... 0x3f:
+	case 0x80 ... 0x83:
+		classify_alu(in, mem);
+		return 0;
+	case 0x63: /* MOVSXD in 64-bit mode, else ARPL */
+		if (in->mode != INSN_64)
+			return -EOPNOTSUPP;
+		mem->size = MIN(in->opsize, 4);
+		set_op(mem, INSN_MOVSX, true, false);
+		set_reg(in, mem, in->reg, in->opsize);
+		return 0;
+	case 0x84 ... 0x85:
+		set_op(mem, INSN_TEST, true, false);
+		mem->mem_is_dest = true;
+		break;
+	case 0x86 ... 0x87:
+		set_op(mem, INSN_XCHG, true, true);
+		break;
+	case 0x88 ... 0x8b:
+		set_op(mem, INSN_MOV, !store, store);
+		break;
+	case 0xa0 ... 0xa3: /* here bit 1 means the other way */
+		set_op(mem, INSN_MOV, store, !store);
+		set_reg(in, mem, RAX, mem->size);
+		return 0;
+	case 0xc6 ... 0xc7:
+		set_op(mem, INSN_MOV, false, true);
+		set_imm(in, mem);
+		return 0;
+	case 0xf6 ... 0xf7:
+	case 0xfe ... 0xff:
+		return classify_unary(in, mem);
+	default:
+		return classify_string(in, mem);
+	}
+	set_reg(in, mem, in->reg, mem->size);
+	return 0;
+}
+
+static int classify_0f(const struct insn *in, struct insn_mem *mem)
+{
+	enum insn_op bt = INSN_BT + (in->opcode == 0xba ? in->reg & 3 : in->opcode >> 3 & 3);
+
+	switch (in->opcode) {
+	case 0xb0 ... 0xb1:
+		set_op(mem, INSN_CMPXCHG, true, true);
+		break;
+	case 0xc0 ... 0xc1:
+		set_op(mem, INSN_XADD, true, true);
+		break;
+	case 0xc3: /* MOVNTI: never 16 bits */
+		if (in->opsize_prefix || in->rep)
+			return -EOPNOTSUPP;
+		mem->size = MAX(in->opsize, 4);
+		set_op(mem, INSN_MOV, false, true);
+		break;
+	case 0xb6 ... 0xb7:
+	case 0xbe ... 0xbf:
+		set_op(mem, in->opcode < 0xb8 ? INSN_MOVZX : INSN_MOVSX, true, false);
+		mem->size = in->opcode & 1 ? 2 : 1;
+		set_reg(in, mem, in->reg, in->opsize);
+		return 0;
+	case 0xa3:
+	case 0xab:
+	case 0xb3:
+	case 0xbb:
+	case 0xba:
+		set_op(mem, bt, true, bt != INSN_BT);
+		mem->mem_is_dest = true;
+		mem->size = in->opsize;
+		if (in->opcode == 0xba) {
+			set_imm(in, mem);
+			return 0;
+		}
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	set_reg(in, mem, in->reg, mem->size);
+	return 0;
+}
+
+int insn_memory_op(const struct insn *insn, struct insn_mem *mem)
+{
+	bool in_memory = insn->has_modrm ? insn->mod != 3 : insn->map == 0 && insn->opcode >= 0xa0;
+
+	if (insn->encoding != INSN_LEGACY || !in_memory)
+		return -EOPNOTSUPP;
+	/* Bit 0 of most opcodes: an operand of the operand size, not a byte. */
+	*mem = (struct insn_mem){.size = insn->opcode & 1 ? insn->opsize : 1};
+	if (insn->map == 1)
+		return classify_0f(insn, mem);
+	return insn->map == 0 ? classify_one_byte(insn, mem) : -EOPNOTSUPP;
+}
+
+static u64 size_mask(unsigned size)
+{
+	return ~0ull >> (64 - 8 * size);
+}
+
+static u64 get_reg(const u64 regs[16], u8 reg, u8 size, bool high_byte)
+{
+	return regs[reg] >> (high_byte ? 8 : 0) & size_mask(size);
+}
+
+/* 32 bits clear the upper half; 8 and 16 bits leave the rest. */
+static void put_reg(u64 regs[16], u8 reg, u8 size, bool high_byte, u64 value)
+{
+	unsigned shift = high_byte ? 8 : 0;
+	u64 kept = size >= 4 ? 0 : regs[reg] & ~(size_mask(size) << shift);
+
+	regs[reg] = kept | (value & size_mask(size)) << shift;
+}
+
+static u64 sign_extend(u64 value, unsigned size)
+{
+	u64 sign = BIT(8 * size - 1);
+
+	return (value ^ sign) - sign;
+}
+
+/*
+ * @a @op @b on @size bytes, with the flags as the SDM defines them. @carries holds the carry (or
+ * borrow) out of each bit.
+ */
+static u64 alu(enum insn_op op, u64 a, u64 b, unsigned size, u64 *flags)
+{
+	u64 sign = BIT(8 * size - 1), carry_in = *flags & CF, result, carries = 0, overflow = 0;
+	u64 kept = *flags & ~ARITH;
+
+	switch (op) {
+	case INSN_ADD:
+	case INSN_ADC:
+	case INSN_INC:
+		result = a + b + (op == INSN_ADC ? carry_in : 0);
+		carries = (a & b) | ((a | b) & ~result);
+		overflow = (a ^ result) & (b ^ result);
+		break;
+	case INSN_OR:
+		result = a | b;
+		break;
+	case INSN_AND:
+	case INSN_TEST:
+		result = a & b;
+		break;
+	case INSN_XOR:
+		result = a ^ b;
+		break;
+	default: /* SUB, SBB, CMP, NEG, DEC */
+		result = a - b - (op == INSN_SBB ? carry_in : 0);
+		carries = (~a & b) | (~(a ^ b) & result);
+		overflow = (a ^ b) & (a ^ result);
+		break;
+	}
+	if (op == INSN_INC || op == INSN_DEC)
+		kept |= carry_in;
+	else if (carries & sign)
+		kept |= CF;
+	kept |= (carries & 8 ? AF : 0) | (overflow & sign ? OF : 0) | (result & sign ? SF : 0);
+	result &= size_mask(size);
+	if (!result)
+		kept |= ZF;
+	/* The 16 parities of four bits, as one number. */
+	if (!(0x6996 >> ((result ^ result >> 4) & 15) & 1))
+		kept |= PF;
+	*flags = kept;
+	return result;
+}
+
+/* Registers and flags while an instruction is under way; the real ones change at its end. */
+struct result {
+	u64 mem, reg, acc, flags;
+};
+
+static void bit_test(const struct insn_mem *mem, u64 old, u64 number, struct result *res)
+{
+	u64 bit = BIT(number & (8 * mem->size - 1));
+
+	res->flags = (res->flags & ~CF) | (old & bit ? CF : 0);
+	res->mem = mem->op == INSN_BTS ? old | bit : mem->op == INSN_BTR ? old & ~bit : old ^ bit;
+}
+
+/* @old is what memory holds, @src the register or immediate. */
+static void compute(const struct insn_mem *mem, u64 old, u64 src, struct result *res)
+{
+	switch (mem->op) {
+	case INSN_MOV:
+	case INSN_MOVZX:
+	case INSN_XCHG:
+		res->mem = src;
+		res->reg = old;
+		break;
+	case INSN_MOVSX:
+		res->reg = sign_extend(old, mem->size);
+		break;
+	case INSN_XADD:
+		res->mem = alu(INSN_ADD, old, src, mem->size, &res->flags);
+		res->reg = old;
+		break;
+	case INSN_CMPXCHG: /* memory is written in both cases */
+		alu(INSN_CMP, res->acc, old, mem->size, &res->flags);
+		res->mem = res->flags & ZF ? src : old;
+		res->acc = old;
+		break;
+	case INSN_BT:
+	case INSN_BTS:
+	case INSN_BTR:
+	case INSN_BTC:
+		bit_test(mem, old, src, res);
+		break;
+	case INSN_NOT:
+		res->mem = ~old;
+		break;
+	case INSN_NEG:
+		res->mem = alu(INSN_NEG, 0, old, mem->size, &res->flags);
+		break;
+	case INSN_INC:
+	case INSN_DEC:
+		res->mem = alu(mem->op, old, 1, mem->size, &res->flags);
+		break;
+	default:
+		if (mem->mem_is_dest)
+			res->mem = alu(mem->op, old, src, mem->size, &res->flags);
+		else
+			res->reg = alu(mem->op, src, old, mem->size, &res->flags);
+		break;
+	}
+}
+
+static bool writes_reg(const struct insn_mem *mem)
+{
+	if (mem->op == INSN_XCHG || mem->op == INSN_XADD)
+		return true;
+	return mem->has_reg && !mem->mem_is_dest && mem->op != INSN_CMP;
+}
+
+/* MOVS, STOS, LODS: one iteration. */
+static int emulate_string(const struct insn *in, const struct insn_mem *mem, u64 regs[16],
+			  u64 rflags, const struct insn_bus *bus)
+{
+	u64 step = rflags & DF ? -(u64)mem->size : mem->size, value = 0;
+	u64 left = get_reg(regs, RCX, in->adsize, false);
+	int ret = 0;
+
+	if (in->rep && !left)
+		return 0;
+	if (mem->reads)
+		ret = bus->read(bus->ctx, mem->size, &value);
+	else
+		value = get_reg(regs, RAX, mem->size, false);
+	if (!ret && mem->writes)
+		ret = bus->write(bus->ctx, mem->size, value & size_mask(mem->size));
+	if (ret)
+		return ret;
+	if (mem->op == INSN_LODS)
+		put_reg(regs, RAX, mem->size, false, value);
+	if (mem->op != INSN_STOS)
+		put_reg(regs, RSI, in->adsize, false, regs[RSI] + step);
+	if (mem->op != INSN_LODS)
+		put_reg(regs, RDI, in->adsize, false, regs[RDI] + step);
+	if (!in->rep)
+		return 0;
+	put_reg(regs, RCX, in->adsize, false, left - 1);
+	return left > 1;
+}
+
+int insn_emulate_mem(const struct insn *insn, const struct insn_mem *mem, u64 regs[16], u64 *rflags,
+		     const struct insn_bus *bus)
+{
+	struct result res = {.flags = *rflags, .acc = get_reg(regs, RAX, mem->size, false)};
+	u64 old = 0, src = mem->imm;
+	int ret = 0;
+
+	if (mem->op >= INSN_MOVS)
+		return emulate_string(insn, mem, regs, *rflags, bus);
+	if (mem->has_reg)
+		src = get_reg(regs, mem->reg, mem->reg_size, mem->high_byte);
+	src &= size_mask(mem->size);
+	if (mem->reads)
+		ret = bus->read(bus->ctx, mem->size, &old);
+	if (ret)
+		return ret;
+	old &= size_mask(mem->size);
+	compute(mem, old, src, &res);
+	if (mem->writes)
+		ret = bus->write(bus->ctx, mem->size, res.mem & size_mask(mem->size));
+	if (ret)
+		return ret;
+	if (mem->op == INSN_CMPXCHG && !(res.flags & ZF))
+		put_reg(regs, RAX, mem->size, false, res.acc);
+	if (writes_reg(mem))
+		put_reg(regs, mem->reg, mem->reg_size, mem->high_byte, res.reg);
+	*rflags = res.flags;
+	return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INS and OUTS at ports that exit, and the checks of segments that they need.
+ */
+#include "arch/x86/cpu.h"
+#include "errno.h"
+#include "vmm/x86/breakpoint.h"
+#include "vmm/x86/emulate.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/x86/io.h"
+#include "vmm/x86/unknown.h"
+#include "vmm/virt_ops.h"
+
+static bool is_canonical(struct vcpu *vcpu, u64 address)
+{
+	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
+/* Segments do not limit 64-bit code, but all addresses must be canonical. */
+static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 offset, u32 len,
+			   bool write)
+{
+	u64 last = offset + len - 1, top = seg->ar & SEG_AR_DB ? 0xffffffff : 0xffff;
+
+	if (guest_mode(vcpu) == INSN_64)
+		return is_canonical(vcpu, seg->base + offset) &&
+		       is_canonical(vcpu, seg->base + last);
+	if (seg->unusable || (seg->ar & SEG_AR_CODE && (write || !(seg->ar & SEG_AR_RW))) ||
+	    (write && !(seg->ar & SEG_AR_RW)))
+		return false;
+	if (seg->ar & SEG_AR_DOWN && !(seg->ar & SEG_AR_CODE))
+		return offset > seg->limit && last <= top;
+	return last <= seg->limit;
+}
+
+int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
+		 gva_t *gva)
+{
+	bool long_mode = guest_mode(vcpu) == INSN_64;
+	struct segment seg;
+
+	guest_segment(vcpu, reg, &seg);
+	if (!segment_allows(vcpu, &seg, offset, len, write)) {
+		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
+		return -EFAULT;
+	}
+	*gva = long_mode ? seg.base + offset : (u32)(seg.base + offset);
+	return 0;
+}
+
+static enum segment_reg insn_segment(const struct insn *insn, enum segment_reg otherwise)
+{
+	if (insn->mode == INSN_64 && insn->segment < 0x64)
+		return otherwise;
+	switch (insn->segment) {
+	case 0x26:
+		return SEG_ES;
+	case 0x2e:
+		return SEG_CS;
+	case 0x36:
+		return SEG_SS;
+	case 0x3e:
+		return SEG_DS;
+	case 0x64:
+		return SEG_FS;
+	case 0x65:
+		return SEG_GS;
+	default:
+		return otherwise;
+	}
+}
+
+/* Where the memory operand is, once it is known that the access will not fault: ES:rDI of INS,
+ * DS:rSI of OUTS or another segment's. */
+static int find_operand(struct vcpu *vcpu, const struct pio_access *io, const struct insn *insn,
+			gva_t *gva)
+{
+	enum segment_reg seg = io->in ? SEG_ES : insn_segment(insn, SEG_DS);
+	u64 offset = vcpu->regs[io->in ? VCPU_RDI : VCPU_RSI];
+	u32 access = io->in ? PF_ERROR_W : 0;
+
+	if (insn->adsize < 8)
+		offset &= BIT(8 * insn->adsize) - 1;
+	if (guest_linear(vcpu, seg, offset, io->size, io->in, gva))
+		return -EFAULT;
+	if (guest_cpl(vcpu) == 3)
+		access |= PF_ERROR_U;
+	return probe_guest_virt(vcpu, *gva, io->size, access);
+}
+
+/* One iteration: the instruction is left behind when the count is down to 0. */
+int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
+{
+	u64 *index = &vcpu->regs[io->in ? VCPU_RDI : VCPU_RSI], *count = &vcpu->regs[VCPU_RCX];
+	u64 step = virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_DF ? -(u64)io->size : io->size;
+	u64 left = *count;
+	struct insn insn;
+	u32 value = ~0u;
+	gva_t gva;
+
+	if (!decode_guest_insn(vcpu, &insn))
+		return handle_unknown(vcpu, "string I/O by an instruction that cannot be read");
+	if (insn.adsize < 8)
+		left &= BIT(8 * insn.adsize) - 1;
+	if (io->rep && !left) {
+		virt->skip_emulated_instruction(vcpu);
+		return 1;
+	}
+	if (find_operand(vcpu, io, &insn, &gva))
+		return 1;
+	/* What is no memory reads as ones, and is not written. */
+	if (!io->in)
+		read_guest_virt(vcpu, gva, &value, io->size);
+	value = kernel_pio(vcpu, io, value);
+	if (io->in)
+		write_guest_virt(vcpu, gva, &value, io->size);
+	set_low(index, insn.adsize, *index + step);
+	if (io->rep)
+		set_low(count, insn.adsize, left - 1);
+	breakpoint_access(vcpu, io->in ? BREAKPOINT_WRITE : BREAKPOINT_READ, gva, io->size);
+	emulate_skip(vcpu, &insn, io->rep && left > 1);
+	return 1;
+}

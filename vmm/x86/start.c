@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a guest starts. SDM: "Processor Management and Initialization".
+ */
+#include "vmm/x86/start.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "vmm/x86/long_mode.h"
+#include "vmm/virt_ops.h"
+
+#define AR_CODE64 0xa09b /* present, DPL 0, code, readable, accessed, L, G */
+#define AR_CODE32 0xc09b
+#define AR_DATA32 0xc093
+#define AR_TSS    0x008b
+
+/* All data segments alike, no local descriptor table, and a task register, for there must be one.
+ */
+static void set_segments(struct vcpu *vcpu, const struct segment *code, const struct segment *data)
+{
+	static const struct segment none = {.unusable = true};
+	static const struct segment tr = {.limit = 0x67, .ar = AR_TSS};
+
+	virt->vcpu_reset(vcpu, false);
+	for (enum segment_reg s = SEG_ES; s <= SEG_GS; s++)
+		virt->set_segment(vcpu, s, s == SEG_CS ? code : data);
+	virt->set_segment(vcpu, SEG_LDTR, &none);
+	virt->set_segment(vcpu, SEG_TR, &tr);
+	memset(vcpu->regs, 0, sizeof(vcpu->regs));
+}
+
+int need_unrestricted_guest(const char *mode)
+{
+	if (virt->has_unrestricted_guest())
+		return 0;
+	pr_err("This guest starts in %s, which this CPU cannot do in VMX operation: it has no "
+	       "\"unrestricted guest\". Start a 64-bit Linux instead (module2 /vmlinuz linux ...), "
+	       "or use a CPU of 2010 or later.\n",
+	       mode);
+	return -EOPNOTSUPP;
+}
+
+int start_protected_mode(struct vcpu *vcpu, u32 eip)
+{
+	static const struct segment code = {
+		.limit = 0xffffffff, .selector = BOOT_CS, .ar = AR_CODE32};
+	static const struct segment data = {
+		.limit = 0xffffffff, .selector = BOOT_DS, .ar = AR_DATA32};
+	int r = need_unrestricted_guest("protected mode without paging");
+
+	if (r)
+		return r;
+	set_segments(vcpu, &code, &data);
+	virt->set_sysreg(vcpu, SYSREG_CR0, CR0_ET | CR0_PE);
+	virt->set_sysreg(vcpu, SYSREG_RIP, eip);
+	return 0;
+}
+
+void start_long_mode(struct vcpu *vcpu, u64 rip, u64 cr3, u64 gdt, u16 gdt_limit)
+{
+	static const struct segment code = {
+		.limit = 0xffffffff, .selector = BOOT_CS, .ar = AR_CODE64};
+	static const struct segment data = {
+		.limit = 0xffffffff, .selector = BOOT_DS, .ar = AR_DATA32};
+	struct segment gdtr = {.base = gdt, .limit = gdt_limit};
+
+	set_segments(vcpu, &code, &data);
+	virt->set_segment(vcpu, SEG_GDTR, &gdtr);
+	virt->set_sysreg(vcpu, SYSREG_CR3, cr3);
+	virt->set_sysreg(vcpu, SYSREG_CR4, CR4_PAE);
+	virt->set_sysreg(vcpu, SYSREG_EFER, EFER_LME | EFER_LMA);
+	virt->set_sysreg(vcpu, SYSREG_CR0, CR0_PG | CR0_NE | CR0_ET | CR0_PE);
+	virt->set_sysreg(vcpu, SYSREG_RIP, rip);
+}

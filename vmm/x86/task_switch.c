@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Task switches: save the old task, load the new one, with the faults that this may meet.
+ */
+#include "vmm/x86/task_switch.h"
+#include "arch/x86/cpu.h"
+#include "errno.h"
+#include "lib/string.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/virt_ops.h"
+
+#define SELECTOR_TI  4u
+#define SELECTOR_RPL 3u
+
+#define DESC_ACCESSED BIT(40)
+#define DESC_TSS_BUSY BIT(41)
+#define DESC_CODE     BIT(43)
+#define DESC_S        BIT(44)
+#define DESC_P        BIT(47)
+#define DESC_DPL(d)   ((unsigned)((d) >> 45 & 3))
+#define DESC_TYPE(d)  ((unsigned)((d) >> 40 & 0x1f)) /* with S */
+#define TYPE_LDT      2u
+#define TYPE_32BIT    8u /* of a TSS */
+
+#define RFLAGS_NT      BIT(14)
+#define RFLAGS_DEFINED 0x3f7fd7ull
+#define DR7_LOCAL      0x155ull
+#define DR6_BT         BIT(15)
+#define TSS_T          1u
+#define NR_SELECTORS \
+	7 /* ES, CS, SS, DS, FS, GS, LDTR: the order of enum segment_reg and of a TSS */
+#define V86_AR       0xf3
+#define FLAT_CODE_AR 0xc09b
+#define DPL_SHIFT    5
+
+/* SDM: "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)". */
+struct tss32 {
+	u16 link, reserved;
+	u32 stacks[6];
+	u32 cr3, eip, eflags;
+	u32 regs[8]; /* in the order of their numbers */
+	struct {
+		u16 selector, reserved;
+	} seg[NR_SELECTORS];
+	u16 trap, io_map;
+} __packed;
+
+struct tss16 {
+	u16 link;
+	u16 stacks[6];
+	u16 ip, flags;
+	u16 regs[8];
+	u16 seg[4], ldt;
+} __packed;
+
+struct switching {
+	struct vcpu *vcpu;
+	enum task_switch_source source;
+	u32 ext; /* for error codes: not by the program itself */
+};
+
+/* The CPU reads and writes a TSS as the supervisor, whoever asks for the switch. What is no memory
+ * reads as ones, and is not written. */
+static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
+{
+	if (probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0))
+		return -EFAULT;
+	if (write) {
+		write_guest_virt(vcpu, gva, buf, len);
+	} else {
+		memset(buf, 0xff, len);
+		read_guest_virt(vcpu, gva, buf, len);
+	}
+	return 0;
+}
+
+static int fault(struct switching *s, u8 vector, u16 selector)
+{
+	queue_exception_e(s->vcpu, vector, (selector & ~SELECTOR_RPL) | s->ext);
+	return -EFAULT;
+}
+
+/* The descriptor that @selector names. Returns where it is; 0 beyond the table's end, and where no
+ * memory is. */
+static gva_t read_descriptor(struct vcpu *vcpu, u16 selector, u64 *desc)
+{
+	u32 offset = selector & ~(SELECTOR_TI | SELECTOR_RPL);
+	struct segment table;
+
+	virt->get_segment(vcpu, selector & SELECTOR_TI ? SEG_LDTR : SEG_GDTR, &table);
+	if (table.unusable || offset + 7 > table.limit ||
+	    read_guest_virt(vcpu, (u32)(table.base + offset), desc, sizeof(*desc)))
+		return 0;
+	return (u32)(table.base + offset);
+}
+
+static struct segment from_descriptor(u16 selector, u64 desc)
+{
+	u32 limit = (u32)((desc & 0xffff) | (desc >> 32 & 0xf0000));
+
+	return (struct segment){
+		.selector = selector,
+		.base = (desc >> 16 & 0xffffff) | (desc >> 56) << 24,
+		.limit = desc & BIT(55) ? limit << 12 | 0xfff : limit,
+		.ar = desc >> 40 & 0xf0ff,
+	};
+}
+
+static void mark_busy(struct vcpu *vcpu, u16 selector, bool busy)
+{
+	u64 desc;
+	gva_t at = read_descriptor(vcpu, selector, &desc);
+
+	if (!at)
+		return;
+	desc = busy ? desc | DESC_TSS_BUSY : desc & ~DESC_TSS_BUSY;
+	write_guest_virt(vcpu, at, &desc, sizeof(desc));
+}
+
+/* Both sorts of TSS are handled as one of 32 bits; what a 16-bit one lacks is 0 (high halves of
+ * registers: ones). */
+static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
+{
+	struct tss16 old;
+
+	if (tr->ar & TYPE_32BIT)
+		return tss_memory(vcpu, tr->base, t, sizeof(*t), false);
+	if (tss_memory(vcpu, tr->base, &old, sizeof(old), false))
+		return -EFAULT;
+	memset(t, 0, sizeof(*t));
+	t->eip = old.ip;
+	t->eflags = old.flags;
+	for (unsigned i = 0; i < 8; i++)
+		t->regs[i] = 0xffff0000 | old.regs[i];
+	for (unsigned i = 0; i < ARRAY_SIZE(old.seg); i++)
+		t->seg[i].selector = old.seg[i];
+	t->seg[SEG_LDTR].selector = old.ldt;
+	return 0;
+}
+
+/* From the first field that a switch writes, EIP, to the last, GS (DS in a 16-bit one). */
+static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
+{
+	struct tss16 old;
+
+	if (tr->ar & TYPE_32BIT)
+		return tss_memory(
+			vcpu, tr->base + offsetof(struct tss32, eip), &t->eip,
+			offsetof(struct tss32, seg[SEG_LDTR]) - offsetof(struct tss32, eip), true);
+	old.ip = (u16)t->eip;
+	old.flags = (u16)t->eflags;
+	for (unsigned i = 0; i < 8; i++)
+		old.regs[i] = (u16)t->regs[i];
+	for (unsigned i = 0; i < ARRAY_SIZE(old.seg); i++)
+		old.seg[i] = t->seg[i].selector;
+	return tss_memory(vcpu, tr->base + offsetof(struct tss16, ip), &old.ip,
+			  offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), true);
+}
+
+static int save_task(struct switching *s, const struct segment *tr, u32 insn_len)
+{
+	struct vcpu *vcpu = s->vcpu;
+	struct tss32 t;
+
+	if (read_tss(vcpu, tr, &t))
+		return -EFAULT;
+	t.eip = (u32)virt->get_sysreg(vcpu, SYSREG_RIP) + insn_len;
+	t.eflags = (u32)virt->get_sysreg(vcpu, SYSREG_RFLAGS);
+	if (s->source == TASK_BY_IRET)
+		t.eflags &= ~(u32)RFLAGS_NT;
+	for (unsigned i = 0; i < 8; i++)
+		t.regs[i] = (u32)vcpu->regs[i];
+	t.regs[VCPU_RSP] = (u32)virt->get_sysreg(vcpu, SYSREG_RSP);
+	for (enum segment_reg i = SEG_ES; i <= SEG_GS; i++) {
+		struct segment seg;
+
+		virt->get_segment(vcpu, i, &seg);
+		t.seg[i].selector = seg.selector;
+	}
+	return write_tss(vcpu, tr, &t);
+}
+
+static int load_ldt(struct switching *s, u16 selector)
+{
+	struct segment ldt = {.selector = selector, .unusable = true};
+	u64 desc;
+
+	virt->set_segment(s->vcpu, SEG_LDTR, &ldt);
+	if (!(selector & ~SELECTOR_RPL))
+		return 0;
+	if (selector & SELECTOR_TI || !read_descriptor(s->vcpu, selector, &desc) ||
+	    DESC_TYPE(desc) != TYPE_LDT || !(desc & DESC_P))
+		return fault(s, TS_VECTOR, selector);
+	ldt = from_descriptor(selector, desc);
+	virt->set_segment(s->vcpu, SEG_LDTR, &ldt);
+	return 0;
+}
+
+/* SDM: "Exception Conditions Checked During a Task Switch". Returns false for #TS. */
+static bool segment_fits(enum segment_reg reg, u16 selector, u64 desc, unsigned cpl)
+{
+	unsigned rpl = selector & SELECTOR_RPL, dpl = DESC_DPL(desc);
+	bool code = desc & DESC_CODE, bit41 = desc & BIT(41), conforming = code && desc & BIT(42);
+
+	if (!(desc & DESC_S))
+		return false;
+	switch (reg) {
+	case SEG_CS:
+		return code && (conforming ? dpl <= rpl : dpl == rpl);
+	case SEG_SS:
+		return !code && bit41 && dpl == cpl && rpl == cpl;
+	default:
+		return (!code || bit41) && (conforming || dpl >= MAX(rpl, cpl));
+	}
+}
+
+static int load_segment(struct switching *s, enum segment_reg reg, u16 selector, unsigned cpl)
+{
+	struct segment seg;
+	u64 desc;
+	gva_t at;
+
+	if (!(selector & ~SELECTOR_RPL)) {
+		if (reg == SEG_CS || reg == SEG_SS)
+			return fault(s, TS_VECTOR, selector);
+		seg = (struct segment){.selector = selector, .unusable = true};
+		virt->set_segment(s->vcpu, reg, &seg);
+		return 0;
+	}
+	at = read_descriptor(s->vcpu, selector, &desc);
+	if (!at || !segment_fits(reg, selector, desc, cpl))
+		return fault(s, TS_VECTOR, selector);
+	if (!(desc & DESC_P))
+		return fault(s, reg == SEG_SS ? SS_VECTOR : NP_VECTOR, selector);
+	if (!(desc & DESC_ACCESSED)) {
+		desc |= DESC_ACCESSED;
+		write_guest_virt(s->vcpu, at, &desc, sizeof(desc));
+	}
+	seg = from_descriptor(selector, desc);
+	virt->set_segment(s->vcpu, reg, &seg);
+	return 0;
+}
+
+/*
+ * The selectors are the new task's at once, whatever faults; what they select is loaded one after
+ * the other. What is not loaded yet cannot be used; only a CS must always be there for the CPU to
+ * be entered, and SS must agree with it on the CPL.
+ */
+static void load_selectors(struct vcpu *vcpu, const struct tss32 *t)
+{
+	u16 cpl = t->seg[SEG_CS].selector & SELECTOR_RPL;
+
+	for (enum segment_reg i = SEG_ES; i <= SEG_GS; i++) {
+		struct segment seg = {.selector = t->seg[i].selector, .unusable = true};
+
+		if (t->eflags & RFLAGS_VM)
+			seg = (struct segment){.selector = seg.selector,
+					       .base = (u64)seg.selector << 4,
+					       .limit = 0xffff,
+					       .ar = V86_AR};
+		else if (i == SEG_CS)
+			seg = (struct segment){.selector = seg.selector,
+					       .limit = 0xffffffff,
+					       .ar = (u16)(FLAT_CODE_AR | cpl << DPL_SHIFT)};
+		else if (i == SEG_SS)
+			seg.ar = (u16)(cpl << DPL_SHIFT);
+		virt->set_segment(vcpu, i, &seg);
+	}
+}
+
+static int load_segments(struct switching *s, const struct tss32 *t)
+{
+	static const enum segment_reg order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
+	int r;
+
+	load_selectors(s->vcpu, t);
+	r = load_ldt(s, t->seg[SEG_LDTR].selector);
+	for (unsigned i = 0; !r && i < ARRAY_SIZE(order) && !(t->eflags & RFLAGS_VM); i++)
+		r = load_segment(s, order[i], t->seg[order[i]].selector,
+				 t->seg[SEG_CS].selector & SELECTOR_RPL);
+	return r;
+}
+
+/* All that cannot fault; from here on what faults does so in the new task. */
+static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struct segment *tr)
+{
+	u64 cr0 = virt->get_sysreg(vcpu, SYSREG_CR0),
+	    rflags = (t->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
+
+	virt->set_segment(vcpu, SEG_TR, tr);
+	if (cr0 & CR0_PG && tr->ar & TYPE_32BIT)
+		virt->set_sysreg(vcpu, SYSREG_CR3, t->cr3);
+	virt->set_sysreg(vcpu, SYSREG_CR0, cr0 | CR0_TS);
+	virt->set_sysreg(vcpu, SYSREG_DR7, virt->get_sysreg(vcpu, SYSREG_DR7) & ~DR7_LOCAL);
+	for (unsigned i = 0; i < 8; i++)
+		vcpu->regs[i] = t->regs[i];
+	virt->set_sysreg(vcpu, SYSREG_RSP, t->regs[VCPU_RSP]);
+	/* A single step of the new task's ends behind its first instruction. */
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags & ~RFLAGS_TF);
+	virt->skip_to(vcpu, t->eip);
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
+}
+
+static int push_error_code(struct vcpu *vcpu, u32 error_code, bool wide)
+{
+	struct segment ss;
+	u64 rsp = virt->get_sysreg(vcpu, SYSREG_RSP), mask;
+	u32 size = wide ? 4 : 2, access = PF_ERROR_W | (guest_cpl(vcpu) == 3 ? PF_ERROR_U : 0);
+	gva_t gva;
+
+	virt->get_segment(vcpu, SEG_SS, &ss);
+	mask = ss.ar & SEG_AR_DB ? 0xffffffff : 0xffff;
+	rsp = (rsp & ~mask) | ((rsp - size) & mask);
+	if (guest_linear(vcpu, SEG_SS, rsp & mask, size, true, &gva) ||
+	    probe_guest_virt(vcpu, gva, size, access))
+		return -EFAULT;
+	write_guest_virt(vcpu, gva, &error_code, size);
+	virt->set_sysreg(vcpu, SYSREG_RSP, rsp);
+	return 0;
+}
+
+/* The new task is there; its first instruction is to be reached. Only then is an event that came by
+ * a task gate delivered: an exception on the way meets it. */
+static void enter_task(struct switching *s, const struct tss32 *t, bool wide)
+{
+	struct vcpu *vcpu = s->vcpu;
+	struct vcpu_event *event = &vcpu->event;
+	struct segment cs;
+
+	if (load_segments(s, t))
+		return;
+	if (event->valid && event->has_error_code && push_error_code(vcpu, event->error_code, wide))
+		return;
+	virt->get_segment(vcpu, SEG_CS, &cs);
+	if (t->eip > cs.limit) {
+		fault(s, GP_VECTOR, 0);
+		return;
+	}
+	event->valid = false;
+	if (t->trap & TSS_T) {
+		write_dr6(read_dr6() | DR6_BT);
+		*event = (struct vcpu_event){
+			.valid = true, .type = EVENT_EXCEPTION, .vector = DB_VECTOR};
+		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+	}
+}
+
+void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source, u32 insn_len)
+{
+	struct switching s = {vcpu, source, 0};
+	struct segment old_tr, tr;
+	struct tss32 t;
+	u64 desc;
+
+	/* SDM: "Error Code": not for INT n, INT3, INTO; INT1 is none of them. */
+	s.ext = source == TASK_BY_GATE &&
+		(vcpu->event.type < EVENT_SOFT_INTR || vcpu->event.type == EVENT_PRIV_EXCEPTION);
+	virt->get_segment(vcpu, SEG_TR, &old_tr);
+	if (!read_descriptor(vcpu, selector, &desc)) {
+		fault(&s, TS_VECTOR, selector);
+		return;
+	}
+	tr = from_descriptor(selector, desc | DESC_TSS_BUSY);
+	if (read_tss(vcpu, &tr, &t) || save_task(&s, &old_tr, insn_len))
+		return;
+	if (source == TASK_BY_CALL || source == TASK_BY_GATE) {
+		t.eflags |= RFLAGS_NT;
+		if (tss_memory(vcpu, tr.base, &old_tr.selector, sizeof(old_tr.selector), true))
+			return;
+	} else {
+		mark_busy(vcpu, old_tr.selector, false);
+	}
+	if (source != TASK_BY_IRET)
+		mark_busy(vcpu, selector, true);
+	load_registers(vcpu, &t, &tr);
+	enter_task(&s, &t, tr.ar & TYPE_32BIT);
+}
