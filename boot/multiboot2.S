@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiboot 2 header, and the way from GRUB's 32-bit protected mode to C in long mode.
+ * The front door for GRUB: the multiboot 2 header and its 32-bit entry.
  *
  * What GRUB leaves ("Boot information format, Machine state"): EAX = magic, EBX = physical address
  * of the boot information; CS, DS.. flat 32-bit; paging and interrupts off; no stack; the image at an
@@ -10,10 +10,8 @@
  *   1. finds out where it is, by a call whose return address lands in a field of the boot
  *      information that is reserved and zero;
  *   2. refuses a CPU without long mode, in words, on COM1, port E9 and the screen;
- *   3. fills the boot page tables: the first 4 GiB at 0 and at DIRECT_BASE, the image at IMAGE_BASE;
- *   4. turns on PAE, EFER.LME and NXE, paging with write protection;
- *   5. jumps to 64-bit code, then to where it is linked, and calls
- *      boot_main(magic, boot information, load address).
+ *   3. goes to 64-bit mode by enter_long_mode (arch/x86/long_mode.S) and calls
+ *      multiboot2_main(magic, boot information, load address).
  */
 #include "arch/x86/layout.h"
 
@@ -91,84 +89,15 @@ multiboot2_entry:
 	popl %edx
 	jnc refuse
 
-	/* 3. The boot page tables; all entries present and writable, large pages below 4 GiB. */
-	leal PHYS(boot_pdpt_low)+3(%ebp), %eax
-	movl %eax, PHYS(boot_pml4)(%ebp)
-	movl %eax, PHYS(boot_pml4)+256*8(%ebp)
-	leal PHYS(boot_pdpt_high)+3(%ebp), %eax
-	movl %eax, PHYS(boot_pml4)+511*8(%ebp)
-	leal PHYS(boot_pd_high)+3(%ebp), %eax
-	movl %eax, PHYS(boot_pdpt_high)+510*8(%ebp)
-	leal PHYS(boot_pt_image)+3(%ebp), %eax
-	movl %eax, PHYS(boot_pd_high)(%ebp)
-
-	leal PHYS(boot_pd_low)+3(%ebp), %eax
-	xorl %ecx, %ecx
-1:	movl %eax, PHYS(boot_pdpt_low)(%ebp,%ecx,8)
-	addl $4096, %eax
-	incl %ecx
-	cmpl $4, %ecx
-	jb 1b
-
-	movl $0x83, %eax
-	xorl %ecx, %ecx
-1:	movl %eax, PHYS(boot_pd_low)(%ebp,%ecx,8)
-	addl $0x200000, %eax
-	incl %ecx
-	cmpl $2048, %ecx
-	jb 1b
-
-	leal 3(%ebp), %eax
-	xorl %ecx, %ecx
-1:	movl %eax, PHYS(boot_pt_image)(%ebp,%ecx,8)
-	addl $4096, %eax
-	incl %ecx
-	cmpl $512, %ecx
-	jb 1b
-
-	/* 4. CR4.PAE; EFER.LME and NXE; CR0.PG and WP. */
-	movl %cr4, %eax
-	orl $0x20, %eax
-	movl %eax, %cr4
-	leal PHYS(boot_pml4)(%ebp), %eax
-	movl %eax, %cr3
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x900, %eax
-	wrmsr
-	movl %cr0, %eax
-	orl $0x80010000, %eax
-	movl %eax, %cr0
-
-	/* 5. To 64 bits, and up. */
-	leal PHYS(boot_gdt)(%ebp), %eax
-	pushl $0
-	pushl %eax
-	pushw $GDT_ENTRIES*8-1
-	lgdt (%esp)
-	leal PHYS(low64)(%ebp), %eax
-	pushl $SEL_CODE64
-	pushl %eax
-	lret
+	/* 3. To 64 bits, with our page tables. */
+	movl $PHYS(multiboot2_64), %edx
+	jmp enter_long_mode
 
 	.code64
-low64:
-	movabsq $high64, %rax
-	jmpq *%rax
-high64:
-	movl $SEL_DATA, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %ss
-	xorl %eax, %eax
-	movl %eax, %fs
-	movl %eax, %gs
-	leaq boot_stack_top(%rip), %rsp
-	leaq boot_gdtr(%rip), %rax
-	lgdt (%rax)
+multiboot2_64:
 	movl %ebp, %edx
 	xorl %ebp, %ebp
-	call boot_main
+	call multiboot2_main
 	ud2
 
 	.code32
@@ -210,38 +139,8 @@ refuse:
 5:	hlt
 	jmp 5b
 
-	.code64
-	.text
-	.globl call_on_stack
-/* void call_on_stack(u64 stack_top, void (*fn)(void)): leaves the boot stack for good. */
-call_on_stack:
-	movq %rdi, %rsp
-	xorl %ebp, %ebp
-	call *%rsi
-	ud2
-
 	.section .rodata, "a"
 no_long_mode:
 	.asciz "Glasshouse: this CPU has no 64-bit mode (CPUID 80000001h:EDX[29] is 0). It needs a 64-bit Intel CPU with VT-x. Stopped.\r\n"
-
-	.section .data, "aw"
-	.balign 8
-boot_gdt:
-	.quad 0, DESC_CODE64, DESC_DATA, DESC_CODE32, 0, 0
-boot_gdtr:
-	.short GDT_ENTRIES*8-1
-	.quad boot_gdt
-
-	.section .bss, "aw", @nobits
-	.balign 4096
-	.globl boot_pml4
-boot_pml4:	.skip 4096
-boot_pdpt_low:	.skip 4096
-boot_pd_low:	.skip 4*4096
-boot_pdpt_high: .skip 4096
-boot_pd_high:	.skip 4096
-boot_pt_image:	.skip 4096
-boot_stack:	.skip 16384
-boot_stack_top:
 
 	.section .note.GNU-stack, "", @progbits

@@ -24,6 +24,12 @@ struct mem_range {
 /* No physical address of this architecture is as high as this. */
 #define MEM_LIMIT (1ull << 52)
 
+/* Does a range of that type hold bytes that can be read and written? */
+static inline bool mem_holds_bytes(u32 type)
+{
+	return type == MEM_RAM || type == MEM_ACPI || type == MEM_NVS;
+}
+
 /* The word for a type: "RAM", "reserved", ... */
 static inline const char *mem_type_name(u32 type)
 {

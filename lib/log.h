@@ -33,8 +33,14 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 			pr_warn(fmt " (%lu times)\n", ##__VA_ARGS__, n_);  \
 	} while (0)
 
-/* The end: says what, where, why on every console, with all that is known of the guest; halts. */
+/* Print @fmt and a report on every console, then stop for good. */
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
+
+/*
+ * Prints the report for panic() and never returns. @text: what panic() was given; @rsp: where the
+ * caller's stack begins. Set by report_init() (report/); NULL: the text is all there is.
+ */
+extern void (*panic_handler)(const char *text, u64 rsp);
 
 #define BUG_ON(cond)                                                                        \
 	do {                                                                                \

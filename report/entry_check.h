@@ -20,4 +20,8 @@ unsigned vmx_entry_check(const struct vmx_capability *cap, u64 (*get)(u64 field)
 					u64 value),
 			 void *ctx);
 
+/* Run the rules over the current VMCS of this CPU and print those that are broken, at error level.
+ */
+void report_entry_rules(void);
+
 #endif

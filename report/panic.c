@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of Glasshouse: all that is known, on every console.
+ * The report of a panic.
  */
-#include <stdarg.h>
+#include "report/panic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/trap.h"
 #include "build/version.h"
 #include "drivers/console.h"
+#include "drivers/reset.h"
 #include "lib/log.h"
-#include "lib/print.h"
-#include "report/panic.h"
-#include "vmm/vm0/power.h"
+#include "report/entry_check.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vmx/vmx.h"
 
-bool panic_resets;
+static bool panic_resets;
+static const struct acpi_info *machine_acpi;
 static struct cpu *reporter; /* the CPU that panics first */
 
 /* Whoever sent the NMI: only the CPU that reports goes on. */
@@ -48,7 +49,7 @@ static void finish(void)
 {
 	if (panic_resets) {
 		pr_err("*** Please report this text. Resetting, as panic=reset says. ***\n");
-		machine_reset(this_cpu()->vcpu ? this_cpu()->vcpu->vm->acpi : NULL);
+		machine_reset(machine_acpi);
 	}
 	pr_err("*** Stopped. Please report this text; the machine can be switched off or reset. "
 	       "***\n");
@@ -90,23 +91,27 @@ static void end(u64 rsp)
 	finish();
 }
 
-void panic(const char *fmt, ...)
+static void report_panic(const char *text, u64 rsp)
 {
-	char text[256];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	begin();
 	pr_err("  %s\n", text);
-	end((u64)__builtin_frame_address(0));
+	end(rsp);
 }
 
-void panic_trap(struct trap_frame *frame)
+/* An exception in root mode. */
+static void report_trap(struct trap_frame *frame)
 {
 	begin();
 	pr_err("  %s in root mode\n", exception_name((unsigned)frame->vector));
 	panic_frame(frame);
 	end(frame->rsp);
+}
+
+void report_init(bool resets, const struct acpi_info *acpi)
+{
+	panic_resets = resets;
+	machine_acpi = acpi;
+	panic_handler = report_panic;
+	trap_report = report_trap;
+	vmx_entry_failure_report = report_entry_rules;
 }

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What trap_report (arch/x86/trap.h) is set to. panic() itself is in lib/log.h.
+ * The report of a panic: what is known about Glasshouse and the guest, on every console.
  */
 #ifndef GH_PANIC_H
 #define GH_PANIC_H
 
 #include "arch/x86/trap.h"
+#include "drivers/acpi.h"
 
-/* panic=reset: after the report the machine is reset, not halted. */
-extern bool panic_resets;
+/*
+ * From now on panics and failed VM entries are reported in full. @resets: the machine is reset
+ * after a panic, not halted (panic=reset). @acpi: how to reset it; must stay.
+ */
+void report_init(bool resets, const struct acpi_info *acpi);
 
-/* The end by an exception in root mode: as panic(), with @frame's registers. */
-void panic_trap(struct trap_frame *frame) __noreturn;
+/* ---- Of panic_report.c, for panic.c ---- */
 
-/* For the report: the registers of @f; the build's id and the return addresses on this CPU's stack
- * from @rsp on, by name. */
+/* Print the registers of @f. */
 void panic_frame(const struct trap_frame *f);
+
+/* Print the build's id and, by name, the return addresses on this CPU's stack from @rsp on. */
 void panic_backtrace(u64 rsp);
 
 #endif

@@ -10,7 +10,9 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/vmx/vmcs_text.h"
+#include "vmm/vm0/mcheck.h"
 #include "vmm/vmx/vmx.h"
+#include "vmm/vmx/vmx_ops.h"
 
 extern u8 __text_start[];
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page faults, from both roads: the guest's own page tables (#PF), and ours below them (EPT
- * violation).
+ * The common place of page faults: those that the guest's own page tables cause (#PF), and those
+ * that the second-level tables cause (EPT violation).
  */
 #ifndef GH_MMU_H
 #define GH_MMU_H
 
-#include "vmm/vm.h"
+#include "types.h"
+
+struct vcpu;
 
 enum fault_kind {
 	FAULT_GUEST_PAGING, /* #PF by the guest's page tables */
-	FAULT_SECOND_LEVEL, /* by the EPT */
+	FAULT_SECOND_LEVEL, /* by the tables below them */
 };
 
 struct page_fault {
@@ -24,14 +26,9 @@ struct page_fault {
 };
 
 /*
- * Handle a page fault of either kind. Returns what an exit handler returns: 1 to go on.
+ * Handle a page fault of either kind: the guest's own is injected into it; one of the second level
+ * goes to the VM's page_fault operation. Returns what an exit handler returns: 1 to go on.
  */
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
-
-/*
- * Build the identity map of VM 0: all below 4 GiB and all that the memory map describes above, with
- * the memory types of the MTRRs, less what is hidden. Returns 0 or negative.
- */
-int mmu_map_machine(struct vm *vm);
 
 #endif

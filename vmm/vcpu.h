@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU and its main execution cycle: vcpu_run -> vcpu_enter_guest -> virt->run ->
- * virt->handle_exit. Nothing here knows whose CPU it is: that is behind struct virt_ops.
+ * A virtual CPU and its run loop: vcpu_run -> vcpu_enter_guest -> virt->run -> virt->handle_exit.
+ * Nothing here knows what kind of CPU runs the guest (virt_ops.h) or what kind of VM it belongs to
+ * (vm_ops.h).
  */
 #ifndef GH_VCPU_H
 #define GH_VCPU_H
@@ -27,16 +28,15 @@ enum vcpu_reg {
 	VCPU_NR_REGS
 };
 
-/* Reasons for a vCPU to look up from its loop. */
+/* Reasons for a vCPU to look up from its run loop. */
 enum vcpu_request {
-	REQ_INIT = 1 << 0,          /* become as after INIT */
-	REQ_SIPI = 1 << 1,          /* start at sipi_vector */
-	REQ_STOP = 1 << 2,          /* leave the loop, switch the virtualisation of this CPU off */
-	REQ_TRIPLE_FAULT = 1 << 4,  /* an exception met a double fault */
-	REQ_EVENT = 1 << 5,         /* an event or an NMI is to be delivered */
-	REQ_BLOCK = 1 << 6,         /* not runnable: stays set until SIPI */
-	REQ_LEAVE = 1 << 7,         /* go on without Glasshouse */
-	REQ_MACHINE_CHECK = 1 << 8, /* one that hit root mode is to be delivered */
+	REQ_INIT = 1 << 0,         /* become as after INIT */
+	REQ_SIPI = 1 << 1,         /* start at sipi_vector */
+	REQ_STOP = 1 << 2,         /* leave the loop */
+	REQ_TRIPLE_FAULT = 1 << 3, /* an exception met a double fault */
+	REQ_EVENT = 1 << 4,        /* an event or an NMI is to be delivered */
+	REQ_BLOCK = 1 << 5,        /* not runnable: stays set until SIPI */
+	REQ_VM = 1 << 16,          /* this bit and those above are the VM's own: vm_ops.request */
 };
 
 enum mp_state {
@@ -70,20 +70,15 @@ struct vcpu {
 	u32 requests;           /* bits of enum vcpu_request; set by others, atomically */
 	u32 wake;               /* what a blocked vCPU sleeps on */
 	u32 kicked;             /* an NMI that hits this CPU is a kick, not the guest's */
+	u32 cpuid_plain;        /* basic leaves that the guest gets as the CPU answers them */
 	struct vcpu_event event;
 
 	struct vm *vm;
 	struct cpu *cpu; /* the one it runs on, for good */
 	u32 id;
 	enum mp_state mp_state;
-	bool started; /* it has run guest code */
 	u8 sipi_vector;
-	u32 nmi_pending;          /* NMIs that the guest has yet to get, 2 at most */
-	u32 lapic_ldr, lapic_dfr; /* what the guest has written while the ICR is trapped */
-
-	bool leaving;     /* the next NMI in root mode is the one to leave by */
-	u32 leave_icr_hi; /* the guest's, which that NMI overwrites */
-	u64 leave_page;   /* see native_share() */
+	u32 nmi_pending; /* NMIs that the guest has yet to get, 2 at most */
 
 	struct recorder recorder;
 };
@@ -94,40 +89,27 @@ struct vcpu {
  */
 int vcpu_run(struct vcpu *vcpu);
 
-/* Post @request to a vCPU of any CPU, and see to it that it looks. */
+/* Post @request to a vCPU of any CPU, and kick it so that it looks. */
 void vcpu_make_request(struct vcpu *vcpu, u32 request);
 
-/* Make a vCPU leave its guest or its sleep, by an NMI. Any CPU. One that waits for a SIPI in the
- * CPU's own state for that is deaf to it until the SIPI comes. */
+/*
+ * Make a vCPU leave its guest or its sleep, by an NMI. Any CPU. A vCPU in MP_STATE_WAIT_FOR_SIPI
+ * does not notice before the SIPI comes: the CPU blocks NMIs in that state.
+ */
 void vcpu_kick(struct vcpu *vcpu);
 
 /* Runnable or not. On the vCPU's own CPU, or before it runs. */
 void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state);
 
 /*
- * Deliver an exception at the next entry. One that meets another that is being delivered becomes
- * what SDM "Interrupt 8—Double Fault Exception (#DF)" says.
+ * An NMI has hit this CPU: a kick, or one for the VM (vm_ops.nmi). vcpu_root_nmi() is what
+ * nmi_handler (arch/x86/trap.h) is set to; vcpu_nmi() is for the exit that an NMI causes.
  */
-void queue_exception(struct vcpu *vcpu, u8 vector);
-void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);
-
-/* The guest is to get an NMI. On the vCPU's own CPU. */
-void queue_nmi(struct vcpu *vcpu);
-
-/* What nmi_handler (arch/x86/trap.h) is set to. */
 struct trap_frame;
 void vcpu_root_nmi(struct trap_frame *frame);
+void vcpu_nmi(struct vcpu *vcpu);
 
-/*
- * What mc_handler (arch/x86/trap.h) is set to: the guest gets a machine check that hit root mode,
- * by REQ_MACHINE_CHECK. If the CPU cannot go on, or the guest takes none, that is the end, with the
- * banks in words. The second is the first with MCG_STATUS given; the third, for the vCPU's loop.
- */
-void machine_check(struct trap_frame *frame);
-void machine_check_with(u64 status);
-void deliver_machine_check(struct vcpu *vcpu);
-
-/* An INIT or a startup IPI for this vCPU, from another. */
+/* An INIT or a startup IPI for this vCPU. Any CPU. */
 void vcpu_deliver_init(struct vcpu *vcpu);
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector);
 

@@ -71,7 +71,8 @@ struct virt_ops {
 	bool (*can_wait_for_sipi)(void);
 	void (*wait_for_sipi)(struct vcpu *vcpu);
 
-	/* Get what a new @vm needs: an empty EPT, and vm->arch. 0 or -ENOMEM. */
+	/* Get what a new @vm needs: an empty EPT, vm->arch, and vm->cpuid, in which what no guest
+	 * on this CPU can have is hidden. 0 or -ENOMEM. */
 	int (*vm_init)(struct vm *vm);
 	/* A vCPU of @vm that runs on @cpu, for create_vcpu(), which knows its number. Any CPU may
 	 * call this. NULL: out of memory. */
@@ -110,10 +111,10 @@ struct virt_ops {
 	void (*set_segment)(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 
 	/*
-	 * Is the guest between two instructions, with nothing that its registers do not show? 1 or
-	 * 0; -EOPNOTSUPP when it uses what cannot be moved from the CPU's hands into its registers.
+	 * Can the guest's whole state be taken as registers now? 1; 0: not at this instruction (it
+	 * is in an interrupt shadow, say); -EOPNOTSUPP: it uses state that this table cannot read.
 	 */
-	int (*settled)(struct vcpu *vcpu);
+	int (*registers_complete)(struct vcpu *vcpu);
 	/* The CPU's MSRs become what the guest has in them, for good. */
 	void (*load_guest_msrs)(struct vcpu *vcpu);
 
@@ -140,7 +141,5 @@ struct virt_ops {
 
 /* The one in use; set by main() before hardware_setup. */
 extern const struct virt_ops *virt;
-
-extern const struct virt_ops vmx_x86_ops; /* vmm/vmx/vmx.c */
 
 #endif

@@ -142,6 +142,10 @@ static inline void cpu_stop(void)
 		cpu_halt();
 }
 
+/* How many bits a physical address has (CPUID.80000008H:EAX[7:0]; 36 where there is no such leaf).
+ */
+u8 cpu_phys_bits(void);
+
 /* This CPU's brand string into 49 bytes at @brand; empty where there is none. */
 void cpu_brand(char *brand);
 

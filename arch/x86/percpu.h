@@ -25,14 +25,14 @@ struct tss64 {
 } __packed;
 
 struct cpu {
-	struct cpu *self;   /* what %gs:0 reads; checked in smp.c */
-	struct vcpu *vcpu;  /* whose guest this CPU runs, NULL before there is one */
-	u32 id;             /* 0 is the boot CPU */
-	u32 apic_id;        /* of its local APIC */
-	u64 stack_top;      /* linear address */
-	void *vmxon_region; /* what VMXON and the VMCSs of this CPU need, see alloc_vmcs_cpu() */
-	bool online;        /* it has reached C and its own stack */
-	bool in_vmx;        /* VMXON done */
+	struct cpu *self;  /* what %gs:0 reads; checked in smp.c */
+	struct vcpu *vcpu; /* whose guest this CPU runs, NULL before there is one */
+	u32 id;            /* 0 is the boot CPU */
+	u32 apic_id;       /* of its local APIC */
+	u64 stack_top;     /* linear address */
+	void *virt_area;   /* memory that hardware_enable() gives to the CPU (KVM: vmxarea) */
+	bool online;       /* it has reached C and its own stack */
+	bool virt_on;      /* hardware_enable() done: virtualisation is switched on */
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };

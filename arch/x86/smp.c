@@ -5,14 +5,13 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
+#include "arch/x86/early.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/trampoline.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
-
-extern char boot_pml4[];
 
 struct cpu *cpus[MAX_CPUS];
 unsigned nr_cpus;
@@ -67,6 +66,11 @@ void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 	cpu->apic_id = lapic_id();
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	main(cpu);
+}
+
+void smp_send_nmi(const struct cpu *cpu)
+{
+	lapic_send_nmi(cpu->apic_id);
 }
 
 static bool wait_online(const struct cpu *cpu, u32 us, void (*delay_us)(u32))

@@ -17,6 +17,9 @@ struct cpu *cpu_create(u32 apic_id);
 /* CR0, CR4 and what else all CPUs have alike in root mode. On each CPU, before anything else. */
 void cpu_init_registers(void);
 
+/* Send an NMI to @cpu, from any CPU. */
+void smp_send_nmi(const struct cpu *cpu);
+
 /*
  * Start all CPUs of cpus[] but the first. Each ends up in @main(cpu) on its own stack, with paging,
  * GDT, IDT and GS.base as on the boot CPU. @trampoline: physical address of a page below 1 MiB

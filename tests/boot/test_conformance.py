@@ -57,7 +57,7 @@ def test_resets(how, said):
     assert run.wait() == "reset"
     assert run.results()
     ours = run.log("glasshouse.log")
-    assert re.search(said, ours) and "VMX is off on all CPUs." in ours
+    assert re.search(said, ours) and "Virtualisation is off on all CPUs." in ours
     assert len(re.findall(words.EXITS, ours)) == 2, "not one line for each CPU"
 
 
@@ -72,5 +72,5 @@ def test_power_off_by_a_byte():
     """A byte to the upper half of PM1 control is seen, though Bochs itself ignores it."""
     run = conformance("pm1", "end=pm1", "console=com1")
     run.expect("vCPU 0: power off.")
-    run.expect("VMX is off on all CPUs.")
+    run.expect("Virtualisation is off on all CPUs.")
     run.stop()

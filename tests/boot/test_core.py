@@ -26,7 +26,7 @@ def test_boots_linux():
     run = harness.boot("core", spec, cpus=2)
     assert run.wait() == "power-off"
     assert run.results()
-    assert "VMX is off on all CPUs." in run.log("glasshouse.log")
+    assert "Virtualisation is off on all CPUs." in run.log("glasshouse.log")
 
 
 def test_says_what_is_left_out():

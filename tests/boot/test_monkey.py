@@ -147,6 +147,6 @@ def test_ends(how, words):
     assert run.wait() == "reset"
     assert "# the end: " in run.text
     log = run.log("glasshouse.log")
-    assert words in log and "VMX is off on all CPUs." in log
+    assert words in log and "Virtualisation is off on all CPUs." in log
     assert exits(log)
     check_log(log)

@@ -46,7 +46,7 @@ def test_log(level, hidden):
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
     # Nothing is left in the UART when the machine is switched off.
-    assert hidden > 1 or run.log("com2.log").endswith("VMX is off on all CPUs.\n")
+    assert hidden > 1 or run.log("com2.log").endswith("Virtualisation is off on all CPUs.\n")
 
 
 def test_log_of_errors():
@@ -65,7 +65,7 @@ def test_console(choice):
     screen = run.screen()
     assert run.results()
     texts = {"com1": run.text, "com2": run.log("com2.log"), "e9": run.log("glasshouse.log"), "vga": screen}
-    before, after = "Entering the guest.", "VMX is off on all CPUs."
+    before, after = "Entering the guest.", "Virtualisation is off on all CPUs."
     assert {name for name, text in texts.items() if after in text} == set(choice.split(","))
     del texts["vga"]  # from which this has scrolled away
     assert all(before in text for text in texts.values())

@@ -289,7 +289,7 @@ static void test_random_machines(void **state)
 			continue;
 		}
 		check_places();
-		assert_int_equal(linux_load(&t.plan, &t.in, &t.map, gpa_to_ptr), 0);
+		assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), 0);
 		assert_memory_equal(memory + t.plan.kernel, before + t.in.kernel + 2048,
 				    t.image.kernel_size);
 		assert_memory_equal(memory + t.plan.initrd, before + t.in.initrd, t.in.initrd_size);
@@ -362,7 +362,7 @@ static void test_plan_refusals(void **state)
 	simple_machine();
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), 0);
 	t.in.kernel = MEMORY;
-	assert_int_equal(linux_load(&t.plan, &t.in, &t.map, gpa_to_ptr), -EFAULT);
+	assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), -EFAULT);
 	assert_true(log_has("kernel image, 6144 bytes at guest-physical 0x400800"));
 }
 
@@ -379,7 +379,7 @@ static void test_many_e820(void **state)
 		r[i] = (struct mem_range){GIB(8) + i * MIB(2), MIB(1), MEM_RESERVED};
 	assert_int_equal(memmap_init(&e820, r, ARRAY_SIZE(r)), 0);
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), 0);
-	assert_int_equal(linux_load(&t.plan, &t.in, &e820, gpa_to_ptr), 0);
+	assert_int_equal(linux_load(NULL, &t.plan, &t.in, &e820), 0);
 	bp = memory + t.plan.boot_params;
 	assert_int_equal(get(bp, 0x1e8, 1), 128);
 	assert_int_equal(get(bp, 0x250, 8), t.plan.setup_data);
@@ -409,7 +409,7 @@ static void test_screen(void **state)
 	(void)state;
 	simple_machine();
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), 0);
-	assert_int_equal(linux_load(&t.plan, &t.in, &t.map, gpa_to_ptr), 0);
+	assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), 0);
 	bp = memory + t.plan.boot_params;
 	assert_int_equal(bp[6], 3);
 	assert_int_equal(bp[7], 80);
@@ -418,7 +418,7 @@ static void test_screen(void **state)
 	assert_int_equal(get(bp, 0x10, 2), 16);
 
 	t.in.fb = &fb;
-	assert_int_equal(linux_load(&t.plan, &t.in, &t.map, gpa_to_ptr), 0);
+	assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), 0);
 	assert_int_equal(bp[0xf], 0x23);
 	assert_int_equal(get(bp, 0x12, 2), 1024);
 	assert_int_equal(get(bp, 0x14, 2), 768);
@@ -431,7 +431,7 @@ static void test_screen(void **state)
 	assert_int_equal(get(bp, 0x3a, 4), 4);
 
 	fb.type = FB_INDEXED;
-	assert_int_equal(linux_load(&t.plan, &t.in, &t.map, gpa_to_ptr), 0);
+	assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), 0);
 	assert_int_equal(bp[0xf], 1);
 }
 

@@ -180,10 +180,8 @@ static void build(u64 *seed)
 static void put_kernel(u64 at)
 {
 	memcpy(memory + at, t.file, t.size);
-	t.in = (struct multiboot_input){.kernel = {at, t.size, "one two"},
-					.modules = t.modules,
-					.map = &t.map,
-					.gpa_to_ptr = gpa_to_ptr};
+	t.in = (struct multiboot_input){
+		.kernel = {at, t.size, "one two"}, .modules = t.modules, .map = &t.map};
 }
 
 static bool random_machine(u64 *seed)

@@ -444,9 +444,9 @@ static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 	}
 }
 
-static void *need(void *(*gpa_to_ptr)(u64, u64), u64 gpa, u64 len, const char *what)
+static void *need(struct vm *vm, u64 gpa, u64 len, const char *what)
 {
-	void *p = gpa_to_ptr(gpa, len);
+	void *p = gpa_to_ptr(vm, gpa, len);
 
 	if (!p)
 		pr_err("module linux: the %s, %lu bytes at guest-physical %#lx, cannot be reached: "
@@ -455,11 +455,10 @@ static void *need(void *(*gpa_to_ptr)(u64, u64), u64 gpa, u64 len, const char *w
 	return p;
 }
 
-static int load_setup(const struct linux_plan *plan, const struct linux_input *in,
-		      void *(*gpa_to_ptr)(u64 gpa, u64 len))
+static int load_setup(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in)
 {
-	const void *src = need(gpa_to_ptr, in->kernel, plan->image.setup_size, "kernel image");
-	u8 *dst = need(gpa_to_ptr, plan->setup, LINUX_SETUP_STACK + strlen(in->cmdline) + 1,
+	const void *src = need(vm, in->kernel, plan->image.setup_size, "kernel image");
+	u8 *dst = need(vm, plan->setup, LINUX_SETUP_STACK + strlen(in->cmdline) + 1,
 		       "real-mode code");
 	struct setup_header *h;
 
@@ -475,12 +474,12 @@ static int load_setup(const struct linux_plan *plan, const struct linux_input *i
 	return 0;
 }
 
-static int load_boot_params(const struct linux_plan *plan, const struct linux_input *in,
-			    const struct memmap *e820, void *(*gpa_to_ptr)(u64 gpa, u64 len))
+static int load_boot_params(struct vm *vm, const struct linux_plan *plan,
+			    const struct linux_input *in, const struct memmap *e820)
 {
 	u64 cmdline_size = strlen(in->cmdline) + 1;
-	u8 *block = need(gpa_to_ptr, plan->boot_params,
-			 plan->cmdline + cmdline_size - plan->boot_params, "boot parameters");
+	u8 *block = need(vm, plan->boot_params, plan->cmdline + cmdline_size - plan->boot_params,
+			 "boot parameters");
 
 	if (!block)
 		return -EFAULT;
@@ -492,20 +491,19 @@ static int load_boot_params(const struct linux_plan *plan, const struct linux_in
 	return 0;
 }
 
-int linux_load(const struct linux_plan *plan, const struct linux_input *in,
-	       const struct memmap *e820, void *(*gpa_to_ptr)(u64 gpa, u64 len))
+int linux_load(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in,
+	       const struct memmap *e820)
 {
 	u64 kernel_size = plan->image.kernel_size;
 	const void *src =
-		need(gpa_to_ptr, in->kernel + plan->image.setup_size, kernel_size, "kernel image");
-	void *dst = need(gpa_to_ptr, plan->kernel, kernel_size, "kernel");
+		need(vm, in->kernel + plan->image.setup_size, kernel_size, "kernel image");
+	void *dst = need(vm, plan->kernel, kernel_size, "kernel");
 	int r;
 
 	if (!src || !dst)
 		return -EFAULT;
 	/* Nothing else goes to where these go, nor is there yet. */
-	r = in->real_mode ? load_setup(plan, in, gpa_to_ptr)
-			  : load_boot_params(plan, in, e820, gpa_to_ptr);
+	r = in->real_mode ? load_setup(vm, plan, in) : load_boot_params(vm, plan, in, e820);
 	if (r)
 		return r;
 	/*
@@ -513,8 +511,8 @@ int linux_load(const struct linux_plan *plan, const struct linux_input *in,
 	 * place may be where the initrd is now.
 	 */
 	if (in->initrd_size) {
-		const void *from = need(gpa_to_ptr, in->initrd, in->initrd_size, "initrd");
-		void *to = need(gpa_to_ptr, plan->initrd, in->initrd_size, "initrd's place");
+		const void *from = need(vm, in->initrd, in->initrd_size, "initrd");
+		void *to = need(vm, plan->initrd, in->initrd_size, "initrd's place");
 
 		if (!from || !to)
 			return -EFAULT;

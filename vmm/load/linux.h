@@ -9,6 +9,7 @@
 #define GH_LINUX_H
 
 #include "framebuffer.h"
+#include "vmm/memslot.h"
 #include "vmm/x86/long_mode.h"
 #include "lib/memmap.h"
 
@@ -86,11 +87,10 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
  * command line, page tables and GDT. @in is the one that the plan was made with. @e820: the memory
  * map that the guest is told.
  *
- * @gpa_to_ptr: where @len bytes of guest memory are in our address space, or NULL; guest memory
- * must be in one piece there (ptr - gpa always the same), because source and destination may
- * overlap. Returns 0 or -EFAULT (a range that gpa_to_ptr does not know, which is said).
+ * @vm: whose memory; its slots must keep distances (ptr - gpa always the same), because source and
+ * destination may overlap. Returns 0, or -EFAULT, with an error logged, when a range is in no slot.
  */
-int linux_load(const struct linux_plan *plan, const struct linux_input *in,
-	       const struct memmap *e820, void *(*gpa_to_ptr)(u64 gpa, u64 len));
+int linux_load(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in,
+	       const struct memmap *e820);
 
 #endif

@@ -41,7 +41,7 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		.rsdp = modules->rsdp,
 		.fb = modules->fb,
 	};
-	const void *bytes = module_bytes(kernel);
+	const void *bytes = module_bytes(vm, kernel);
 	int r = real_mode ? bios_init(vm) : 0;
 
 	if (initrd && !initrd->size) {
@@ -52,7 +52,7 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	if (r)
 		return r;
 	if (initrd) {
-		if (!module_bytes(initrd))
+		if (!module_bytes(vm, initrd))
 			return -EFAULT;
 		in.initrd = initrd->start;
 		in.initrd_size = initrd->size;
@@ -63,7 +63,7 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	if (!r)
 		r = linux_plan(&image, &vm->memmap, &in, &plan);
 	if (!r)
-		r = linux_load(&plan, &in, &vm->memmap, gpa_to_ptr);
+		r = linux_load(vm, &plan, &in, &vm->memmap);
 	if (r)
 		return r;
 	r = real_mode ? start_linux_setup(vcpu, &plan) : start_kernel(vcpu, &plan);

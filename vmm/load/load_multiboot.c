@@ -33,7 +33,7 @@ static int load(int (*loader)(const struct multiboot_input *, struct multiboot_e
 				     .map = &vm->memmap,
 				     .fb = modules->fb,
 				     .rsdp = modules->rsdp,
-				     .gpa_to_ptr = gpa_to_ptr};
+				     .vm = vm};
 	struct multiboot_entry entry;
 	/* Many such kernels go back to real mode and ask the BIOS, too. */
 	int r = bios_present(vm) ? bios_init(vm) : 0;

@@ -74,8 +74,8 @@ static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct me
 		pr_err("module raw: no %lu bytes of RAM for page tables beside it\n", q.size);
 		return -ENOSPC;
 	}
-	fill_identity_map(gpa_to_ptr(cr3, q.size), cr3);
-	fill_boot_gdt(gpa_to_ptr(gdt, PAGE_SIZE), true);
+	fill_identity_map(gpa_to_ptr(vm, cr3, q.size), cr3);
+	fill_boot_gdt(gpa_to_ptr(vm, gdt, PAGE_SIZE), true);
 	start_long_mode(vcpu, entry, cr3, gdt, BOOT_GDT_SIZE - 1);
 	return 0;
 }
@@ -101,8 +101,9 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	     const struct guest_module *module, const char *args)
 {
 	struct raw_options o = {.addr = 0x7c00, .entry = ENTRY_IS_ADDR, .dl = 0x80};
-	const void *bytes = module_bytes(module);
+	const void *bytes = module_bytes(vm, module);
 	struct mem_range guest;
+	void *to;
 	int r = 0;
 
 	(void)modules;
@@ -116,13 +117,14 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 		r = bios_init(vm);
 	if (r || !bytes)
 		return r ? r : -EFAULT;
-	if (!is_free(vm, o.addr, module->size)) {
+	to = gpa_to_ptr(vm, o.addr, module->size);
+	if (!to || !is_free(vm, o.addr, module->size)) {
 		pr_err("module raw: %lx-%lx, where it is to be put, is not all RAM that is free: "
 		       "choose another addr=\n",
 		       o.addr, o.addr + module->size - 1);
 		return -ENOSPC;
 	}
-	memmove(gpa_to_ptr(o.addr, module->size), bytes, module->size);
+	memmove(to, bytes, module->size);
 	if (o.mode == RAW_REAL)
 		r = start_real(vcpu, &o);
 	else if (o.mode == RAW_32)

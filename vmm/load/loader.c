@@ -3,7 +3,6 @@
  * Which module is what.
  */
 #include "vmm/load/loader.h"
-#include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -44,14 +43,9 @@ const struct guest_module *find_module(const struct guest_modules *modules, cons
 	return NULL;
 }
 
-void *gpa_to_ptr(u64 gpa, u64 len)
+const void *module_bytes(struct vm *vm, const struct guest_module *module)
 {
-	return paging_is_mapped(gpa, len) ? phys_to_virt(gpa) : NULL;
-}
-
-const void *module_bytes(const struct guest_module *module)
-{
-	const void *bytes = gpa_to_ptr(module->start, module->size);
+	const void *bytes = gpa_to_ptr(vm, module->start, module->size);
 
 	if (!bytes)
 		pr_err("The module \"%s\" at %lx, %lu bytes, is not in memory that the firmware "

@@ -9,9 +9,10 @@
 #include "framebuffer.h"
 #include "vmm/vm.h"
 
-/* A module: the first word of its string is its role, the rest its arguments. */
+/* A module, which lies in the guest's own memory, where the guest may use it up. The first word of
+ * its string is its role, the rest its arguments. */
 struct guest_module {
-	u64 start, size;
+	u64 start, size; /* guest-physical address, bytes */
 	const char *string;
 };
 
@@ -77,11 +78,7 @@ const char *module_arguments(const struct guest_module *module, const char *role
 const struct guest_module *find_module(const struct guest_modules *modules, const char *role,
 				       const char **arguments);
 
-/* Where guest-physical [@gpa, @gpa+@len) is in our address space, or NULL when it is not in memory
- * that is reported. */
-void *gpa_to_ptr(u64 gpa, u64 len);
-
-/* The bytes of @module, or NULL when they are not in memory, which is said. */
-const void *module_bytes(const struct guest_module *module);
+/* The bytes of @module, or NULL, with an error logged, when they are not in memory of @vm. */
+const void *module_bytes(struct vm *vm, const struct guest_module *module);
 
 #endif

@@ -37,7 +37,7 @@ static bool is_avoided(const struct avoid_list *list, u64 base, u64 size)
 
 static void *need(const struct multiboot_input *in, const char *role, u64 gpa, u64 len)
 {
-	void *p = in->gpa_to_ptr(gpa, len);
+	void *p = gpa_to_ptr(in->vm, gpa, len);
 
 	if (!p)
 		pr_err("module %s: %lu bytes at guest-physical %#lx are not in memory that the "
@@ -292,7 +292,7 @@ u32 info_put_sections(struct info_writer *w, const struct multiboot_plan *plan,
 {
 	const struct elf_image *image = &plan->image;
 	u64 size = (u64)image->shnum * image->shentsize, to = plan->sections;
-	const u8 *file = w->block ? in->gpa_to_ptr(plan->kernel, in->kernel.size) : NULL;
+	const u8 *file = w->block ? gpa_to_ptr(in->vm, plan->kernel, in->kernel.size) : NULL;
 	u32 at = info_put(w, file ? file + image->shoff : NULL, size, 4);
 
 	for (u32 i = 0; file && i < image->shnum; i++) {

@@ -23,11 +23,9 @@ struct multiboot_input {
 	const struct framebuffer *fb; /* NULL: VGA text of 80x25 */
 	u64 rsdp;                     /* ACPI's root pointer; 0: unknown */
 
-	/*
-	 * Where @len bytes of guest memory are in our address space, or NULL; guest memory must be
-	 * in one piece there (ptr - gpa always the same): source and destination may overlap.
-	 */
-	void *(*gpa_to_ptr)(u64 gpa, u64 len);
+	/* Its memory, by gpa_to_ptr(). Slots must keep distances (ptr - gpa always the same):
+	 * source and destination may overlap. */
+	struct vm *vm;
 };
 
 /* The state in which an i386 kernel starts. Specification: "Machine state", "I386 machine state".
@@ -40,8 +38,8 @@ struct multiboot_entry {
 /*
  * Load a multiboot kernel and its modules; where the boot loader has put them does not matter.
  * Returns 0, -ENOEXEC (an image that cannot be loaded, or asks for what we do not have), -ENOSPC
- * (no room), -E2BIG (more than MULTIBOOT_MODULES modules) or -EFAULT (memory that gpa_to_ptr does
- * not know); the reason is said by pr_err. Sources: Multiboot Specification version 0.6.96;
+ * (no room), -E2BIG (more than MULTIBOOT_MODULES modules) or -EFAULT (memory that is in no
+ * slot); the reason is said by pr_err. Sources: Multiboot Specification version 0.6.96;
  * Multiboot2 Specification version 2.0; each "The format of ..." and "Boot information format".
  */
 int multiboot1_load(const struct multiboot_input *in, struct multiboot_entry *entry);

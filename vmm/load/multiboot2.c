@@ -281,8 +281,8 @@ static void put_framebuffer(struct info_writer *w, const struct framebuffer *fb)
 /* ACPI: "Root System Description Pointer (RSDP) Structure". Version 1 has 20 bytes. */
 static void put_rsdp(struct info_writer *w, const struct multiboot_input *in)
 {
-	const u8 *rsdp = in->rsdp ? in->gpa_to_ptr(in->rsdp, 20) : NULL;
-	const u8 *whole = rsdp && rsdp[15] >= 2 ? in->gpa_to_ptr(in->rsdp, 36) : NULL;
+	const u8 *rsdp = in->rsdp ? gpa_to_ptr(in->vm, in->rsdp, 20) : NULL;
+	const u8 *whole = rsdp && rsdp[15] >= 2 ? gpa_to_ptr(in->vm, in->rsdp, 36) : NULL;
 
 	if (whole) {
 		put_tag(w, INFO_ACPI_NEW, 8 + 36);

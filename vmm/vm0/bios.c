@@ -10,10 +10,10 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
-#include "vmm/x86/guest_mem.h"
 #include "vmm/vm0/int15.h"
 #include "vmm/x86/start.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/vm0.h"
 
 #define VECTOR(n)    ((gpa_t)(n)*4)
 #define MEMORY_SIZE  0x413 /* BIOS data area: conventional memory, in KiB */
@@ -23,9 +23,6 @@
 
 static const u8 thunk[] = {0xcd, 0, 0x0f, 0x01, 0xc1}; /* INT n; VMCALL */
 #define THUNK_VMCALL 2
-
-static u32 thunk_at; /* guest-physical */
-static bool calling;
 
 u32 bios_memory_end(struct vm *vm)
 {
@@ -83,7 +80,7 @@ int bios_init(struct vm *vm)
 		return r;
 	entry = (u32)base << 12 | int15_build(resident, &vm->memmap, old);
 	memcpy(resident + thunk_offset, thunk, sizeof(thunk));
-	thunk_at = (u32)(base + thunk_offset);
+	to_vm0(vm)->bios_thunk = (u32)(base + thunk_offset);
 	kib = (u16)(base / KIB(1));
 	r = write_guest(vm, base, resident, size);
 	if (!r)
@@ -93,6 +90,8 @@ int bios_init(struct vm *vm)
 
 int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 {
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	u32 thunk_at = vm0->bios_thunk;
 	struct segment es;
 	u64 *r = vcpu->regs;
 	int err = start_real_mode(vcpu, (u16)(thunk_at >> 16 << 12), (u16)thunk_at);
@@ -113,10 +112,10 @@ int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 	virt->set_segment(vcpu, SEG_ES, &es);
 	start_enable_interrupts(vcpu);
 
-	calling = true;
+	vm0->bios_calling = true;
 	vcpu->mp_state = MP_STATE_RUNNABLE;
 	err = vcpu_run(vcpu);
-	calling = false;
+	vm0->bios_calling = false;
 	*regs = (struct bios_regs){
 		.eax = (u32)r[VCPU_RAX],
 		.ebx = (u32)r[VCPU_RBX],
@@ -133,10 +132,11 @@ int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 
 bool bios_call_ends(struct vcpu *vcpu)
 {
+	const struct vm0 *vm0 = to_vm0(vcpu->vm);
 	struct segment cs;
 
-	if (!calling)
+	if (!vm0->bios_calling)
 		return false;
 	virt->get_segment(vcpu, SEG_CS, &cs);
-	return cs.base + virt->get_sysreg(vcpu, SYSREG_RIP) == thunk_at + THUNK_VMCALL;
+	return cs.base + virt->get_sysreg(vcpu, SYSREG_RIP) == vm0->bios_thunk + THUNK_VMCALL;
 }

@@ -7,20 +7,39 @@
 #include "lib/log.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/vm0/leave.h"
+#include "vmm/event.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/bios.h"
 
-int emulate_hypercall(struct vcpu *vcpu)
+static const struct {
+	u64 number;
+	/* Returns what RAX gets: 0 or a negative error. The instruction has been skipped. */
+	int (*call)(struct vcpu *vcpu);
+} hypercalls[] = {
+	{HYPERCALL_LEAVE, vm_leave},
+};
+
+static int no_hypercall(struct vcpu *vcpu)
 {
-	if (vcpu->regs[VCPU_RAX] != HYPERCALL_LEAVE || guest_mode(vcpu) != INSN_64 ||
-	    guest_cpl(vcpu)) {
-		pr_warn_ratelimited("vCPU %u: VMCALL with RAX %lx at RIP %lx is no call of "
-				    "Glasshouse's: #UD to the guest",
-				    vcpu->id, vcpu->regs[VCPU_RAX],
-				    virt->get_sysreg(vcpu, SYSREG_RIP));
-		queue_exception(vcpu, UD_VECTOR);
-		return 1;
-	}
-	virt->skip_emulated_instruction(vcpu);
-	vcpu->regs[VCPU_RAX] = (u64)vm_leave(vcpu);
+	pr_warn_ratelimited("vCPU %u: VMCALL with RAX %lx at RIP %lx is no call of "
+			    "Glasshouse's: #UD to the guest",
+			    vcpu->id, vcpu->regs[VCPU_RAX], virt->get_sysreg(vcpu, SYSREG_RIP));
+	queue_exception(vcpu, UD_VECTOR);
 	return 1;
+}
+
+int vm0_hypercall(struct vcpu *vcpu)
+{
+	if (bios_call_ends(vcpu))
+		return 0;
+	if (guest_mode(vcpu) != INSN_64 || guest_cpl(vcpu))
+		return no_hypercall(vcpu);
+	for (unsigned i = 0; i < ARRAY_SIZE(hypercalls); i++) {
+		if (hypercalls[i].number == vcpu->regs[VCPU_RAX]) {
+			virt->skip_emulated_instruction(vcpu);
+			vcpu->regs[VCPU_RAX] = (u64)hypercalls[i].call(vcpu);
+			return 1;
+		}
+	}
+	return no_hypercall(vcpu);
 }

@@ -11,9 +11,10 @@
 #define HYPERCALL_LEAVE 0x476c617373000001ull
 
 /*
- * VMCALL. Only CPL 0 in 64-bit mode is heard, and only a call that exists; for anything else the
- * instruction does what it does on a CPU without VMX: #UD. Returns what an exit handler returns.
+ * vm_ops.hypercall. Only CPL 0 in 64-bit mode may call, and only the numbers of the table in
+ * hypercall.c; otherwise VMCALL does what it does on a CPU without VMX: #UD. The end of a
+ * bios_call() ends the run loop.
  */
-int emulate_hypercall(struct vcpu *vcpu);
+int vm0_hypercall(struct vcpu *vcpu);
 
 #endif

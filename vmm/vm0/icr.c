@@ -5,74 +5,86 @@
 #include "vmm/vm0/icr.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "vmm/virt_ops.h"
+#include "vmm/x86/emulate.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/x86/unknown.h"
 
 #define XAPIC_BROADCAST  0xffu
 #define X2APIC_BROADCAST 0xffffffffu
 #define DFR_CLUSTER      0x0fffffffu
 
-int icr_trap(struct vm *vm, bool keep)
+static bool runs_apic_id(const struct vm *vm, u32 apic_id)
 {
-	/* A CPU that Glasshouse does not run must not be started by the guest either: it would run
-	 * beside us. */
-	for (unsigned i = 0; vm->acpi && i < vm->acpi->nr_cpus; i++) {
-		bool ours = false;
-
-		for (unsigned v = 0; v < vm->nr_vcpus; v++)
-			ours |= vm->vcpus[v]->cpu->apic_id == vm->acpi->cpus[i].apic_id;
-		keep |= !ours;
-	}
-	/* A CPU that cannot wait for a SIPI in non-root mode never sees one that is not trapped. */
-	keep |= !virt->can_wait_for_sipi();
-	vm->icr_keep = keep;
-	vm->lapic_gpa = rdmsr(MSR_IA32_APICBASE) & PAGE_MASK & GENMASK(51, 12);
-	if (vm->nr_vcpus == 1 && !keep)
-		return 0;
-	vm->icr_trapped = true;
-	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, true);
-	return ept_protect(&vm->ept, vm->lapic_gpa, PAGE_SIZE, EPT_R);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i]->cpu->apic_id == apic_id)
+			return true;
+	return false;
 }
 
-static void icr_lift(struct vm *vm)
+int icr_trap(struct vm0 *vm0, bool keep)
 {
+	struct vm *vm = &vm0->vm;
+
+	/* The guest must not start a CPU that Glasshouse does not run: it would run outside VMX
+	 * operation, and could reach Glasshouse's memory. */
+	for (unsigned i = 0; i < vm0->acpi->nr_cpus; i++)
+		keep |= !runs_apic_id(vm, vm0->acpi->cpus[i].apic_id);
+	/* A CPU that cannot wait for a SIPI in non-root mode never sees one that is not trapped. */
+	keep |= !virt->can_wait_for_sipi();
+	vm0->icr_keep = keep;
+	vm0->lapic_gpa = rdmsr(MSR_IA32_APICBASE) & PAGE_MASK & GENMASK(51, 12);
+	vm0->icr_trapped = vm->nr_vcpus > 1 || keep;
+	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, vm0->icr_trapped);
+	return vm0->icr_trapped ? ept_protect(&vm->ept, vm0->lapic_gpa, PAGE_SIZE, EPT_R) : 0;
+}
+
+static void icr_lift(struct vm0 *vm0)
+{
+	struct vm *vm = &vm0->vm;
+
 	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, false);
 	/* Who still has the old entry cached faults once more and finds that he may. */
-	ept_protect(&vm->ept, vm->lapic_gpa, PAGE_SIZE, EPT_RWX);
+	ept_protect(&vm->ept, vm0->lapic_gpa, PAGE_SIZE, EPT_RWX);
 	/* Not before: a CPU that faults meanwhile must find either the trap or the permission. */
-	__atomic_store_n(&vm->icr_trapped, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&vm0->icr_trapped, false, __ATOMIC_RELEASE);
 	pr_info("All %u CPUs run: IPIs no longer exit.\n", vm->nr_vcpus);
 }
 
 void icr_vcpu_started(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
 
-	if (vcpu->started)
+	if (v->started)
 		return;
-	vcpu->started = true;
-	if (__atomic_add_fetch(&vm->nr_started, 1, __ATOMIC_ACQ_REL) == vm->nr_vcpus &&
-	    vm->icr_trapped && !vm->icr_keep)
-		icr_lift(vm);
+	v->started = true;
+	if (__atomic_add_fetch(&vm0->nr_started, 1, __ATOMIC_ACQ_REL) == vcpu->vm->nr_vcpus &&
+	    vm0->icr_trapped && !vm0->icr_keep)
+		icr_lift(vm0);
 }
 
-bool icr_page_fault(const struct vm *vm, gpa_t gpa)
+bool icr_page_fault(const struct vm0 *vm0, gpa_t gpa)
 {
-	return vm->icr_trapped && ALIGN_DOWN(gpa, PAGE_SIZE) == vm->lapic_gpa;
+	return vm0->icr_trapped && ALIGN_DOWN(gpa, PAGE_SIZE) == vm0->lapic_gpa;
 }
 
 /* SDM: "Determining IPI Destination", "Logical Destination Mode in x2APIC Mode". */
 static bool matches_logical(const struct vcpu *target, u32 dest, bool x2apic)
 {
+	const struct vm0_vcpu *v;
+
 	if (x2apic) {
 		u32 id = target->cpu->apic_id;
 
 		return dest >> 16 == id >> 4 && dest & 1u << (id & 15);
 	}
-	if (target->lapic_dfr == DFR_CLUSTER)
-		return dest >> 4 == target->lapic_ldr >> 28 &&
-		       dest & (target->lapic_ldr >> 24 & 0xf);
-	return dest & target->lapic_ldr >> 24;
+	v = to_vm0_vcpu(target);
+	if (v->lapic_dfr == DFR_CLUSTER)
+		return dest >> 4 == v->lapic_ldr >> 28 && dest & (v->lapic_ldr >> 24 & 0xf);
+	return dest & v->lapic_ldr >> 24;
 }
 
 static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 icr, u32 dest,
@@ -92,8 +104,8 @@ static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 
 				 : target->cpu->apic_id == dest;
 }
 
-/* Returns true when the command was INIT or SIPI, which never reach the hardware. */
-static bool carry_out(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
+/* Emulate INIT and SIPI, which never reach the hardware. Returns false for other commands. */
+static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 {
 	u32 delivery = ICR_DELIVERY(icr);
 	struct vm *vm = vcpu->vm;
@@ -116,24 +128,63 @@ static bool carry_out(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 	return true;
 }
 
-void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
+static void write_register(struct vcpu *vcpu, u32 offset, u32 value)
 {
 	/* In x2APIC mode nothing is there. */
 	if (lapic_is_x2apic())
 		return;
 	if (offset == LAPIC_LDR)
-		vcpu->lapic_ldr = value;
+		to_vm0_vcpu(vcpu)->lapic_ldr = value;
 	else if (offset == LAPIC_DFR)
-		vcpu->lapic_dfr = value;
+		to_vm0_vcpu(vcpu)->lapic_dfr = value;
 	else if (offset == LAPIC_ICR &&
-		 carry_out(vcpu, value, lapic_read(LAPIC_ICR_HI) >> 24, false))
+		 emulate_icr(vcpu, value, lapic_read(LAPIC_ICR_HI) >> 24, false))
 		return;
 	lapic_write(offset, value);
 }
 
-int icr_write_x2apic(struct vcpu *vcpu, u64 value)
+struct lapic_access {
+	struct vcpu *vcpu;
+	u32 offset; /* of the register */
+};
+
+static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
 {
-	if (lapic_is_x2apic() && carry_out(vcpu, (u32)value, (u32)(value >> 32), true))
+	const struct lapic_access *a = ctx;
+
+	if (size != 4)
+		return -EINVAL;
+	*value = lapic_is_x2apic() ? ~0ull : lapic_read(a->offset);
+	return 0;
+}
+
+static int lapic_bus_write(void *ctx, unsigned size, u64 value)
+{
+	const struct lapic_access *a = ctx;
+
+	if (size != 4)
+		return -EINVAL;
+	write_register(a->vcpu, a->offset, (u32)value);
+	return 0;
+}
+
+int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	struct insn insn;
+	struct insn_mem mem;
+	struct lapic_access access = {vcpu, (u32)(fault->address & 0xff0)};
+	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
+
+	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
+	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
+	    !emulate_insn(vcpu, &insn, &mem, &bus, fault->gva))
+		return 1;
+	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
+}
+
+int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	if (lapic_is_x2apic() && emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
-	return wrmsr_safe(MSR_X2APIC_ICR, value) ? -EINVAL : 0;
+	return wrmsr_safe(msr, value) ? -EINVAL : 0;
 }

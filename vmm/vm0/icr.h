@@ -10,21 +10,22 @@
 #ifndef GH_ICR_H
 #define GH_ICR_H
 
-#include "vmm/vm.h"
+#include "vmm/mmu.h"
+#include "vmm/vm0/vm0.h"
 
-/* Arm the trap of a VM whose vCPUs are all there. @keep: never lift it. Returns 0 or negative. */
-int icr_trap(struct vm *vm, bool keep);
+/* Arm the trap, after all vCPUs have been created. @keep: never lift it. Returns 0 or negative. */
+int icr_trap(struct vm0 *vm0, bool keep);
 
-/* A vCPU runs guest code for the first time: when it was the last one, the trap is lifted. */
+/* vm_ops.started: when the last vCPU starts to run guest code, the trap is lifted. */
 void icr_vcpu_started(struct vcpu *vcpu);
 
 /* Is @gpa in the page that is read-only because of the trap? */
-bool icr_page_fault(const struct vm *vm, gpa_t gpa);
+bool icr_page_fault(const struct vm0 *vm0, gpa_t gpa);
 
-/* The guest writes to a register of its local APIC, at @offset in the trapped page. */
-void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value);
+/* Emulate the instruction that writes to the trapped page. Returns what an exit handler returns. */
+int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault);
 
-/* WRMSR to the ICR in x2APIC mode. Returns 0, or -EINVAL for #GP. */
-int icr_write_x2apic(struct vcpu *vcpu, u64 value);
+/* WRMSR of @value to @msr, the ICR in x2APIC mode. Returns 0, or -EINVAL for #GP. */
+int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value);
 
 #endif

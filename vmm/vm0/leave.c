@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/vm0.h"
 
 #define GATHER_TICKS 100000000ull /* of the time-stamp counter: some hundredths of a second */
 
@@ -31,6 +32,7 @@ static bool lapic_is_on(void)
 int vm_leave(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	struct vm0 *vm0 = to_vm0(vm);
 	u32 none = LEAVE_NONE;
 
 	/* The handler of an NMI would have its answer before there is one. */
@@ -38,25 +40,25 @@ int vm_leave(struct vcpu *vcpu)
 		return refuse(vcpu, -EBUSY, "NMIs are blocked");
 	if (!lapic_is_on())
 		return refuse(vcpu, -EOPNOTSUPP, "its local APIC is off");
-	if (!__atomic_compare_exchange_n(&vm->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
+	if (!__atomic_compare_exchange_n(&vm0->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return refuse(vcpu, -EBUSY, "another CPU has asked already");
 	if (native_prepare(vm->nr_vcpus)) {
-		__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
+		__atomic_store_n(&vm0->leave, LEAVE_NONE, __ATOMIC_RELEASE);
 		return refuse(vcpu, -ENOMEM, "there is no memory for it");
 	}
-	vm->leave_caller = vcpu;
+	vm0->leave_caller = vcpu;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_make_request(vm->vcpus[i], REQ_LEAVE);
 	return 0;
 }
 
 /* From "gather" to @next, unless somebody was faster. */
-static void decide(struct vm *vm, u32 next)
+static void decide(struct vm0 *vm0, u32 next)
 {
 	u32 gather = LEAVE_GATHER;
 
-	__atomic_compare_exchange_n(&vm->leave, &gather, next, false, __ATOMIC_ACQ_REL,
+	__atomic_compare_exchange_n(&vm0->leave, &gather, next, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_ACQUIRE);
 }
 
@@ -83,8 +85,8 @@ static int read_state(struct vcpu *vcpu)
 	top = guest_top(vcpu);
 	if (!(s->efer & EFER_LMA) || s->cr4 & CR4_LA57 || !top || !lapic_is_on())
 		return -EOPNOTSUPP;
-	vcpu->leave_page = native_share((u64 *)top);
-	if (!vcpu->leave_page)
+	to_vm0_vcpu(vcpu)->leave_page = native_share((u64 *)top);
+	if (!to_vm0_vcpu(vcpu)->leave_page)
 		return -EOPNOTSUPP;
 
 	memcpy(s->regs, vcpu->regs, sizeof(s->regs));
@@ -122,8 +124,8 @@ static void take_own_nmi(struct vcpu *vcpu) __noreturn;
 static void take_own_nmi(struct vcpu *vcpu)
 {
 	if (!lapic_is_x2apic())
-		vcpu->leave_icr_hi = lapic_read(LAPIC_ICR_HI);
-	__atomic_store_n(&vcpu->leaving, true, __ATOMIC_RELEASE);
+		to_vm0_vcpu(vcpu)->leave_icr_hi = lapic_read(LAPIC_ICR_HI);
+	__atomic_store_n(&to_vm0_vcpu(vcpu)->leaving, true, __ATOMIC_RELEASE);
 	lapic_send_nmi(vcpu->cpu->apic_id);
 	for (;;)
 		cpu_relax();
@@ -131,29 +133,29 @@ static void take_own_nmi(struct vcpu *vcpu)
 
 void leave_on_nmi(struct vcpu *vcpu)
 {
-	if (!__atomic_load_n(&vcpu->leaving, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&to_vm0_vcpu(vcpu)->leaving, __ATOMIC_ACQUIRE))
 		return;
 	if (!lapic_is_x2apic()) {
 		while (lapic_read(LAPIC_ICR) & ICR_BUSY)
 			cpu_relax();
-		lapic_write(LAPIC_ICR_HI, vcpu->leave_icr_hi);
+		lapic_write(LAPIC_ICR_HI, to_vm0_vcpu(vcpu)->leave_icr_hi);
 	}
 	virt->load_guest_msrs(vcpu);
 	virt->hardware_disable();
-	native_resume(vcpu->id, vcpu->leave_page);
+	native_resume(vcpu->id, to_vm0_vcpu(vcpu)->leave_page);
 }
 
 /* Wait for the decision. Returns it. */
-static u32 meet(struct vm *vm)
+static u32 meet(struct vm0 *vm0)
 {
 	u64 start = rdtsc();
 	u32 state;
 
-	if (__atomic_add_fetch(&vm->nr_gathered, 1, __ATOMIC_ACQ_REL) == vm->nr_vcpus)
-		decide(vm, LEAVE_GO);
-	while ((state = __atomic_load_n(&vm->leave, __ATOMIC_ACQUIRE)) == LEAVE_GATHER) {
+	if (__atomic_add_fetch(&vm0->nr_gathered, 1, __ATOMIC_ACQ_REL) == vm0->vm.nr_vcpus)
+		decide(vm0, LEAVE_GO);
+	while ((state = __atomic_load_n(&vm0->leave, __ATOMIC_ACQUIRE)) == LEAVE_GATHER) {
 		if (rdtsc() - start > GATHER_TICKS)
-			decide(vm, LEAVE_BUSY);
+			decide(vm0, LEAVE_BUSY);
 		cpu_relax();
 	}
 	return state;
@@ -162,16 +164,16 @@ static u32 meet(struct vm *vm)
 /* It did not come to leaving. Who asked waits for the others, and is told. */
 static int go_on(struct vcpu *vcpu, u32 state)
 {
-	struct vm *vm = vcpu->vm;
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	int r;
 
-	if (vcpu->leave_page)
-		paging_unshare((u64 *)guest_top(vcpu), vcpu->leave_page);
-	vcpu->leave_page = 0;
-	__atomic_sub_fetch(&vm->nr_gathered, 1, __ATOMIC_ACQ_REL);
-	if (vcpu != vm->leave_caller)
+	if (to_vm0_vcpu(vcpu)->leave_page)
+		paging_unshare((u64 *)guest_top(vcpu), to_vm0_vcpu(vcpu)->leave_page);
+	to_vm0_vcpu(vcpu)->leave_page = 0;
+	__atomic_sub_fetch(&vm0->nr_gathered, 1, __ATOMIC_ACQ_REL);
+	if (vcpu != vm0->leave_caller)
 		return 1;
-	while (__atomic_load_n(&vm->nr_gathered, __ATOMIC_ACQUIRE))
+	while (__atomic_load_n(&vm0->nr_gathered, __ATOMIC_ACQUIRE))
 		cpu_relax();
 	if (state == LEAVE_BUSY)
 		r = refuse(vcpu, -EBUSY, "not every CPU came in time");
@@ -181,33 +183,41 @@ static int go_on(struct vcpu *vcpu, u32 state)
 			"a CPU is not in 64-bit mode with 4-level paging, uses shadow stacks, or "
 			"has its local APIC off");
 	vcpu->regs[VCPU_RAX] = (u64)r;
-	__atomic_store_n(&vm->leave, LEAVE_NONE, __ATOMIC_RELEASE);
+	__atomic_store_n(&vm0->leave, LEAVE_NONE, __ATOMIC_RELEASE);
+	return 1;
+}
+
+/* The guest cannot be left just now: let it run to where nothing is blocked, then try again. */
+static int run_on(struct vcpu *vcpu)
+{
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_LEAVE, __ATOMIC_SEQ_CST);
+	virt->enable_nmi_window(vcpu);
 	return 1;
 }
 
 int leave_request(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	bool runs = vcpu->mp_state == MP_STATE_RUNNABLE;
-	int settled = runs ? virt->settled(vcpu) : 1;
-	u32 state = __atomic_load_n(&vm->leave, __ATOMIC_ACQUIRE);
+	int complete = runs ? virt->registers_complete(vcpu) : 1;
+	u32 state = __atomic_load_n(&vm0->leave, __ATOMIC_ACQUIRE);
 
-	/* Who comes too late does not join. Who asked has to answer. */
-	if (state == LEAVE_NONE || (state != LEAVE_GATHER && vcpu != vm->leave_caller))
+	/* A vCPU that arrives after the decision takes no part; the one that asked must answer. */
+	if (state == LEAVE_NONE || (state != LEAVE_GATHER && vcpu != vm0->leave_caller))
 		return 1;
 	/* An NMI on its way, or an event that is half delivered: the guest gets it first. */
 	if (state == LEAVE_GATHER && runs &&
-	    (!settled || vcpu->event.valid || vcpu->nmi_pending || vcpu->kicked))
-		return -EBUSY;
-	if (runs && (settled < 0 || read_state(vcpu)))
-		decide(vm, LEAVE_UNSUPPORTED);
-	state = meet(vm);
+	    (!complete || vcpu->event.valid || vcpu->nmi_pending || vcpu->kicked))
+		return run_on(vcpu);
+	if (runs && (complete < 0 || read_state(vcpu)))
+		decide(vm0, LEAVE_UNSUPPORTED);
+	state = meet(vm0);
 	if (state != LEAVE_GO)
 		return go_on(vcpu, state);
-	if (vcpu == vm->leave_caller)
+	if (vcpu == vm0->leave_caller)
 		pr_info("vCPU %u asked Glasshouse to leave: the guest's %u CPUs go on without it, "
-			"VMX is off. Its memory stays reserved.\n",
-			vcpu->id, vm->nr_started);
+			"virtualisation is off. Its memory stays reserved.\n",
+			vcpu->id, vm0->nr_started);
 	if (!runs)
 		return 0;
 	take_own_nmi(vcpu);

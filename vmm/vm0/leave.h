@@ -5,7 +5,7 @@
 #ifndef GH_LEAVE_H
 #define GH_LEAVE_H
 
-#include "vmm/vm.h"
+#include "vmm/vcpu.h"
 
 /*
  * Called for an instruction of @vcpu that is done: from now on all vCPUs of its VM gather in root
@@ -16,9 +16,9 @@
 int vm_leave(struct vcpu *vcpu);
 
 /*
- * REQ_LEAVE, on the vCPU's own CPU. Returns 1 when the guest goes on (it did not come to leaving);
- * 0 when this vCPU, which has never started, is to end its loop; -EBUSY when the guest must run a
- * little more before it can be left. Does not return on a CPU that leaves.
+ * REQ_LEAVE, on the vCPU's own CPU. Returns 1 when the guest goes on: the attempt failed, or the
+ * guest must run a little more first, and the request is posted again. Returns 0 when this vCPU,
+ * which has never started, is to leave its run loop. Does not return on a CPU that leaves.
  */
 int leave_request(struct vcpu *vcpu);
 

@@ -4,6 +4,7 @@
  * gets them too, if the CPU can go on. SDM: "Machine-Check Architecture", "Interrupt 18—
  * Machine-Check Exception (#MC)".
  */
+#include "vmm/vm0/mcheck.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
@@ -11,6 +12,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/vm0.h"
 
 /* The banks that hold an error, as many as there is room for. */
 static void name_banks(char *text, size_t size)

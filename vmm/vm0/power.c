@@ -5,13 +5,11 @@
 #include "vmm/vm0/power.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
-#include "arch/x86/trap.h"
-#include "arch/x86/desc.h"
 #include "drivers/console.h"
 #include "drivers/pit.h"
+#include "drivers/reset.h"
 #include "lib/log.h"
 #include "lib/integrity.h"
-#include "vmm/x86/io.h"
 #include "vmm/virt_ops.h"
 
 #define KBC_COMMAND  0x64
@@ -23,8 +21,8 @@
 #define SLP_EN       (1u << 5) /* in the second byte of a PM1 control register */
 #define SLP_TYP(b)   ((b) >> 2 & 7u)
 
-/* Every other CPU leaves its loop and VMX operation; one that does not answer within 100 ms is left
- * behind. */
+/* Make every other CPU leave its run loop and switch virtualisation off. Returns false when one
+ * has not done so within 100 ms. */
 static bool stop_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -37,7 +35,7 @@ static bool stop_others(struct vcpu *vcpu)
 
 		for (unsigned i = 0; i < vm->nr_vcpus; i++)
 			if (vm->vcpus[i] != vcpu &&
-			    __atomic_load_n(&vm->vcpus[i]->cpu->in_vmx, __ATOMIC_ACQUIRE))
+			    __atomic_load_n(&vm->vcpus[i]->cpu->virt_on, __ATOMIC_ACQUIRE))
 				all = false;
 		if (all)
 			return true;
@@ -63,41 +61,22 @@ static void leave_virtualisation(struct vcpu *vcpu)
 	integrity_check();
 	virt->hardware_disable();
 	if (all)
-		pr_info("VMX is off on all CPUs.\n");
+		pr_info("Virtualisation is off on all CPUs.\n");
 	else
-		pr_warn("Some CPUs did not leave VMX operation in time; going on without them.\n");
+		pr_warn("Some CPUs did not switch virtualisation off in time; going on without "
+			"them.\n");
 	console_flush();
 }
 
-void machine_reset(const struct acpi_info *acpi)
-{
-	struct desc_ptr empty = {0, 0};
-
-	console_flush();
-	wbinvd(); /* the log is to be in memory, not in a cache */
-	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
-		outb((u16)acpi->reset_reg.address, acpi->reset_value);
-		pit_delay_us(50000);
-	}
-	outb(RESET_PORT, 0x02);
-	pit_delay_us(50);
-	outb(RESET_PORT, 0x06);
-	pit_delay_us(50000);
-	outb(KBC_COMMAND, KBC_RESET);
-	pit_delay_us(50000);
-	/* The last resort: a fault without an IDT. */
-	asm volatile("lidt %0; int3" : : "m"(empty));
-	cpu_stop();
-}
-
-void vm_reset(struct vcpu *vcpu)
+static void vm_reset(struct vcpu *vcpu) __noreturn;
+static void vm_reset(struct vcpu *vcpu)
 {
 	leave_virtualisation(vcpu);
 	pr_info("Resetting the machine.\n");
-	machine_reset(vcpu->vm->acpi);
+	machine_reset(to_vm0(vcpu->vm)->acpi);
 }
 
-int vm_triple_fault(struct vcpu *vcpu)
+int vm0_triple_fault(struct vcpu *vcpu)
 {
 	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest is lost, the machine is "
 	       "reset, as it would be without Glasshouse.\n",
@@ -128,7 +107,7 @@ static void port92_written(struct vcpu *vcpu, __unused const struct pio_access *
 static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_access *io,
 			      __unused u32 value, u8 byte)
 {
-	if (byte == vcpu->vm->acpi->reset_value) {
+	if (byte == to_vm0(vcpu->vm)->acpi->reset_value) {
 		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
 		vm_reset(vcpu);
 	}
@@ -138,7 +117,7 @@ static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_acces
  * switches the machine off; with another one it sleeps. */
 static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
 {
-	const struct acpi_info *acpi = vcpu->vm->acpi;
+	const struct acpi_info *acpi = to_vm0(vcpu->vm)->acpi;
 	const struct acpi_reg *b = &acpi->pm1b_cnt;
 	unsigned type = SLP_TYP(byte);
 
@@ -161,27 +140,27 @@ static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 	cpu_stop();
 }
 
-static int watch_pm1(struct vm *vm, const struct acpi_reg *reg)
+static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg)
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
-	return register_pio(vm, &(struct pio_device){(u16)(reg->address + 1), pm1_written});
+	return watch_port(vm0, (u16)(reg->address + 1), pm1_written);
 }
 
-int power_init(struct vm *vm)
+int power_init(struct vm0 *vm0)
 {
-	const struct acpi_reg *reset = &vm->acpi->reset_reg;
-	int r = register_pio(vm, &(struct pio_device){KBC_COMMAND, kbc_written});
+	const struct acpi_reg *reset = &vm0->acpi->reset_reg;
+	int r = watch_port(vm0, KBC_COMMAND, kbc_written);
 
 	if (!r)
-		r = register_pio(vm, &(struct pio_device){PORT92, port92_written});
+		r = watch_port(vm0, PORT92, port92_written);
 	if (!r)
-		r = watch_pm1(vm, &vm->acpi->pm1a_cnt);
+		r = watch_pm1(vm0, &vm0->acpi->pm1a_cnt);
 	if (!r)
-		r = watch_pm1(vm, &vm->acpi->pm1b_cnt);
+		r = watch_pm1(vm0, &vm0->acpi->pm1b_cnt);
 	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
 	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND &&
 	    reset->address != PORT92)
-		r = register_pio(vm, &(struct pio_device){(u16)reset->address, reset_reg_written});
+		r = watch_port(vm0, (u16)reset->address, reset_reg_written);
 	return r;
 }

@@ -6,7 +6,7 @@
 #ifndef GH_POWER_H
 #define GH_POWER_H
 
-#include "vmm/vm.h"
+#include "vmm/vm0/vm0.h"
 
 /*
  * Watch the ports by which the guest resets or switches off the machine: the keyboard controller's
@@ -17,16 +17,9 @@
  * which is PCI configuration; and what it causes is a true reset, which ends VMX operation by
  * itself (SDM: "VMX Operation").
  */
-int power_init(struct vm *vm);
+int power_init(struct vm0 *vm0);
 
-/* A triple fault on @vcpu: the machine is reset, as hardware would. Returns what an exit handler
- * returns. */
-int vm_triple_fault(struct vcpu *vcpu);
-
-/* Reset the machine, whatever state it is in. @acpi: may be NULL. */
-void machine_reset(const struct acpi_info *acpi) __noreturn;
-
-/* Virtualisation off on all CPUs, then reset the machine, by whatever works. */
-void vm_reset(struct vcpu *vcpu) __noreturn;
+/* vm_ops.triple_fault: the machine is reset, as hardware would. */
+int vm0_triple_fault(struct vcpu *vcpu);
 
 #endif

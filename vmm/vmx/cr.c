@@ -5,6 +5,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/x86/unknown.h"
@@ -73,7 +74,7 @@ void vmx_flush_guest_tlb(struct vcpu *vcpu)
 	if (vmcs_config.has_vpid)
 		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
 						       : VMX_VPID_EXTENT_ALL_CONTEXT,
-			(u16)(vcpu->id + 1));
+			to_vmx(vcpu)->vpid);
 }
 
 /* CR3 other than by MOV, which does not exit. PDPTEs that cannot be loaded map nothing. */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmx_handle_exit and the table behind it: one short function for each basic exit reason that VM 0
- * can cause. What an instruction then means is decided above, where it is not a matter of VT-x.
+ * vmx_handle_exit and its table: one short function for each basic exit reason. What an instruction
+ * means is decided in vmm/x86/ and by the VM's operations, where it is not a matter of VT-x.
  */
 #include "arch/x86/cpu.h"
+#include "arch/x86/trap.h"
+#include "errno.h"
 #include "lib/log.h"
-#include "vmm/vm0/bios.h"
+#include "vmm/event.h"
 #include "vmm/x86/cpuid.h"
-#include "vmm/vm0/hypercall.h"
-#include "vmm/vm0/icr.h"
 #include "vmm/x86/io.h"
 #include "vmm/mmu.h"
 #include "vmm/x86/msr.h"
-#include "vmm/vm0/power.h"
 #include "vmm/x86/task_switch.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
@@ -25,64 +24,14 @@ static void set_nmi_blocking(bool blocked)
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked ? info | GUEST_INTR_STATE_NMI : info);
 }
 
-/* What @info describes is delivered again; its error code and its instruction's length are in these
- * fields. */
-static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 length_field)
-{
-	struct vcpu_event *event = &vcpu->event;
-
-	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
-	*event = (struct vcpu_event){.valid = true, .vector = (u8)info};
-	switch (info & INTR_INFO_INTR_TYPE_MASK) {
-	case INTR_TYPE_NMI_INTR:
-		event->type = EVENT_NMI;
-		break;
-	case INTR_TYPE_EXT_INTR:
-		event->type = EVENT_EXT_INTR;
-		break;
-	case INTR_TYPE_SOFT_INTR:
-		event->type = EVENT_SOFT_INTR;
-		break;
-	case INTR_TYPE_SOFT_EXCEPTION:
-		event->type = EVENT_SOFT_EXCEPTION;
-		break;
-	case INTR_TYPE_PRIV_SW_EXCEPTION:
-		event->type = EVENT_PRIV_EXCEPTION;
-		break;
-	default:
-		event->type = EVENT_EXCEPTION;
-		break;
-	}
-	if (event->type >= EVENT_SOFT_INTR)
-		event->insn_len = (u32)vmread(length_field);
-	if (info & INTR_INFO_DELIVER_CODE_MASK) {
-		event->has_error_code = true;
-		event->error_code = (u32)vmread(error_code_field);
-	}
-}
-
-/*
- * If the exit came while an event was being delivered, that event is delivered again. SDM:
- * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
- * nothing. An exception that is queued later is merged with it.
- */
-static void vmx_complete_event(struct vcpu *vcpu)
-{
-	u64 info = vmread(IDT_VECTORING_INFO_FIELD);
-
-	if (unlikely(info & INTR_INFO_VALID_MASK))
-		redeliver(vcpu, info, IDT_VECTORING_ERROR_CODE, VM_EXIT_INSTRUCTION_LEN);
-}
-
 /* An entry that a machine check ended, as if that had come just before; it has delivered nothing.
  * SDM: "Machine-Check Events During VM Entry". */
 static int handle_entry_machine_check(struct vcpu *vcpu)
 {
-	u64 info = vmread(VM_ENTRY_INTR_INFO_FIELD);
-
-	if (info & INTR_INFO_VALID_MASK)
-		redeliver(vcpu, info, VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN);
-	machine_check(NULL);
+	vmx_cancel_injection(vcpu);
+	if (!mc_handler)
+		panic("machine check at VM entry, and no handler for it");
+	mc_handler(NULL);
 	return 1;
 }
 
@@ -122,8 +71,7 @@ static int handle_exception(struct vcpu *vcpu)
 	vmx_complete_event(vcpu);
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
 		unblock_nmis();
-		if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
-			queue_nmi(vcpu);
+		vcpu_nmi(vcpu);
 		return 1;
 	}
 	if (is_page_fault(info)) {
@@ -236,10 +184,14 @@ static int handle_undefined(struct vcpu *vcpu)
 	return 1;
 }
 
-/* A service of the BIOS that we asked for is done: the loop ends. */
 static int handle_vmcall(struct vcpu *vcpu)
 {
-	return bios_call_ends(vcpu) ? 0 : emulate_hypercall(vcpu);
+	return vcpu->vm->ops->hypercall(vcpu);
+}
+
+static int handle_triple_fault(struct vcpu *vcpu)
+{
+	return vcpu->vm->ops->triple_fault(vcpu);
 }
 
 static int handle_window(struct vcpu *vcpu)
@@ -292,7 +244,7 @@ static int handle_sipi_signal(struct vcpu *vcpu)
 
 int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
-	[EXIT_REASON_TRIPLE_FAULT] = vm_triple_fault,
+	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
 	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
 	[EXIT_REASON_INTERRUPT_WINDOW] = handle_window,

@@ -18,7 +18,8 @@ struct vcpu_vmx {
 	bool loaded;   /* it is the current VMCS of its CPU */
 	u32 cpu_based; /* primary controls as they are in the VMCS */
 	u32 exception_bitmap;
-	u32 sti_seen; /* by vmx_settled() */
+	u32 sti_seen; /* by vmx_registers_complete() */
+	u16 vpid;
 };
 
 struct vm_vmx {
@@ -42,7 +43,7 @@ static inline u64 exit_rip(const struct vcpu *vcpu)
 	return vcpu->recorder.now->rip;
 }
 
-/* vmx.c, the rest of vmx_skip_to(): @rflags and @interruptibility are the guest's, before. */
+/* event.c, the rest of vmx_skip_to(): @rflags and @interruptibility are the guest's, before. */
 void vmx_end_instruction(u64 rflags, u64 interruptibility);
 
 /* The instruction is done, go on at @rip: RF goes, shadows of STI and MOV SS go, single-step traps.
@@ -94,8 +95,8 @@ int handle_cr(struct vcpu *vcpu);
 void vmx_flush_guest_tlb(struct vcpu *vcpu);
 
 /*
- * cr.c: the loaded guest's control registers, as it sees them; bits that VMX fixes are added behind
- * its back. A new CR3 also loads the PDPTEs, where PAE paging is on.
+ * cr.c: the loaded guest's control registers, as it sees them; bits that VMX fixes are added
+ * without it noticing. A new CR3 also loads the PDPTEs, where PAE paging is on.
  */
 u64 vmx_get_cr0(void);
 u64 vmx_get_cr4(void);
@@ -106,12 +107,48 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 /* dump.c, for virt->dump */
 void vmx_dump(struct vcpu *vcpu);
 
-/* vmx.c: the primary processor-based controls of the loaded VMCS: less @clear, with @set. */
+/* event.c: set and clear bits of the loaded VMCS's primary processor-based controls. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
 /*
- * entry_failure.c: the CPU refused to enter: say why, and end. The first is for VMRESUME and
- * VMLAUNCH that failed, the second for an exit whose reason says so.
+ * event.c: if the exit came while an event was being delivered, deliver that event again. SDM:
+ * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
+ * nothing. An exception that is queued later is combined with it.
+ */
+void vmx_complete_event(struct vcpu *vcpu);
+
+/* event.c: the entry failed before it delivered the event that was injected: deliver it again. */
+void vmx_cancel_injection(struct vcpu *vcpu);
+
+/* For struct virt_ops, by file; see virt_ops.h. setup.c: */
+int vmx_hardware_setup(void);
+int vmx_check_processor_compat(unsigned cpu);
+int vmx_hardware_enable(void);
+void vmx_hardware_disable(void);
+int vmx_vm_init(struct vm *vm);
+struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu);
+int vmx_vcpu_load(struct vcpu *vcpu);
+/* state.c: */
+void vmx_vcpu_reset(struct vcpu *vcpu, bool init);
+u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg);
+void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value);
+void vmx_get_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
+void vmx_set_segment(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
+int vmx_registers_complete(struct vcpu *vcpu);
+void vmx_load_guest_msrs(struct vcpu *vcpu);
+/* event.c: */
+void vmx_inject_event(struct vcpu *vcpu);
+bool vmx_nmi_allowed(struct vcpu *vcpu);
+void vmx_enable_nmi_window(struct vcpu *vcpu);
+void vmx_request_immediate_exit(struct vcpu *vcpu);
+
+/* Prints which rule of VM entry the current VMCS breaks. Set by report_init() (report/); NULL: only
+ * the CPU's own number is printed. */
+extern void (*vmx_entry_failure_report)(void);
+
+/*
+ * entry_failure.c: the CPU refused to enter the guest: print why. The first is for VMRESUME and
+ * VMLAUNCH that failed, and panics; the second for an exit whose reason says so.
  */
 void vmx_entry_failed(struct vcpu *vcpu) __noreturn;
 void vmx_explain_entry_failure(struct vcpu *vcpu);

@@ -4,23 +4,12 @@
  */
 #include "vmm/x86/cpuid.h"
 #include "arch/x86/cpu.h"
+#include "errno.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/virt_ops.h"
-
-#define MAX_HIDDEN 32
-
-struct hidden {
-	u32 leaf, subleaf;
-	enum cpuid_reg reg;
-	u32 bit;
-	const char *name, *why;
-};
-
-static struct hidden hidden[MAX_HIDDEN];
-static unsigned nr_hidden;
-/* Leaves 1 and 7 mirror CR4. */
-u32 cpuid_plain_leaves = ~(u32)(BIT(1) | BIT(7));
+#include "vmm/vm.h"
 
 /* The CPU's own answer, in the order of enum cpuid_reg. */
 static void ask_cpu(u32 leaf, u32 subleaf, u32 regs[4])
@@ -33,38 +22,51 @@ static void ask_cpu(u32 leaf, u32 subleaf, u32 regs[4])
 	regs[CPUID_EDX] = r.edx;
 }
 
-void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
-		const char *why)
+int cpuid_policy_init(struct vm *vm)
 {
+	vm->cpuid = page_alloc();
+	if (!vm->cpuid)
+		return -ENOMEM;
+	/* Leaves 1 and 7 show bits of CR4. */
+	vm->cpuid->plain_leaves = ~(u32)(BIT(1) | BIT(7));
+	return 0;
+}
+
+void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
+		const char *name, const char *why)
+{
+	struct cpuid_policy *p = vm->cpuid;
 	u32 regs[4];
 
 	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
 		return;
 	ask_cpu(leaf, subleaf, regs);
-	if (!(regs[reg] & bit))
+	if (!(regs[reg] & bits))
 		return;
-	BUG_ON(nr_hidden == MAX_HIDDEN);
-	hidden[nr_hidden++] = (struct hidden){leaf, subleaf, reg, (u32)bit, name, why};
+	BUG_ON(p->nr_hidden == CPUID_MAX_HIDDEN);
+	p->hidden[p->nr_hidden++] = (struct cpuid_hidden){leaf, subleaf, reg, (u32)bits, name, why};
 	if (leaf < 32)
-		cpuid_plain_leaves &= ~(u32)BIT(leaf);
+		p->plain_leaves &= ~(u32)BIT(leaf);
 }
 
-void cpuid_report(void)
+void cpuid_report(const struct vm *vm)
 {
+	const struct cpuid_policy *p = vm->cpuid;
+
 	pr_info("Hidden from the guest:");
-	for (unsigned i = 0; i < nr_hidden; i++)
-		pr_info("%s %s (%s)", i ? "," : "", hidden[i].name, hidden[i].why);
+	for (unsigned i = 0; i < p->nr_hidden; i++)
+		pr_info("%s %s (%s)", i ? "," : "", p->hidden[i].name, p->hidden[i].why);
 	pr_info("\n");
 }
 
-static void hide(u32 leaf, u32 subleaf, u32 regs[4])
+static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
 {
-	for (unsigned i = 0; i < nr_hidden; i++)
-		if (hidden[i].leaf == leaf && hidden[i].subleaf == subleaf)
-			regs[hidden[i].reg] &= ~hidden[i].bit;
+	for (unsigned i = 0; i < p->nr_hidden; i++)
+		if (p->hidden[i].leaf == leaf && p->hidden[i].subleaf == subleaf)
+			regs[p->hidden[i].reg] &= ~p->hidden[i].bits;
 }
 
-/* Bits that mirror CR4 or the mode show ours, when it is we who ask. */
+/* Some bits mirror CR4 or the mode of the CPU: Glasshouse's, when Glasshouse executes CPUID. */
 static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 {
 	u64 cr4;
@@ -92,7 +94,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 	if (leaf != CPUID_GLASSHOUSE) {
 		ask_cpu(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
-		hide(leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
+		hide(vcpu->vm->cpuid, leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
 	}
 	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];
 	vcpu->regs[VCPU_RBX] = regs[CPUID_EBX];

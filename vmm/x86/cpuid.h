@@ -14,27 +14,46 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 #define CPUID_GLASSHOUSE 0x40000000u
 
 /*
- * From now on, @bit (a mask) of @reg in (@leaf, @subleaf) is 0 for guests. What the CPU does not
- * have is not counted as hidden. @name, @why: for cpuid_report(). At most 32 of them.
+ * What a VM's guest does not see of the CPU's CPUID. Made by the vendor's vm_init; others may hide
+ * more before the VM's first vCPU is created.
  */
-void cpuid_hide(u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bit, const char *name,
-		const char *why);
+#define CPUID_MAX_HIDDEN 48
 
-/* Print what is hidden, a line or two. */
-void cpuid_report(void);
+struct cpuid_policy {
+	struct cpuid_hidden {
+		u32 leaf, subleaf;
+		enum cpuid_reg reg;
+		u32 bits;
+		const char *name, *why;
+	} hidden[CPUID_MAX_HIDDEN];
+	unsigned nr_hidden;
+	u32 plain_leaves; /* basic leaves below 32 that the guest gets as the CPU answers them */
+};
 
-extern u32 cpuid_plain_leaves; /* basic leaves below 32 that the guest gets as they are */
+/* Give @vm a policy that hides nothing. Returns 0 or -ENOMEM. */
+int cpuid_policy_init(struct vm *vm);
 
-/* The other leaves. */
+/*
+ * Hide @bits (a mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0. Bits that
+ * the CPU itself does not set are not counted as hidden. @name, @why: for cpuid_report(). At most
+ * CPUID_MAX_HIDDEN times.
+ */
+void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
+		const char *name, const char *why);
+
+/* Print what is hidden from the guest of @vm, a line or two. */
+void cpuid_report(const struct vm *vm);
+
+/* CPUID for the leaves that are not plain. */
 void emulate_cpuid_masked(struct vcpu *vcpu);
 
-/* Carry out CPUID for the guest: EAX and ECX in, EAX to EDX out. Does not skip the instruction. */
+/* Emulate CPUID: EAX and ECX in, EAX to EDX out. Does not skip the instruction. */
 static inline void emulate_cpuid(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX];
 	u64 rax, rbx, rcx, rdx;
 
-	if (unlikely(leaf >= 32 || !(cpuid_plain_leaves >> leaf & 1))) {
+	if (unlikely(leaf >= 32 || !(vcpu->cpuid_plain >> leaf & 1))) {
 		emulate_cpuid_masked(vcpu);
 		return;
 	}

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decode the instruction at RIP and carry out its memory access.
+ * Emulating memory accesses.
  */
 #include "vmm/x86/emulate.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/lapic.h"
-#include "arch/x86/paging.h"
-#include "errno.h"
-#include "lib/log.h"
-#include "lib/pages.h"
-#include "lib/string.h"
+#include "vmm/virt_ops.h"
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/guest_mem.h"
-#include "vmm/vm0/icr.h"
-#include "vmm/x86/insn.h"
-#include "vmm/x86/unknown.h"
-#include "vmm/virt_ops.h"
-
-#define NR_SINKS 8 /* more than the pages that one instruction writes to */
 
 void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again)
 {
@@ -48,120 +37,47 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 	return 0;
 }
 
-struct lapic_access {
-	struct vcpu *vcpu;
-	const struct page_fault *fault;
-};
-
-static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
+static int read_ones(void *ctx, unsigned size, u64 *value)
 {
-	struct lapic_access *a = ctx;
-
-	if (size != 4)
-		return -EINVAL;
-	*value = lapic_is_x2apic() ? ~0ull : lapic_read((u32)(a->fault->address & 0xff0));
+	(void)ctx;
+	(void)size;
+	*value = ~0ull;
 	return 0;
 }
 
-static int lapic_bus_write(void *ctx, unsigned size, u64 value)
+static int drop_write(void *ctx, unsigned size, u64 value)
 {
-	struct lapic_access *a = ctx;
-
-	if (size != 4)
-		return -EINVAL;
-	icr_write_mmio(a->vcpu, (u32)(a->fault->address & 0xff0), (u32)value);
+	(void)ctx;
+	(void)size;
+	(void)value;
 	return 0;
 }
 
-int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
+/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
+ * MOVQ, MOVDQA, MOVNTI, MOVNTDQ; with VEX or EVEX, all except the scatters, which change their
+ * masks. */
+static bool is_vector_store(const struct insn *insn)
+{
+	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};
+
+	for (unsigned i = 0; insn->map == 1 && i < sizeof(stores); i++)
+		if (insn->opcode == stores[i])
+			return true;
+	return insn->encoding != INSN_LEGACY && !(insn->map == 2 && (insn->opcode & ~3) == 0xa0);
+}
+
+bool emulate_without_write(struct vcpu *vcpu, gva_t gva)
 {
 	struct insn insn;
 	struct insn_mem mem;
-	struct lapic_access access = {vcpu, fault};
-	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
+	struct insn_bus bus = {read_ones, drop_write, NULL};
 
-	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
-	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
-	    !emulate_insn(vcpu, &insn, &mem, &bus, fault->gva))
-		return 1;
-	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
-}
-
-int map_ones(struct ept *ept, gpa_t gpa)
-{
-	static void *ones;
-
-	if (!ones) {
-		ones = page_alloc();
-		if (!ones)
-			return -ENOMEM;
-		memset(ones, 0xff, PAGE_SIZE);
-	}
-	return ept_map(ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(ones), PAGE_SIZE,
-		       EPT_R | EPT_X, MEMTYPE_WB);
-}
-
-/*
- * Writes that are not carried out here (PUSH, CALL, x87, the delivery of an event) get a page
- * to write to. Of those there are a few; the one used longest ago becomes part of the void again.
- * Another CPU that still knows it as writable writes to a page that does not matter. No entry ever
- * becomes empty, so no table falls out of use, of which the guest could cause any number.
- */
-static int map_sink(struct vcpu *vcpu, gpa_t gpa)
-{
-	static u8 *sinks;
-	static gpa_t at[NR_SINKS];
-	static unsigned next;
-	struct ept *ept = &vcpu->vm->ept;
-	u8 *sink;
-	int r = 0;
-
-	if (!sinks)
-		sinks = pages_alloc(NR_SINKS);
-	if (!sinks)
-		return -ENOMEM;
-	sink = sinks + next * PAGE_SIZE;
-	if (at[next])
-		r = map_ones(ept, at[next]);
-	memset(sink, 0xff, PAGE_SIZE);
-	at[next] = ALIGN_DOWN(gpa, PAGE_SIZE);
-	if (!r)
-		r = ept_map(ept, at[next], virt_to_phys(sink), PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
-	next = (next + 1) % NR_SINKS;
-	virt->flush_tlb(vcpu);
-	return r;
-}
-
-static int map_void(struct vcpu *vcpu, const struct page_fault *fault)
-{
-	static spinlock_t lock;
-	struct ept_mapping map;
-	int r = 0;
-
-	spin_lock(&lock);
-	if (fault->write)
-		r = map_sink(vcpu, fault->address);
-	else if (!ept_walk(&vcpu->vm->ept, fault->address, &map))
-		r = map_ones(&vcpu->vm->ept, fault->address);
-	spin_unlock(&lock);
-	return r;
-}
-
-int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
-{
-	/* An entry of ones has reserved bits set, which the CPU finds by itself. Its flags are set
-	 * already. */
-	bool table = !fault->final && fault->gva_valid, write = fault->write && !table;
-
-	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,
-			    virt->get_sysreg(vcpu, SYSREG_RIP),
-			    write   ? "writes to"
-			    : table ? "has a page table at"
-				    : "reads",
-			    fault->address, write ? "ignored" : "all ones");
-	if (write && emulate_hidden_write(vcpu, fault))
-		return 1;
-	if (map_void(vcpu, fault))
-		queue_exception_e(vcpu, GP_VECTOR, 0);
-	return 1;
+	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
+		return false;
+	if (!insn_memory_op(&insn, &mem) && !emulate_insn(vcpu, &insn, &mem, &bus, gva))
+		return true;
+	if (!is_vector_store(&insn))
+		return false;
+	emulate_skip(vcpu, &insn, false);
+	return true;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's memory, seen from here.
+ * The guest's memory by linear address, and the instruction at its RIP.
  */
 #include "vmm/x86/guest_mem.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
-#include "arch/x86/paging.h"
-#include "lib/string.h"
+#include "vmm/event.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm.h"
 
 #define PT_P    BIT(0)
 #define PT_W    BIT(1)
@@ -28,55 +28,6 @@ struct paging {
 	int levels;         /* 2: 32-bit, 3: PAE, 4 and 5: IA-32e */
 	unsigned size, log; /* of an entry: bytes; of a table: entries */
 };
-
-static struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn)
-{
-	for (unsigned i = 0; i < vm->nr_slots; i++) {
-		struct memory_slot *slot = &vm->slots[i];
-
-		if (gfn - slot->base_gfn < slot->npages)
-			return slot;
-	}
-	return NULL;
-}
-
-u64 gfn_to_hva(struct vm *vm, gfn_t gfn)
-{
-	struct memory_slot *slot = gfn_to_memslot(vm, gfn);
-
-	return slot ? slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT) : 0;
-}
-
-static int copy_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len, bool write)
-{
-	char *p = buf;
-
-	while (len) {
-		size_t offset = gpa & ~PAGE_MASK, n = MIN(len, PAGE_SIZE - offset);
-		u64 hva = gfn_to_hva(vm, gpa >> PAGE_SHIFT);
-
-		if (!hva)
-			return -EFAULT;
-		if (write)
-			memcpy((char *)hva + offset, p, n);
-		else
-			memcpy(p, (char *)hva + offset, n);
-		gpa += n;
-		p += n;
-		len -= n;
-	}
-	return 0;
-}
-
-int read_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len)
-{
-	return copy_guest(vm, gpa, buf, len, false);
-}
-
-int write_guest(struct vm *vm, gpa_t gpa, const void *buf, size_t len)
-{
-	return copy_guest(vm, gpa, (void *)buf, len, true);
-}
 
 static struct paging get_paging(struct vcpu *vcpu)
 {
@@ -109,7 +60,7 @@ static struct paging get_paging(struct vcpu *vcpu)
  * they were loaded. */
 static u64 reserved_bits(const struct paging *p, int level, bool large, unsigned shift)
 {
-	unsigned phys = p->vcpu->vm->mtrr.phys_bits;
+	unsigned phys = p->vcpu->vm->phys_bits;
 	u64 bits;
 
 	if (p->size == 4)
@@ -218,7 +169,8 @@ static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, 
 		int r = walk(vcpu, gva, ACCESS_CHECKED, &gpa, &error);
 
 		if (!r)
-			r = copy_guest(vcpu->vm, gpa, p, n, write);
+			r = write ? write_guest(vcpu->vm, gpa, p, n)
+				  : read_guest(vcpu->vm, gpa, p, n);
 		if (r)
 			return r;
 		gva += n;

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing the guest's memory, by guest-physical and by guest linear addresses; and the
- * instruction that the guest is at.
+ * The guest's memory by linear address, through its segments and page tables; and the instruction
+ * at its RIP. (By guest-physical address: vmm/memslot.h.)
  */
 #ifndef GH_GUEST_MEM_H
 #define GH_GUEST_MEM_H
 
-#include "vmm/x86/insn.h"
 #include "vmm/virt_ops.h"
-#include "vmm/vm.h"
+#include "vmm/x86/insn.h"
 
 /*
- * Copy @len bytes from or to guest-physical @gpa. Only memory in slots; ours is in none.
- * Returns 0, or -EFAULT when a byte is elsewhere: what came before it has been copied.
- */
-int read_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len);
-int write_guest(struct vm *vm, gpa_t gpa, const void *buf, size_t len);
-
-/*
- * The same by linear address, through the guest's page tables as they are in force. SDM: "4-Level
- * Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Rights are not checked: the CPU has
- * done so before it exited, or see probe_guest_virt(). -EFAULT also where nothing is mapped.
+ * Copy @len bytes from or to linear @gva, through the guest's page tables as they are in force.
+ * SDM: "4-Level Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Access rights are not
+ * checked: the CPU has done so before it exited, or see probe_guest_virt(). Returns 0, or -EFAULT
+ * when a byte is not mapped or in no slot.
  */
 int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio (whoever watches the port, then the
- * port itself) -> complete_io.
+ * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio -> vm_ops.pio, then complete_io.
  */
 #ifndef GH_VMM_IO_H
 #define GH_VMM_IO_H
 
-#include "vmm/vm.h"
+#include "vmm/vcpu.h"
 
 struct pio_access {
 	u16 port;
@@ -14,23 +13,20 @@ struct pio_access {
 	bool in, string, rep;
 };
 
-/* Carry out one IN, OUT, or one iteration of INS, OUTS. Returns what an exit handler returns. */
+/* Emulate one IN, OUT, or one iteration of INS, OUTS. Returns what an exit handler returns. */
 int emulate_pio(struct vcpu *vcpu, const struct pio_access *io);
 
 /*
- * INS and OUTS, with the faults that their memory operand may meet (protection keys are not looked
- * at). SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output String
- * to Port".
+ * INS and OUTS, with the faults that their memory operand may cause (protection keys are not
+ * checked). SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output
+ * String to Port".
  */
 int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io);
 
-/* One access: OUT writes @value, after those who watch the port; IN returns what it reads. */
+/* One access: OUT writes @value; IN returns what it reads. */
 u32 kernel_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value);
 
-/* The port itself. */
-void pio_out(const struct pio_access *io, u32 value);
-
-/* The low @size bytes of a register change; of those above, 32 bits clear what 8 and 16 leave. */
+/* Set the low @size bytes of a register. 4 bytes clear those above, 1 and 2 leave them. */
 void set_low(u64 *reg, unsigned size, u64 value);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "errno.h"
+#include "vmm/event.h"
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/emulate.h"
 #include "vmm/x86/guest_mem.h"

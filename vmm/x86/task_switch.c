@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "lib/string.h"
 #include "vmm/x86/guest_mem.h"
+#include "vmm/event.h"
 #include "vmm/virt_ops.h"
 
 #define SELECTOR_TI  4u

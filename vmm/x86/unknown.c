@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "vmm/x86/guest_mem.h"
+#include "vmm/event.h"
 #include "vmm/virt_ops.h"
 
 bool strict_mode;

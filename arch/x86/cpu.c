@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU's name. SDM: "The Processor Brand String Method".
+ * What CPUID says about the CPU itself.
  */
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
+u8 cpu_phys_bits(void)
+{
+	return cpuid(0x80000000, 0).eax >= 0x80000008 ? (u8)cpuid(0x80000008, 0).eax : 36;
+}
+
+/* SDM: "The Processor Brand String Method". */
 void cpu_brand(char *brand)
 {
 	u32 *words = (u32 *)brand;

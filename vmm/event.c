@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queueing exceptions and NMIs.
+ */
+#include "vmm/event.h"
+#include "arch/x86/cpu.h"
+#include "vmm/virt_ops.h"
+
+void queue_nmi(struct vcpu *vcpu)
+{
+	/* A CPU remembers one more while it handles one. */
+	if (__atomic_load_n(&vcpu->nmi_pending, __ATOMIC_RELAXED) < 2)
+		__atomic_add_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL);
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+}
+
+void deliver_nmi(struct vcpu *vcpu)
+{
+	if (vcpu->event.valid || !virt->nmi_allowed(vcpu)) {
+		virt->enable_nmi_window(vcpu);
+		return;
+	}
+	vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_NMI, .vector = NMI_VECTOR};
+	if (__atomic_sub_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL))
+		virt->enable_nmi_window(vcpu);
+}
+
+/* SDM: "Interrupt 8—Double Fault Exception (#DF)": the classes of exceptions. */
+static bool is_contributory(u8 vector)
+{
+	return vector == DE_VECTOR || (vector >= TS_VECTOR && vector <= GP_VECTOR) ||
+	       vector == CP_VECTOR;
+}
+
+static bool makes_double_fault(u8 first, u8 second)
+{
+	if (first == PF_VECTOR)
+		return second == PF_VECTOR || is_contributory(second);
+	return is_contributory(first) && is_contributory(second);
+}
+
+/* All exceptions that Glasshouse queues are faults: the RFLAGS image they push has RF set. SDM:
+ * "RFLAGS Image Saved by Exceptions". */
+static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
+{
+	struct vcpu_event *event = &vcpu->event;
+
+	if (event->valid && event->type == EVENT_EXCEPTION) {
+		if (event->vector == DF_VECTOR &&
+		    (vector == PF_VECTOR || is_contributory(vector))) {
+			__atomic_or_fetch(&vcpu->requests, (u32)REQ_TRIPLE_FAULT, __ATOMIC_ACQ_REL);
+			return;
+		}
+		if (makes_double_fault(event->vector, vector)) {
+			vector = DF_VECTOR;
+			has_error_code = true;
+			error_code = 0;
+		}
+	}
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
+	*event = (struct vcpu_event){.valid = true,
+				     .type = EVENT_EXCEPTION,
+				     .vector = vector,
+				     .has_error_code = has_error_code,
+				     .error_code = error_code};
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+}
+
+void queue_exception(struct vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, vector, false, 0);
+}
+
+void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code)
+{
+	queue(vcpu, vector, true, error_code);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Accesses to hidden memory.
+ */
+#include "vmm/vm0/hidden.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/paging.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+#include "vmm/event.h"
+#include "vmm/virt_ops.h"
+#include "vmm/x86/emulate.h"
+
+int map_ones(struct vm0 *vm0, gpa_t gpa)
+{
+	if (!vm0->ones) {
+		vm0->ones = page_alloc();
+		if (!vm0->ones)
+			return -ENOMEM;
+		memset(vm0->ones, 0xff, PAGE_SIZE);
+	}
+	return ept_map(&vm0->vm.ept, ALIGN_DOWN(gpa, PAGE_SIZE), virt_to_phys(vm0->ones), PAGE_SIZE,
+		       EPT_R | EPT_X, MEMTYPE_WB);
+}
+
+/*
+ * Writes that are not emulated (PUSH, CALL, x87, the delivery of an event) get a writable page of
+ * ones. There are VM0_SCRATCH_PAGES of these, more than one instruction writes to; the one mapped
+ * longest ago is taken away from its place, which reads as ones again. A CPU that still has the old
+ * translation cached writes to a page whose content does not matter. No entry ever becomes empty,
+ * so no table falls out of use, of which the guest could cause any number.
+ */
+static int map_scratch(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	gpa_t *at = &vm0->scratch_gpa[vm0->next_scratch];
+	u8 *page;
+	int r = 0;
+
+	if (!vm0->scratch)
+		vm0->scratch = pages_alloc(VM0_SCRATCH_PAGES);
+	if (!vm0->scratch)
+		return -ENOMEM;
+	page = vm0->scratch + vm0->next_scratch * PAGE_SIZE;
+	if (*at)
+		r = map_ones(vm0, *at);
+	memset(page, 0xff, PAGE_SIZE);
+	*at = ALIGN_DOWN(gpa, PAGE_SIZE);
+	if (!r)
+		r = ept_map(&vm0->vm.ept, *at, virt_to_phys(page), PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+	vm0->next_scratch = (vm0->next_scratch + 1) % VM0_SCRATCH_PAGES;
+	virt->flush_tlb(vcpu);
+	return r;
+}
+
+static int map_hidden_page(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	static spinlock_t lock;
+	struct ept_mapping map;
+	int r = 0;
+
+	spin_lock(&lock);
+	if (fault->write)
+		r = map_scratch(vcpu, fault->address);
+	else if (!ept_walk(&vcpu->vm->ept, fault->address, &map))
+		r = map_ones(to_vm0(vcpu->vm), fault->address);
+	spin_unlock(&lock);
+	return r;
+}
+
+int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	/* A page-table entry of all ones has reserved bits set, which the CPU finds by itself; it
+	 * does not set accessed and dirty flags there, which are ones already. */
+	bool table = !fault->final && fault->gva_valid, write = fault->write && !table;
+
+	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,
+			    virt->get_sysreg(vcpu, SYSREG_RIP),
+			    write   ? "writes to"
+			    : table ? "has a page table at"
+				    : "reads",
+			    fault->address, write ? "ignored" : "all ones");
+	if (write && emulate_without_write(vcpu, fault->gva))
+		return 1;
+	if (map_hidden_page(vcpu, fault))
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+	return 1;
+}

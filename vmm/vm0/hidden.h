@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's accesses to Glasshouse's own memory: reads return all ones, writes are dropped.
+ */
+#ifndef GH_HIDDEN_H
+#define GH_HIDDEN_H
+
+#include "vmm/mmu.h"
+#include "vmm/vm0/vm0.h"
+
+/* Emulate an access to hidden memory. Returns what an exit handler returns. */
+int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault);
+
+/* Map a read-only page of all ones at the hidden page of @gpa, as if no memory answered there.
+ * Returns 0 or -ENOMEM. */
+int map_ones(struct vm0 *vm0, gpa_t gpa);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VM 0's memory.
+ */
+#include "vmm/vm0/memory.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "vmm/event.h"
+#include "vmm/vm0/hidden.h"
+#include "vmm/vm0/icr.h"
+
+#define LOW_MEMORY MIB(1)
+
+static void read_mtrrs(struct mtrr_state *m)
+{
+	static const u32 fixed[MTRR_NR_FIXED] = {
+		MSR_MTRRfix64K_00000,    MSR_MTRRfix16K_80000,    MSR_MTRRfix16K_A0000,
+		MSR_MTRRfix4K_C0000,     MSR_MTRRfix4K_C0000 + 1, MSR_MTRRfix4K_C0000 + 2,
+		MSR_MTRRfix4K_C0000 + 3, MSR_MTRRfix4K_C0000 + 4, MSR_MTRRfix4K_C0000 + 5,
+		MSR_MTRRfix4K_C0000 + 6, MSR_MTRRfix4K_F8000,
+	};
+	u64 cap, def = 0;
+
+	m->phys_bits = cpu_phys_bits();
+	if (rdmsr_safe(MSR_MTRRcap, &cap) || rdmsr_safe(MSR_MTRRdefType, &def))
+		return; /* no MTRRs: all memory is uncached, which is always right */
+	m->enabled = def & MTRRDEFTYPE_E;
+	m->fixed_enabled = def & MTRRDEFTYPE_FE && cap & MTRRCAP_FIX;
+	m->default_type = (u8)def;
+	m->nr_var = (u8)MIN(cap & MTRRCAP_VCNT, MTRR_MAX_VAR);
+	for (u32 i = 0; i < m->nr_var; i++) {
+		rdmsr_safe(MSR_MTRRphysBase0 + 2 * i, &m->var[i].base);
+		rdmsr_safe(MSR_MTRRphysMask0 + 2 * i, &m->var[i].mask);
+	}
+	for (u32 i = 0; m->fixed_enabled && i < MTRR_NR_FIXED; i++)
+		rdmsr_safe(fixed[i], &m->fixed[i]);
+}
+
+bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size)
+{
+	for (unsigned i = 0; i < vm0->nr_hidden; i++)
+		if (ranges_overlap(gpa, size, vm0->hidden[i].base, vm0->hidden[i].size))
+			return true;
+	return false;
+}
+
+/* Kernels look for tables everywhere below 1 MiB, which is not worth a line in the log each: all
+ * ones are mapped there from the start. */
+static int hide(struct vm0 *vm0, u64 base, u64 size)
+{
+	int r = ept_unmap(&vm0->vm.ept, base, size);
+
+	for (u64 at = base; !r && at < MIN(base + size, LOW_MEMORY); at += PAGE_SIZE)
+		r = map_ones(vm0, at);
+	return r;
+}
+
+static int map_machine(struct vm0 *vm0)
+{
+	struct ept *ept = &vm0->vm.ept;
+	const struct memmap *map = &vm0->vm.memmap;
+	int r = ept_map_identity(ept, &vm0->mtrr, 0, GIB(4), EPT_RWX);
+
+	for (unsigned i = 0; !r && i < map->nr; i++) {
+		u64 start = MAX(ALIGN_DOWN(map->r[i].base, PAGE_SIZE), GIB(4));
+		u64 end = ALIGN_UP(map->r[i].base + map->r[i].size, PAGE_SIZE);
+
+		/* What the firmware reserves up there may be larger than memory: the first touch
+		 * maps it. */
+		if (map->r[i].type != MEM_RESERVED && end > start)
+			r = ept_map_identity(ept, &vm0->mtrr, start, end, EPT_RWX);
+	}
+	for (unsigned i = 0; !r && i < vm0->nr_hidden; i++)
+		r = hide(vm0, vm0->hidden[i].base, vm0->hidden[i].size);
+	/* No CPU uses the tables yet. Later none falls out of use, except one when the ICR trap is
+	 * lifted. */
+	ept_reclaim(ept);
+	return r;
+}
+
+/* A slot for the pages that [@start, @end) touches, from *@next on, which moves to their end. */
+static int add_slot(struct vm0 *vm0, u64 start, u64 end, u64 *next)
+{
+	start = MAX(ALIGN_DOWN(start, PAGE_SIZE), *next);
+	end = ALIGN_UP(end, PAGE_SIZE);
+	if (end <= start)
+		return 0;
+	*next = end;
+	return set_memory_region(&vm0->vm, start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT,
+				 (u64)phys_to_virt(start));
+}
+
+/* Firmware code and tables below 1 MiB are memory, too, whatever the map calls them. */
+static int add_low_memory(struct vm0 *vm0)
+{
+	u64 at = 0, next = 0;
+	int r = 0;
+
+	while (!r && at < LOW_MEMORY) {
+		u64 end = at;
+
+		while (end < LOW_MEMORY && !vm0_is_hidden(vm0, end, PAGE_SIZE))
+			end += PAGE_SIZE;
+		r = add_slot(vm0, at, end, &next);
+		at = end + PAGE_SIZE;
+	}
+	return r;
+}
+
+int vm0_memory_init(struct vm0 *vm0, const struct vm0_config *config)
+{
+	struct memmap *map = &vm0->vm.memmap;
+	u64 next = LOW_MEMORY;
+	int r;
+
+	read_mtrrs(&vm0->mtrr);
+	*map = *config->machine;
+	vm0->nr_hidden = config->nr_hidden;
+	for (unsigned i = 0; i < config->nr_hidden; i++) {
+		vm0->hidden[i] = config->hidden[i];
+		r = memmap_reserve(map, config->hidden[i].base, config->hidden[i].size);
+		if (r)
+			return r;
+	}
+	r = add_low_memory(vm0);
+	for (unsigned i = 0; !r && i < map->nr; i++)
+		if (mem_holds_bytes(map->r[i].type))
+			r = add_slot(vm0, map->r[i].base, map->r[i].base + map->r[i].size, &next);
+	return r ? r : map_machine(vm0);
+}
+
+static bool allowed(const struct ept_mapping *map, const struct page_fault *fault)
+{
+	unsigned need = fault->fetch ? EPT_X : fault->write ? EPT_R | EPT_W : EPT_R;
+
+	return (map->prot & need) == need;
+}
+
+/* The guest has touched an address that the memory map does not describe, a device above RAM;
+ * @error: the result of mapping it. */
+static int first_touch(struct vcpu *vcpu, gpa_t gpa, int error)
+{
+	if (error) {
+		pr_warn_ratelimited(
+			"vCPU %u: guest-physical %lx cannot be mapped (error %d): #GP to the guest",
+			vcpu->id, gpa, -error);
+		queue_exception_e(vcpu, GP_VECTOR, 0);
+		return 1;
+	}
+	pr_warn_ratelimited("vCPU %u: first touch of %lx, which the memory map does not describe: "
+			    "mapped uncached",
+			    vcpu->id, gpa);
+	return 1;
+}
+
+int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct ept *ept = &vcpu->vm->ept;
+	gpa_t gpa = fault->address;
+	/* What one touch maps at most: one entry, so that a sweep does not use up our tables. */
+	u64 block = ept->caps.page_1g ? GIB(1) : MIB(2);
+	struct ept_mapping map;
+	int r;
+
+	if (vm0_is_hidden(vm0, ALIGN_DOWN(gpa, block), block)) {
+		if (vm0_is_hidden(vm0, gpa, 1))
+			return emulate_hidden_access(vcpu, fault);
+		block = PAGE_SIZE;
+	}
+	r = ept_map_hole(ept, gpa, block, MEMTYPE_UC);
+	if (r != -EEXIST)
+		return first_touch(vcpu, gpa, r);
+	if (icr_page_fault(vm0, gpa) && fault->write)
+		return emulate_lapic_write(vcpu, fault);
+	/* Another CPU may have mapped it, or lifted what forbade it, in the meantime. */
+	if (ept_walk(ept, gpa, &map) && allowed(&map, fault))
+		return 1;
+	pr_warn_ratelimited("vCPU %u: guest-physical %lx may not be %s: #GP to the guest", vcpu->id,
+			    gpa, fault->write ? "written" : "used so");
+	queue_exception_e(vcpu, GP_VECTOR, 0);
+	return 1;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VM 0: how it is made and run, and its vm_ops.
+ */
+#include "vmm/vm0/vm0.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "vmm/event.h"
+#include "vmm/virt_ops.h"
+#include "vmm/vm0/hypercall.h"
+#include "vmm/vm0/icr.h"
+#include "vmm/vm0/leave.h"
+#include "vmm/vm0/mcheck.h"
+#include "vmm/vm0/memory.h"
+#include "vmm/vm0/msr.h"
+#include "vmm/vm0/power.h"
+
+/* The guest's INIT does not reach the machine's local APIC: reset it by software. The vCPU then
+ * waits for its SIPI. */
+static void vm0_init(struct vcpu *vcpu)
+{
+	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
+
+	lapic_init_reset();
+	v->lapic_ldr = 0;
+	v->lapic_dfr = ~0u;
+	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
+	 * Protocol Algorithm". */
+	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
+		return;
+	/* A SIPI that is not trapped reaches only a CPU in non-root mode. */
+	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi()) {
+		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
+	} else {
+		virt->wait_for_sipi(vcpu);
+		vcpu_set_mp_state(vcpu, MP_STATE_WAIT_FOR_SIPI);
+	}
+}
+
+/* The machine's NMIs are the guest's, except for the one by which Glasshouse leaves. */
+static void vm0_nmi(struct vcpu *vcpu)
+{
+	leave_on_nmi(vcpu);
+	queue_nmi(vcpu);
+}
+
+static int vm0_request(struct vcpu *vcpu, u32 requests)
+{
+	if (requests & REQ_MACHINE_CHECK)
+		deliver_machine_check(vcpu);
+	return requests & REQ_LEAVE ? leave_request(vcpu) : 1;
+}
+
+static const struct vm_ops vm0_ops = {
+	.name = "VM 0",
+	.page_fault = vm0_page_fault,
+	.pio = vm0_pio,
+	.rdmsr = vm0_rdmsr,
+	.wrmsr = vm0_wrmsr,
+	.hypercall = vm0_hypercall,
+	.init = vm0_init,
+	.started = icr_vcpu_started,
+	.nmi = vm0_nmi,
+	.triple_fault = vm0_triple_fault,
+	.request = vm0_request,
+};
+
+static int create_vcpus(struct vm *vm)
+{
+	struct cpu *cpu;
+
+	for_each_cpu (cpu) {
+		if (!cpu->online)
+			continue;
+		cpu->vcpu = create_vcpu(vm, cpu);
+		if (!cpu->vcpu)
+			return -ENOMEM;
+		to_vm0_vcpu(cpu->vcpu)->lapic_dfr = ~0u;
+	}
+	return 0;
+}
+
+static struct vm *cannot_create(const char *what, int error)
+{
+	pr_err("VM 0: %s failed (error %d): a defect of Glasshouse. Please report it.\n", what,
+	       -error);
+	return NULL;
+}
+
+struct vm *vm0_create(const struct vm0_config *config)
+{
+	struct vm *vm = create_vm(&vm0_ops, sizeof(struct vm0));
+	struct vm0 *vm0 = to_vm0(vm);
+	int r;
+
+	if (!vm)
+		return cannot_create("creating the VM", -ENOMEM);
+	vm0->acpi = config->acpi;
+	vm0->intercept_pf = config->intercept_pf;
+	r = vm0_memory_init(vm0, config);
+	if (r)
+		return cannot_create("giving it memory", r);
+	r = create_vcpus(vm);
+	if (r)
+		return cannot_create("creating its vCPUs", r);
+	vm0_msr_init(vm);
+	r = power_init(vm0);
+	if (r)
+		return cannot_create("watching ports", r);
+	r = icr_trap(vm0, config->keep_icr_trap);
+	if (r)
+		return cannot_create("trapping the ICR", r);
+	mc_handler = machine_check;
+	return vm;
+}
+
+static int load_vcpu(struct vcpu *vcpu)
+{
+	int r = virt->hardware_enable();
+
+	if (!r)
+		r = virt->vcpu_load(vcpu);
+	if (r)
+		return r;
+	virt->vcpu_reset(vcpu, false);
+	if (to_vm0(vcpu->vm)->intercept_pf)
+		virt->set_pf_intercept(vcpu, true);
+	return 0;
+}
+
+int vm0_load_boot_vcpu(struct vm *vm)
+{
+	int r = load_vcpu(vm->vcpus[0]);
+
+	if (!r)
+		vcpu_set_mp_state(vm->vcpus[0], MP_STATE_RUNNABLE);
+	return r;
+}
+
+static void run_vcpu(struct vcpu *vcpu)
+{
+	if (vcpu_run(vcpu) < 0)
+		panic("the guest cannot go on");
+	virt->hardware_disable();
+}
+
+void vm0_run_cpu(struct vcpu *vcpu)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+
+	if (load_vcpu(vcpu)) {
+		__atomic_add_fetch(&vm0->nr_failed, 1, __ATOMIC_RELEASE);
+		return;
+	}
+	__atomic_add_fetch(&vm0->nr_loaded, 1, __ATOMIC_RELEASE);
+	run_vcpu(vcpu);
+}
+
+int vm0_wait_loaded(struct vm *vm)
+{
+	struct vm0 *vm0 = to_vm0(vm);
+
+	while (__atomic_load_n(&vm0->nr_loaded, __ATOMIC_ACQUIRE) < vm->nr_vcpus - 1) {
+		if (__atomic_load_n(&vm0->nr_failed, __ATOMIC_ACQUIRE))
+			return -EIO;
+		cpu_relax();
+	}
+	return 0;
+}
+
+void vm0_run(struct vm *vm)
+{
+	icr_vcpu_started(vm->vcpus[0]);
+	run_vcpu(vm->vcpus[0]);
+}

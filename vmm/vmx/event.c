@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events at VM entry and exit: injection, redelivery, NMI windows, and what the end of an emulated
+ * instruction brings.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr_index.h"
+#include "vmm/vmx/vmx.h"
+
+/* The interruption types of the VMCS. SDM: "VM-Entry Controls for Event Injection". */
+static const u64 intr_types[] = {
+	[EVENT_EXT_INTR] = INTR_TYPE_EXT_INTR,
+	[EVENT_NMI] = INTR_TYPE_NMI_INTR,
+	[EVENT_EXCEPTION] = INTR_TYPE_HARD_EXCEPTION,
+	[EVENT_SOFT_INTR] = INTR_TYPE_SOFT_INTR,
+	[EVENT_SOFT_EXCEPTION] = INTR_TYPE_SOFT_EXCEPTION,
+	[EVENT_PRIV_EXCEPTION] = INTR_TYPE_PRIV_SW_EXCEPTION,
+};
+
+static u8 event_type(u64 info)
+{
+	u8 type = 0;
+
+	while (type < ARRAY_SIZE(intr_types) - 1 &&
+	       intr_types[type] != (info & INTR_INFO_INTR_TYPE_MASK))
+		type++;
+	return type;
+}
+
+/* Deliver the event of @info again; its error code and its instruction's length are in these
+ * fields. */
+static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 length_field)
+{
+	struct vcpu_event *event = &vcpu->event;
+
+	*event = (struct vcpu_event){.valid = true, .type = event_type(info), .vector = (u8)info};
+	if (event->type >= EVENT_SOFT_INTR)
+		event->insn_len = (u32)vmread(length_field);
+	if (info & INTR_INFO_DELIVER_CODE_MASK) {
+		event->has_error_code = true;
+		event->error_code = (u32)vmread(error_code_field);
+	}
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+}
+
+void vmx_complete_event(struct vcpu *vcpu)
+{
+	u64 info = vmread(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & INTR_INFO_VALID_MASK))
+		redeliver(vcpu, info, IDT_VECTORING_ERROR_CODE, VM_EXIT_INSTRUCTION_LEN);
+}
+
+void vmx_cancel_injection(struct vcpu *vcpu)
+{
+	u64 info = vmread(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (info & INTR_INFO_VALID_MASK)
+		redeliver(vcpu, info, VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN);
+}
+
+void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
+{
+	vmx->cpu_based = (vmx->cpu_based & ~clear) | set;
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
+}
+
+void vmx_inject_event(struct vcpu *vcpu)
+{
+	struct vcpu_event *event = &vcpu->event;
+	u64 info = event->vector | intr_types[event->type] | INTR_INFO_VALID_MASK;
+
+	/* Real mode has no error codes. SDM: "VM-Entry Controls for Event Injection". */
+	if (event->has_error_code && vmread(GUEST_CR0) & CR0_PE) {
+		info |= INTR_INFO_DELIVER_CODE_MASK;
+		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
+	}
+	if (event->type >= EVENT_SOFT_INTR)
+		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
+	/* One that comes again must not be blocked by itself. */
+	if (event->type == EVENT_NMI)
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI);
+	/* What is delivered wakes a CPU that was halted. */
+	if (vmread(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT)
+		vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	event->valid = false;
+}
+
+bool vmx_nmi_allowed(struct vcpu *vcpu)
+{
+	u64 blocked = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS | GUEST_INTR_STATE_NMI;
+
+	(void)vcpu;
+	return !(vmread(GUEST_INTERRUPTIBILITY_INFO) & blocked);
+}
+
+void vmx_enable_nmi_window(struct vcpu *vcpu)
+{
+	u32 window = CPU_BASED_NMI_WINDOW_EXITING;
+
+	/* Behind STI a CPU may open this window at once, but take no NMI yet: the other window
+	 * opens in time. */
+	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_STI)
+		window = CPU_BASED_INTR_WINDOW_EXITING;
+	vmx_set_cpu_based(to_vmx(vcpu), window, 0);
+}
+
+/* A timer that is at 0 when the guest is entered. A CPU without it exits as soon as the guest can
+ * take an NMI. SDM: "VMX-Preemption Timer". */
+void vmx_request_immediate_exit(struct vcpu *vcpu)
+{
+	if (!to_vmx(vcpu)->loaded)
+		return;
+	if (!vmcs_config.has_preemption_timer) {
+		vmx_enable_nmi_window(vcpu);
+		return;
+	}
+	vmwrite(VMX_PREEMPTION_TIMER_VALUE, 0);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL,
+		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
+}
+
+/* A step ends; not each one, if the guest steps from branch to branch. */
+static __noinline void end_step(void)
+{
+	u64 pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~PENDING_DBG_BS;
+
+	if (!(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
+		pending |= PENDING_DBG_BS;
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, pending);
+}
+
+/* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with
+ * it. */
+void vmx_end_instruction(u64 rflags, u64 interruptibility)
+{
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+		interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (unlikely(rflags & RFLAGS_TF))
+		end_step();
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switching VT-x on, and making VMCSs: hardware_setup, hardware_enable, vm_init, vcpu_create,
+ * vcpu_load.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/string.h"
+#include "vmm/vmx/ready.h"
+#include "vmm/vmx/vmx.h"
+#include "vmm/vmx/vmx_run.h"
+#include "vmm/x86/cpuid.h"
+
+struct vmx_capability vmx_capability;
+struct vmcs_config vmcs_config;
+
+_Static_assert(offsetof(struct vcpu, regs) == 0 &&
+		       offsetof(struct vcpu, host_rsp) == RUN_HOST_RSP &&
+		       HOST_RSP == RUN_HOST_RSP_FIELD,
+	       "vmx_run.S knows these");
+
+static void read_capability(struct vmx_capability *cap)
+{
+	memset(cap, 0, sizeof(*cap));
+	cap->cpuid_vmx = cpuid(1, 0).ecx & BIT(5);
+	cap->phys_bits = cpu_phys_bits();
+	if (cap->cpuid_vmx)
+		vmx_capability_read(cap, rdmsr_safe);
+}
+
+/* SDM: "Enabling and Entering VMX Operation". An unlocked register is ours to set and lock. */
+static void unlock_feature_control(struct vmx_capability *cap)
+{
+	u64 value = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+
+	if (cap->cpuid_vmx && !(cap->feature_control & FEAT_CTL_LOCKED) &&
+	    !wrmsr_safe(MSR_IA32_FEAT_CTL, cap->feature_control | value)) {
+		cap->feature_control |= value;
+		pr_info("IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked "
+			"now.\n");
+	}
+}
+
+int vmx_hardware_setup(void)
+{
+	char brand[52];
+
+	read_capability(&vmx_capability);
+	unlock_feature_control(&vmx_capability);
+	cpu_brand(brand);
+	return ready_report(&vmx_capability, &vmcs_config, brand, 0) ? -ENODEV : 0;
+}
+
+int vmx_check_processor_compat(unsigned cpu)
+{
+	struct vmx_capability cap;
+
+	read_capability(&cap);
+	unlock_feature_control(&cap);
+	return vmx_capability_compare(&vmx_capability, &cap, cpu) ? -ENODEV : 0;
+}
+
+/* A region for VMXON or a VMCS: the revision in its first word. SDM: "Format of the VMCS Region".
+ */
+static void *alloc_vmcs_cpu(void)
+{
+	u32 *region = page_alloc();
+
+	if (region)
+		*region = vmcs_config.revision;
+	return region;
+}
+
+int vmx_hardware_enable(void)
+{
+	struct cpu *cpu = this_cpu();
+	int r;
+
+	if (!cpu->virt_area)
+		cpu->virt_area = alloc_vmcs_cpu();
+	if (!cpu->virt_area)
+		return -ENOMEM;
+	write_cr0((read_cr0() | vmx_capability.cr0_fixed0) & vmx_capability.cr0_fixed1);
+	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1);
+	r = vmxon(virt_to_phys(cpu->virt_area));
+	if (r) {
+		pr_err("CPU %u: VMXON failed although all that it asks for is there (CR0 %lx, CR4 "
+		       "%lx, IA32_FEATURE_CONTROL %lx). Please report this with the lines above.\n",
+		       cpu->id, read_cr0(), read_cr4(), rdmsr(MSR_IA32_FEAT_CTL));
+		return r;
+	}
+	cpu->virt_on = true;
+	return 0;
+}
+
+void vmx_hardware_disable(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!cpu->virt_on)
+		return;
+	if (cpu->vcpu) {
+		to_vmx(cpu->vcpu)->loaded = false;
+		vmclear(virt_to_phys(to_vmx(cpu->vcpu)->vmcs));
+	}
+	vmxoff();
+	cpu->virt_on = false;
+	write_cr4(read_cr4() & ~CR4_VMXE);
+}
+
+/* What CPUID hides from every guest: one row of cpuid_hidden.def each. */
+static void hide_features(struct vm *vm)
+{
+	const struct vmcs_config *c = &vmcs_config;
+	u32 proc2 = c->cpu_based_2nd_exec_ctrl;
+
+#define CPUID_HIDDEN(name, leaf, subleaf, reg, bits, when, why) \
+	if (when)                                               \
+		cpuid_hide(vm, leaf, subleaf, CPUID_##reg, bits, name, why);
+#include "vmm/vmx/cpuid_hidden.def"
+#undef CPUID_HIDDEN
+}
+
+int vmx_vm_init(struct vm *vm)
+{
+	const struct ept_ops ops = {page_alloc, page_free, (u64)phys_to_virt(0)};
+	struct ept_caps caps = {
+		.page_2m = vmcs_config.has_ept_2m,
+		.page_1g = vmcs_config.has_ept_1g,
+		.ad = vmcs_config.has_ept_ad,
+		.exec_only = vmcs_config.has_ept_exec_only,
+		.phys_bits = vmx_capability.phys_bits,
+	};
+	struct vm_vmx *vmx = page_alloc();
+
+	vm->arch = vmx;
+	if (!vmx)
+		return -ENOMEM;
+	vmx->msr_bitmap = page_alloc();
+	vmx->io_bitmap = pages_alloc(2);
+	if (!vmx->msr_bitmap || !vmx->io_bitmap || cpuid_policy_init(vm))
+		return -ENOMEM;
+	hide_features(vm);
+	return ept_init(&vm->ept, &ops, &caps);
+}
+
+/* Host state: what each exit goes back to. SDM: "Host-State Area". */
+static void vmx_set_host_state(struct cpu *cpu)
+{
+	struct desc_ptr idt;
+
+	asm volatile("sidt %0" : "=m"(idt));
+	vmwrite(HOST_CR0, read_cr0());
+	vmwrite(HOST_CR3, read_cr3());
+	vmwrite(HOST_CR4, read_cr4());
+	vmwrite(HOST_CS_SELECTOR, SEL_CODE64);
+	vmwrite(HOST_SS_SELECTOR, SEL_DATA);
+	vmwrite(HOST_DS_SELECTOR, SEL_DATA);
+	vmwrite(HOST_ES_SELECTOR, SEL_DATA);
+	vmwrite(HOST_FS_SELECTOR, 0);
+	vmwrite(HOST_GS_SELECTOR, 0);
+	vmwrite(HOST_TR_SELECTOR, SEL_TSS);
+	vmwrite(HOST_FS_BASE, 0);
+	vmwrite(HOST_GS_BASE, (u64)cpu);
+	vmwrite(HOST_TR_BASE, (u64)&cpu->tss);
+	vmwrite(HOST_GDTR_BASE, (u64)cpu->gdt);
+	vmwrite(HOST_IDTR_BASE, idt.base);
+	vmwrite(HOST_IA32_SYSENTER_CS, 0);
+	vmwrite(HOST_IA32_SYSENTER_ESP, 0);
+	vmwrite(HOST_IA32_SYSENTER_EIP, 0);
+	vmwrite(HOST_IA32_EFER, rdmsr(MSR_EFER));
+	vmwrite(HOST_RIP, (u64)vmx_return);
+	if (vmcs_config.has_pat)
+		vmwrite(HOST_IA32_PAT, rdmsr(MSR_IA32_CR_PAT));
+	if (vmcs_config.has_cet) {
+		vmwrite(HOST_S_CET, 0);
+		vmwrite(HOST_SSP, 0);
+		vmwrite(HOST_INTR_SSP_TABLE, 0);
+	}
+	if (vmcs_config.has_pkrs)
+		vmwrite(HOST_IA32_PKRS, 0);
+}
+
+/* Controls: what exits. SDM: "VM-Execution Control Fields". */
+static void vmx_set_controls(struct vcpu_vmx *vmx)
+{
+	struct vm *vm = vmx->vcpu.vm;
+	struct vm_vmx *vm_vmx = vm->arch;
+
+	vmx->cpu_based = vmcs_config.cpu_based_exec_ctrl;
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmcs_config.cpu_based_2nd_exec_ctrl);
+	vmwrite(VM_EXIT_CONTROLS, vmcs_config.vmexit_ctrl);
+	vmwrite(VM_ENTRY_CONTROLS, vmcs_config.vmentry_ctrl);
+	vmwrite(EXCEPTION_BITMAP, vmx->exception_bitmap);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmwrite(CR3_TARGET_COUNT, 0);
+	vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmwrite(IO_BITMAP_A, virt_to_phys(vm_vmx->io_bitmap));
+	vmwrite(IO_BITMAP_B, virt_to_phys(vm_vmx->io_bitmap) + PAGE_SIZE);
+	vmwrite(MSR_BITMAP, virt_to_phys(vm_vmx->msr_bitmap));
+	vmwrite(EPT_POINTER, ept_pointer(&vm->ept));
+	vmwrite(VMCS_LINK_POINTER, ~0ull);
+	if (vmcs_config.has_vpid)
+		vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (vmcs_config.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_XSAVES)
+		vmwrite(XSS_EXIT_BITMAP, 0);
+}
+
+/* The guest finds in these MSRs what the machine has in them now. */
+static void vmx_set_guest_msrs(void)
+{
+	vmwrite(GUEST_IA32_DEBUGCTL, 0);
+	vmwrite(GUEST_SYSENTER_CS, rdmsr(MSR_IA32_SYSENTER_CS));
+	vmwrite(GUEST_SYSENTER_ESP, rdmsr(MSR_IA32_SYSENTER_ESP));
+	vmwrite(GUEST_SYSENTER_EIP, rdmsr(MSR_IA32_SYSENTER_EIP));
+	if (vmcs_config.has_pat)
+		vmwrite(GUEST_IA32_PAT, rdmsr(MSR_IA32_CR_PAT));
+	if (vmcs_config.has_bndcfgs)
+		vmwrite(GUEST_BNDCFGS, 0);
+	if (vmcs_config.has_cet) {
+		vmwrite(GUEST_S_CET, 0);
+		vmwrite(GUEST_SSP, 0);
+		vmwrite(GUEST_INTR_SSP_TABLE, 0);
+	}
+	if (vmcs_config.has_pkrs)
+		vmwrite(GUEST_IA32_PKRS, 0);
+}
+
+/* A VPID for each vCPU of each VM; 0 is the host's. SDM: "Virtual-Processor Identifiers (VPIDs)".
+ */
+static u16 alloc_vpid(void)
+{
+	static u32 last;
+	u32 vpid = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+
+	BUG_ON(vpid > 0xffff);
+	return (u16)vpid;
+}
+
+struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
+{
+	struct vcpu_vmx *vmx =
+		pages_alloc(ALIGN_UP(sizeof(struct vcpu_vmx), PAGE_SIZE) / PAGE_SIZE);
+
+	if (!vmx)
+		return NULL;
+	vmx->vmcs = alloc_vmcs_cpu();
+	if (!vmx->vmcs)
+		return NULL;
+	vmx->vcpu.vm = vm;
+	vmx->vcpu.cpu = cpu;
+	vmx->vcpu.cpuid_plain = vm->cpuid->plain_leaves;
+	vmx->vpid = alloc_vpid();
+	recorder_init(&vmx->vcpu.recorder);
+	return &vmx->vcpu;
+}
+
+/* The loaded VMCS gets all that does not change from exit to exit. */
+static void vmx_vcpu_setup(struct vcpu_vmx *vmx)
+{
+	vmx_set_controls(vmx);
+	vmx_set_host_state(vmx->vcpu.cpu);
+	vmx_set_guest_msrs();
+}
+
+int vmx_vcpu_load(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u64 pa = virt_to_phys(vmx->vmcs);
+	int r = vmclear(pa);
+
+	if (!r)
+		r = vmptrld(pa);
+	if (r) {
+		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %lx: a defect of "
+		       "Glasshouse or of the CPU.\n",
+		       vcpu->cpu->id, pa);
+		return r;
+	}
+	vcpu->host_rsp = 0;
+	vcpu->cpu->vcpu = vcpu;
+	vmx_vcpu_setup(vmx);
+	vmx->loaded = true;
+	return 0;
+}
