@@ -97,12 +97,12 @@ build/linker.ld: linker.ld arch/x86/layout.h build/flags | setup-build
 
 # Two links. The first has an empty symbol table, the second the table of the first. The table lies
 # behind all code, so no function moves, which the last step proves.
-build/symbols0.S: tools/mksyms.awk
+build/symbols0.S: tools/build/mksyms.awk
 	mkdir -p $(@D)
-	awk -f tools/mksyms.awk </dev/null >$@
+	awk -f tools/build/mksyms.awk </dev/null >$@
 
-build/%.symbols.S: build/%.pass1.elf tools/mksyms.awk
-	$(NM) -n $< | awk -f tools/mksyms.awk >$@
+build/%.symbols.S: build/%.pass1.elf tools/build/mksyms.awk
+	$(NM) -n $< | awk -f tools/build/mksyms.awk >$@
 
 build/symbols0.o build/glasshouse.symbols.o build/core.symbols.o: %.o: %.S build/flags | setup-build
 	$(CC) $(CFLAGS) -c -o $@ $<
@@ -116,7 +116,7 @@ build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbol
 build/glasshouse.elf build/core.elf: build/%.elf: build/%.pass1.elf build/%.symbols.o
 	$(say) LD $@
 	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
-	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/$*.symbols.S || { \
+	$(NM) -n $@ | awk -f tools/build/mksyms.awk | cmp -s - build/$*.symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
 
@@ -129,24 +129,24 @@ core: build/core.elf
 ## size: how many lines of code the core has, and the parts apart
 .PHONY: size
 size:
-	$(PYTHON) tools/size.py $(CORE_SOURCES) $(foreach p,$(APART),--$p $(APART_$p))
+	$(PYTHON) tools/build/size.py $(CORE_SOURCES) $(foreach p,$(APART),--$p $(APART_$p))
 
 # ---- The guests and the ISO -----------------------------------------------------------------
 
-build/guest/vmlinuz build/guest/busybox &: tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest
+build/guest/vmlinuz build/guest/busybox &: tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest
 
 # Kernels of other projects, for the boot tests.
 FOREIGN := build/guest/foreign/xen
 
-$(FOREIGN): tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest/foreign foreign
+$(FOREIGN): tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest/foreign foreign
 
 # The kernel that Debian installs on a PC, for a boot test.
 STOCK := build/guest/stock/vmlinuz
 
-$(STOCK): tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest/stock stock
+$(STOCK): tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest/stock stock
 
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
@@ -155,10 +155,10 @@ build/guest/bin/%: guests/initramfs/%.c | setup-build
 	mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
 
-build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
+build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) \
 		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
 	$(say) CPIO $@
-	tools/mkinitramfs $@
+	tools/image/mkinitramfs $@
 
 # Guests of our own: each folder of guests/ with a main.c makes a flat image, with guests/lib.
 OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
@@ -182,9 +182,9 @@ $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
 # That initramfs with a kernel module in it, which asks Glasshouse to leave.
-build/guest/leave.img: tools/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
+build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
 	$(say) KO $@
-	tools/mkmodule $@
+	tools/image/mkmodule $@
 
 # The guest that is a boot sector.
 build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
@@ -192,7 +192,7 @@ build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
 # Glasshouse's parser of options, for this machine.
-CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
+CHECK_OPTIONS := tools/build/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
 build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)
@@ -210,7 +210,7 @@ RUN_FILES := build/glasshouse.elf build/check-options \
 .PHONY: iso
 iso: $(RUN_FILES) | setup-iso
 	$(say) ISO build/glasshouse.iso
-	$(PYTHON) tools/mkiso.py build/glasshouse.iso
+	$(PYTHON) tools/image/mkiso.py build/glasshouse.iso
 
 .PHONY: guests
 guests: $(GUEST_FILES)
@@ -220,17 +220,17 @@ guests: $(GUEST_FILES)
 ## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
 .PHONY: run
 run: $(RUN_FILES) | setup-iso setup-run
-	$(PYTHON) tools/run.py
+	$(PYTHON) tools/run/run.py
 
 ## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
 .PHONY: run-qemu
 run-qemu: iso | setup-qemu
-	$(PYTHON) tools/run_qemu.py
+	$(PYTHON) tools/run/run_qemu.py
 
 ## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
 .PHONY: gdb
 gdb: $(RUN_FILES) | setup-iso setup-run
-	$(PYTHON) tools/run.py --debugger
+	$(PYTHON) tools/run/run.py --debugger
 
 # ---- Testing --------------------------------------------------------------------------------
 
