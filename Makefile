@@ -47,25 +47,6 @@ FOLDERS := boot report arch/x86 vmm ept drivers lib
 SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
-# Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
-APART := explain ready report screen integrity provoke leave multiboot realmode legacy debug mcheck
-APART_explain   := report/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
-APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
-APART_report    := report/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
-APART_screen    := drivers/vga.c
-APART_integrity := lib/integrity.c
-APART_provoke   := report/provoke.c
-APART_leave     := vmm/vm0/leave.c vmm/vm0/hypercall.c arch/x86/native.c arch/x86/native_entry.S
-APART_multiboot := vmm/load/load_multiboot.c vmm/load/multiboot.c vmm/load/multiboot1.c vmm/load/multiboot2.c vmm/load/elf.c
-APART_realmode  := vmm/load/load_linux16.c vmm/load/load_drive.c vmm/load/load_raw.c vmm/vm0/bios.c vmm/vm0/int15.c vmm/vm0/int15_handler.S vmm/x86/start_real.c
-APART_legacy    := vmm/x86/task_switch.c vmm/x86/io_string.c
-APART_debug     := vmm/x86/breakpoint.c
-APART_mcheck    := vmm/vm0/mcheck.c
-CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))
-# What each image is linked from.
-OBJECTS_glasshouse := $(OBJECTS)
-OBJECTS_core       := $(CORE_SOURCES:%=build/obj/%.o)
-
 .PHONY: FORCE
 FORCE:
 
@@ -101,35 +82,29 @@ build/symbols0.S: tools/build/mksyms.awk
 	mkdir -p $(@D)
 	awk -f tools/build/mksyms.awk </dev/null >$@
 
-build/%.symbols.S: build/%.pass1.elf tools/build/mksyms.awk
+build/symbols.S: build/pass1.elf tools/build/mksyms.awk
 	$(NM) -n $< | awk -f tools/build/mksyms.awk >$@
 
-build/symbols0.o build/glasshouse.symbols.o build/core.symbols.o: %.o: %.S build/flags | setup-build
+build/symbols0.o build/symbols.o: %.o: %.S build/flags | setup-build
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-build/glasshouse.pass1.elf: $(OBJECTS_glasshouse)
-build/core.pass1.elf: $(OBJECTS_core)
-build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbols0.o build/linker.ld build/flags
-	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/symbols0.o
+build/pass1.elf: $(OBJECTS) build/symbols0.o build/linker.ld build/flags
+	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS) build/symbols0.o
 
 ## build/glasshouse.elf: the hypervisor (what plain `make` builds)
-build/glasshouse.elf build/core.elf: build/%.elf: build/%.pass1.elf build/%.symbols.o
+build/glasshouse.elf: build/pass1.elf build/symbols.o
 	$(say) LD $@
-	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
-	$(NM) -n $@ | awk -f tools/build/mksyms.awk | cmp -s - build/$*.symbols.S || { \
+	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS) build/symbols.o
+	$(NM) -n $@ | awk -f tools/build/mksyms.awk | cmp -s - build/symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
 
 -include $(OBJECTS:.o=.d)
 
-## core: build/core.elf, which has only what is needed to run a 64-bit Linux
-.PHONY: core
-core: build/core.elf
-
-## size: how many lines of code the core has, and the parts apart
+## size: how many lines of code each folder has
 .PHONY: size
 size:
-	$(PYTHON) tools/build/size.py $(CORE_SOURCES) $(foreach p,$(APART),--$p $(APART_$p))
+	$(PYTHON) tools/build/size.py
 
 # ---- The guests and the ISO -----------------------------------------------------------------
 
@@ -258,7 +233,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`

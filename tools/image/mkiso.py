@@ -48,12 +48,12 @@ class Boot:
     module: str = "module2"
 
 
-def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD, elf=ELF):
+def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
     """GRUB loads Glasshouse, and a Linux for it as modules."""
     modules = [Entry(Path(kernel), f"linux {cmdline}")]
     if initrd:
         modules.append(Entry(Path(initrd), "initrd"))
-    return Boot(Entry(Path(elf), opts), modules)
+    return Boot(Entry(ELF, opts), modules)
 
 
 def native(kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
