@@ -43,8 +43,8 @@ endif
 
 # ---- The hypervisor -------------------------------------------------------------------------
 
-FOLDERS := boot report arch/x86 vmm ept drivers lib
-SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
+FOLDERS := $(wildcard boot monitor report vmm ept drivers arch lib)
+SOURCES := $(sort $(shell find $(FOLDERS) -name '*.[cS]'))
 OBJECTS := $(SOURCES:%=build/obj/%.o)
 
 .PHONY: FORCE
@@ -209,9 +209,9 @@ gdb: $(RUN_FILES) | setup-iso setup-run
 
 # ---- Testing --------------------------------------------------------------------------------
 
-## test: everything: unit tests and fuzzing on this machine, boots in Bochs
+## test: everything: the tree, unit tests and fuzzing on this machine, boots in Bochs
 .PHONY: test
-test: unit
+test: house unit
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 	$(MAKE) --no-print-directory boot
 
@@ -225,6 +225,11 @@ fuzz: | setup-build setup-fuzz
 .PHONY: docs
 docs: build/version.h | setup-build setup-test
 	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
+
+## house: is the tree in order: who includes whom
+.PHONY: house
+house: | setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -q tests/house
 
 ## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
 .PHONY: unit
@@ -253,11 +258,12 @@ reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-tes
 bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tests/bench/bench.py
 
-## lint: clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
+## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 HEADERS = $(filter-out guests/% tests/%,$(filter %.h,$(C_FILES)))
 lint: compile_commands.json build/version.h | setup-build setup-lint
+	$(PYTHON) tools/build/check_includes.py
 	clang-format --dry-run -Werror $(C_FILES)
 	for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done
 	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
