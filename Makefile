@@ -101,7 +101,7 @@ build/glasshouse.elf: build/pass1.elf build/symbols.o
 
 -include $(OBJECTS:.o=.d)
 
-## size: how many lines of code each folder has
+## size: how many lines of code each folder has, and what one reads to follow an exit or a boot
 .PHONY: size
 size:
 	$(PYTHON) tools/build/size.py
@@ -226,7 +226,7 @@ fuzz: | setup-build setup-fuzz
 docs: build/version.h | setup-build setup-test
 	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
 
-## house: is the tree in order: who includes whom
+## house: is the tree in order: who includes whom, how much there is to read
 .PHONY: house
 house: | setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -q tests/house
