@@ -58,7 +58,7 @@ class Include:
 def sources(root=ROOT):
     """The hypervisor's files of C and assembly, headers and tables, as paths from the root."""
     return [str(path.relative_to(root)) for top in TOP for path in sorted((root / top).rglob("*"))
-            if path.suffix in (".c", ".S", ".h", ".def")]
+            if path.suffix in (".c", ".S", ".h", ".def") and not path.name.startswith(".")]
 
 
 def code(path, root=ROOT):
