@@ -18,7 +18,7 @@ fuzz: | setup-build setup-fuzz
 docs: build/version.h | setup-build setup-test
 	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
 
-## house: is the tree in order: who includes whom, how much there is to read
+## house: check the tree itself: who includes whom, how much there is to read
 .PHONY: house
 house: | setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -q tests/house

@@ -84,8 +84,8 @@ def folder(path):
 
 
 def part(path):
-    """A file and its own header (and table, and assembly) are one: the path without its ending."""
-    return path.rpartition(".")[0]
+    """A file and its own header (and assembly) are one: the path without its ending. A table is by itself."""
+    return path if path.endswith(".def") else path.rpartition(".")[0]
 
 
 def advice(own, used):
