@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Everything that a person does with the tree: build, run, test. `make help` lists it.
+# Everything that a person does with the tree: build, run, test. `make help` lists it. How each is done
+# stands in the parts (PARTS), beside what they call.
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := build/glasshouse.elf
@@ -41,30 +42,7 @@ say = @printf '  %-6s %s\n'
 .SILENT:
 endif
 
-# ---- The hypervisor -------------------------------------------------------------------------
-
-FOLDERS := boot report arch/x86 vmm ept drivers lib
-SOURCES := $(foreach d,$(FOLDERS),$(wildcard $d/*.c $d/*.S $d/*/*.c $d/*/*.S))
-OBJECTS := $(SOURCES:%=build/obj/%.o)
-
-# Parts that no guest of `make core` needs. vmm/apart.c and vmm/vmx/apart.c stand in for them.
-APART := explain ready report screen integrity provoke leave multiboot realmode legacy debug mcheck
-APART_explain   := report/entry_check.c vmm/vmx/entry_failure.c vmm/vmx/vmcs.c vmm/vmx/dump.c
-APART_ready     := vmm/vmx/ready.c arch/x86/brand.c
-APART_report    := report/panic_report.c vmm/recorder.c lib/symbols.c lib/option_help.c drivers/last_log.c
-APART_screen    := drivers/vga.c
-APART_integrity := lib/integrity.c
-APART_provoke   := report/provoke.c
-APART_leave     := vmm/vm0/leave.c vmm/vm0/hypercall.c arch/x86/native.c arch/x86/native_entry.S
-APART_multiboot := vmm/load/load_multiboot.c vmm/load/multiboot.c vmm/load/multiboot1.c vmm/load/multiboot2.c vmm/load/elf.c
-APART_realmode  := vmm/load/load_linux16.c vmm/load/load_drive.c vmm/load/load_raw.c vmm/vm0/bios.c vmm/vm0/int15.c vmm/vm0/int15_handler.S vmm/x86/start_real.c
-APART_legacy    := vmm/x86/task_switch.c vmm/x86/io_string.c
-APART_debug     := vmm/x86/breakpoint.c
-APART_mcheck    := vmm/vm0/mcheck.c
-CORE_SOURCES := $(filter-out $(foreach p,$(APART),$(APART_$p)),$(SOURCES))
-# What each image is linked from.
-OBJECTS_glasshouse := $(OBJECTS)
-OBJECTS_core       := $(CORE_SOURCES:%=build/obj/%.o)
+# ---- What all parts use ---------------------------------------------------------------------
 
 .PHONY: FORCE
 FORCE:
@@ -74,229 +52,13 @@ define if_changed
 mkdir -p $(@D); cat >$@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 endef
 
-build/flags: FORCE
-	{ printf '%s\n' '$(CC) $(CFLAGS)' '$(LD) $(LDFLAGS)'; } | { $(if_changed); }
+# ---- The parts ------------------------------------------------------------------------------
 
-build/version.h: FORCE
-	v=$$(git describe --always --dirty --tags 2>/dev/null || echo unknown); \
-	printf '#define GLASSHOUSE_VERSION "%s"\n#define GLASSHOUSE_BUILD_TYPE "%s"\n' \
-		"$$v" '$(BUILD_TYPE)' | { $(if_changed); }
+# A part may use the variables of those before it.
+PARTS := tools/build/hypervisor.mk tools/image/image.mk tools/run/run.mk tests/tests.mk
+include $(PARTS)
 
-build/obj/%.c.o: %.c build/flags | setup-build build/version.h
-	$(say) CC $<
-	mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-build/obj/%.S.o: %.S build/flags | setup-build build/version.h
-	$(say) AS $<
-	mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-build/linker.ld: linker.ld arch/x86/layout.h build/flags | setup-build
-	$(CC) -E -P -x assembler-with-cpp -iquote . -o $@ $<
-
-# Two links. The first has an empty symbol table, the second the table of the first. The table lies
-# behind all code, so no function moves, which the last step proves.
-build/symbols0.S: tools/mksyms.awk
-	mkdir -p $(@D)
-	awk -f tools/mksyms.awk </dev/null >$@
-
-build/%.symbols.S: build/%.pass1.elf tools/mksyms.awk
-	$(NM) -n $< | awk -f tools/mksyms.awk >$@
-
-build/symbols0.o build/glasshouse.symbols.o build/core.symbols.o: %.o: %.S build/flags | setup-build
-	$(CC) $(CFLAGS) -c -o $@ $<
-
-build/glasshouse.pass1.elf: $(OBJECTS_glasshouse)
-build/core.pass1.elf: $(OBJECTS_core)
-build/glasshouse.pass1.elf build/core.pass1.elf: build/%.pass1.elf: build/symbols0.o build/linker.ld build/flags
-	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/symbols0.o
-
-## build/glasshouse.elf: the hypervisor (what plain `make` builds)
-build/glasshouse.elf build/core.elf: build/%.elf: build/%.pass1.elf build/%.symbols.o
-	$(say) LD $@
-	$(LD) $(LDFLAGS) -T build/linker.ld -o $@ $(OBJECTS_$*) build/$*.symbols.o
-	$(NM) -n $@ | awk -f tools/mksyms.awk | cmp -s - build/$*.symbols.S || { \
-		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
-			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
-
--include $(OBJECTS:.o=.d)
-
-## core: build/core.elf, which has only what is needed to run a 64-bit Linux
-.PHONY: core
-core: build/core.elf
-
-## size: how many lines of code the core has, and the parts apart
-.PHONY: size
-size:
-	$(PYTHON) tools/size.py $(CORE_SOURCES) $(foreach p,$(APART),--$p $(APART_$p))
-
-# ---- The guests and the ISO -----------------------------------------------------------------
-
-build/guest/vmlinuz build/guest/busybox &: tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest
-
-# Kernels of other projects, for the boot tests.
-FOREIGN := build/guest/foreign/xen
-
-$(FOREIGN): tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest/foreign foreign
-
-# The kernel that Debian installs on a PC, for a boot test.
-STOCK := build/guest/stock/vmlinuz
-
-$(STOCK): tools/fetch-guest | setup-guest
-	tools/fetch-guest build/guest/stock stock
-
-HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
-
-build/guest/bin/%: guests/initramfs/%.c | setup-build
-	$(say) CC $<
-	mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
-
-build/guest/initrd.img: tools/mkinitramfs build/guest/busybox $(HELPERS) \
-		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
-	$(say) CPIO $@
-	tools/mkinitramfs $@
-
-# Guests of our own: each folder of guests/ with a main.c makes a flat image, with guests/lib.
-OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
-GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
-GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
-	guests/$1/*.[cS])) lib/print.c lib/string.c)
-
-build/guest/obj/%.o: % build/flags | setup-build
-	$(say) CC $<
-	mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
-
-define own_guest
-build/guest/$1.img: $(call GUEST_OBJECTS,$1) guests/lib/guest.ld
-	$(say) LD $$@
-	$(LD) -nostdlib -z noexecstack -T guests/lib/guest.ld -o build/guest/$1.elf \
-		$(call GUEST_OBJECTS,$1)
-	objcopy -O binary build/guest/$1.elf $$@
-endef
-$(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
--include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
-
-# That initramfs with a kernel module in it, which asks Glasshouse to leave.
-build/guest/leave.img: tools/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
-	$(say) KO $@
-	tools/mkmodule $@
-
-# The guest that is a boot sector.
-build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
-	$(say) LD $@
-	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
-
-# Glasshouse's parser of options, for this machine.
-CHECK_OPTIONS := tools/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
-build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
-	$(say) CC $@
-	mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
-		$(CHECK_OPTIONS)
-
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
-	$(OWN_GUESTS:%=build/guest/%.img)
-
-# Who brings kernel and initrd needs none of Debian's.
-RUN_FILES := build/glasshouse.elf build/check-options \
-	$(if $(and $(GUEST_KERNEL),$(GUEST_INITRD)),,build/guest/vmlinuz build/guest/initrd.img)
-
-## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
-.PHONY: iso
-iso: $(RUN_FILES) | setup-iso
-	$(say) ISO build/glasshouse.iso
-	$(PYTHON) tools/mkiso.py build/glasshouse.iso
-
-.PHONY: guests
-guests: $(GUEST_FILES)
-
-# ---- Running --------------------------------------------------------------------------------
-
-## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
-.PHONY: run
-run: $(RUN_FILES) | setup-iso setup-run
-	$(PYTHON) tools/run.py
-
-## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
-.PHONY: run-qemu
-run-qemu: iso | setup-qemu
-	$(PYTHON) tools/run_qemu.py
-
-## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
-.PHONY: gdb
-gdb: $(RUN_FILES) | setup-iso setup-run
-	$(PYTHON) tools/run.py --debugger
-
-# ---- Testing --------------------------------------------------------------------------------
-
-## test: everything: unit tests and fuzzing on this machine, boots in Bochs
-.PHONY: test
-test: unit
-	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
-	$(MAKE) --no-print-directory boot
-
-## fuzz: whatever comes from outside, under libFuzzer (FUZZ_SECONDS=60 for each target)
-FUZZ_SECONDS ?= 60
-.PHONY: fuzz
-fuzz: | setup-build setup-fuzz
-	$(MAKE) --no-print-directory -C tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
-
-## docs: docs/options.md, from the table of options
-.PHONY: docs
-docs: build/version.h | setup-build setup-test
-	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
-
-## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
-.PHONY: unit
-unit: build/version.h | setup-build setup-test
-	$(MAKE) --no-print-directory -C tests/unit
-
-## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
-.PHONY: boot
-boot: build/glasshouse.elf build/core.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
-	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
-
-## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`
-.PHONY: soak
-soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
-	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
-		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
-	$(MAKE) --no-print-directory fuzz
-
-## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
-.PHONY: reliability
-reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test setup-fuzz
-	$(PYTHON) tests/reliability.py
-
-## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
-.PHONY: bench
-bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
-	$(PYTHON) tests/bench/bench.py
-
-## lint: clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
-.PHONY: lint
-C_FILES = $(shell git ls-files '*.c' '*.h')
-HEADERS = $(filter-out guests/% tests/%,$(filter %.h,$(C_FILES)))
-lint: compile_commands.json build/version.h | setup-build setup-lint
-	clang-format --dry-run -Werror $(C_FILES)
-	for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done
-	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
-
-# clang's tools do not know this one of GCC's.
-CLANGD_CFLAGS = $(filter-out -mpreferred-stack-boundary=%,$(CFLAGS))
-## compile_commands.json: for editors and clang-tidy
-compile_commands.json: FORCE
-	{ printf '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
-		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s -c %s"}' \
-			"$$sep" '$(CURDIR)' "$$f" '$(CC) $(CLANGD_CFLAGS)' "$$f"; sep=,; done; \
-	printf '\n]\n'; } | { $(if_changed); }
-
-# ---- The house ------------------------------------------------------------------------------
+# ---- The tree -------------------------------------------------------------------------------
 
 ## setup: install every Debian package that any of these needs
 .PHONY: setup
@@ -316,6 +78,6 @@ clean:
 ## help: this list
 .PHONY: help
 help:
-	sed -n 's/^## \([^:]*\): \(.*\)/  make \1\t\2/p' Makefile | \
+	sed -n 's/^## \([^:]*\): \(.*\)/  make \1\t\2/p' $(PARTS) Makefile | \
 		sed 's,make build/glasshouse.elf,make,' | \
 		awk -F '\t' '{ printf "%-29s%s\n", $$1, $$2 }'

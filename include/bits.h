@@ -35,7 +35,6 @@
 #define __noreturn     __attribute__((noreturn))
 #define __noinline     __attribute__((noinline))
 #define __unused       __attribute__((unused))
-#define __weak         __attribute__((weak))
 
 /*
  * True when the ranges of @alen bytes at @a and @blen bytes at @b share a byte; lengths of 0 share

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From an address in our code to the name of its function. The table is made after the first link
- * (tools/mksyms.awk).
+ * (tools/build/mksyms.awk).
  */
 #ifndef GH_SYMBOLS_H
 #define GH_SYMBOLS_H

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "boot")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tools/build", "tools/image", "tools/run", "tests/boot")]
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The documents and the layers are as the tree is: files, functions, messages, platforms, includes."""
+"""The documents are as the tree is: files, functions, messages, platforms."""
 import re
 from pathlib import Path
 
 import pytest
 
 import bochs
+import check_includes
 import mkiso
 
 FILES = [str(path.relative_to(mkiso.ROOT)) for folder in mkiso.ROOT.iterdir()
@@ -63,13 +64,13 @@ def test_platforms():
 LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
 TROUBLE = r"\b(?:pr_err|pr_warn|pr_warn_ratelimited|stop|panic)\(\s*"
 # These print a panic's report, which docs/debugging.md describes.
-REPORT = ("report/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c", "vmm/apart.c: RIP")
+REPORT = ("report/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c")
 
 
 def messages(before):
     """What Glasshouse's sources have as text behind `before`: (file, text), with 0 for what varies."""
     for name in SOURCES:
-        if not re.match(r"(arch|boot|vmm|ept|drivers|lib)/.*\.[chS]$", name):
+        if not re.match(rf"({'|'.join(check_includes.TOP)})/.*\.[chS]$", name):
             continue
         text = re.sub(r"(?s)/\*.*?\*/|'(?:\\.|[^'\\])'", "", read(name))  # a '"' begins no literal
         for run in re.findall(before + LITERALS, text):
@@ -99,28 +100,3 @@ def test_messages():
     assert not {text for text in wanted if not any(part.search(text) for part in known)}
     said = "\n".join(text for _, text in messages(""))
     assert not {part.pattern for part in known if not part.search(said)}
-
-
-# From the lowest up; include/ has the headers that no folder is named for.
-LAYERS = ["include", "lib", "arch", "drivers", "ept", "vmm", "boot"]
-# What knows VT-x, and the one header of it that others may include: provoke() has no word of it.
-VMX = re.compile(r"vmm/vmx/|arch/x86/vmx")
-VMX_INSTRUCTION = re.compile(r"\bvm(?:read|write|clear|ptrld|xon|xoff)(?:_\w+)?\(")
-
-
-def test_layers():
-    """A folder uses what stands below it; VMCS words stay in vmm/vmx: docs/architecture.md, "Layers"."""
-    wrong = []
-    for name in SOURCES:
-        own = name.split("/")[0]
-        if own not in LAYERS:
-            continue
-        text = read(name)
-        used = re.findall(r'^#include "([^"]+)"', text, re.M)
-        wrong += [f"{name}: {header}" for header in used if not header.startswith("build/") and
-                  LAYERS.index(header.split("/")[0] if "/" in header else "include") > LAYERS.index(own)]
-        if not VMX.match(name):
-            wrong += [f"{name}: {header}" for header in used
-                      if VMX.match(header) and header != "report/provoke.h"]
-            wrong += [f"{name}: {call}" for call in VMX_INSTRUCTION.findall(text)]
-    assert not wrong

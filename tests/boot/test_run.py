@@ -34,13 +34,13 @@ def environment(name, **chosen):
 
 
 class Terminal:
-    """tools/run.py on a terminal of its own, and somebody who types."""
+    """tools/run/run.py on a terminal of its own, and somebody who types."""
 
     def __init__(self, name, **chosen):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
         self.before = termios.tcgetattr(self.master)
-        self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools/run.py"], stdin=slave,
+        self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools/run/run.py"], stdin=slave,
                                         stdout=slave, stderr=slave, start_new_session=True,
                                         env=environment(name, **chosen))
         self.slave = slave  # open, so that the last words can be read
@@ -228,7 +228,7 @@ def test_gone():
 ])
 def test_wrong(chosen, words):
     """What cannot work is refused before there is a machine, in words that say what to give."""
-    done = subprocess.run([sys.executable, mkiso.ROOT / "tools/run.py"], capture_output=True,
+    done = subprocess.run([sys.executable, mkiso.ROOT / "tools/run/run.py"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
                           env=environment("wrong", **chosen))
     assert done.returncode == 1 and not done.stdout

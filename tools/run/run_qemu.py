@@ -8,8 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import mkiso
-from run import number
+from run import mkiso, number
 
 NESTED = Path("/sys/module/kvm_intel/parameters/nested")
 

@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 ELF = BUILD / "glasshouse.elf"
 KERNEL = BUILD / "guest" / "vmlinuz"
@@ -48,12 +48,12 @@ class Boot:
     module: str = "module2"
 
 
-def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD, elf=ELF):
+def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
     """GRUB loads Glasshouse, and a Linux for it as modules."""
     modules = [Entry(Path(kernel), f"linux {cmdline}")]
     if initrd:
         modules.append(Entry(Path(initrd), "initrd"))
-    return Boot(Entry(Path(elf), opts), modules)
+    return Boot(Entry(ELF, opts), modules)
 
 
 def native(kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):

@@ -18,9 +18,11 @@ import textwrap
 import tty
 from pathlib import Path
 
-import bochs
-import mkiso
-from progress import Progress, has_escapes
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "image"))
+
+import bochs  # noqa: E402  pylint: disable=wrong-import-position
+import mkiso  # noqa: E402  pylint: disable=wrong-import-position
+from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-import-position
 
 # What the guest that we bring takes to its shell, whatever the model, in millions of instructions.
 TO_SHELL = 900

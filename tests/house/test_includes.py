@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""tools/build/check_includes.py: the tree keeps to its table, and wrong trees are told what is wrong."""
+import re
+import subprocess
+import sys
+
+import pytest
+
+import check_includes
+
+# A tree with all that is allowed.
+RIGHT = {
+    "include/types.h": "#include <stdint.h>",
+    "lib/log.h": '#include "types.h"\n/*\n#include "lib/gone.h"\n*/',
+    "arch/x86/vmx.h": '#include "lib/log.h"',
+    "arch/x86/vmx_insn.h": '#include "arch/x86/vmx.h"',
+    "drivers/acpi.h": '#include "lib/log.h"',
+    "ept/ept.h": '#include "lib/log.h"',
+    "vmm/vm.h": '#include "ept/ept.h"\n#include "drivers/acpi.h"',
+    "vmm/vm.c": '#include "vmm/vm.h"\n/* vmread(RIP) is for vmm/vmx/ */',
+    "vmm/x86/insn.h": '#include "vmm/vm.h"',
+    "vmm/vmx/vmcs.def": '#include "types.h"',
+    "vmm/vmx/reasons.def": "",
+    "vmm/vmx/reasons.h": '#include "vmm/vmx/reasons.def"',
+    "vmm/vmx/reasons.c": '#include "vmm/vmx/vmx.h"',
+    "vmm/vmx/vmx.h": '#include "vmm/x86/insn.h"\n# include "vmm/vmx/vmcs.def"\n#include "vmm/vmx/reasons.def"',
+    "vmm/vmx/vmx.c": '#include "vmm/vmx/vmx.h"\n#include "arch/x86/vmx_insn.h"\nu64 rip(void) { return vmread(RIP); }',
+    "vmm/vmx/vmx.S": '#include "vmm/vmx/vmx.h"',
+    "vmm/svm/svm.c": '#include "vmm/x86/insn.h"',
+    "vmm/vm0/bios.h": '#include "vmm/x86/insn.h"',
+    "vmm/dev/uart.h": '#include "vmm/vm.h"',
+    "vmm/load/linux.h": '#include "vmm/vm0/bios.h"',
+    "report/panic.c": '#include "vmm/vm0/bios.h"\n#include "build/version.h"',
+    "report/entry_check.c": '#include "vmm/vmx/vmx.h"',
+    "monitor/commands.h": '#include "vmm/dev/uart.h"',
+    "boot/boot_info.h": '#include "types.h"',
+    "boot/main.c": '#include "vmm/load/linux.h"\n#include "monitor/commands.h"\n#include "boot/boot_info.h"',
+    "boot/efi/entry.c": '#include "boot/boot_info.h"',
+    "guests/lib/guest.h": '#include "lib/log.h"',
+    "tests/unit/stubs.c": '#include "vmm/vmx/vmx.h"',
+}
+
+
+def tree(root, files):
+    """Writes files, {path: text}, below `root`. Returns `root`."""
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text + "\n")
+    return root
+
+
+def test_this_tree():
+    """Every include of the hypervisor is as the table says."""
+    assert len(check_includes.sources()) > 100
+    wrong = check_includes.check()
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def test_right(tmp_path):
+    """What is allowed is not complained of."""
+    assert not check_includes.check(tree(tmp_path, RIGHT))
+
+
+@pytest.mark.parametrize("by, line, name, words", [
+    # A folder and its sub-folders.
+    ("vmm/vm.c", 3, "vmm/x86/insn.h", r"vmm/ names no sub-folder of its own\. Call through .*or move"),
+    ("vmm/run.h", 1, "vmm/vm0/bios.h", r"vmm/ names no sub-folder .* a pointer that vmm/vm0/ sets"),
+    ("vmm/run.c", 1, "vmm/dev/uart.h", r"vmm/ names no sub-folder"),
+    # The CPUs' folders.
+    ("vmm/vmx/vmx.c", 4, "vmm/vm0/bios.h", r"vmm/vmx/ knows the CPU only.* Call through struct vm_ops"),
+    ("vmm/vmx/exits.c", 1, "vmm/dev/uart.h", r"vmm/vmx/ knows the CPU only"),
+    ("vmm/vmx/exits.S", 1, "vmm/load/linux.h", r"vmm/vmx/ knows the CPU only"),
+    ("vmm/vmx/vmcs.def", 2, "vmm/svm/svm.h", r"vmm/vmx/ knows the CPU only"),
+    ("vmm/svm/svm.c", 2, "vmm/vm0/bios.h", r"vmm/svm/ knows the CPU only"),
+    # Upwards.
+    ("include/types.h", 2, "lib/string.h", r"lib/ stands above include/\. Move .* down into include/"),
+    ("lib/print.c", 1, "drivers/acpi.h", r"drivers/ stands above lib/"),
+    ("arch/x86/smp.c", 1, "drivers/acpi.h", r"drivers/ stands above arch/x86/"),
+    ("drivers/pit.c", 1, "ept/ept.h", r"ept/ stands above drivers/"),
+    ("ept/ept.c", 1, "vmm/vm.h", r"vmm/ stands above ept/"),
+    ("vmm/x86/msr.c", 1, "vmm/vm0/bios.h", r"vmm/vm0/ stands above vmm/x86/.* a pointer in vmm/x86/"),
+    ("vmm/vmx/exits.c", 1, "report/entry_check.h", r"report/ stands above vmm/vmx/"),
+    ("vmm/vm0/power.c", 1, "report/panic.h", r"report/ stands above vmm/vm0/"),
+    ("report/panic.c", 3, "monitor/commands.h", r"monitor/ stands above report/"),
+    ("monitor/trace.c", 1, "boot/boot_info.h", r"boot/ stands above monitor/"),
+    ("boot/main.c", 4, "boot/efi/entry.h", r"boot/efi/ stands above boot/"),
+    # Sideways.
+    ("vmm/vm0/power.c", 1, "vmm/load/linux.h", r"vmm/vm0/ and vmm/load/ stand side by side\. Move"),
+    ("vmm/dev/uart.c", 1, "vmm/vm0/bios.h", r"vmm/dev/ and vmm/vm0/ stand side by side"),
+    # Out of the table.
+    ("vmm/new/a.c", 1, "types.h", r"vmm/new/ is not in the table of tools/build/check_includes\.py\. Move"),
+    ("vmm/x86/deep/a.c", 1, "types.h", r"vmm/x86/deep/ is not in the table"),
+    ("lib/print.c", 1, "guests/lib/guest.h", r"guests/lib/ is not in the table"),
+    ("vmm/x86/msr.c", 1, "insn.h", r"no such file\. Write the path from the root"),
+    # VT-x.
+    ("vmm/vm0/leave.c", 1, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* know VT-x\. Call through struct virt_ops"),
+    ("boot/main.c", 4, "arch/x86/vmx_insn.h", r"only vmm/vmx/, .* know VT-x"),
+    ("report/panic.c", 3, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* know VT-x"),
+])
+def test_wrong(tmp_path, by, line, name, words):
+    """One include too many is named with file, line and rule, and with what to do."""
+    files = dict.fromkeys([name, by], "") if "/" in name else {}
+    text = RIGHT.get(by, "") + ("\n" if by in RIGHT else "") + f'#include "{name}"'
+    wrong = check_includes.check(tree(tmp_path, {**files, **RIGHT, by: text}))
+    wrong = [message for message in wrong if "circle" not in message]
+    assert len(wrong) == 1 and re.fullmatch(rf'{by}:{line}: #include "{name}": {words}.*\.', wrong[0]), wrong
+
+
+def test_wrong_instruction(tmp_path):
+    """VT-x's instructions are vmm/vmx's."""
+    files = {**RIGHT, "vmm/x86/msr.c": "\nu64 rip(void)\n{\n\treturn vmread(GUEST_RIP);\n}"}
+    wrong, = check_includes.check(tree(tmp_path, files))
+    assert re.fullmatch(r"vmm/x86/msr\.c:4: vmread\(\): only vmm/vmx/ executes .* struct virt_ops .*\.", wrong)
+
+
+def test_circle_of_files(tmp_path):
+    """A file and its header are one; others that include each other are named, with each line."""
+    files = {**RIGHT, "lib/a.h": '#include "lib/b.h"', "lib/b.c": '#include "lib/b.h"\n#include "lib/c.h"',
+             "lib/b.h": "", "lib/c.h": "", "lib/c.S": '\n#include "lib/a.h"', "lib/d.c": '#include "lib/a.h"'}
+    wrong, = check_includes.check(tree(tmp_path, files))
+    assert wrong.startswith("lib/a.h:1: a circle of files: lib/a includes lib/b (lib/a.h:1), lib/b includes lib/c "
+                            "(lib/b.c:2), lib/c includes lib/a (lib/c.S:2). Take one of these includes out: ")
+
+
+def test_circle_of_folders(tmp_path):
+    """Folders that include each other are named, also where no file does so with another."""
+    files = {**RIGHT, "vmm/vm0/memory.c": '#include "vmm/load/plan.h"', "vmm/load/plan.h": ""}
+    upward, circle = check_includes.check(tree(tmp_path, files))
+    assert "side by side" in upward
+    assert circle.startswith("vmm/load/linux.h:1: a circle of folders: vmm/load includes vmm/vm0 (vmm/load/linux.h:1), "
+                             "vmm/vm0 includes vmm/load (vmm/vm0/memory.c:1). Take one of these includes out: ")
+
+
+@pytest.mark.parametrize("files, status, words", [
+    ({}, 0, ""), ({"lib/print.c": '#include "printf.h"'}, 1, 'lib/print.c:1: #include "printf.h": no such file')])
+def test_program(tmp_path, files, status, words):
+    """As `make lint` calls it."""
+    done = subprocess.run([sys.executable, check_includes.__file__, tree(tmp_path, {**RIGHT, **files})],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stdout.startswith(words) and done.stdout.count("\n") == status
+
+
+def test_table():
+    """What is built is what the table has, less include/, which has nothing to build."""
+    makefile = (check_includes.ROOT / "tools/build/hypervisor.mk").read_text()
+    built = re.search(r"^FOLDERS := \$\(wildcard (.*)\)$", makefile, re.M)[1].split()
+    assert set(built) == set(check_includes.TOP) - {"include"}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+# Testing it, and checking the tree.
+
+## test: everything: the tree, unit tests and fuzzing on this machine, boots in Bochs
+.PHONY: test
+test: house unit
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+	$(MAKE) --no-print-directory boot
+
+## fuzz: whatever comes from outside, under libFuzzer (FUZZ_SECONDS=60 for each target)
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: | setup-build setup-fuzz
+	$(MAKE) --no-print-directory -C tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+## docs: docs/options.md, from the table of options
+.PHONY: docs
+docs: build/version.h | setup-build setup-test
+	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
+
+## house: check the tree itself: who includes whom, how much there is to read
+.PHONY: house
+house: | setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -q tests/house
+
+## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
+.PHONY: unit
+unit: build/version.h | setup-build setup-test
+	$(MAKE) --no-print-directory -C tests/unit
+
+## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
+.PHONY: boot
+boot: build/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
+
+## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`
+.PHONY: soak
+soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
+	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
+		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
+	$(MAKE) --no-print-directory fuzz
+
+## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
+.PHONY: reliability
+reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test setup-fuzz
+	$(PYTHON) tests/reliability.py
+
+## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
+.PHONY: bench
+bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+	$(PYTHON) tests/bench/bench.py
+
+## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
+.PHONY: lint
+C_FILES = $(shell git ls-files '*.c' '*.h')
+HEADERS = $(filter-out guests/% tests/%,$(filter %.h,$(C_FILES)))
+lint: compile_commands.json build/version.h | setup-build setup-lint
+	$(PYTHON) tools/build/check_includes.py
+	clang-format --dry-run -Werror $(C_FILES)
+	for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done
+	clang-tidy --quiet -p . $(filter %.c,$(SOURCES))
+
+# clang's tools do not know this one of GCC's.
+CLANGD_CFLAGS = $(filter-out -mpreferred-stack-boundary=%,$(CFLAGS))
+## compile_commands.json: for editors and clang-tidy
+compile_commands.json: FORCE
+	{ printf '['; sep=; for f in $(filter %.c,$(SOURCES)); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s -c %s"}' \
+			"$$sep" '$(CURDIR)' "$$f" '$(CC) $(CLANGD_CFLAGS)' "$$f"; sep=,; done; \
+	printf '\n]\n'; } | { $(if_changed); }

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# The guests, and the ISO.
+
+build/guest/vmlinuz build/guest/busybox &: tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest
+
+# Kernels of other projects, for the boot tests.
+FOREIGN := build/guest/foreign/xen
+
+$(FOREIGN): tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest/foreign foreign
+
+# The kernel that Debian installs on a PC, for a boot test.
+STOCK := build/guest/stock/vmlinuz
+
+$(STOCK): tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest/stock stock
+
+HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
+
+build/guest/bin/%: guests/initramfs/%.c | setup-build
+	$(say) CC $<
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) \
+		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
+	$(say) CPIO $@
+	tools/image/mkinitramfs $@
+
+# Guests of our own: each folder of guests/ with a main.c makes a flat image, with guests/lib.
+OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
+GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
+GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
+	guests/$1/*.[cS])) lib/print.c lib/string.c)
+
+build/guest/obj/%.o: % build/flags | setup-build
+	$(say) CC $<
+	mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+define own_guest
+build/guest/$1.img: $(call GUEST_OBJECTS,$1) guests/lib/guest.ld
+	$(say) LD $$@
+	$(LD) -nostdlib -z noexecstack -T guests/lib/guest.ld -o build/guest/$1.elf \
+		$(call GUEST_OBJECTS,$1)
+	objcopy -O binary build/guest/$1.elf $$@
+endef
+$(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
+-include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
+
+# That initramfs with a kernel module in it, which asks Glasshouse to leave.
+build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
+	$(say) KO $@
+	tools/image/mkmodule $@
+
+# The guest that is a boot sector.
+build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
+	$(say) LD $@
+	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
+
+# Glasshouse's parser of options, for this machine.
+CHECK_OPTIONS := tools/build/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
+build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
+	$(say) CC $@
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
+		$(CHECK_OPTIONS)
+
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
+	$(OWN_GUESTS:%=build/guest/%.img)
+
+# Who brings kernel and initrd needs none of Debian's.
+RUN_FILES := build/glasshouse.elf build/check-options \
+	$(if $(and $(GUEST_KERNEL),$(GUEST_INITRD)),,build/guest/vmlinuz build/guest/initrd.img)
+
+## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
+.PHONY: iso
+iso: $(RUN_FILES) | setup-iso
+	$(say) ISO build/glasshouse.iso
+	$(PYTHON) tools/image/mkiso.py build/glasshouse.iso
+
+.PHONY: guests
+guests: $(GUEST_FILES)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# Running it, in emulators.
+
+## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
+.PHONY: run
+run: $(RUN_FILES) | setup-iso setup-run
+	$(PYTHON) tools/run/run.py
+
+## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
+.PHONY: run-qemu
+run-qemu: iso | setup-qemu
+	$(PYTHON) tools/run/run_qemu.py
+
+## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
+.PHONY: gdb
+gdb: $(RUN_FILES) | setup-iso setup-run
+	$(PYTHON) tools/run/run.py --debugger
