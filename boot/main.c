@@ -23,7 +23,7 @@
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
-#include "vmm/vm0/vm0.h"
+#include "vmm/vm0/create.h"
 #include "vmm/vmx/vmx_ops.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
@@ -245,9 +245,7 @@ static void start_cpus(void)
 static void make_vm0(void)
 {
 	struct vm0_config config = {
-		.machine = &machine,
-		.hidden = ours,
-		.nr_hidden = ARRAY_SIZE(ours),
+		.memory = {.machine = &machine, .hidden = ours, .nr_hidden = ARRAY_SIZE(ours)},
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,

@@ -6,6 +6,7 @@
 #ifndef GH_CONSOLE_H
 #define GH_CONSOLE_H
 
+#include "drivers/log_ring.h"
 #include "lib/log.h"
 
 enum console {
@@ -41,7 +42,6 @@ void console_set_level(enum log_level level);
  * reset leaves it alone, and so do firmware and GRUB where they do not happen to need that memory:
  * see console_print_last().
  */
-#define CONSOLE_RING_PAGES 5
 void console_keep_ring(void *where);
 
 /*

@@ -5,11 +5,12 @@
 #ifndef GH_LOG_RING_H
 #define GH_LOG_RING_H
 
-#include "drivers/console.h"
+#include "bits.h"
 
-#define LOG_RING_MAGIC    "glasshouse log"
-#define LOG_RING_TEXT     (CONSOLE_RING_PAGES * PAGE_SIZE - sizeof(struct log_ring))
-#define LOG_RING_NO_PANIC ~0ull
+#define CONSOLE_RING_PAGES 5
+#define LOG_RING_MAGIC     "glasshouse log"
+#define LOG_RING_TEXT      (CONSOLE_RING_PAGES * PAGE_SIZE - sizeof(struct log_ring))
+#define LOG_RING_NO_PANIC  ~0ull
 
 /* Found by its name in a memory dump, and after a warm reset. */
 struct log_ring {

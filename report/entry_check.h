@@ -20,8 +20,7 @@ unsigned vmx_entry_check(const struct vmx_capability *cap, u64 (*get)(u64 field)
 					u64 value),
 			 void *ctx);
 
-/* Run the rules over the current VMCS of this CPU and print those that are broken, at error level.
- */
-void report_entry_rules(void);
+/* From now on, a VM entry that fails is followed by the rules that are broken, at error level. */
+void entry_rules_attach(void);
 
 #endif

@@ -24,8 +24,13 @@ static void report_rule(void *ctx, const char *section, const char *rule, u64 fi
 	       value);
 }
 
-void report_entry_rules(void)
+static void report_entry_rules(void)
 {
 	if (!vmx_entry_check(&vmx_capability, get_field, report_rule, NULL))
 		pr_err("  None of the rules that Glasshouse knows is broken.\n");
+}
+
+void entry_rules_attach(void)
+{
+	vmx_entry_failure_report = report_entry_rules;
 }

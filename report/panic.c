@@ -12,8 +12,9 @@
 #include "drivers/reset.h"
 #include "lib/log.h"
 #include "report/entry_check.h"
+#include "vmm/recorder_text.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
-#include "vmm/vmx/vmx.h"
 
 static bool panic_resets;
 static const struct acpi_info *machine_acpi;
@@ -113,5 +114,5 @@ void report_init(bool resets, const struct acpi_info *acpi)
 	machine_acpi = acpi;
 	panic_handler = report_panic;
 	trap_report = report_trap;
-	vmx_entry_failure_report = report_entry_rules;
+	entry_rules_attach();
 }

@@ -17,8 +17,4 @@ void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);
 /* Deliver an NMI as soon as the guest can take one. On the vCPU's own CPU. */
 void queue_nmi(struct vcpu *vcpu);
 
-/* For the run loop: move a queued NMI into vcpu->event, or have the guest exit when it can take
- * it. */
-void deliver_nmi(struct vcpu *vcpu);
-
 #endif

@@ -9,22 +9,8 @@
 
 #include "types.h"
 
-#define VM_MAX_SLOTS 256
-
 struct vm;
-
-struct memory_slot {
-	gfn_t base_gfn;
-	u64 npages;
-	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our
-			       direct map */
-};
-
-/* A VM's slots, which do not overlap. */
-struct memory_slots {
-	struct memory_slot slot[VM_MAX_SLOTS];
-	unsigned nr;
-};
+struct memory_slot;
 
 /*
  * Give the VM @npages of memory at @base_gfn, backed by the memory at our linear address @hva.

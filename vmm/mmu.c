@@ -5,6 +5,7 @@
 #include "vmm/mmu.h"
 #include "arch/x86/cpu.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
 /* The guest's own fault: inject it unchanged. SDM: "Page-Fault Exceptions". */

@@ -27,8 +27,6 @@ struct recorder {
 	struct exit_record ring[RECORDER_SIZE];
 };
 
-struct vcpu;
-
 static inline void recorder_init(struct recorder *rec)
 {
 	rec->last = &rec->ring[RECORDER_SIZE - 1];
@@ -47,11 +45,5 @@ static inline void recorder_enter(struct recorder *rec)
 	rec->now = rec->now == rec->last ? rec->ring : rec->now + 1;
 	recorder_stamp(rec->now->entered);
 }
-
-/* Print the last @n exits of @vcpu, the newest last, at error level. */
-void recorder_dump(const struct vcpu *vcpu, unsigned n);
-
-/* Print how many exits there were, per reason, at info level. */
-void recorder_summary(const struct vcpu *vcpu);
 
 #endif

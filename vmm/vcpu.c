@@ -3,10 +3,10 @@
  * The vCPU run loop, and the requests that other CPUs post to it.
  */
 #include "vmm/vcpu.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/smp.h"
 #include "arch/x86/trap.h"
 #include "lib/log.h"
-#include "vmm/event.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
@@ -19,6 +19,18 @@ void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state)
 		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
 	else
 		__atomic_or_fetch(&vcpu->requests, (u32)REQ_BLOCK, __ATOMIC_ACQ_REL);
+}
+
+struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
+{
+	struct vcpu *vcpu = vm->nr_vcpus < VM_MAX_VCPUS ? virt->vcpu_create(vm, cpu) : NULL;
+
+	if (!vcpu)
+		return NULL;
+	vcpu->id = vm->nr_vcpus;
+	vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
+	vm->vcpus[vm->nr_vcpus++] = vcpu;
+	return vcpu;
 }
 
 /* The state after INIT; then what the VM adds: its local APIC, and how the vCPU waits. SDM:
@@ -47,6 +59,18 @@ static void handle_sipi(struct vcpu *vcpu)
 	virt->set_sysreg(vcpu, SYSREG_RIP, 0);
 	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 	vcpu->vm->ops->started(vcpu);
+}
+
+/* Move a queued NMI into vcpu->event, or have the guest exit when it can take one. */
+static void deliver_nmi(struct vcpu *vcpu)
+{
+	if (vcpu->event.valid || !virt->nmi_allowed(vcpu)) {
+		virt->enable_nmi_window(vcpu);
+		return;
+	}
+	vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_NMI, .vector = NMI_VECTOR};
+	if (__atomic_sub_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL))
+		virt->enable_nmi_window(vcpu);
 }
 
 /* Sleep until there is a request (KVM: kvm_vcpu_block). */

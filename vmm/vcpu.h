@@ -83,6 +83,10 @@ struct vcpu {
 	struct recorder recorder;
 };
 
+/* Make vCPU number vm->nr_vcpus of @vm, to run on @cpu. It waits for a SIPI. Returns NULL when out
+ * of memory or of VM_MAX_VCPUS. */
+struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
+
 /*
  * Run the guest until something asks to stop. Called on the vCPU's CPU.
  * Returns 0 when asked to stop, or a negative error: the guest cannot go on.

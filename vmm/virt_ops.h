@@ -6,7 +6,7 @@
 #ifndef GH_VIRT_OPS_H
 #define GH_VIRT_OPS_H
 
-#include "vmm/vcpu.h"
+#include "bits.h"
 
 /* Registers that live with the CPU while a guest is loaded, not in struct vcpu. */
 enum sysreg {
@@ -51,6 +51,10 @@ struct segment {
 	u16 ar;        /* access rights: bits 8 to 23 of a descriptor */
 	bool unusable; /* a null selector was loaded */
 };
+
+struct cpu;
+struct vcpu;
+struct vm;
 
 struct virt_ops {
 	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or
@@ -139,7 +143,7 @@ struct virt_ops {
 	const char *(*exit_name)(u32 reason);
 };
 
-/* The one in use; set by main() before hardware_setup. */
+/* The one in use; set by the boot before hardware_setup. */
 extern const struct virt_ops *virt;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creating VMs and vCPUs.
+ * Creating VMs.
  */
 #include "vmm/vm.h"
 #include "arch/x86/cpu.h"
@@ -16,16 +16,4 @@ struct vm *create_vm(const struct vm_ops *ops, size_t size)
 	vm->ops = ops;
 	vm->phys_bits = cpu_phys_bits();
 	return virt->vm_init(vm) ? NULL : vm;
-}
-
-struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
-{
-	struct vcpu *vcpu = vm->nr_vcpus < VM_MAX_VCPUS ? virt->vcpu_create(vm, cpu) : NULL;
-
-	if (!vcpu)
-		return NULL;
-	vcpu->id = vm->nr_vcpus;
-	vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
-	vm->vcpus[vm->nr_vcpus++] = vcpu;
-	return vcpu;
 }

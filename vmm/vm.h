@@ -7,13 +7,27 @@
 
 #include "ept/ept.h"
 #include "lib/memmap.h"
-#include "vmm/memslot.h"
-#include "vmm/vcpu.h"
 #include "vmm/vm_ops.h"
 
 #define VM_MAX_VCPUS 256
+#define VM_MAX_SLOTS 256
 
+struct vcpu;
 struct cpuid_policy; /* vmm/x86/cpuid.h */
+
+/* Guest memory that is host memory; see memslot.h. */
+struct memory_slot {
+	gfn_t base_gfn;
+	u64 npages;
+	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our
+			       direct map */
+};
+
+/* A VM's slots, which do not overlap. */
+struct memory_slots {
+	struct memory_slot slot[VM_MAX_SLOTS];
+	unsigned nr;
+};
 
 struct vm {
 	const struct vm_ops *ops;
@@ -32,9 +46,5 @@ struct vm {
  * whose first member is the struct vm; all of it is zeroed. Returns NULL when out of memory.
  */
 struct vm *create_vm(const struct vm_ops *ops, size_t size);
-
-/* Make vCPU number vm->nr_vcpus, to run on @cpu. Returns NULL when out of memory or of
- * VM_MAX_VCPUS. */
-struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
 
 #endif

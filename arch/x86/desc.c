@@ -5,7 +5,6 @@
 #include "arch/x86/desc.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
-#include "arch/x86/trap.h"
 #include "errno.h"
 
 int desc_init(struct cpu *cpu)
@@ -49,5 +48,4 @@ void desc_load(struct cpu *cpu)
 		     : "rax", "memory");
 	wrmsr(MSR_GS_BASE, (u64)cpu);
 	asm volatile("ltr %w0" : : "r"(SEL_TSS));
-	idt_load();
 }

@@ -21,7 +21,7 @@ struct desc_ptr {
 /* Fill @cpu's GDT and TSS and allocate its interrupt stacks. Returns 0 or -ENOMEM. */
 int desc_init(struct cpu *cpu);
 
-/* Load GDT, TSS, IDT and GS.base: from here on this CPU is @cpu. */
+/* Load GDT, TSS and GS.base: from here on this CPU is @cpu. */
 void desc_load(struct cpu *cpu);
 
 #endif

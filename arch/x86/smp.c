@@ -9,6 +9,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/trampoline.h"
+#include "arch/x86/trap.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
@@ -63,6 +64,7 @@ void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 {
 	cpu_init_registers();
 	desc_load(cpu);
+	idt_load();
 	cpu->apic_id = lapic_id();
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	main(cpu);

@@ -33,7 +33,7 @@ const char *exception_name(unsigned vector);
 /* Fill the IDT, once, for all CPUs. */
 void idt_init(void);
 
-/* This CPU takes it; desc_load() does so, too. */
+/* Load it on this CPU. */
 void idt_load(void);
 
 /*

@@ -64,7 +64,7 @@ def test_platforms():
 LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
 TROUBLE = r"\b(?:pr_err|pr_warn|pr_warn_ratelimited|stop|panic)\(\s*"
 # These print a panic's report, which docs/debugging.md describes.
-REPORT = ("report/panic_report.c", "vmm/recorder.c", "vmm/vmx/dump.c")
+REPORT = ("report/panic_report.c", "vmm/recorder_text.c", "vmm/vmx/dump.c")
 
 
 def messages(before):

@@ -32,6 +32,8 @@ SIDEWAYS = {("vmm/load", "vmm/vm0")}  # the loaders use VM 0's BIOS services
 # VT-x has these files. Other files include none of their headers and execute none of its instructions.
 VMX = re.compile(r"vmm/vmx/|arch/x86/vmx|report/(?:entry_check|entry_rules|provoke)\.")
 VMX_HEADER = re.compile(r"vmm/vmx/|arch/x86/vmx")
+# Here the boot chooses the vendor's table of operations: (who, whom).
+CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h")}
 VMX_INSTRUCTION = re.compile(r"\bvm(?:read|write|clear|ptrld|xon|xoff)(?:_\w+)?\(")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,7 +124,7 @@ def wrong_vmx(by, used, root):
     if VMX.match(by):
         return
     for this in used:
-        if this.path and VMX_HEADER.match(this.path):
+        if this.path and VMX_HEADER.match(this.path) and (by, this.path) not in CHOICE:
             yield (f"{this}: only vmm/vmx/, arch/x86/vmx* and the report's own files know VT-x. Call through "
                    "struct virt_ops (vmm/virt_ops.h).")
     for number, line in enumerate(code(by, root), 1):

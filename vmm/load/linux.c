@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/memslot.h"
 
 struct setup_header {
 	u8 setup_sects;

@@ -11,6 +11,7 @@
 #include "vmm/x86/guest_mem.h"
 #include "vmm/load/loader.h"
 #include "vmm/x86/start.h"
+#include "vmm/memslot.h"
 
 #define BOOT_ADDRESS   0x7c00u
 #define SECTOR_SIZE    512u

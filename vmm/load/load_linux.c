@@ -8,6 +8,7 @@
 #include "vmm/load/linux.h"
 #include "vmm/load/loader.h"
 #include "vmm/x86/start.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 /* Protocol: "32-bit Boot Protocol", "64-bit Boot Protocol". */

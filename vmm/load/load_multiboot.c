@@ -7,6 +7,7 @@
 #include "vmm/x86/long_mode.h"
 #include "vmm/load/multiboot.h"
 #include "vmm/x86/start.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 /* Specification: "I386 machine state". */

@@ -10,6 +10,7 @@
 #include "vmm/load/loader.h"
 #include "vmm/x86/long_mode.h"
 #include "vmm/x86/start.h"
+#include "vmm/memslot.h"
 
 enum raw_mode { RAW_REAL, RAW_32, RAW_64 };
 

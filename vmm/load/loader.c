@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/memslot.h"
 
 /* Each role that is a guest's; other roles go with one of these. */
 static const struct {

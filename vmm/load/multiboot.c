@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/x86/long_mode.h"
+#include "vmm/memslot.h"
 
 #define LOWEST_INFO KIB(64) /* clear of the BIOS' data, where loaders have always put it */
 #define AVOID_MAX   (ELF_SEGMENTS + 2 * MULTIBOOT_MODULES + 4)

@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/load/multiboot.h"
+#include "vmm/memslot.h"
 
 #define ROLE              "multiboot2"
 #define SEARCH            32768

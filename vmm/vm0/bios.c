@@ -12,8 +12,10 @@
 #include "lib/string.h"
 #include "vmm/vm0/int15.h"
 #include "vmm/x86/start.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/vm0.h"
+#include "vmm/memslot.h"
 
 #define VECTOR(n)    ((gpa_t)(n)*4)
 #define MEMORY_SIZE  0x413 /* BIOS data area: conventional memory, in KiB */

@@ -11,6 +11,7 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/emulate.h"
 

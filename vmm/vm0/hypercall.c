@@ -8,6 +8,7 @@
 #include "vmm/x86/guest_mem.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/bios.h"
 

@@ -7,6 +7,7 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/emulate.h"
 #include "vmm/x86/guest_mem.h"

@@ -11,8 +11,10 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/vm0.h"
+#include "vmm/memslot.h"
 
 #define GATHER_TICKS 100000000ull /* of the time-stamp counter: some hundredths of a second */
 

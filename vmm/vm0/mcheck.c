@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/vm0.h"
 

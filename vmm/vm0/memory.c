@@ -11,6 +11,7 @@
 #include "vmm/event.h"
 #include "vmm/vm0/hidden.h"
 #include "vmm/vm0/icr.h"
+#include "vmm/memslot.h"
 
 #define LOW_MEMORY MIB(1)
 
@@ -110,18 +111,18 @@ static int add_low_memory(struct vm0 *vm0)
 	return r;
 }
 
-int vm0_memory_init(struct vm0 *vm0, const struct vm0_config *config)
+int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory)
 {
 	struct memmap *map = &vm0->vm.memmap;
 	u64 next = LOW_MEMORY;
 	int r;
 
 	read_mtrrs(&vm0->mtrr);
-	*map = *config->machine;
-	vm0->nr_hidden = config->nr_hidden;
-	for (unsigned i = 0; i < config->nr_hidden; i++) {
-		vm0->hidden[i] = config->hidden[i];
-		r = memmap_reserve(map, config->hidden[i].base, config->hidden[i].size);
+	*map = *memory->machine;
+	vm0->nr_hidden = memory->nr_hidden;
+	for (unsigned i = 0; i < memory->nr_hidden; i++) {
+		vm0->hidden[i] = memory->hidden[i];
+		r = memmap_reserve(map, memory->hidden[i].base, memory->hidden[i].size);
 		if (r)
 			return r;
 	}

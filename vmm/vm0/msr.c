@@ -5,6 +5,7 @@
 #include "vmm/vm0/msr.h"
 #include "arch/x86/msr.h"
 #include "lib/log.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/icr.h"
 

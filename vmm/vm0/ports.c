@@ -5,18 +5,15 @@
 #include "vmm/vm0/ports.h"
 #include "arch/x86/io.h"
 #include "errno.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
-#include "vmm/vm0/vm0.h"
 
-int watch_port(struct vm0 *vm0, u16 port,
-	       void (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte))
+int watch_port(struct vm0 *vm0, const struct port_watch *watch)
 {
-	struct port_watches *ports = &vm0->ports;
-
-	if (ports->nr == PORTS_MAX_WATCHED)
+	if (vm0->nr_watched == VM0_MAX_WATCHED)
 		return -ENOSPC;
-	ports->watch[ports->nr++] = (struct port_watch){port, written};
-	virt->set_io_intercept(&vm0->vm, port, 1, true);
+	vm0->watched[vm0->nr_watched++] = *watch;
+	virt->set_io_intercept(&vm0->vm, watch->port, 1, true);
 	return 0;
 }
 
@@ -37,15 +34,15 @@ void pio_out(const struct pio_access *io, u32 value)
 
 u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
-	const struct port_watches *ports = &to_vm0(vcpu->vm)->ports;
+	const struct vm0 *vm0 = to_vm0(vcpu->vm);
 
 	if (io->in)
 		return pio_in(io);
-	for (unsigned i = 0; i < ports->nr; i++) {
-		u16 offset = (u16)(ports->watch[i].port - io->port);
+	for (unsigned i = 0; i < vm0->nr_watched; i++) {
+		u16 offset = (u16)(vm0->watched[i].port - io->port);
 
 		if (offset < io->size)
-			ports->watch[i].written(vcpu, io, value, (u8)(value >> 8 * offset));
+			vm0->watched[i].written(vcpu, io, value, (u8)(value >> 8 * offset));
 	}
 	pio_out(io, value);
 	return value;

@@ -10,7 +10,10 @@
 #include "drivers/reset.h"
 #include "lib/log.h"
 #include "lib/integrity.h"
+#include "vmm/recorder_text.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/ports.h"
 
 #define KBC_COMMAND  0x64
 #define KBC_RESET    0xfe
@@ -144,16 +147,16 @@ static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg)
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
-	return watch_port(vm0, (u16)(reg->address + 1), pm1_written);
+	return watch_port(vm0, &(struct port_watch){(u16)(reg->address + 1), pm1_written});
 }
 
 int power_init(struct vm0 *vm0)
 {
 	const struct acpi_reg *reset = &vm0->acpi->reset_reg;
-	int r = watch_port(vm0, KBC_COMMAND, kbc_written);
+	int r = watch_port(vm0, &(struct port_watch){KBC_COMMAND, kbc_written});
 
 	if (!r)
-		r = watch_port(vm0, PORT92, port92_written);
+		r = watch_port(vm0, &(struct port_watch){PORT92, port92_written});
 	if (!r)
 		r = watch_pm1(vm0, &vm0->acpi->pm1a_cnt);
 	if (!r)
@@ -161,6 +164,6 @@ int power_init(struct vm0 *vm0)
 	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
 	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND &&
 	    reset->address != PORT92)
-		r = watch_port(vm0, (u16)reset->address, reset_reg_written);
+		r = watch_port(vm0, &(struct port_watch){(u16)reset->address, reset_reg_written});
 	return r;
 }

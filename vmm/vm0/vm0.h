@@ -8,8 +8,8 @@
 
 #include "drivers/acpi.h"
 #include "ept/memtype.h"
+#include "vmm/vcpu.h"
 #include "vmm/vm.h"
-#include "vmm/vm0/ports.h"
 
 /* VM 0's own requests; see REQ_VM. */
 enum vm0_request {
@@ -19,6 +19,7 @@ enum vm0_request {
 
 #define VM0_MAX_HIDDEN    3
 #define VM0_SCRATCH_PAGES 8
+#define VM0_MAX_WATCHED   16
 
 /* LEAVE_BUSY, LEAVE_UNSUPPORTED: why the attempt failed. */
 enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
@@ -32,6 +33,16 @@ struct vm0_vcpu {
 	bool leaving;     /* the next NMI in root mode is the one to leave by */
 	u32 leave_icr_hi; /* the guest's, which that NMI overwrites */
 	u64 leave_page;   /* see native_share() */
+};
+
+/*
+ * A watched port. For each OUT or OUTS that touches it, of any width and from any port below,
+ * @written is called before the access reaches the machine: @value is all that is written, @byte
+ * what is written to @port.
+ */
+struct port_watch {
+	u16 port;
+	void (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte);
 };
 
 struct vm0 {
@@ -53,7 +64,9 @@ struct vm0 {
 	gpa_t scratch_gpa[VM0_SCRATCH_PAGES];
 	unsigned next_scratch;
 
-	struct port_watches ports;
+	/* See ports.h. */
+	struct port_watch watched[VM0_MAX_WATCHED];
+	unsigned nr_watched;
 
 	/* The ICR trap; see icr.h. */
 	bool icr_trapped;
@@ -80,40 +93,5 @@ static inline struct vm0_vcpu *to_vm0_vcpu(const struct vcpu *vcpu)
 {
 	return &to_vm0(vcpu->vm)->vcpu[vcpu->id];
 }
-
-/* What VM 0 is made from. */
-struct vm0_config {
-	const struct memmap *machine;   /* memory as the firmware reports it */
-	const struct mem_range *hidden; /* Glasshouse's own memory, at most VM0_MAX_HIDDEN ranges */
-	unsigned nr_hidden;
-	const struct acpi_info *acpi; /* must stay */
-	bool keep_icr_trap;           /* option icr=trap */
-	bool intercept_pf;            /* option icept=pf */
-};
-
-/*
- * Make VM 0, with a vCPU for each CPU that is online. After virt->hardware_setup(). Returns NULL on
- * an error, which has been logged.
- */
-struct vm *vm0_create(const struct vm0_config *config);
-
-/*
- * On the boot CPU: switch virtualisation on and load the first vCPU, in its state after power-up,
- * so that a loader can set it up. Returns 0 or a negative error, which has been logged.
- */
-int vm0_load_boot_vcpu(struct vm *vm);
-
-/*
- * On each other CPU of a vCPU: the same for that vCPU, then run it, which waits for its SIPI.
- * Returns when the vCPU has stopped, or when the CPU cannot run it: vm0_wait_loaded() tells.
- */
-void vm0_run_cpu(struct vcpu *vcpu);
-
-/* On the boot CPU: wait until every other vCPU is loaded. Returns 0, or -EIO when a CPU could not,
- * which has been logged. */
-int vm0_wait_loaded(struct vm *vm);
-
-/* On the boot CPU: run the first vCPU until the machine ends. Returns when it has stopped. */
-void vm0_run(struct vm *vm);
 
 #endif

@@ -10,6 +10,7 @@
 #include "vmm/x86/guest_mem.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
+#include "vmm/memslot.h"
 
 /* Of CR4: what belongs to features that the guest does not have. */
 #define CR4_OWNED (CR4_VMXE | CR4_SMXE)

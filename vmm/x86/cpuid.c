@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "vmm/x86/guest_mem.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 

@@ -4,6 +4,7 @@
  */
 #include "vmm/x86/emulate.h"
 #include "arch/x86/cpu.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/guest_mem.h"

@@ -6,8 +6,10 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
+#include "vmm/memslot.h"
 
 #define PT_P    BIT(0)
 #define PT_W    BIT(1)

@@ -4,6 +4,7 @@
  */
 #include "vmm/x86/io.h"
 #include "vmm/x86/breakpoint.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 

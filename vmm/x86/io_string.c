@@ -10,6 +10,7 @@
 #include "vmm/x86/guest_mem.h"
 #include "vmm/x86/io.h"
 #include "vmm/x86/unknown.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 static bool is_canonical(struct vcpu *vcpu, u64 address)

@@ -4,6 +4,7 @@
  */
 #include "vmm/x86/msr.h"
 #include "arch/x86/msr.h"
+#include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/guest_mem.h"
 

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/x86/long_mode.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 #define AR_CODE64 0xa09b /* present, DPL 0, code, readable, accessed, L, G */

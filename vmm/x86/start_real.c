@@ -5,6 +5,7 @@
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 #include "vmm/x86/start.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 #define REAL_STACK   0x7c00

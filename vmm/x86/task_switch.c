@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 #define SELECTOR_TI  4u

@@ -9,6 +9,7 @@
 #include "lib/print.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 bool strict_mode;

@@ -2,9 +2,10 @@
 /*
  * The flight recorder, printed.
  */
-#include "vmm/recorder.h"
+#include "vmm/recorder_text.h"
 #include "lib/log.h"
 #include "lib/print.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
 #define SUMMARY_LINE 400 /* bytes; printk() takes a little more */

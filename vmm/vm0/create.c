@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0: how it is made and run, and its vm_ops.
+ * Creating VM 0 and running it; its vm_ops.
  */
-#include "vmm/vm0/vm0.h"
+#include "vmm/vm0/create.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/event.h"
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/hypercall.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/vm0/mcheck.h"
-#include "vmm/vm0/memory.h"
 #include "vmm/vm0/msr.h"
+#include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
 
 /* The guest's INIT does not reach the machine's local APIC: reset it by software. The vCPU then
@@ -100,7 +101,7 @@ struct vm *vm0_create(const struct vm0_config *config)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
-	r = vm0_memory_init(vm0, config);
+	r = vm0_memory_init(vm0, &config->memory);
 	if (r)
 		return cannot_create("giving it memory", r);
 	r = create_vcpus(vm);
