@@ -16,6 +16,9 @@ APPEND ?=
 GUEST_KERNEL ?=
 GUEST_INITRD ?=
 BUILD_TYPE ?= release
+ifeq ($(filter release debug,$(BUILD_TYPE)),)
+$(error BUILD_TYPE=$(BUILD_TYPE): there are release and debug (which counts VMREADs and VMWRITEs))
+endif
 # They reach the tools by the environment, so that spaces and quotes in them are safe.
 export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD
 
@@ -30,7 +33,7 @@ PYTHON := /usr/bin/python3
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-protector \
 	-mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie -fno-common \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fomit-frame-pointer \
-	-iquote . -iquote include
+	-iquote . -iquote include -iquote include/$(BUILD_TYPE)
 # No vector registers, so nothing asks for stacks aligned to 16.
 CFLAGS += $(if $(findstring clang,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3)
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=sha1

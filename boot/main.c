@@ -311,7 +311,7 @@ static void enter_vm0(void)
 static void run_boot_cpu(void)
 {
 	cpus[0]->online = true;
-	virt = &vmx_x86_ops;
+	virt_ops = vmx_x86_ops;
 	nmi_handler = vcpu_root_nmi;
 	if (virt->hardware_setup())
 		boot_stop("This CPU cannot run a guest (above).");

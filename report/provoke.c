@@ -102,8 +102,6 @@ static void do_nmi(void)
 		cpu_relax();
 }
 
-static struct virt_ops ops;
-
 static void dump_with_nmi(struct vcpu *vcpu)
 {
 	lapic_send_nmi(this_cpu()->apic_id);
@@ -112,7 +110,7 @@ static void dump_with_nmi(struct vcpu *vcpu)
 
 static void do_straynmi(void)
 {
-	ops.dump = dump_with_nmi;
+	virt_ops.dump = dump_with_nmi;
 	do_panic();
 }
 
@@ -124,7 +122,7 @@ static void dump_with_fault(struct vcpu *vcpu)
 
 static void do_badreport(void)
 {
-	ops.dump = dump_with_fault;
+	virt_ops.dump = dump_with_fault;
 	do_panic();
 }
 
@@ -243,7 +241,5 @@ void provoke(const char *how)
 			how);
 		return;
 	}
-	ops = *virt;
-	ops.handle_exit = failing_handle_exit;
-	virt = &ops;
+	virt_ops.handle_exit = failing_handle_exit;
 }

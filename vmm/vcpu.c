@@ -10,7 +10,7 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
-const struct virt_ops *virt;
+struct virt_ops virt_ops;
 
 void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state)
 {
@@ -144,15 +144,14 @@ void vcpu_root_nmi(struct trap_frame *frame)
 	virt->request_immediate_exit(vcpu);
 }
 
+/* Only @vcpu survives the guest, so it is loaded again from where the assembly leaves it. */
 static inline struct vcpu *run_guest(struct vcpu *vcpu)
 {
-	void (*run)(void) = virt->run;
-
 	asm volatile("call *%1"
-		     : "+D"(vcpu), "+a"(run)
-		     :
-		     : "rcx", "rdx", "rbx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13",
-		       "r14", "r15", "memory", "cc");
+		     : "+D"(vcpu)
+		     : "m"(virt_ops.run)
+		     : "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12",
+		       "r13", "r14", "r15", "memory", "cc");
 	return vcpu;
 }
 

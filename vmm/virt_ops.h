@@ -143,7 +143,9 @@ struct virt_ops {
 	const char *(*exit_name)(u32 reason);
 };
 
-/* The one in use; set by the boot before hardware_setup. */
-extern const struct virt_ops *virt;
+/* The table in use: a copy of a vendor's, which the boot makes before hardware_setup. A copy, so
+ * that a call loads no pointer to it first. */
+extern struct virt_ops virt_ops;
+static const struct virt_ops *const virt = &virt_ops;
 
 #endif

@@ -11,6 +11,7 @@
 #include "types.h"
 #include "bits.h"
 #include "errno.h"
+#include "vmcs_count.h"
 
 /* The two ways in which a VMX instruction fails: CF for VMfailInvalid, ZF for VMfailValid. */
 static inline int vmx_insn_result(bool cf, bool zf)
@@ -64,6 +65,7 @@ static inline u64 vmread(u64 field)
 {
 	u64 val;
 
+	vmcs_count_read();
 	asm volatile("vmread %1, %0" : "=r"(val) : "r"(field) : "cc");
 	return val;
 }
@@ -71,12 +73,14 @@ static inline u64 vmread(u64 field)
 /* As vmread, straight into memory: 64 bits, whatever the field's width. */
 static inline void vmread_to(u64 field, u64 *val)
 {
+	vmcs_count_read();
 	asm volatile("vmread %1, %0" : "=m"(*val) : "r"(field) : "cc");
 }
 
 /* Write @val to @field of the current VMCS, unchecked: one instruction. */
 static inline void vmwrite(u64 field, u64 val)
 {
+	vmcs_count_write();
 	asm volatile("vmwrite %1, %0" : : "r"(field), "r"(val) : "cc");
 }
 
@@ -86,6 +90,7 @@ static inline int vmread_safe(u64 field, u64 *val)
 	bool cf, zf;
 	u64 v = 0;
 
+	vmcs_count_read();
 	asm volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "+r"(v) : "r"(field));
 	*val = v;
 	return vmx_insn_result(cf, zf);

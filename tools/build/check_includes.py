@@ -76,13 +76,14 @@ def includes(by, root=ROOT):
     for number, line in enumerate(code(by, root), 1):
         match = INCLUDE.match(line)
         if match and not match[1].startswith("build/"):
-            paths = [path for path in (match[1], f"include/{match[1]}") if (root / path).is_file()]
+            paths = [path for path in (match[1], f"include/{match[1]}", f"include/release/{match[1]}") if (root / path).is_file()]
             yield Include(by, number, match[1], paths[0] if paths else None)
 
 
 def folder(path):
-    """The folder that a file is in."""
-    return path.rpartition("/")[0]
+    """The folder that a file is in. The two variants of a build are parts of include/."""
+    own = path.rpartition("/")[0]
+    return "include" if own in ("include/release", "include/debug") else own
 
 
 def part(path):

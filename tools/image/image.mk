@@ -34,7 +34,7 @@ GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
 GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
 	guests/$1/*.[cS])) lib/print.c lib/string.c)
 
-build/guest/obj/%.o: % build/flags | setup-build
+build/guest/obj/%.o: % $(B)/flags | setup-build
 	$(say) CC $<
 	mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<

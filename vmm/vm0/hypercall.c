@@ -33,14 +33,14 @@ int vm0_hypercall(struct vcpu *vcpu)
 {
 	if (bios_call_ends(vcpu))
 		return 0;
-	if (guest_mode(vcpu) != INSN_64 || guest_cpl(vcpu))
-		return no_hypercall(vcpu);
 	for (unsigned i = 0; i < ARRAY_SIZE(hypercalls); i++) {
-		if (hypercalls[i].number == vcpu->regs[VCPU_RAX]) {
-			virt->skip_emulated_instruction(vcpu);
-			vcpu->regs[VCPU_RAX] = (u64)hypercalls[i].call(vcpu);
-			return 1;
-		}
+		if (hypercalls[i].number != vcpu->regs[VCPU_RAX])
+			continue;
+		if (guest_mode(vcpu) != INSN_64 || guest_cpl(vcpu))
+			break;
+		virt->skip_emulated_instruction(vcpu);
+		vcpu->regs[VCPU_RAX] = (u64)hypercalls[i].call(vcpu);
+		return 1;
 	}
 	return no_hypercall(vcpu);
 }

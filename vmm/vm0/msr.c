@@ -55,8 +55,8 @@ static int refuse_write(struct vcpu *vcpu, u32 msr, u64 value)
 
 static int read_feature_control(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	if (read_machine(vcpu, msr, value))
-		return -EINVAL;
+	if (rdmsr_safe(msr, value))
+		return refused(vcpu, "RDMSR", msr);
 	*value &= ~(FEAT_CTL_VMX_ENABLED_INSIDE_SMX | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
 	return 0;
 }
@@ -121,19 +121,20 @@ void vm0_msr_init(struct vm *vm)
 {
 	for (const struct msr_row *row = rows; row < rows + ARRAY_SIZE(rows); row++)
 		for (u32 msr = row->first; msr <= row->last; msr++)
-			virt->set_msr_intercept(vm, msr, row->read, row->write);
+			virt->set_msr_intercept(vm, msr, row->read != read_machine,
+						row->write != write_machine);
 }
 
 int vm0_rdmsr(struct vcpu *vcpu, u32 msr, u64 *value)
 {
 	const struct msr_row *row = find_row(msr);
 
-	return row && row->read ? row->read(vcpu, msr, value) : read_machine(vcpu, msr, value);
+	return (row ? row->read : read_machine)(vcpu, msr, value);
 }
 
 int vm0_wrmsr(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	const struct msr_row *row = find_row(msr);
 
-	return row && row->write ? row->write(vcpu, msr, value) : write_machine(vcpu, msr, value);
+	return (row ? row->write : write_machine)(vcpu, msr, value);
 }

@@ -144,9 +144,19 @@ int vmx_skip_or_fault(struct vcpu *vcpu, int error)
 	return 1;
 }
 
+static __noinline int handle_masked_cpuid(struct vcpu *vcpu)
+{
+	emulate_cpuid_masked(vcpu);
+	vmx_skip_instruction(vcpu);
+	return 1;
+}
+
+/* The hot path calls no function, so that it saves few registers. */
 static int handle_cpuid(struct vcpu *vcpu)
 {
-	emulate_cpuid(vcpu);
+	if (unlikely(!cpuid_is_plain(vcpu)))
+		return handle_masked_cpuid(vcpu);
+	emulate_cpuid_plain(vcpu);
 	vmx_skip_instruction(vcpu);
 	return 1;
 }
@@ -242,7 +252,13 @@ static int handle_sipi_signal(struct vcpu *vcpu)
 	return 1;
 }
 
-int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
+static int handle_rare_exit(struct vcpu *vcpu);
+
+#pragma GCC diagnostic push
+/* The first row is for reasons without a row of their own. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
+	[0 ... NR_EXIT_REASONS - 1] = handle_rare_exit,
 	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
 	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
@@ -268,36 +284,38 @@ int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_PREEMPTION_TIMER] = handle_preemption_timer,
 	[EXIT_REASON_XSETBV] = handle_xsetbv,
 };
+#pragma GCC diagnostic pop
 
 /* A reason with modifier bits, or one without a handler. */
 static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
 	u32 reason = exit_reason(vcpu), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
 
-	if (basic < NR_EXIT_REASONS)
-		vcpu->recorder.count[basic]++;
+	if (basic < NR_EXIT_REASONS && basic != reason)
+		vcpu->recorder.count[basic]++; /* others have been counted */
 	if (basic == EXIT_REASON_MCE_DURING_VMENTRY)
 		return handle_entry_machine_check(vcpu);
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_explain_entry_failure(vcpu);
 		return -EIO;
 	}
-	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic])
+	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic] != handle_rare_exit)
 		return vmx_exit_handlers[basic](vcpu);
+	exit_qualification(vcpu);
 	return handle_unknown(vcpu, exit_reason_name(reason));
 }
 
 int vmx_handle_exit(struct vcpu *vcpu)
 {
 	struct exit_record *now = vcpu->recorder.now;
-	u32 reason;
+	u64 reason = vmread(VM_EXIT_REASON);
 
-	vmread_to(VM_EXIT_REASON, &now->reason);
-	vmread_to(EXIT_QUALIFICATION, &now->qualification);
+	vmcs_count_exit(reason);
+	now->reason = reason;
+	now->qualification = 0; /* see exit_qualification() */
 	vmread_to(GUEST_RIP, &now->rip);
 	recorder_stamp(now->exited);
-	reason = (u32)now->reason;
-	if (unlikely(reason >= NR_EXIT_REASONS || !vmx_exit_handlers[reason]))
+	if (unlikely(reason >= NR_EXIT_REASONS))
 		return handle_rare_exit(vcpu);
 	vcpu->recorder.count[reason]++;
 	return vmx_exit_handlers[reason](vcpu);

@@ -98,6 +98,18 @@ int vmx_hardware_enable(void)
 	return 0;
 }
 
+/* In a debug build: what the exits cost in VMREADs and VMWRITEs. */
+static void print_vmcs_counts(void)
+{
+	for (u32 reason = 0; reason < NR_EXIT_REASONS; reason++) {
+		const struct vmcs_count *c = vmcs_count_of(reason);
+
+		if (c && c->exits)
+			pr_info("vmcs: %s exits %lu reads %lu writes %lu\n",
+				exit_reason_name(reason), c->exits, c->reads, c->writes);
+	}
+}
+
 void vmx_hardware_disable(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -109,6 +121,7 @@ void vmx_hardware_disable(void)
 		vmclear(virt_to_phys(to_vmx(cpu->vcpu)->vmcs));
 	}
 	vmxoff();
+	print_vmcs_counts();
 	cpu->virt_on = false;
 	write_cr4(read_cr4() & ~CR4_VMXE);
 }

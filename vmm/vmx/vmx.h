@@ -34,9 +34,14 @@ static inline u32 exit_reason(const struct vcpu *vcpu)
 	return (u32)vcpu->recorder.now->reason;
 }
 
-static inline u64 exit_qualification(const struct vcpu *vcpu)
+/* Read when a handler asks for it, since many exits have none and a VMREAD is slow. The flight
+ * recorder keeps it. */
+static inline u64 exit_qualification(struct vcpu *vcpu)
 {
-	return vcpu->recorder.now->qualification;
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+
+	vcpu->recorder.now->qualification = qualification;
+	return qualification;
 }
 
 static inline u64 exit_rip(const struct vcpu *vcpu)
@@ -84,7 +89,6 @@ extern const char vmx_return[]; /* HOST_RIP */
 
 /* exits.c: what to do about each basic exit reason. */
 int vmx_handle_exit(struct vcpu *vcpu);
-extern int (*const vmx_exit_handlers[])(struct vcpu *vcpu);
 /* The instruction that exited is done; or, with an @error, it is #GP(0). Returns 1: to the guest.
  */
 int vmx_skip_or_fault(struct vcpu *vcpu, int error);

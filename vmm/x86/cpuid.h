@@ -44,27 +44,30 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 /* Print what is hidden from the guest of @vm, a line or two. */
 void cpuid_report(const struct vm *vm);
 
-/* CPUID for the leaves that are not plain. */
-void emulate_cpuid_masked(struct vcpu *vcpu);
-
-/* Emulate CPUID: EAX and ECX in, EAX to EDX out. Does not skip the instruction. */
-static inline void emulate_cpuid(struct vcpu *vcpu)
+/* Does the guest get the leaf in its EAX as the CPU answers it? */
+static inline bool cpuid_is_plain(const struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX];
+
+	return leaf < 32 && vcpu->cpuid_plain >> leaf & 1;
+}
+
+/* Emulate CPUID for such a leaf: EAX and ECX in, EAX to EDX out. Does not skip the instruction. */
+static inline void emulate_cpuid_plain(struct vcpu *vcpu)
+{
 	u64 rax, rbx, rcx, rdx;
 
-	if (unlikely(leaf >= 32 || !(vcpu->cpuid_plain >> leaf & 1))) {
-		emulate_cpuid_masked(vcpu);
-		return;
-	}
 	/* CPUID clears the upper halves itself. */
 	asm volatile("cpuid"
 		     : "=a"(rax), "=b"(rbx), "=c"(rcx), "=d"(rdx)
-		     : "a"(leaf), "c"(vcpu->regs[VCPU_RCX]));
+		     : "a"(vcpu->regs[VCPU_RAX]), "c"(vcpu->regs[VCPU_RCX]));
 	vcpu->regs[VCPU_RAX] = rax;
 	vcpu->regs[VCPU_RBX] = rbx;
 	vcpu->regs[VCPU_RCX] = rcx;
 	vcpu->regs[VCPU_RDX] = rdx;
 }
+
+/* Emulate CPUID for the other leaves. Does not skip the instruction. */
+void emulate_cpuid_masked(struct vcpu *vcpu);
 
 #endif
