@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * greet SHELL: says on how many CPUs this Linux runs, and under whom, and becomes the shell.
+ * greet SHELL: prints the number of CPUs and the name of the hypervisor, then executes the shell.
  */
 #include <cpuid.h>
 #include <signal.h>
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 	printf("Commands are busybox's. 'poweroff' and 'reboot' do what they say.\n");
 	fflush(stdout);
 
-	/* A shell starts what it puts into the background, as us, deaf to Ctrl-C and Ctrl-\. */
+	/* init started us in the background, where shells ignore Ctrl-C and Ctrl-\. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	if (argc > 1)
