@@ -17,7 +17,7 @@ void pages_init(void *base, size_t nr);
 void *page_alloc(void);
 
 /*
- * Allocate @nr contiguous pages and zero them. Returns NULL when @nr is 0 or so many are not left.
+ * Allocate @nr contiguous pages and zero them. Returns NULL if @nr is 0 or there are not enough.
  * They cannot be freed. Any CPU may call it.
  */
 void *pages_alloc(size_t nr);

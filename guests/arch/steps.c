@@ -211,7 +211,8 @@ static void check_data_breakpoints(void)
 	apic_write(0x80, 0);
 	ok(HITS(page + 4, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(page)),
 	   "a breakpoint on half of the memory written");
-	ok(!HITS(page, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(page)), "not beside it");
+	ok(!HITS(page, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(page)),
+	   "not on the bytes before them");
 	ok(HITS(page, DR7_ACCESS(1), "mov %2, %%rdi", "stosb", "r"(page)), "on STOSB");
 }
 

@@ -21,7 +21,7 @@ void check_pushes(void);                    /* PUSH to many pages of hidden memo
 void check_leave(void);                     /* uses CPUs 1 and 2; CPU 2 never returns */
 void check_leave_without_apic(void);        /* must be last: it disables the local APIC */
 void check_kick(unsigned cpu);              /* on another CPU: INIT while NMIs are blocked */
-void check_init(unsigned cpu);              /* likewise: INIT in an interrupt, NMI before SIPI */
+void check_init(unsigned cpu); /* on another CPU: INIT in an interrupt, NMI before SIPI */
 
 /* Load an IDT that has a handler for @vector only. */
 void load_idt(unsigned vector, const u8 *handler);

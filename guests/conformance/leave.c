@@ -98,12 +98,12 @@ void check_leave(void)
 	while (rdtsc() < ask_time)
 		;
 	answer = ask();
-	ok(ap_wait(2), "both CPUs that asked go on");
+	ok(ap_wait(2), "both CPUs that asked continue");
 	ok(answer == -EOPNOTSUPP || other_answer == -EOPNOTSUPP,
 	   "Glasshouse does not leave while a CPU is in 32-bit mode");
 	ok(answer == -EBUSY || other_answer == -EBUSY, "and not by two CPUs at once");
 	leave_go = 1;
-	ok(ap_wait(1), "the CPU in 32-bit mode goes on");
+	ok(ap_wait(1), "the CPU in 32-bit mode continues");
 	kick_time = rdtsc() + 1000;
 	ap_start_job(2, block_nmis);
 	wait_ticks(10000);

@@ -13,18 +13,18 @@ int main(int argc, char **argv)
 {
 	unsigned int eax, ebx, ecx, edx;
 	struct utsname uts;
-	char who[13] = "";
+	char hypervisor[13] = "";
 
 	__cpuid(0x40000000, eax, ebx, ecx, edx);
-	memcpy(who, &ebx, 4);
-	memcpy(who + 4, &ecx, 4);
-	memcpy(who + 8, &edx, 4);
-	for (int i = 11; i >= 0 && (who[i] <= ' ' || who[i] > '~'); i--)
-		who[i] = 0;
+	memcpy(hypervisor, &ebx, 4);
+	memcpy(hypervisor + 4, &ecx, 4);
+	memcpy(hypervisor + 8, &edx, 4);
+	for (int i = 11; i >= 0 && (hypervisor[i] <= ' ' || hypervisor[i] > '~'); i--)
+		hypervisor[i] = 0;
 
 	uname(&uts);
 	printf("\nLinux %s, %ld CPUs, under %s.\n", uts.release, sysconf(_SC_NPROCESSORS_ONLN),
-	       *who ? who : "no hypervisor");
+	       *hypervisor ? hypervisor : "no hypervisor");
 	printf("Commands are busybox's. 'poweroff' and 'reboot' do what they say.\n");
 	fflush(stdout);
 

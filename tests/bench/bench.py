@@ -116,8 +116,8 @@ def exits_to_init(model=MODEL):
     run = harness.boot(f"bench-init-{model}", mkiso.glasshouse("", cmdline=LINUX + " -- off"), model)
     run.wait()
     _parse(run)
-    told = re.search(r"^exits: vcpu 0 total \d+((?: [A-Z_]+ \d+)+)$", run.log("glasshouse.log"), re.M)
-    return {name: int(count) for name, count in re.findall(r"([A-Z_]+) (\d+)", told[1])}
+    counts = re.search(r"^exits: vcpu 0 total \d+((?: [A-Z_]+ \d+)+)$", run.log("glasshouse.log"), re.M)
+    return {name: int(count) for name, count in re.findall(r"([A-Z_]+) (\d+)", counts[1])}
 
 
 def image_size():

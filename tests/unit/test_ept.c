@@ -8,7 +8,7 @@
 #include "ept/ept.h"
 
 static u64 pages_allocated;    /* and not freed */
-static u64 fail_after = ~0ull; /* after so many allocations the allocator returns NULL */
+static u64 fail_after = ~0ull; /* allocations before the allocator returns NULL */
 
 /* The "physical" address of a table is its address plus this. */
 #define PA_OFFSET BIT(50)

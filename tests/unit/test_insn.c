@@ -42,7 +42,7 @@ static int setup(void **state)
 
 /*
  * Instructions that Zydis knows and that no Intel CPU with VT-x executes: AMD's 3DNow!, XOP and
- * SSE4a, VIA's PadLock, and Knights Corner's, which has encodings of its own.
+ * SSE4a, VIA's PadLock, and Knights Corner's MVEX encodings.
  */
 static bool not_intel(const ZydisDecodedInstruction *z)
 {
@@ -110,8 +110,8 @@ static u64 low_bits(u64 value, unsigned bits)
 }
 
 /*
- * Zydis gives these an address size of their own, whatever the prefix: ENCLS, ENCLU, ENCLV, which
- * take addresses in registers, and MPX, which in 64-bit mode ignores 67.
+ * For these, Zydis's address size does not depend on the prefix 67h: ENCLS, ENCLU and ENCLV, which
+ * take addresses in registers, and MPX, which ignores the prefix in 64-bit mode.
  */
 static bool fixed_address_size(const ZydisDecodedInstruction *z)
 {

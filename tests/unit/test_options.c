@@ -36,7 +36,7 @@ static const struct option table[] = {
 	 .kind = OPTION_STRING,
 	 .offset = offsetof(struct values, console),
 	 .size = sizeof(v.console),
-	 .help = "where to speak"},
+	 .help = "where to print"},
 };
 
 static unsigned parse(const char *cmdline)
@@ -144,7 +144,7 @@ static void test_bad(void **state)
 	text[255] = '\0';
 	refused(text, "unknown", "the options are strict");
 
-	/* The right words take effect beside wrong ones. */
+	/* The right words take effect, although others are wrong. */
 	assert_int_equal(parse("wrong cpus=9 icept=wrong strict console=1234567890123456"), 3);
 	assert_int_equal(v.cpus, 9);
 	assert_true(v.strict);
