@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables: see acpi.h.
+ * The parser of the ACPI tables. It trusts no length, pointer or checksum.
  */
 #include "drivers/acpi.h"
 
@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "mem_range.h"
 
-/* Limits that no machine comes near; they bound the work that damaged tables can cause. */
+/* Far above what machines have; these limits bound the work that damaged tables can cause. */
 #define TABLE_MAX  MIB(4)
 #define TABLES_MAX 256
 
@@ -19,7 +19,7 @@ struct rsdp {
 	char oem_id[6];
 	u8 revision;
 	u32 rsdt;
-	/* From revision 2 on: */
+	/* Since revision 2: */
 	u32 length;
 	u64 xsdt;
 	u8 extended_checksum, reserved[3];
@@ -69,7 +69,7 @@ struct madt {
 
 enum { MADT_LAPIC = 0, MADT_X2APIC = 9 };
 
-/* The kinds of MADT entries that we read. */
+/* The kinds of MADT entries that we parse. */
 union madt_entry {
 	struct {
 		u8 type, length;
@@ -103,7 +103,7 @@ static u8 checksum(const void *data, size_t len)
 	return sum;
 }
 
-/* A signature as text: what is no printable character becomes '?'. */
+/* A signature as a string, with '?' for each character that is not printable. */
 struct name {
 	char text[5];
 };
@@ -119,7 +119,8 @@ static struct name table_name(const struct sdt *t)
 	return n;
 }
 
-/* The table at @pa, whole and with its checksum right, or NULL, which is said. */
+/* Map the whole table at @pa and check its length and checksum. Returns NULL, after a warning, if
+ * they are wrong. */
 static const struct sdt *map_table(const struct acpi_mem *mem, u64 pa, size_t min_length)
 {
 	const struct sdt *t = map(mem, pa, sizeof(*t));
@@ -127,19 +128,19 @@ static const struct sdt *map_table(const struct acpi_mem *mem, u64 pa, size_t mi
 	u32 length;
 
 	if (!t) {
-		pr_warn("ACPI: a table at %#lx cannot be reached; skipped\n", pa);
+		pr_warn("ACPI: a table at %#lx cannot be mapped; skipped\n", pa);
 		return NULL;
 	}
 	name = table_name(t);
 	length = t->length;
 	if (length < min_length || length > TABLE_MAX) {
-		pr_warn("ACPI: table %s at %#lx: length is %u, not from %zu to %lu; skipped\n",
+		pr_warn("ACPI: table %s at %#lx: length is %u, must be %zu to %lu; skipped\n",
 			name.text, pa, length, min_length, TABLE_MAX);
 		return NULL;
 	}
 	t = map(mem, pa, length);
 	if (!t) {
-		pr_warn("ACPI: table %s at %#lx: its %u bytes cannot be reached; skipped\n",
+		pr_warn("ACPI: table %s at %#lx: its %u bytes cannot be mapped; skipped\n",
 			name.text, pa, length);
 		return NULL;
 	}
@@ -151,7 +152,7 @@ static const struct sdt *map_table(const struct acpi_mem *mem, u64 pa, size_t mi
 	return t;
 }
 
-static bool is(const struct sdt *t, const char *signature)
+static bool has_signature(const struct sdt *t, const char *signature)
 {
 	return memcmp(t->signature, signature, 4) == 0;
 }
@@ -162,14 +163,14 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 uid, u32 flags)
 		return; /* an empty socket */
 	for (unsigned i = 0; i < info->nr_cpus; i++) {
 		if (info->cpus[i].apic_id == apic_id) {
-			pr_warn("ACPI: MADT: APIC ID %u is there twice (processor %u and %u); the "
-				"second is left out\n",
+			pr_warn("ACPI: MADT: APIC ID %u is listed twice (processors %u and %u); "
+				"the second is skipped\n",
 				apic_id, info->cpus[i].uid, uid);
 			return;
 		}
 	}
 	if (info->nr_cpus == ACPI_CPUS) {
-		pr_warn("ACPI: MADT: more than %u CPUs; the one with APIC ID %u is left out\n",
+		pr_warn("ACPI: MADT: more than %u CPUs; the one with APIC ID %u is skipped\n",
 			ACPI_CPUS, apic_id);
 		return;
 	}
@@ -181,7 +182,7 @@ static void parse_madt_entry(struct acpi_info *info, const union madt_entry *e)
 {
 	switch (e->head.type) {
 	case MADT_LAPIC:
-		/* 255 is the broadcast address: firmware's way to say "none". */
+		/* 255, the broadcast address, marks an entry without a CPU. */
 		if (e->head.length >= sizeof(e->lapic) && e->lapic.apic_id != 0xff)
 			add_cpu(info, e->lapic.apic_id, e->lapic.uid, e->lapic.flags);
 		break;
@@ -204,7 +205,7 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 
 		if (e->head.length < 2 || e->head.length > left) {
 			pr_warn("ACPI: MADT: an entry of type %u has length %u, but %u bytes are "
-				"left; the rest is left out\n",
+				"left; the rest is skipped\n",
 				e->head.type, e->head.length, left);
 			return;
 		}
@@ -215,8 +216,9 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 }
 
 /*
- * The integer that the AML at @p, with @end behind it, begins with, or -1 if it is none.
- * @next: where the AML goes on. Source: ACPI Specification, "Data Objects Encoding".
+ * Decode the integer at the start of the AML from @p to @end. Returns -1 if there is none; else
+ * stores the address of the byte after it in *@next.
+ * Source: ACPI Specification, "Data Objects Encoding".
  */
 static s64 aml_integer(const u8 *p, const u8 *end, const u8 **next)
 {
@@ -251,7 +253,9 @@ static s64 aml_integer(const u8 *p, const u8 *end, const u8 **next)
 	return (s64)value;
 }
 
-/* The Package at @p: its first two integers. Source: ACPI Specification, "Package Length Encoding".
+/*
+ * Decode the first two integers, from 0 to 7, of the Package at @p. Returns false if it is damaged.
+ * Source: ACPI Specification, "Package Length Encoding".
  */
 static bool aml_sleep_package(const u8 *p, const u8 *end, s64 *a, s64 *b)
 {
@@ -272,7 +276,7 @@ static bool aml_sleep_package(const u8 *p, const u8 *end, s64 *a, s64 *b)
 	p += 1 + more;
 	elements = *p++;
 	*a = elements ? aml_integer(p, end, &p) : -1;
-	/* A package of one element has both values in it, one to a byte. */
+	/* A package of one element holds both values in it, one in each byte. */
 	if (elements == 1 && *a >= 0) {
 		*b = *a >> 8;
 		*a &= 0xff;
@@ -289,7 +293,7 @@ static void parse_s5(struct acpi_info *info, const struct sdt *t)
 	s64 a, b;
 
 	for (const u8 *p = start; !info->has_s5 && end - p >= 4; p++) {
-		bool named = (p - start >= 1 && p[-1] == 0x08) || /* NameOp, perhaps a root '\' */
+		bool named = (p - start >= 1 && p[-1] == 0x08) || /* NameOp, optionally a '\' */
 			     (p - start >= 2 && p[-1] == '\\' && p[-2] == 0x08);
 
 		if (!named || memcmp(p, "_S5_", 4) != 0 || !aml_sleep_package(p + 4, end, &a, &b))
@@ -300,7 +304,7 @@ static void parse_s5(struct acpi_info *info, const struct sdt *t)
 	}
 }
 
-/* The register that the FADT has as @x (new, preferred) and as the port @port (old). */
+/* The register that a FADT gives twice: as @x (since ACPI 2.0, preferred) and as the port @port. */
 static struct acpi_reg fadt_reg(const char *name, const struct gas *x, u32 port)
 {
 	struct acpi_reg reg = {.address = port, .space = ACPI_SPACE_IO};
@@ -308,7 +312,7 @@ static struct acpi_reg fadt_reg(const char *name, const struct gas *x, u32 port)
 	if (x && x->address)
 		reg = (struct acpi_reg){.address = x->address, .space = x->space};
 	if (reg.space == ACPI_SPACE_IO && reg.address > 0xffff) {
-		pr_warn("ACPI: FADT: %s is I/O port %#lx, which cannot be; left out\n", name,
+		pr_warn("ACPI: FADT: %s is I/O port %#lx, above 0xffff; skipped\n", name,
 			reg.address);
 		return (struct acpi_reg){0};
 	}
@@ -328,7 +332,7 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 		info->reset_reg = fadt_reg("RESET_REG", &f->reset_reg, 0);
 		info->reset_value = f->reset_value;
 	}
-	if (dsdt && is(dsdt, "DSDT"))
+	if (dsdt && has_signature(dsdt, "DSDT"))
 		parse_s5(info, dsdt);
 }
 
@@ -337,23 +341,23 @@ static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 
 	const struct sdt *t = map(mem, pa, sizeof(*t));
 
 	if (!t) {
-		pr_warn("ACPI: a table at %#lx cannot be reached; skipped\n", pa);
-	} else if (is(t, "APIC") && !info->nr_cpus) {
+		pr_warn("ACPI: a table at %#lx cannot be mapped; skipped\n", pa);
+	} else if (has_signature(t, "APIC") && !info->nr_cpus) {
 		t = map_table(mem, pa, sizeof(struct madt));
 		if (t)
 			parse_madt(info, (const void *)t);
-	} else if (is(t, "FACP") && !info->pm1a_cnt.address) {
+	} else if (has_signature(t, "FACP") && !info->pm1a_cnt.address) {
 		t = map_table(mem, pa, FADT_V1_LENGTH);
 		if (t)
 			parse_fadt(info, mem, (const void *)t);
-	} else if (is(t, "SSDT") && !info->has_s5) {
+	} else if (has_signature(t, "SSDT") && !info->has_s5) {
 		t = map_table(mem, pa, sizeof(*t));
 		if (t)
 			parse_s5(info, t);
 	}
 }
 
-/* The RSDT (@size 4) or XSDT (@size 8) at @pa: a list of pointers of @size bytes. */
+/* Parse the RSDT (@size 4) or XSDT (@size 8) at @pa: a list of table addresses of @size bytes. */
 static int parse_root(struct acpi_info *info, const struct acpi_mem *mem, u64 pa,
 		      const char *signature, unsigned size)
 {
@@ -362,14 +366,14 @@ static int parse_root(struct acpi_info *info, const struct acpi_mem *mem, u64 pa
 
 	if (!root)
 		return -EINVAL;
-	if (!is(root, signature)) {
-		pr_warn("ACPI: the table at %#lx should be %s and is %s; skipped\n", pa, signature,
+	if (!has_signature(root, signature)) {
+		pr_warn("ACPI: the table at %#lx should be %s but is %s; skipped\n", pa, signature,
 			table_name(root).text);
 		return -EINVAL;
 	}
 	nr = (root->length - sizeof(*root)) / size;
 	if (nr > TABLES_MAX) {
-		pr_warn("ACPI: %s: %u tables; those after the first %u are left out\n", signature,
+		pr_warn("ACPI: %s: %u tables; those after the first %u are skipped\n", signature,
 			nr, TABLES_MAX);
 		nr = TABLES_MAX;
 	}
@@ -388,14 +392,13 @@ static bool rsdp_valid(const void *rsdp, size_t len)
 	       checksum(rsdp, RSDP_V1_LENGTH) == 0;
 }
 
-/* The XSDT's address, or 0 when the RSDP is an old one or its newer part is damaged. */
+/* The XSDT's address, or 0 if the RSDP has revision 0 or its extended part is damaged. */
 static u64 rsdp_xsdt(const struct rsdp *r, size_t len)
 {
 	if (r->revision < 2 || len < sizeof(*r) || !r->xsdt)
 		return 0;
 	if (r->length < sizeof(*r) || r->length > len || checksum(r, r->length)) {
-		pr_warn("ACPI: RSDP: length %u or its extended checksum is wrong; the old RSDT is "
-			"taken\n",
+		pr_warn("ACPI: RSDP: length %u or its extended checksum is wrong; using the RSDT\n",
 			r->length);
 		return 0;
 	}
@@ -425,7 +428,7 @@ int acpi_parse_rsdp(struct acpi_info *info, const struct acpi_mem *mem, const vo
 		return err;
 	}
 	if (!info->nr_cpus) {
-		pr_err("ACPI: no table APIC (MADT) that names a CPU; only the boot CPU is known\n");
+		pr_err("ACPI: no table APIC (MADT) lists a CPU; only the boot CPU is known\n");
 		return -ENOENT;
 	}
 	return 0;
@@ -442,7 +445,7 @@ int acpi_parse(struct acpi_info *info, const struct acpi_mem *mem, u64 rsdp_pa)
 	}
 	if (!rsdp) {
 		memset(info, 0, sizeof(*info));
-		pr_err("ACPI: the root pointer (RSDP) at %#lx cannot be reached; only the boot CPU "
+		pr_err("ACPI: the root pointer (RSDP) at %#lx cannot be mapped; only the boot CPU "
 		       "is known\n",
 		       rsdp_pa);
 		return -EINVAL;

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables, as far as a hypervisor needs them: CPUs, and how the machine is reset and
- * switched off. Source: ACPI Specification, "ACPI Software Programming Model".
+ * What a hypervisor needs from the ACPI tables: the CPUs, and the registers that reset the machine
+ * and switch it off. Source: ACPI Specification, "ACPI Software Programming Model".
  */
 #ifndef GH_ACPI_H
 #define GH_ACPI_H
 
 #include "bits.h"
 
-#define ACPI_CPUS 256
+#define ACPI_CPUS 256 /* entries in acpi_info's cpus; further CPUs are skipped */
 
-/* How the tables are reached. */
+/* How the parser reads physical memory. */
 struct acpi_mem {
 	/*
-	 * @len bytes of physical memory at @pa, readable until the call that uses this returns, or
-	 * NULL. @pa + @len does not exceed MEM_LIMIT.
+	 * Map @len bytes of physical memory at @pa for reading. Returns their linear address, which
+	 * must stay valid until the parser returns, or NULL. @pa + @len does not exceed MEM_LIMIT.
 	 */
 	const void *(*map)(u64 pa, size_t len);
 };
 
 struct acpi_cpu {
 	u32 apic_id;
-	u32 uid;      /* ACPI's own number of the processor */
-	bool enabled; /* if not, it can become so later */
+	u32 uid;      /* ACPI processor UID */
+	bool enabled; /* false: online-capable, it may be added later */
 };
 
 /* A register ("Generic Address Structure"). */
 #define ACPI_SPACE_IO 1
 struct acpi_reg {
-	u64 address; /* 0: there is none */
-	u8 space;    /* ACPI_SPACE_IO, or another that the specification has */
+	u64 address; /* 0: no such register */
+	u8 space;    /* ACPI_SPACE_IO, or another Address Space ID */
 };
 
 struct acpi_info {
@@ -39,31 +39,31 @@ struct acpi_info {
 
 	/* FADT */
 	struct acpi_reg pm1a_cnt, pm1b_cnt;
-	struct acpi_reg reset_reg; /* none unless the FADT says that it is supported */
-	u8 reset_value;
+	struct acpi_reg reset_reg; /* address 0 if the FADT does not set RESET_REG_SUP */
+	u8 reset_value;            /* the byte that resets the machine when written there */
 
-	/* \_S5: what switches the machine off. */
+	/* \_S5: the values of SLP_TYP, 0 to 7, in pm1a_cnt and pm1b_cnt for power-off */
 	bool has_s5;
-	u8 slp_typa, slp_typb; /* 0-7, for SLP_TYP in pm1a_cnt and pm1b_cnt */
+	u8 slp_typa, slp_typb;
 };
 
 /*
- * Look for the root pointer where a BIOS puts it: the EBDA's first KiB, then E0000-FFFFF. Returns
- * its physical address, or 0. Source: ACPI Specification, "Finding the RSDP on IA-PC Systems".
+ * Search for the root pointer (RSDP) where a BIOS puts it: in the first KiB of the EBDA, then at
+ * E0000h to FFFFFh. Returns its physical address, or 0 if there is none.
+ * Source: ACPI Specification, "Finding the RSDP on IA-PC Systems".
  */
 u64 acpi_find_rsdp(const struct acpi_mem *mem);
 
 /*
- * Read all tables that the root pointer at physical address @rsdp_pa leads to into @info.
+ * Parse the tables to which the root pointer at physical address @rsdp_pa leads, and fill @info.
  *
- * A table that is damaged (length, checksum, an entry that reaches beyond its end) is named by
- * pr_warn and skipped, or taken as far as it is good. Returns 0; -EINVAL when there is no usable
- * RSDP, RSDT or XSDT; -ENOENT when no MADT with a CPU was found (nr_cpus is 0 then). The error has
- * been said; @info holds what was found in every case.
+ * A damaged table (length, checksum, an entry beyond its end) is logged and skipped, or used up to
+ * the damage. Returns 0; -EINVAL if there is no usable RSDP, RSDT or XSDT; -ENOENT if no MADT lists
+ * a CPU (nr_cpus is 0 then). Errors are logged, and @info holds what was found in every case.
  */
 int acpi_parse(struct acpi_info *info, const struct acpi_mem *mem, u64 rsdp_pa);
 
-/* The same, from a copy of the root pointer, of @len bytes, as boot loaders pass it on. */
+/* The same, with a copy of the root pointer: @len bytes at @rsdp, as boot loaders pass them. */
 int acpi_parse_rsdp(struct acpi_info *info, const struct acpi_mem *mem, const void *rsdp,
 		    size_t len);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * printk(), the consoles behind it, and the ring in RAM.
+ * printk(), the consoles that it writes to, and the ring in RAM.
  */
 #include "drivers/console.h"
 #include "arch/x86/io.h"
@@ -16,10 +16,10 @@
 
 static unsigned present, selected;
 static enum log_level max_level = LOG_INFO;
-static bool unlocked;
+static bool panicking; /* no lock any more: a CPU that has stopped may hold it */
 static spinlock_t lock;
 
-#define EARLY_SIZE 4096u /* before there is memory for more */
+#define EARLY_SIZE 4096u /* bytes of the ring until console_keep_ring() */
 static union {
 	struct log_ring ring;
 	char bytes[sizeof(struct log_ring) + EARLY_SIZE];
@@ -86,12 +86,12 @@ void console_set_level(enum log_level level)
 
 void console_panic(void)
 {
-	if (unlocked)
-		return; /* once: what is under way in a UART would be lost */
-	unlocked = true;
+	if (panicking)
+		return; /* serial_init() again would drop bytes that a UART is sending */
+	panicking = true;
 	if (ring->panic == LOG_RING_NO_PANIC)
 		ring->panic = ring->written;
-	/* The guest's driver may have done anything to them. */
+	/* The guest may have reprogrammed the UARTs. */
 	if (present & CONSOLE_COM1)
 		serial_init(SERIAL_COM1);
 	if (present & CONSOLE_COM2)
@@ -104,7 +104,7 @@ void console_write(const char *s, size_t n)
 	if (selected & CONSOLE_E9)
 		for (size_t i = 0; i < n; i++)
 			outb(E9_PORT, (u8)s[i]);
-	/* In slices of a FIFO, so that two UARTs send at the same time. */
+	/* At most a FIFO full at a time, so that the two UARTs send at the same time. */
 	for (size_t i = 0; i < n; i += 14) {
 		if (selected & CONSOLE_COM1)
 			serial_write(SERIAL_COM1, s + i, MIN(n - i, 14));
@@ -138,11 +138,11 @@ void printk(enum log_level level, const char *fmt, ...)
 	n = vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	n = MIN(n, (int)sizeof(line) - 1);
-	if (!unlocked)
+	if (!panicking)
 		spin_lock(&lock);
 	ring_write(line, (size_t)n);
 	if (level <= max_level)
 		console_write(line, (size_t)n);
-	if (!unlocked)
+	if (!panicking)
 		spin_unlock(&lock);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where our lines go: COM1, COM2, the VGA text screen, port E9 where an emulator answers there, and
- * always the ring in RAM. Once a guest runs, COM1 and the screen are the guest's.
+ * The consoles: COM1, COM2, the VGA text screen, port E9h of emulators, and the log ring in RAM,
+ * which gets every line. While a guest runs, COM1 and the screen belong to the guest.
  */
 #ifndef GH_CONSOLE_H
 #define GH_CONSOLE_H
@@ -15,42 +15,46 @@ enum console {
 	CONSOLE_VGA = 1 << 2,
 	CONSOLE_E9 = 1 << 3,
 	CONSOLE_ALL = 0xf,
-	/* What stays ours under a guest. */
+	/* The consoles that the guest does not use, if they are there. */
 	CONSOLE_OURS = CONSOLE_COM2 | CONSOLE_E9,
 };
 
-/* Find the consoles. @vga: linear address of B8000h, or NULL when the screen is not in text mode.
- * Before any printk(). */
+/*
+ * Detect the consoles and select all of them. Call it before the first printk().
+ * @vga: linear address of the text buffer (B8000h), or NULL if the screen is not in text mode.
+ */
 void console_init(void *vga);
 
-/* The screen is not in text mode after all. */
+/* Stop writing to the VGA screen: it turned out not to be in text mode. Selects all others. */
 void console_forget_vga(void);
 
-/* From now on only the consoles in @mask (of those that are there) get our lines. Waits until the
- * others are empty. */
+/* Select those of the consoles in @mask, bits of enum console, that are there. Waits first until
+ * the UARTs that are deselected have sent all, but not longer than serial_flush() does. */
 void console_select(unsigned mask);
 
-/* Waits, but not for ever, until what was printed has left the UARTs: before the machine ends. */
+/* Wait until the selected UARTs have sent all, but not longer than serial_flush() does. Call it
+ * before the machine is reset or switched off. */
 void console_flush(void);
 
-/* From now on, lines up to this level are printed; all of them go to the ring. */
+/* Print only lines up to @level on the consoles, LOG_INFO by default. The ring gets all lines. */
 void console_set_level(enum log_level level);
 
 /*
- * The ring in RAM: from now on it is at @where, which must not be written by anybody else:
- * CONSOLE_RING_PAGES pages of the linear address space. What it holds so far moves there. A warm
- * reset leaves it alone, and so do firmware and GRUB where they do not happen to need that memory:
- * see console_print_last().
+ * Move the log ring, with its content, to the CONSOLE_RING_PAGES pages at the linear address
+ * @where, which nothing else may write. It survives a warm reset unless firmware or GRUB overwrite
+ * that memory; then console_print_last() of the next boot finds it.
  */
 void console_keep_ring(void *where);
 
 /*
- * Look for the ring of the boot before this one, at each page of the @size bytes at @start, and
- * print, to the consoles only, its panic, or its last lines if there was none. It is printed once.
+ * Search the @size bytes at the linear, page-aligned address @start for a log ring of the previous
+ * boot. Print its panic, or its last lines if there was none, on the consoles (not to the ring),
+ * and invalidate it, so that no later boot prints it again.
  */
 void console_print_last(void *start, u64 size);
 
-/* The last words: every console again, and no lock, for its holder may be what is broken. */
+/* For the last messages: select all consoles, set up the UARTs again, and take no lock from now on,
+ * because a CPU that has stopped may hold it. */
 void console_panic(void);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log of the boot before this one, found in RAM.
+ * Finds the log ring of the previous boot in RAM, and prints its end.
  */
 #include "drivers/log_ring.h"
 #include "lib/string.h"
 
-#define LAST_LINES 768u /* of a boot that did not panic, so many characters */
+#define LAST_LINES 768u /* characters to print of a boot that did not panic */
 
 static bool is_ring(const struct log_ring *r)
 {
@@ -19,8 +19,8 @@ static bool is_ring(const struct log_ring *r)
 	return sum == r->sum;
 }
 
-/* Where the last lines of @r begin that are worth it. */
-static u64 last_lines(const struct log_ring *r)
+/* Where to start printing: at the panic, or at the line that starts within the last LAST_LINES. */
+static u64 print_start(const struct log_ring *r)
 {
 	u64 oldest = r->written - MIN(r->written, r->size), from;
 
@@ -38,7 +38,7 @@ static void print_last(struct log_ring *r)
 			  foot[] = "--- End ---\n\n";
 
 	console_write(head, sizeof(head) - 1);
-	for (u64 i = last_lines(r); i < r->written; i++)
+	for (u64 i = print_start(r); i < r->written; i++)
 		console_write(&r->text[i % r->size], 1);
 	console_write(foot, sizeof(foot) - 1);
 }

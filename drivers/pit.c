@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The 8254's channel 2. Source: Intel 8254, "Mode 0: Interrupt on Terminal Count"; port 61h: gate
- * in bit 0, speaker in bit 1, output in bit 5.
+ * Delays by channel 2 of the 8254. Source: Intel 8254, "Mode 0: Interrupt on Terminal Count". Port
+ * 61h: gate in bit 0, speaker in bit 1, output in bit 5.
  */
 #include "drivers/pit.h"
 #include "arch/x86/cpu.h"
@@ -15,8 +15,8 @@
 #define GATE        0x01
 #define SPEAKER     0x02
 #define OUT2        0x20
-#define SLICE_US    50000u
-#define MAX_TSC_MHZ 8000u
+#define SLICE_US    50000u /* the 16-bit counter holds 54,924 us */
+#define MAX_TSC_MHZ 8000u  /* ends the wait if the 8254 does not count */
 
 static void delay_slice(u32 us)
 {

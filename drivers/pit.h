@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Short waits by the 8254's channel 2, which nobody else uses. For boot time: afterwards it is the
- * guest's.
+ * Delays by channel 2 of the 8254 (PIT), before and after the guest runs: the channel is the
+ * guest's meanwhile.
  */
 #ifndef GH_PIT_H
 #define GH_PIT_H
@@ -9,8 +9,8 @@
 #include "types.h"
 
 /*
- * Wait @us microseconds, any number. On a machine whose 8254 stands still, waits by the time-stamp
- * counter, at least as long for clocks of up to 8 GHz.
+ * Wait at least @us microseconds, any number. If the 8254 does not count, the time-stamp counter
+ * ends the wait, not earlier than @us if it runs at up to 8 GHz.
  */
 void pit_delay_us(u32 us);
 

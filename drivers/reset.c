@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resetting the machine.
+ * Machine reset.
  */
 #include "drivers/reset.h"
 #include "arch/x86/cpu.h"
@@ -18,7 +18,7 @@ void machine_reset(const struct acpi_info *acpi)
 	struct desc_ptr empty = {0, 0};
 
 	console_flush();
-	wbinvd(); /* the log must be in memory, not in a cache */
+	wbinvd(); /* write the log ring back to RAM, for the next boot */
 	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
 		outb((u16)acpi->reset_reg.address, acpi->reset_value);
 		pit_delay_us(50000);

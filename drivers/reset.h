@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resetting the machine.
+ * Machine reset.
  */
 #ifndef GH_RESET_H
 #define GH_RESET_H
@@ -8,8 +8,10 @@
 #include "drivers/acpi.h"
 
 /*
- * Reset the machine: by the FADT's reset register, port CF9h, the keyboard controller, a triple
- * fault, whichever works first. Virtualisation should be off. @acpi: may be NULL.
+ * Reset the machine. Tries the FADT's reset register, port CF9h, the keyboard controller and a
+ * triple fault, until one works. The caller should have switched VMX off on all CPUs.
+ * @acpi: the reset register, or NULL to try only the others.
+ * Source: ACPI Specification, "Reset Register".
  */
 void machine_reset(const struct acpi_info *acpi) __noreturn;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 16550 UARTs. Source: National Semiconductor PC16550D, "Registers".
+ * Polled output on 16550 UARTs. Source: National Semiconductor PC16550D, "Registers".
  */
 #include "drivers/serial.h"
 #include "arch/x86/io.h"
@@ -26,11 +26,11 @@ enum {
 #define LSR_THRE  0x20
 #define LSR_TEMT  0x40
 #define FIFO_SIZE 16
-#define PATIENCE  100000
+#define MAX_POLLS 100000
 
 static void wait_for(u16 port, u8 bit)
 {
-	for (int i = 0; i < PATIENCE && !(inb(port + LSR) & bit); i++)
+	for (int i = 0; i < MAX_POLLS && !(inb(port + LSR) & bit); i++)
 		;
 }
 
@@ -39,7 +39,7 @@ bool serial_init(u16 port)
 	outb(port + SCRATCH, 0x5a);
 	if (inb(port + SCRATCH) != 0x5a || inb(port + LSR) == 0xff)
 		return false;
-	wait_for(port, LSR_TEMT); /* what is under way would be lost */
+	wait_for(port, LSR_TEMT); /* FCR_CLEAR would drop bytes that are being sent */
 	outb(port + IER, 0);
 	outb(port + LCR, LCR_8N1 | LCR_DLAB);
 	outb(port + DLL, 1);
@@ -50,8 +50,8 @@ bool serial_init(u16 port)
 	return true;
 }
 
-/* How many bytes an empty transmitter takes: a guest that looks for UARTs may have switched the
- * FIFO off. */
+/* How many bytes an empty transmitter accepts. Not a constant: a guest that probes for UARTs may
+ * have switched the FIFO off. */
 static unsigned fifo_size(u16 port)
 {
 	return (inb(port + IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
@@ -63,7 +63,7 @@ void serial_write(u16 port, const char *s, size_t n)
 	bool returned = false;
 
 	for (size_t i = 0; i < n;) {
-		/* One poll for a FIFO full. */
+		/* Poll once, then fill the whole FIFO. */
 		if (!room) {
 			wait_for(port, LSR_THRE);
 			room = fifo_size(port);

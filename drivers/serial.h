@@ -10,13 +10,19 @@
 #define SERIAL_COM1 0x3f8
 #define SERIAL_COM2 0x2f8
 
-/* Is there a UART at @port? Then set it to 115200 8N1 with FIFOs on, interrupts off. */
+/*
+ * Set the UART at I/O port @port to 115200 8N1, FIFOs on, interrupts off. Returns false, without
+ * doing so, if there is no UART.
+ */
 bool serial_init(u16 port);
 
-/* Write @n bytes; \n becomes \r\n. Gives up on a UART that is not ready for some 100,000 polls. */
+/*
+ * Write @n bytes at @s to the UART at @port, with \n as \r\n. Waits at most 100,000 polls, for
+ * every FIFO full, until the UART is ready, and then writes all the same.
+ */
 void serial_write(u16 port, const char *s, size_t n);
 
-/* Wait until the last byte is on the wire. */
+/* Wait until the UART at @port has sent the last byte, at most 100,000 polls. */
 void serial_flush(u16 port);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VGA text screen.
+ * Output on the VGA text screen.
  */
 #include "drivers/vga.h"
 #include "arch/x86/io.h"

@@ -7,11 +7,12 @@
 
 #include "types.h"
 
-/* @buffer: linear address of the text buffer (B8000h). The screen goes on below what is there, from
- * the cursor. */
+/* Set the linear address of the text buffer (B8000h). Output continues at the cursor, so that the
+ * loader's text stays visible. */
 void vga_init(void *buffer);
 
-/* Write @n bytes; scrolls; keeps the hardware cursor behind the text. */
+/* Write @n bytes at @s and move the hardware cursor to their end; \n and \r are obeyed, and a full
+ * screen scrolls. Does nothing before vga_init(). */
 void vga_write(const char *s, size_t n);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EPT tables: map, unmap, protect, walk. See ept.h for the rules that they keep.
+ * EPT tables: map, unmap, protect, walk. ept.h has the rules for their form and for concurrent
+ * walks.
  *
- * Levels are counted from the bottom: 1 is a page table (4 KiB pages), 4 the PML4 table.
+ * Level 1 is a page table, whose entries map 4 KiB, and level 4 is the PML4 table.
  */
 #include "ept/ept.h"
 #include "errno.h"
@@ -12,7 +13,7 @@
 #define ROOT_SHIFT 39
 #define AD_FLAGS   (EPT_ACCESSED | EPT_DIRTY)
 
-/* One request: what to make of each entry in a range. */
+/* A change to every page of a range. */
 struct change {
 	enum { MAP, UNMAP, PROTECT } kind;
 	u64 offset; /* MAP: hpa - gpa */
@@ -73,7 +74,7 @@ static void write_entry(u64 *entry, u64 value)
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 }
 
-/* The entry at which a walk for @gpa ends. @shift: it covers 2^@shift bytes. */
+/* The entry at which a walk for @gpa ends: a leaf or a hole. It covers 2^*@shift bytes. */
 static u64 *last_entry(const struct ept *ept, gpa_t gpa, unsigned *shift)
 {
 	u64 *table = ept->root, *entry, value;
@@ -90,8 +91,9 @@ static u64 *last_entry(const struct ept *ept, gpa_t gpa, unsigned *shift)
 }
 
 /*
- * Put @table, of @level, and all tables below it out of use. CPUs may still walk a table that was
- * @live: it is retired, and the link in its first entry has the low bits of "not present".
+ * Remove @table, of @level, and all tables below it. A table that was @live may still be in use by
+ * a walk, so it is not freed but put on the list of retired tables. The list's link is in the first
+ * entry, whose low bits, from an aligned address, still say "not present".
  */
 static void drop_table(struct ept *ept, u64 *table, int level, bool live)
 {
@@ -110,8 +112,10 @@ static void drop_table(struct ept *ept, u64 *table, int level, bool live)
 }
 
 /*
- * A table that says what the leaf @entry of @level says, in smaller pages; empty for an empty
- * entry. Flags that a CPU sets in @entry meanwhile would be lost, so all pieces count as touched.
+ * Allocate a table that maps the same as the leaf @entry of @level, in smaller pages; an empty
+ * table if @entry is not present. Returns NULL without memory. A CPU may set accessed and dirty
+ * flags in
+ * @entry while we copy it; they would be lost, so we set both in every new entry.
  */
 static u64 *split(struct ept *ept, u64 entry, int level)
 {
@@ -128,7 +132,7 @@ static u64 *split(struct ept *ept, u64 entry, int level)
 	return table;
 }
 
-/* Put one page back in place of the table below @entry if it maps the same; drop empty tables. */
+/* Replace the table below @entry by one page if that maps the same; remove it if it is empty. */
 static void collapse(struct ept *ept, u64 *entry, int level)
 {
 	u64 *table = table_of(ept, *entry);
@@ -141,7 +145,8 @@ static void collapse(struct ept *ept, u64 *entry, int level)
 		step = entry_size(level - 1);
 		merged = first | EPT_LEAF | (ept->caps.ad ? AD_FLAGS : 0);
 	}
-	/* From the end: most tables fill from the start, and are not full yet. */
+	/* Start at the end: tables are mostly filled from the start, so a difference is found
+	 * early. */
 	for (int i = ENTRIES - 1; i > 0; i--) {
 		if ((table[i] & ~AD_FLAGS) != first + (u64)i * step)
 			return;
@@ -150,8 +155,8 @@ static void collapse(struct ept *ept, u64 *entry, int level)
 	drop_table(ept, table, level - 1, true);
 }
 
-/* The leaf for @gpa at @level after the change, when @old, a leaf or nothing, is there now. */
-static u64 leaf_after(const struct change *c, u64 old, int level, gpa_t gpa)
+/* What the change @c makes of @old, a leaf or empty, for @gpa at @level. */
+static u64 new_leaf(const struct change *c, u64 old, int level, gpa_t gpa)
 {
 	if (c->kind == PROTECT)
 		return (old & ~EPT_RWX) | c->bits;
@@ -159,8 +164,8 @@ static u64 leaf_after(const struct change *c, u64 old, int level, gpa_t gpa)
 }
 
 /*
- * Can one entry of @level, that now is @old, take the change of [@gpa, @end) without a table below
- * it? If so, @new is what it becomes.
+ * Can the change of [@gpa, @end) be made in the one entry of @level that is @old now, without
+ * changing a table below it? If so, stores the new entry in *@new.
  */
 static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, int level, gpa_t gpa,
 		       gpa_t end, u64 *new)
@@ -172,7 +177,7 @@ static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, i
 	if (!is_present(old) && c->kind != MAP)
 		return true;
 	if (is_leaf(old, level) && c->kind != UNMAP &&
-	    ((leaf_after(c, old, level, start) ^ old) & ~AD_FLAGS) == 0)
+	    ((new_leaf(c, old, level, start) ^ old) & ~AD_FLAGS) == 0)
 		return true;
 	if (end - gpa != size)
 		return false;
@@ -181,15 +186,15 @@ static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, i
 		*new = 0;
 		return true;
 	case PROTECT:
-		*new = leaf_after(c, old, level, gpa);
+		*new = new_leaf(c, old, level, gpa);
 		return is_leaf(old, level);
 	default:
-		*new = leaf_after(c, old, level, gpa);
+		*new = new_leaf(c, old, level, gpa);
 		return leaf_allowed(ept, level) && IS_ALIGNED(gpa + c->offset, size);
 	}
 }
 
-/* Carry out the change of [@gpa, @end), which lies within what @entry of @level covers. */
+/* Change [@gpa, @end), a part or all of what @entry of @level covers. */
 static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t end,
 			const struct change *c)
 {
@@ -200,7 +205,7 @@ static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t
 	if (fits_entry(ept, c, old, level, gpa, end, &new)) {
 		if (new == old)
 			return 0;
-		if (c->kind == PROTECT) /* a CPU may set flags in it at this moment: keep them */
+		if (c->kind == PROTECT) /* atomic: keeps flags that a CPU sets at this moment */
 			__atomic_fetch_xor(entry, old ^ new, __ATOMIC_ACQ_REL);
 		else
 			write_entry(entry, new);
@@ -255,7 +260,7 @@ static int change(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
 	return ret;
 }
 
-/* The combinations that are no misconfiguration. SDM: "EPT Misconfigurations". */
+/* Refuse permissions that would be a misconfiguration. SDM: "EPT Misconfigurations". */
 static int check_prot(const struct ept *ept, unsigned prot)
 {
 	if (!prot || (prot & ~EPT_RWX))
@@ -283,8 +288,11 @@ int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsi
 	return change(ept, gpa, size, &c);
 }
 
-/* Can @entry become a leaf without a chance that its table is full then, and could be one page? */
-static bool stays_table(const u64 *entry)
+/*
+ * True if the table of @entry still has a hole after @entry is mapped, so that collapse() would not
+ * find it full. Looks at the ends only: a table that may be full is left to change_table().
+ */
+static bool table_stays_partial(const u64 *entry)
 {
 	const u64 *table = (const u64 *)ALIGN_DOWN((uintptr_t)entry, PAGE_SIZE);
 	const u64 *end = &table[ENTRIES - 1];
@@ -303,7 +311,7 @@ static int fill_hole(struct ept *ept, gpa_t gpa, u64 block, u64 bits)
 	size = MIN(BIT(shift), block);
 	gpa = ALIGN_DOWN(gpa, size);
 	if (size == BIT(shift) && shift > PAGE_SHIFT && leaf_allowed(ept, level_of(shift)) &&
-	    stays_table(entry)) {
+	    table_stays_partial(entry)) {
 		write_entry(entry, gpa | bits | EPT_LEAF);
 		return 0;
 	}

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EPT: the tables that turn guest-physical addresses into host-physical ones.
+ * EPT: the tables that translate guest-physical to host-physical addresses.
  *
- * Knows memory, not VM exits; INVEPT is the caller's. Source: Intel SDM, "The Extended Page Table
- * Mechanism (EPT)".
+ * This code knows no VM exits, and the caller executes INVEPT. Source: Intel SDM, "The Extended
+ * Page Table Mechanism (EPT)".
  *
- * Tables are kept in their smallest form: the largest pages that alignment and CPU allow; 512 pages
- * that have become alike again are one page again; no table is empty.
+ * The tables always have the smallest form: they use the largest pages that alignment and CPU
+ * allow, 512 entries that together map one larger page are merged into it, and no table is empty.
  *
- * Changes take the lock. Walks, ours and the CPUs', run beside them without it: every change of a
- * live entry is one 64-bit store, and a new table is complete before it is hooked in. Tables that
- * fall out of use may still be cached by CPUs, so they wait for ept_reclaim().
+ * Functions that change tables take the lock. ept_walk() and the CPUs' own walks run at the same
+ * time without it: every change to a live entry is one 64-bit store, and a new table is filled
+ * before an entry points to it. CPUs may still have a removed table cached, so it is retired until
+ * ept_reclaim() frees it.
  */
 #ifndef GH_EPT_EPT_H
 #define GH_EPT_EPT_H
@@ -19,7 +20,7 @@
 #include "bits.h"
 #include "lib/spinlock.h"
 
-/* Permissions, as they stand in bits 2:0 of an entry. */
+/* Permissions: bits 2:0 of an entry. */
 #define EPT_R   BIT(0)
 #define EPT_W   BIT(1)
 #define EPT_X   BIT(2)
@@ -28,30 +29,30 @@
 /* The other bits of an entry. */
 #define EPT_MEMTYPE_SHIFT 3 /* bits 5:3 of a leaf: the memory type */
 #define EPT_MEMTYPE_MASK  GENMASK(5, 3)
-#define EPT_LEAF          BIT(7) /* in a PDPTE or PDE: maps a page, not a table */
+#define EPT_LEAF          BIT(7) /* in a PDPTE or PDE: maps a page, does not point to a table */
 #define EPT_ACCESSED      BIT(8)
 #define EPT_DIRTY         BIT(9)
 #define EPT_ADDR_MASK     GENMASK(51, 12)
 
-/* Memory types, in EPT entries as in MTRRs and the PAT. */
+/* Memory types, as encoded in EPT entries, MTRRs and the PAT. */
 enum memtype { MEMTYPE_UC = 0, MEMTYPE_WC = 1, MEMTYPE_WT = 4, MEMTYPE_WP = 5, MEMTYPE_WB = 6 };
 
-/* Guest-physical addresses end here: four levels translate 48 bits. */
+/* The end of the guest-physical addresses: four levels translate 48 bits. */
 #define EPT_GPA_END BIT(48)
 
-/* Where table pages come from. Both functions are called with the lock held. */
+/* The allocator of table pages. Both functions are called with the lock held. */
 struct ept_ops {
-	void *(*alloc_page)(void);     /* a zeroed page, page-aligned; NULL when there is none */
-	void (*free_page)(void *page); /* takes one back */
-	u64 va_offset;                 /* linear less host-physical address of such a page */
+	void *(*alloc_page)(void);     /* returns a zeroed, aligned page, or NULL */
+	void (*free_page)(void *page); /* frees such a page */
+	u64 va_offset;                 /* linear minus host-physical address of such a page */
 };
 
-/* What the CPU can do: IA32_VMX_EPT_VPID_CAP and CPUID.80000008H:EAX[7:0]. */
+/* What the CPU supports: IA32_VMX_EPT_VPID_CAP and CPUID.80000008H:EAX[7:0]. */
 struct ept_caps {
 	bool page_2m;   /* bit 16: a PDE can map a page */
-	bool page_1g;   /* bit 17: a PDPTE can */
-	bool ad;        /* bit 21: accessed and dirty flags; they are turned on in the EPTP */
-	bool exec_only; /* bit 0: pages that can be executed, not read */
+	bool page_1g;   /* bit 17: a PDPTE can map a page */
+	bool ad;        /* bit 21: accessed and dirty flags; ept_pointer() enables them */
+	bool exec_only; /* bit 0: pages that can be executed but not read */
 	u8 phys_bits;   /* width of host-physical addresses, 32 to 52 */
 };
 
@@ -59,72 +60,83 @@ struct ept {
 	struct ept_ops ops;
 	struct ept_caps caps;
 	u64 *root;    /* the PML4 table */
-	u64 *retired; /* tables out of use, linked by their first word */
+	u64 *retired; /* removed tables, linked by their first entry */
 	spinlock_t lock;
 };
 
-/* What ept_walk finds. */
+/* The result of ept_walk(). A hole is an entry that maps nothing. */
 struct ept_mapping {
-	hpa_t hpa;        /* of the very byte; 0 when nothing is mapped */
+	hpa_t hpa;        /* of the byte at the guest-physical address; 0 in a hole */
 	u64 size;         /* bytes that the entry covers: the page, or the hole */
-	unsigned prot;    /* EPT_R | EPT_W | EPT_X; 0: nothing is mapped */
+	unsigned prot;    /* EPT_R | EPT_W | EPT_X; 0 in a hole */
 	unsigned memtype; /* enum memtype */
-	int level;        /* where the walk ended: 1 = 4 KiB ... 4 = 512 GiB (only as a hole) */
+	int level;        /* where the walk ended: 1 (4 KiB) to 4 (512 GiB, only a hole) */
 	u64 entry;        /* the entry there, raw */
 };
 
 /*
- * Make @ept an empty address space. @ops and @caps are copied.
- * Returns 0; -EINVAL when @caps->phys_bits is not 32 to 52; -ENOMEM.
+ * Initialise @ept as an empty address space. @ops and @caps are copied.
+ * Returns 0; -EINVAL if @caps->phys_bits is not 32 to 52; -ENOMEM.
  */
 int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *caps);
 
 /*
- * Map [@gpa, @gpa + @size) to @hpa, in place of what is there. @prot is EPT_R, EPT_W, EPT_X in a
- * combination that CPUs take; @memtype is one of enum memtype (the guest's PAT still applies).
+ * Map the @size bytes at guest-physical @gpa to host-physical @hpa, replacing older mappings. @prot
+ * is a combination of EPT_R, EPT_W and EPT_X; @memtype is one of enum memtype (the guest's PAT
+ * still applies). The caller must execute INVEPT on every CPU, unless nothing was mapped there.
  *
- * Returns 0, or: -EINVAL: not page-aligned, @size 0, @prot 0 or W without R, no such memory type;
- * -EOPNOTSUPP: execute-only on a CPU without it; -ERANGE: beyond 48 bits of guest-physical or
- * phys_bits of host-physical address; -ENOMEM: no page for a table. After -ENOMEM every page of the
- * range is either as before or as asked; after the others nothing has changed.
- *
- * INVEPT is needed on every CPU, unless nothing was mapped there.
+ * Returns 0, or
+ *   -EINVAL      an address or @size is not page-aligned, @size is 0, @prot is 0 or has EPT_W
+ *                without EPT_R, @memtype does not exist
+ *   -EOPNOTSUPP  execute-only on a CPU without it
+ *   -ERANGE      guest-physical beyond 48 bits, or host-physical beyond phys_bits
+ *   -ENOMEM      no page for a table
+ * After -ENOMEM each page of the range has its old or its new mapping; after other errors, nothing
+ * has changed.
  */
 int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype);
 
 /*
- * Map what is not mapped around @gpa to the same host-physical addresses, for reading, writing and
- * execution: the hole as far as it reaches within the naturally aligned block of @block bytes,
- * which is the size of a page at some level. Returns as ept_map does, or -EEXIST: @gpa is mapped.
- * No INVEPT is needed.
+ * Identity-map the hole around @gpa, read, write and execute, with @memtype. A hole that exceeds
+ * the aligned block of @block bytes around @gpa is filled in that block only; @block is the page
+ * size of a level. No INVEPT is needed.
+ *
+ * Returns 0; -EEXIST if @gpa is mapped; -ERANGE if @gpa is beyond 48 bits or phys_bits; -ENOMEM.
  */
 int ept_map_hole(struct ept *ept, gpa_t gpa, u64 block, unsigned memtype);
 
-/* Unmap [@gpa, @gpa + @size), holes included. Returns as ept_map does; then INVEPT. */
+/*
+ * Unmap the @size bytes at @gpa, which may contain holes. The caller must execute INVEPT
+ * afterwards. Returns 0, -EINVAL, -ERANGE or -ENOMEM as ept_map().
+ */
 int ept_unmap(struct ept *ept, gpa_t gpa, u64 size);
 
 /*
- * Give what is mapped in [@gpa, @gpa + @size) the permissions @prot (not 0: that is ept_unmap);
- * addresses, types, accessed and dirty flags stay. Holes stay holes.
- * Returns as ept_map does; then INVEPT (a CPU may also see a violation that is no longer one).
+ * Set the permissions of what is mapped in the @size bytes at @gpa to @prot, which is not 0: to
+ * remove all permissions, use ept_unmap(). Addresses, memory types, accessed and dirty flags do not
+ * change; holes stay holes. The caller must execute INVEPT afterwards; until then a CPU may also
+ * report a violation that the new permissions allow. Returns as ept_map().
  */
 int ept_protect(struct ept *ept, gpa_t gpa, u64 size, unsigned prot);
 
 /*
- * Free the tables that changes have put out of use. Call it after an INVEPT on every CPU that uses
- * @ept, and before the next change that another CPU may make: what was retired after the INVEPT may
- * still be cached. No CPU may be inside ept_walk; so let CPUs acknowledge the
- * INVEPT from their run loop, not from an NMI handler.
+ * Free the retired tables. Call it after every CPU that uses @ept has executed INVEPT, and before
+ * another CPU can change @ept again: CPUs may still have cached what was retired after their
+ * INVEPT. No CPU may be inside ept_walk(), so CPUs must acknowledge the INVEPT from their run loop,
+ * not from an NMI handler.
  *
- * A CPU that still walks a retired table may find its first entry not present. That violation is
- * spurious: ept_walk shows the access to be allowed, and the guest just retries.
+ * A CPU that still walks a retired table may find its first entry not present. That EPT violation
+ * is spurious: ept_walk() shows that the access is allowed, and the guest retries it.
  */
 void ept_reclaim(struct ept *ept);
 
-/* Find what @gpa is mapped to. Returns true when something is; @out is filled in both cases. */
+/* Translate @gpa. Fills @out, and returns true if @gpa is mapped. Takes no lock. */
 bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out);
 
-/* The EPTP: write-back tables, four levels, accessed and dirty flags where the CPU has them. */
+/*
+ * The value for the VMCS field "EPT pointer": tables in write-back memory, four levels, accessed
+ * and dirty flags if the CPU has them. SDM: "Extended-Page-Table Pointer (EPTP)".
+ */
 u64 ept_pointer(const struct ept *ept);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory types from the MTRRs, without going through memory page by page.
+ * Memory types from the MTRRs. It computes where a type ends instead of looking at every page.
  */
 #include "ept/memtype.h"
 #include "errno.h"
 
 #define MASK_VALID BIT(11)
-#define MAX_STEPS  4096 /* type-less boundaries that mtrr_uniform_end looks across */
+#define MAX_STEPS  4096 /* boundaries without a change of type that mtrr_uniform_end() crosses */
 
 static int valid_type(u64 type)
 {
@@ -14,10 +14,10 @@ static int valid_type(u64 type)
 	return type > MEMTYPE_WB || type == 2 || type == 3 ? MEMTYPE_UC : (int)type;
 }
 
-/* The fixed register and byte for @pa, and the size of its range. */
+/* The type in the fixed-range MTRRs for @pa, and the size of that register byte's range. */
 static int fixed_type(const struct mtrr_state *mtrr, hpa_t pa, u64 *size)
 {
-	u64 nth; /* byte, counted through all registers */
+	u64 nth; /* index of the byte in mtrr->fixed */
 
 	if (pa < 0x80000) {
 		*size = KIB(64);
@@ -32,7 +32,7 @@ static int fixed_type(const struct mtrr_state *mtrr, hpa_t pa, u64 *size)
 	return valid_type(mtrr->fixed[nth / 8] >> (nth % 8 * 8));
 }
 
-/* The compared bits of a variable range; 0 when it is not in use or its mask has none. */
+/* The address bits that variable range @i compares; 0 if the range is not in use. */
 static u64 var_mask(const struct mtrr_state *mtrr, int i)
 {
 	u64 mask = mtrr->var[i].mask;
@@ -50,7 +50,7 @@ static int nr_var(const struct mtrr_state *mtrr)
 	return MIN(mtrr->nr_var, MTRR_MAX_VAR);
 }
 
-/* Two ranges over one page. SDM: "MTRR Precedences". */
+/* The type of a page in two overlapping ranges. SDM: "MTRR Precedences". */
 static int combine(int a, int b)
 {
 	if (a == b)
@@ -82,10 +82,10 @@ int mtrr_type(const struct mtrr_state *mtrr, hpa_t pa)
 }
 
 /*
- * The first address above @pa where a comparison of the bits @mask with @base turns out another way
- * than at @pa. Masks may have holes ("discontiguous"), so this thinks in bits, not in ranges.
+ * The first address above @pa at which a variable range (@base, @mask) begins or ends to match. Its
+ * mask may be discontiguous, so this computes with bits, not with address ranges.
  */
-static u64 next_turn(u64 pa, u64 base, u64 mask, u8 phys_bits)
+static u64 next_match_change(u64 pa, u64 base, u64 mask, u8 phys_bits)
 {
 	u64 differ = (pa ^ base) & mask, lower;
 	int bit;
@@ -93,16 +93,18 @@ static u64 next_turn(u64 pa, u64 base, u64 mask, u8 phys_bits)
 	base &= mask;
 	if (!mask)
 		return ~0ull;
-	if (!differ) /* a match ends with the lowest compared bit */
+	if (!differ) /* @pa matches until the lowest compared bit changes */
 		return (pa | ((mask & -mask) - 1)) + 1;
 
-	/* Bits above the highest that differs can stay, if that one can go from 0 to 1. */
+	/* If the highest differing bit is 0 at @pa, the next match sets it and keeps those above
+	 * it. */
 	bit = 63 - __builtin_clzll(differ);
 	if (!(pa & BIT(bit))) {
 		lower = GENMASK(bit, 0);
 		return (pa & ~lower) | (base & lower);
 	}
-	/* Else the next match needs a carry into the nearest bit above that nobody compares. */
+	/* Else the next match needs a carry: it sets the nearest clear bit above that is not
+	 * compared. */
 	for (bit++; bit < phys_bits; bit++) {
 		if (!((pa | mask) & BIT(bit))) {
 			lower = GENMASK(bit, 0);
@@ -127,7 +129,7 @@ static u64 next_boundary(const struct mtrr_state *mtrr, hpa_t pa, u64 limit)
 	for (int i = 0; i < nr_var(mtrr); i++) {
 		if (!var_in_use(mtrr, i))
 			continue;
-		end = next_turn(pa, mtrr->var[i].base, var_mask(mtrr, i), mtrr->phys_bits);
+		end = next_match_change(pa, mtrr->var[i].base, var_mask(mtrr, i), mtrr->phys_bits);
 		limit = MIN(limit, end);
 	}
 	return limit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory types as the MTRRs say them, and identity maps that keep them.
+ * Memory types by the MTRRs, and identity maps with these types.
  *
  * Source: Intel SDM, "Memory Type Range Registers (MTRRs)" and "MTRR Precedences".
  */
@@ -14,12 +14,12 @@
 #define MTRR_NR_FIXED  11
 #define MTRR_FIXED_END MIB(1)
 
-/* The MTRRs of a CPU, in raw values; the caller reads the MSRs. */
+/* The values of a CPU's MTRRs. The caller reads the MSRs. */
 struct mtrr_state {
 	bool enabled;       /* IA32_MTRR_DEF_TYPE.E (bit 11) */
 	bool fixed_enabled; /* IA32_MTRR_DEF_TYPE.FE (bit 10) */
 	u8 default_type;    /* IA32_MTRR_DEF_TYPE[7:0] */
-	u8 nr_var;          /* IA32_MTRRCAP.VCNT, at most MTRR_MAX_VAR */
+	u8 nr_var;          /* IA32_MTRRCAP.VCNT; of more, only the first MTRR_MAX_VAR are used */
 	u8 phys_bits;       /* CPUID.80000008H:EAX[7:0] */
 	struct {
 		u64 base; /* IA32_MTRR_PHYSBASEn */
@@ -30,20 +30,22 @@ struct mtrr_state {
 };
 
 /*
- * The memory type (enum memtype) of the page at @pa. MTRRs off: UC. Reserved encodings, and
- * overlaps that the SDM leaves undefined: UC, which is always right, only slow.
+ * The memory type (enum memtype) of the page at physical address @pa: UC if the MTRRs are disabled,
+ * and also for reserved types and overlaps that the SDM leaves undefined, as UC is always safe.
  */
 int mtrr_type(const struct mtrr_state *mtrr, hpa_t pa);
 
 /*
- * The end of the range of one type that begins at the page @pa, at most @limit (> @pa). It is the
- * largest such range, unless masks of the fancy sort (with holes) interrupt it thousands of times.
+ * The end of the range of one memory type that begins at the page @pa; at most @limit, which is
+ * above @pa. The real end may be higher if discontiguous masks divide the range into more than 4096
+ * parts.
  */
 u64 mtrr_uniform_end(const struct mtrr_state *mtrr, hpa_t pa, u64 limit);
 
 /*
- * Map [@base, @end) to itself, each part with its type by the MTRRs, in pages as large as the types
- * allow. Returns as ept_map; after -ENOMEM a part of the range may be mapped.
+ * Identity-map physical memory from @base to @end with permissions @prot, each part with its type
+ * by the MTRRs, in the largest pages that the types allow. Returns 0; -EINVAL if @base is not below
+ * @end; errors as ept_map(). After an error a part of the range may be mapped.
  */
 int ept_map_identity(struct ept *ept, const struct mtrr_state *mtrr, u64 base, u64 end,
 		     unsigned prot);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bits, sizes, alignment, and what the compiler is told.
+ * Macros for bits, sizes and alignment; compiler attributes.
  */
 #ifndef GH_BITS_H
 #define GH_BITS_H
 
 #include "types.h"
 
+/* Bit numbers are 0 to 63, and hi >= lo. Alignments are powers of two. MIN and MAX may evaluate an
+ * argument twice. */
 #define BIT(n)           (1ull << (n))
 #define GENMASK(hi, lo)  ((~0ull >> (63 - (hi))) & (~0ull << (lo)))
 #define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
@@ -24,7 +26,7 @@
 #define PAGE_SIZE  4096ull
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
-/* A value that another CPU may change: read once, here and now. */
+/* Read @x, which another CPU may change, exactly once. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 
 #define likely(x)      __builtin_expect(!!(x), 1)
@@ -37,8 +39,8 @@
 #define __unused       __attribute__((unused))
 
 /*
- * True when the ranges of @alen bytes at @a and @blen bytes at @b share a byte; lengths of 0 share
- * none. One that would wrap around ends at the top of the address space.
+ * True if the ranges of @alen bytes at @a and @blen bytes at @b overlap. An empty range overlaps
+ * nothing; one that would wrap around ends at the top of the address space.
  */
 static inline bool ranges_overlap(u64 a, u64 alen, u64 b, u64 blen)
 {

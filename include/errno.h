@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Errors. A function that can fail returns 0 or one of these, negated; the
- * values are Linux's, so that host tools and unit tests read them alike.
+ * Error numbers. A function that can fail returns 0 or a negated error number. The values are
+ * Linux's, so that unit tests and tools on the host agree with them.
  */
 #ifndef GH_ERRNO_H
 #define GH_ERRNO_H

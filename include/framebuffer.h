@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A linear framebuffer, as the boot loader left it: what a guest is told of. We draw nothing there.
+ * The linear framebuffer that the boot loader set up. Glasshouse only describes it to the guest.
  */
 #ifndef GH_FRAMEBUFFER_H
 #define GH_FRAMEBUFFER_H
@@ -16,10 +16,10 @@ struct fb_channel {
 };
 
 struct framebuffer {
-	u64 address;                        /* physical; 0: there is none */
+	u64 address;                        /* physical; 0: no framebuffer */
 	u32 pitch;                          /* bytes from one line to the next */
-	u32 width, height;                  /* pixels, or characters if FB_TEXT */
-	u8 bpp, type;                       /* bits in a pixel, enum framebuffer_type */
+	u32 width, height;                  /* in pixels; FB_TEXT: in characters */
+	u8 bpp, type;                       /* bits per pixel, enum framebuffer_type */
 	struct fb_channel red, green, blue; /* FB_RGB only */
 };
 

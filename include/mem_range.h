@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A range of physical memory and what it is good for. The types' values are those of the E820 map
- * and of multiboot 2 alike.
+ * A range of physical memory and its type. The types have the values of the E820 map, which are
+ * multiboot 2's, too.
  */
 #ifndef GH_MEM_RANGE_H
 #define GH_MEM_RANGE_H
@@ -9,11 +9,11 @@
 #include "types.h"
 
 enum mem_type {
-	MEM_RAM = 1,      /* free for the operating system */
-	MEM_RESERVED = 2, /* not memory, or not to be touched */
-	MEM_ACPI = 3,     /* ACPI tables; RAM once they have been read */
-	MEM_NVS = 4,      /* the firmware's; to be kept across sleep */
-	MEM_BAD = 5,      /* broken RAM */
+	MEM_RAM = 1,      /* usable by the operating system */
+	MEM_RESERVED = 2, /* not RAM, or not usable */
+	MEM_ACPI = 3,     /* ACPI tables; usable after the OS has read them */
+	MEM_NVS = 4,      /* the firmware's; must be preserved across sleep */
+	MEM_BAD = 5,      /* defective RAM */
 };
 
 struct mem_range {
@@ -21,16 +21,16 @@ struct mem_range {
 	u32 type;       /* enum mem_type */
 };
 
-/* No physical address of this architecture is as high as this. */
+/* The end of physical addresses, 52 bits. SDM: "4-Level Paging and 5-Level Paging". */
 #define MEM_LIMIT (1ull << 52)
 
-/* Does a range of that type hold bytes that can be read and written? */
+/* True if a range of @type, an enum mem_type, is memory that can be read and written. */
 static inline bool mem_holds_bytes(u32 type)
 {
 	return type == MEM_RAM || type == MEM_ACPI || type == MEM_NVS;
 }
 
-/* The word for a type: "RAM", "reserved", ... */
+/* The name of an enum mem_type, "RAM" for example; "reserved" for an unknown type. */
 static inline const char *mem_type_name(u32 type)
 {
 	switch (type) {

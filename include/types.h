@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The integer types, and the address types of a machine with a guest in it.
+ * Integer types, and types for the kinds of addresses of a guest and its host.
  */
 #ifndef GH_TYPES_H
 #define GH_TYPES_H
@@ -17,7 +17,7 @@ typedef int8_t s8;
 typedef int32_t s32;
 typedef int64_t s64;
 
-typedef u64 gva_t; /* guest linear ("virtual") address */
+typedef u64 gva_t; /* guest linear (virtual) address */
 typedef u64 gpa_t; /* guest-physical address */
 typedef u64 gfn_t; /* guest frame number: gpa >> PAGE_SHIFT */
 typedef u64 hpa_t; /* host-physical address */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A checksum of code and constants, at the guest's begin and at its end. See integrity.h.
+ * A checksum of code and constants, before and after the guest runs.
  */
 #include "lib/integrity.h"
 #include "lib/log.h"
@@ -9,7 +9,7 @@ extern const u64 __text_start[], __rodata_end[];
 
 static u64 at_start;
 
-/* Each bit of each word counts, and so does the words' order. */
+/* Depends on every bit and on the order of the words. */
 static u64 checksum(void)
 {
 	u64 sum = 0;

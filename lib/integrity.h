@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is Glasshouse still what it was when the guest began?
+ * Detects changes of Glasshouse's code and constants while a guest runs.
  */
 #ifndef GH_INTEGRITY_H
 #define GH_INTEGRITY_H
 
 #include "bits.h"
 
-/* Remember a checksum of our code and constants. Before a guest runs. */
+/* Compute and store the checksum of Glasshouse's code and constants. Call it before a guest runs.
+ */
 void integrity_take(void);
 
-/* Say whether they are unchanged: a line for the log, an error if not. */
+/* Compute the checksum again and compare. Logs the result, as an error if it differs. */
 void integrity_check(void);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor says. Every line goes to the ring in RAM and to the consoles that are ours at
- * the time (see drivers/console.h). Unit tests supply a printk of their own.
+ * The log. Every line goes to the ring in RAM and to the consoles that Glasshouse uses at the time
+ * (see drivers/console.h). Unit tests supply their own printk().
  */
 #ifndef GH_LOG_H
 #define GH_LOG_H
 
 #include "bits.h"
 
+/* In descending order of importance: console_set_level() compares them. */
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Print @fmt at @level, as it is: the caller ends the line with \n. Callable on any CPU, at any
- * time. */
+/*
+ * Print @fmt (see lib/print.h) at @level. Adds no prefix and no newline: the caller ends the line
+ * with \n. Cuts the text at 511 characters. Any CPU may call it at any time, except in an NMI
+ * handler: it takes a lock.
+ */
 void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 #define pr_err(...)   printk(LOG_ERR, __VA_ARGS__)
@@ -20,8 +24,9 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 #define pr_debug(...) printk(LOG_DEBUG, __VA_ARGS__)
 
 /*
- * For what a guest can cause at will: the first 10 of each place are printed, then every power of
- * two, with the count, so that a storm costs little and is still seen.
+ * For messages that a guest can cause as often as it likes. Each place that uses this macro prints
+ * its first 10 messages, and from then on only those whose number is a power of two, with that
+ * number. The macro adds the newline.
  */
 #define pr_warn_ratelimited(fmt, ...)                                      \
 	do {                                                               \
@@ -33,15 +38,20 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 			pr_warn(fmt " (%lu times)\n", ##__VA_ARGS__, n_);  \
 	} while (0)
 
-/* Print @fmt and a report on every console, then stop for good. */
+/*
+ * Print the message @fmt and a report of the state of host and guest on every console, then halt
+ * the machine, or reset it (option panic=).
+ */
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 
 /*
- * Prints the report for panic() and never returns. @text: what panic() was given; @rsp: where the
- * caller's stack begins. Set by report_init() (report/); NULL: the text is all there is.
+ * Prints the report for panic() and never returns. @text: the formatted message; @rsp: where the
+ * caller's stack begins. report_init() (report/) sets it; while it is NULL, panic() prints only the
+ * message and halts this CPU.
  */
 extern void (*panic_handler)(const char *text, u64 rsp);
 
+/* Panic if @cond is true. */
 #define BUG_ON(cond)                                                                        \
 	do {                                                                                \
 		if (unlikely(cond))                                                         \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps of physical memory: see memmap.h.
+ * Maps of physical memory: build, change, search.
  */
 #include "lib/memmap.h"
 
@@ -27,8 +27,7 @@ static void remove_ranges(struct memmap *map, unsigned i, unsigned n)
 	map->nr -= n;
 }
 
-/* Cut the range that holds @at in two there. Returns the index of the first range at or above it.
- */
+/* Split the range that contains @at there. Returns the index of the first range at or above @at. */
 static unsigned split(struct memmap *map, u64 at)
 {
 	unsigned i = 0;
@@ -44,7 +43,7 @@ static unsigned split(struct memmap *map, u64 at)
 	return i + 1;
 }
 
-/* Join range @i and the one after it, if they touch and are alike. */
+/* Merge range @i and the next one if they are adjacent and have the same type. */
 static void merge(struct memmap *map, unsigned i)
 {
 	struct mem_range *r = &map->r[i];
@@ -55,8 +54,8 @@ static void merge(struct memmap *map, unsigned i)
 	remove_ranges(map, i + 1, 1);
 }
 
-/* Give [base, end) the type @type. */
-static int paint(struct memmap *map, u64 base, u64 end, u32 type)
+/* Set the type of [@base, @end) to @type. */
+static int set_type(struct memmap *map, u64 base, u64 end, u32 type)
 {
 	unsigned first, last;
 
@@ -80,7 +79,7 @@ static int paint(struct memmap *map, u64 base, u64 end, u32 type)
 
 int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr)
 {
-	/* The least restrictive first, so that each one after it overrides. */
+	/* From the least to the most restrictive, which overrides those before. */
 	static const u32 order[] = {MEM_RAM, MEM_ACPI, MEM_NVS, MEM_RESERVED, MEM_BAD};
 	int err;
 
@@ -91,7 +90,8 @@ int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr)
 
 			if (r[i].type != order[o])
 				continue;
-			err = paint(map, base, base + MIN(r[i].size, MEM_LIMIT - base), order[o]);
+			err = set_type(map, base, base + MIN(r[i].size, MEM_LIMIT - base),
+				       order[o]);
 			if (err)
 				return err;
 		}
@@ -102,10 +102,10 @@ int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr)
 int memmap_reserve(struct memmap *map, u64 base, u64 size)
 {
 	base = MIN(base, MEM_LIMIT);
-	return paint(map, base, base + MIN(size, MEM_LIMIT - base), MEM_RESERVED);
+	return set_type(map, base, base + MIN(size, MEM_LIMIT - base), MEM_RESERVED);
 }
 
-/* The first range to avoid that shares a byte with [at, at + size), or NULL. */
+/* The first range of q->avoid that overlaps the q->size bytes at @at, or NULL. */
 static const struct mem_range *conflict(const struct memmap_query *q, u64 at)
 {
 	for (unsigned i = 0; i < q->nr_avoid; i++) {

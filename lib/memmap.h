@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A map of physical memory: sorted, without overlaps, neighbours of one type merged. The guest's
- * E820 map is one; so is what we place things by.
+ * A map of physical memory: ranges in ascending order, without overlaps, adjacent ranges of one
+ * type merged. It is used for the guest's E820 map, and to find free memory.
  */
 #ifndef GH_MEMMAP_H
 #define GH_MEMMAP_H
@@ -9,7 +9,7 @@
 #include "bits.h"
 #include "mem_range.h"
 
-#define MEMMAP_RANGES 256
+#define MEMMAP_RANGES 256 /* the maximum number of ranges */
 
 struct memmap {
 	struct mem_range r[MEMMAP_RANGES];
@@ -17,33 +17,35 @@ struct memmap {
 };
 
 /*
- * Make @map from @nr ranges at @r in any order, which may overlap: where they do, the more
- * restrictive type wins (bad, reserved, NVS, ACPI, RAM). Empty ranges and whatever lies above
- * MEM_LIMIT are ignored. Returns 0, or -ENOSPC when the result has too many ranges, which is said.
+ * Build @map from the @nr ranges at @r. They may have any order and may overlap: then the more
+ * restrictive type wins (in this order: bad, reserved, NVS, ACPI, RAM). Empty ranges, unknown types
+ * and addresses above MEM_LIMIT are ignored. Returns 0, or, after an error message, -ENOSPC if
+ * there are too many ranges.
  */
 int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr);
 
 /*
- * Make the @size bytes at @base reserved, whatever they were, and change nothing else. Returns 0,
- * or -ENOSPC (said by pr_err; @map is as it was) when fewer than two entries are left.
+ * Set the type of the @size bytes at @base to reserved. Returns 0, or, after an error message and
+ * without a change, -ENOSPC if fewer than two entries of @map are left.
  */
 int memmap_reserve(struct memmap *map, u64 base, u64 size);
 
+/* What memmap_find() searches. */
 struct memmap_query {
 	u64 size;                      /* bytes, not 0 */
-	u64 align;                     /* a power of two; 0 is 1 */
-	u64 min, max;                  /* the place lies within [min, max); max 0: no limit */
-	const struct mem_range *avoid; /* RAM that is not free (types do not matter) */
+	u64 align;                     /* alignment in bytes, a power of two; 0 means 1 */
+	u64 min, max;                  /* all bytes must be within [min, max); max 0: no limit */
+	const struct mem_range *avoid; /* ranges that are not free; their types are ignored */
 	unsigned nr_avoid;
-	bool top_down; /* the highest place, not the lowest */
+	bool top_down; /* find the highest address instead of the lowest */
 };
 
 #define MEMMAP_NONE (~0ull)
 
-/* The lowest (or highest) place in RAM that satisfies @q, or MEMMAP_NONE. */
+/* Find free RAM for @q in @map. Returns its address, or MEMMAP_NONE. */
 u64 memmap_find(const struct memmap *map, const struct memmap_query *q);
 
-/* The end of the highest RAM; 0 if there is none. */
+/* The end address of the highest RAM in @map; 0 if there is none. */
 u64 memmap_ram_top(const struct memmap *map);
 
 #endif

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Help for options: what one takes, and which is meant by a word that is none.
+ * Help for options: the values that an option takes, and a suggestion for an unknown option.
  */
 #include "lib/options.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
-#define NAME_MAX 32 /* characters of a name that count */
+#define NAME_MAX 32 /* characters of a name that are compared */
 
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* How many characters must be added, removed or changed to make @b, in small letters, of @a. */
+/*
+ * How many characters must be added, removed or changed to turn @a into @b, which has no capitals:
+ * the Levenshtein distance, ignoring the case of @a.
+ */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	unsigned row[NAME_MAX + 1], corner, above;
@@ -34,8 +37,8 @@ static unsigned edit_distance(const char *a, const char *b)
 	return row[lb];
 }
 
-/* The option whose name @word may be meant to be, with at most half of @word wrong, and no
- * more than two characters, or NULL. */
+/* The option whose name is nearest to @word, or NULL if no name is within two changes and within
+ * half the length of @word. */
 static const struct option *nearest(const struct option *table, unsigned nr, const char *word)
 {
 	unsigned best_distance = MIN(strlen(word) / 2, 2) + 1, distance;
@@ -51,21 +54,22 @@ static const struct option *nearest(const struct option *table, unsigned nr, con
 	return best;
 }
 
-void option_meant(const struct option *table, unsigned nr, const char *word, char *buf, size_t size)
+void option_suggest(const struct option *table, unsigned nr, const char *word, char *buf,
+		    size_t size)
 {
 	const struct option *o = nearest(table, nr, word);
 	size_t n;
 
 	if (o) {
-		snprintf(buf, size, "is \"%s\" meant (%s)?", o->name, o->help);
+		snprintf(buf, size, "did you mean \"%s\" (%s)?", o->name, o->help);
 		return;
 	}
-	n = (size_t)snprintf(buf, size, "there are");
+	n = (size_t)snprintf(buf, size, "the options are");
 	for (unsigned i = 0; i < nr && n < size; i++)
 		n += (size_t)snprintf(buf + n, size - n, "%s %s", i ? "," : "", table[i].name);
 }
 
-/* Write "a, b or c" into @buf. Returns its length there. */
+/* Write "a, b or c" into @buf. Returns the length of what fits. */
 static size_t list_words(char *buf, size_t size, const char *const *words)
 {
 	size_t n = 0;
@@ -96,7 +100,7 @@ void option_expected(const struct option *o, char *buf, size_t size)
 		break;
 	case OPTION_SET:
 		n = list_words(buf, size, o->choices);
-		strlcpy(buf + n, ", with commas between", size - n);
+		strlcpy(buf + n, ", separated by commas", size - n);
 		break;
 	case OPTION_STRING:
 		snprintf(buf, size, "a text of at most %zu characters", o->size - 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command line of options: see options.h.
+ * The parser of a command line of options.
  */
 #include "lib/options.h"
 
@@ -8,11 +8,11 @@
 #include "lib/string.h"
 
 #define WORD_SIZE 256
-#define NAME_MAX  32 /* characters of a word in a set */
+#define NAME_MAX  32 /* bytes for one word of a set */
 
 /*
- * Take the next word of *@cmdline, without its quotes, into @word of WORD_SIZE bytes, and move
- * *@cmdline behind it. Returns its length, which may be more than fits, or -1 at the end.
+ * Copy the next word of *@cmdline, without its quotes, to @word of WORD_SIZE bytes, and advance
+ * *@cmdline past it. Returns the length of the word, also where it was cut; -1 if there is none.
  */
 static int next_word(const char **cmdline, char *word)
 {
@@ -60,8 +60,8 @@ static int index_of(const char *const *words, const char *word)
 	return -1;
 }
 
-/* The bits of the words in @list, which have commas between them. Returns false at one that is not
- * in @words. */
+/* Set in *@out the bit of each word of the comma-separated @list, by its index in @words. Returns
+ * false, without a change, if one is not in @words. */
 static bool parse_set(const char *const *words, const char *list, unsigned *out)
 {
 	unsigned bits = 0;
@@ -92,14 +92,15 @@ static unsigned digit_of(char c)
 	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : ~0u;
 }
 
-/* How far K, M or G shifts a number to the left; 0 for anything else. */
+/* The left shift that the suffix K, M or G stands for; 0 for anything else. */
 static unsigned suffix_shift(char c)
 {
 	c = (char)(c | 0x20);
 	return c == 'k' ? 10 : c == 'm' ? 20 : c == 'g' ? 30 : 0;
 }
 
-/* A number with its suffix. Returns false if @s is none, or one of more than 64 bits. */
+/* Parse a number with an optional suffix. Returns false if @s is not a number or exceeds 64 bits.
+ */
 static bool parse_uint(const char *s, u64 *out)
 {
 	unsigned base = s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10, shift;
@@ -118,8 +119,8 @@ static bool parse_uint(const char *s, u64 *out)
 	return true;
 }
 
-/* Store @value, which is NULL for a word without '='. Returns false if it is not right. */
-static bool set(const struct option *o, void *values, const char *value)
+/* Store @value, which is NULL for a word without '='. Returns false if it is not allowed. */
+static bool set_value(const struct option *o, void *values, const char *value)
 {
 	void *to = (char *)values + o->offset;
 	u64 number;
@@ -152,7 +153,7 @@ static bool set(const struct option *o, void *values, const char *value)
 	return false;
 }
 
-/* One word; it is split in place. Returns true if it was right. */
+/* Parse one word, which this splits in place. Returns false, after a warning, if it is wrong. */
 static bool parse_word(const struct option *table, unsigned nr, void *values, char *word)
 {
 	char *value = strchr(word, '='), text[256];
@@ -162,11 +163,11 @@ static bool parse_word(const struct option *table, unsigned nr, void *values, ch
 		*value++ = '\0';
 	o = find(table, nr, word);
 	if (!o) {
-		option_meant(table, nr, word, text, sizeof(text));
-		pr_warn("option \"%s\": there is none of this name; %s\n", word, text);
+		option_suggest(table, nr, word, text, sizeof(text));
+		pr_warn("option \"%s\": unknown; %s\n", word, text);
 		return false;
 	}
-	if (set(o, values, value))
+	if (set_value(o, values, value))
 		return true;
 	option_expected(o, text, sizeof(text));
 	pr_warn("option \"%s\": %s%s%s; give %s (%s)\n", o->name, value ? "\"" : "",
@@ -184,7 +185,7 @@ unsigned options_parse(const struct option *table, unsigned nr, void *values, co
 	while ((n = next_word(&cmdline, word)) >= 0) {
 		if (n >= WORD_SIZE) {
 			pr_warn("option \"%.32s...\": %d characters long, at most %d are "
-				"understood\n",
+				"allowed\n",
 				word, n, WORD_SIZE - 1);
 			bad++;
 		} else if (n > 0) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command line of options, read by a table: key=value words, separated by white space. A value
- * with spaces stands in double quotes (key="a b" or "key=a b"); a backslash takes the meaning from
- * the character after it. That is what GRUB passes on.
+ * Options on a command line: key=value words, separated by white space, described by a table.
+ *
+ * Double quotes enclose a value with spaces (key="a b" or "key=a b"); a backslash makes the next
+ * character an ordinary one. This is the quoting that GRUB writes into the command line.
  */
 #ifndef GH_OPTIONS_H
 #define GH_OPTIONS_H
@@ -11,45 +12,44 @@
 
 enum option_kind {
 	OPTION_FLAG,   /* bool: "name", or "name=" on, off, yes, no, 1, 0 */
-	OPTION_UINT,   /* u64: decimal or 0x..., with K, M or G behind it */
-	OPTION_CHOICE, /* unsigned: the index in choices */
-	OPTION_SET, /* unsigned: the bits of those of choices that stand there, with commas between
-		     */
-	OPTION_STRING, /* char[size] */
+	OPTION_UINT,   /* u64: decimal or 0x..., then K, M, G or nothing */
+	OPTION_CHOICE, /* unsigned: the value's index in choices */
+	OPTION_SET,    /* unsigned: a bit for each word of a comma-separated list, 1 << its index */
+	OPTION_STRING, /* char[size]: the text, at most size - 1 characters */
 };
 
 struct option {
 	const char *name;
 	enum option_kind kind;
-	size_t offset;              /* of the value in the caller's struct: offsetof() */
-	size_t size;                /* OPTION_STRING: of the array */
-	u64 min, max;               /* OPTION_UINT: what is allowed, max included */
-	const char *const *choices; /* OPTION_CHOICE, OPTION_SET: the words, NULL behind the last */
-	const char *help;           /* what it does: a few words, said when it was given wrongly */
+	size_t offset;              /* offsetof() the value in the caller's struct */
+	size_t size;                /* OPTION_STRING: bytes of the array */
+	u64 min, max;               /* OPTION_UINT: the allowed range, both included */
+	const char *const *choices; /* OPTION_CHOICE, OPTION_SET: the words; the last is NULL */
+	const char *help;           /* a short description, for error messages and the docs */
 };
 
-/*
- * Write what may be given for @o, in words, into @buf of @size bytes.
- */
+/* Describe the values that @o takes ("a number from 1 to 256") in @buf of @size bytes. */
 void option_expected(const struct option *o, char *buf, size_t size);
 
 /*
- * Set in @values what @cmdline says; what it does not mention stays as it is, so the defaults are
- * what @values holds before. The last mention of an option counts. @table has @nr rows.
+ * Parse @cmdline by @table, which has @nr rows, and store the values in the struct at @values.
  *
- * Returns how many words were wrong: unknown, without a value, with one that is not allowed. Each
- * of them is named by pr_warn together with what would be right, and has no effect.
+ * Options that @cmdline does not mention keep their values, so the caller stores the defaults
+ * before. If an option is given twice, the last one counts.
+ *
+ * Returns the number of wrong words: unknown options, missing values, values that are not allowed.
+ * Each has no effect, and a warning names it and what would be right.
  */
 unsigned options_parse(const struct option *table, unsigned nr, void *values, const char *cmdline);
 
-/* What the values of a flag may be: by turns no and yes; NULL ends them. */
+/* The values of a flag. Those at even indices mean off, those at odd ones on. NULL is the last. */
 extern const char *const option_flag_words[];
 
 /*
- * Write into @buf of @size bytes what the unknown @word may be meant to be: the option of @table
- * with a name like it, or, when there is none, all names.
+ * Write into @buf of @size bytes a suggestion for the unknown option @word: the option of @table,
+ * which has @nr rows, with the most similar name; all names, if none is similar.
  */
-void option_meant(const struct option *table, unsigned nr, const char *word, char *buf,
-		  size_t size);
+void option_suggest(const struct option *table, unsigned nr, const char *word, char *buf,
+		    size_t size);
 
 #endif

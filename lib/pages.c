@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page allocator: a mark that moves up through the range, and a list of pages given back.
+ * The page allocator: a bump pointer that moves up through the range, and a list of freed pages.
  */
 #include "lib/pages.h"
 #include "bits.h"
@@ -12,14 +12,14 @@ struct free_page {
 };
 
 static spinlock_t lock;
-static char *mark, *end;
+static char *bump, *end;
 static struct free_page *free_list;
 static size_t nr_free;
 
 void pages_init(void *base, size_t nr)
 {
-	mark = base;
-	end = mark + nr * PAGE_SIZE;
+	bump = base;
+	end = bump + nr * PAGE_SIZE;
 	free_list = NULL;
 	nr_free = 0;
 }
@@ -29,9 +29,9 @@ void *pages_alloc(size_t nr)
 	char *p = NULL;
 
 	spin_lock(&lock);
-	if (nr && (size_t)(end - mark) / PAGE_SIZE >= nr) {
-		p = mark;
-		mark += nr * PAGE_SIZE;
+	if (nr && (size_t)(end - bump) / PAGE_SIZE >= nr) {
+		p = bump;
+		bump += nr * PAGE_SIZE;
 	}
 	spin_unlock(&lock);
 	return p ? memset(p, 0, nr * PAGE_SIZE) : NULL;
@@ -66,5 +66,5 @@ void page_free(void *page)
 
 size_t pages_left(void)
 {
-	return nr_free + (size_t)(end - mark) / PAGE_SIZE;
+	return nr_free + (size_t)(end - bump) / PAGE_SIZE;
 }

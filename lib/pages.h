@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own memory, in pages: one range, set up once. Single pages can be given back.
+ * The allocator of Glasshouse's own memory: pages of one range. Only single pages can be freed.
  */
 #ifndef GH_PAGES_H
 #define GH_PAGES_H
 
 #include "types.h"
 
-/* @base: page aligned linear address of @nr pages that are ours from now on; their content does not
- * matter. */
+/*
+ * Give the allocator its memory: @nr pages at @base, a page-aligned linear address. What they hold
+ * does not matter. Call it once, before the other functions and before other CPUs run.
+ */
 void pages_init(void *base, size_t nr);
 
-/* A zeroed page, or NULL when none is left. Any CPU. */
+/* Allocate a page and zero it. Returns NULL when none is left. Any CPU may call it. */
 void *page_alloc(void);
 
-/* @nr zeroed pages in one piece, or NULL. They cannot be given back. */
+/*
+ * Allocate @nr contiguous pages and zero them. Returns NULL if @nr is 0 or there are not enough.
+ * They cannot be freed. Any CPU may call it.
+ */
 void *pages_alloc(size_t nr);
 
-/* Give back what page_alloc() returned. */
+/* Free @page, which page_alloc() returned, or NULL. Any CPU may call it. */
 void page_free(void *page);
 
-/* Pages that are left. */
+/* The number of free pages. Takes no lock: a snapshot. */
 size_t pages_left(void);
 
 #endif

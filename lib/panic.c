@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of Glasshouse.
+ * panic(): the message. panic_handler adds the report (report/).
  */
 #include <stdarg.h>
 #include "lib/log.h"

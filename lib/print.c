@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatted text: see print.h. Integers only, so that no vector register is ever needed.
+ * Formatted text. No floating point: the hypervisor is compiled without vector registers.
  */
 #include "lib/print.h"
 #include "lib/string.h"
 
 struct out {
 	char *buf;
-	size_t size, len; /* len goes on counting beyond size */
+	size_t size, len; /* len may exceed size: it counts what did not fit, too */
 };
 
 /* One conversion: %[flags][width][.precision][length]conv */
 struct spec {
 	bool left, zero, plus, space, alt;
-	int width, precision; /* precision -1: not given */
-	unsigned bytes;       /* of an integer argument */
+	int width, precision; /* precision: -1 if not given */
+	unsigned bytes;       /* size of an integer argument */
 	char conv;
 };
 
@@ -31,7 +31,7 @@ static void put_n(struct out *o, char c, int n)
 		put(o, c);
 }
 
-/* @prefix, @zeros times '0', then @n bytes of @text, padded to the width. */
+/* Print @prefix, @zeros zeros and @n bytes of @text, padded with spaces to the width. */
 static void put_field(struct out *o, const struct spec *s, const char *prefix, int zeros,
 		      const char *text, int n)
 {
@@ -176,7 +176,7 @@ static void convert(struct out *o, struct spec *s, va_list *args)
 	case 's':
 		put_string(o, s, va_arg(*args, const char *));
 		break;
-	default: /* %% and what we do not know: as it stands */
+	default: /* %%; an unknown conversion prints its letter */
 		put(o, s->conv);
 	}
 }
@@ -212,7 +212,7 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list list)
 	struct out o = {.buf = buf, .size = size};
 	va_list args;
 
-	/* A copy, for a parameter of type va_list may be a pointer: &list is not a va_list *. */
+	/* Copy it: va_list is an array type, so &list of a parameter is not a va_list *. */
 	va_copy(args, list);
 	for (; *fmt; fmt++) {
 		struct spec s = {0};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and strings. The compiler calls the first four by itself, so they must be here under
- * these names. The string instructions are what a CPU does best with general registers only.
+ * Memory and string functions. GCC emits calls to the first four, so they must have these names.
+ * They use the string instructions, the fastest copy that needs no vector registers.
  */
 #include "lib/string.h"
 
-/* Eight bytes at a time, then the rest: an emulator counts each step. */
+/* Eight bytes at a time, then the rest: to an emulator each iteration costs one tick. */
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *to = dst;
@@ -23,7 +23,7 @@ void *memmove(void *dst, const void *src, size_t n)
 	const u8 *from = (const u8 *)src + n - 1;
 	size_t words = n / 8;
 
-	/* Forwards, unless that would overwrite bytes of the source before they are read. */
+	/* Copy upwards unless that would overwrite source bytes that are still to be read. */
 	if ((uintptr_t)dst - (uintptr_t)src >= n)
 		return memcpy(dst, src, n);
 	n %= 8;
@@ -66,7 +66,7 @@ size_t strlen(const char *s)
 {
 	const char *end = s;
 
-	/* The empty statement keeps the compiler from making this loop a call of strlen. */
+	/* The empty asm keeps GCC from replacing this loop by a call of strlen(). */
 	while (*end) {
 		end++;
 		__asm__ volatile("");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few string functions that a freestanding C needs. Same contracts as in ISO C; strlcpy as in
- * BSD.
+ * The few string functions that Glasshouse needs. They behave as in ISO C, strlcpy() as in BSD.
  */
 #ifndef GH_STRING_H
 #define GH_STRING_H
@@ -18,8 +17,8 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 
 /*
- * Copy @src into @dst of @size bytes, always terminated when @size > 0.
- * Returns strlen(@src): a result >= @size means that it was cut.
+ * Copy the string @src to @dst of @size bytes; terminates it unless @size is 0.
+ * Returns strlen(@src): a value >= @size means that the copy was cut.
  */
 size_t strlcpy(char *dst, const char *src, size_t size);
 

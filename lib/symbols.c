@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The symbol table, searched.
+ * Binary search in the symbol table.
  */
 #include "lib/symbols.h"
 

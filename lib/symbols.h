@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an address in our code to the name of its function. The table is made after the first link
- * (tools/build/mksyms.awk).
+ * Names for addresses in Glasshouse's code. tools/build/mksyms.awk makes the table after the first
+ * link.
  */
 #ifndef GH_SYMBOLS_H
 #define GH_SYMBOLS_H
 
 #include "types.h"
 
-/* The function that holds @address, with the distance from its start in *@offset; NULL outside of
- * our code. */
+/*
+ * Find the function that contains the linear address @address. Returns its name, and stores the
+ * distance in bytes from its start in *@offset; returns NULL outside of Glasshouse's code.
+ */
 const char *symbol_lookup(u64 address, u64 *offset);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the architecture guest's C and assembly share.
+ * Constants for the C and the assembly files of the architecture guest, and its groups of tests.
  */
 #ifndef ARCH_H
 #define ARCH_H
@@ -11,7 +11,7 @@
 #define TASK_JMP    0x40
 #define TASK_DF     0x48
 #define TASK_NEST   0x50
-#define NOT_THERE   0xc0000000 /* no page in the faulty tasks' paging */
+#define NOT_THERE   0xc0000000 /* not mapped in the paging of the faulty tasks */
 #define TASK_BAD_SS 0x58
 #define TASK_TRAP   0x60
 #define TASK_16     0x68
@@ -23,7 +23,7 @@
 #define TASK_ESCAPE 0xa8
 #define DATA_TASK16 0x80
 
-#define GATE_VECTOR 32 /* INT that goes through a task gate */
+#define GATE_VECTOR 32 /* the vector of an INT through a task gate */
 
 #ifndef __ASSEMBLER__
 #include "guests/lib/guest.h"
@@ -35,6 +35,6 @@ void check_registers(void); /* registers.c */
 void check_strings(void);   /* strings.c */
 void check_steps(void);     /* steps.c */
 void check_delivery(void);  /* delivery.c */
-void triple_fault(void);    /* behind it */
+void triple_fault(void);    /* after check_delivery() */
 #endif
 #endif

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Events whose delivery meets an exception, or memory that a hypervisor has yet to supply. SDM:
- * "Interrupt 8—Double Fault Exception (#DF)", "Error Code", "Page-Fault Exceptions", "Nonmaskable
- * Interrupt (NMI)".
+ * Events whose delivery causes a second exception, or an access to memory that a hypervisor must
+ * map first. SDM: "Interrupt 8—Double Fault Exception (#DF)", "Error Code", "Page-Fault
+ * Exceptions", "Nonmaskable Interrupt (NMI)".
  */
 #include "guests/arch/arch.h"
 
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
-#define NO_TABLE   0x140000000ull /* a GiB whose page table is all ones */
+#define NO_TABLE   0x140000000ull /* the start of a GiB whose page table is all ones */
 #define PF_ERROR_I 16u
 #define RING3      0x143
 #define TSS        0x20
 #define USER_CODE  (0x30 | 3)
 #define USER_DATA  (0x38 | 3)
 #define GATE_P     BIT(47)
-#define GATE_IST   BIT(32) /* of the first stack */
+#define GATE_IST   BIT(32) /* use IST1 */
 
 struct desc_ptr {
 	u16 limit;
@@ -46,7 +46,8 @@ enum event { UD, DB, DE, GP, GP_MSR, PF, INT_N, BP, INTERRUPT, NMI, NR_EVENTS };
 static const struct {
 	const char *name;
 	u8 vector;
-	bool contributory, program; /* EXT is 0 in what its delivery meets */
+	bool contributory;
+	bool program; /* INT n or INT3: EXT is 0 in the error code of a second exception */
 } events[] = {
 	[UD] = {"#UD", UD_VECTOR, false, false},
 	[DB] = {"#DB", DB_VECTOR, false, false},
@@ -60,7 +61,7 @@ static const struct {
 	[NMI] = {"an NMI", NMI_VECTOR, false, false},
 };
 
-/* Where the event should say that it happened. */
+/* The RIP that the event should push. */
 static u64 at;
 
 #define AT(before, instruction, ...)                                            \
@@ -90,7 +91,7 @@ static void cause(enum event e)
 		AT("mov $0x2fff, %%ecx", "rdmsr");
 		break;
 	case PF:
-		AT("", "movb (%1), %%al", "r"(PLAY + 0x100));
+		AT("", "movb (%1), %%al", "r"(TEST_PAGES + 0x100));
 		break;
 	case INT_N:
 		AT("", "int %1", "i"(IPI_VECTOR));
@@ -103,10 +104,10 @@ static void cause(enum event e)
 		wait_ticks(1000);
 		AT("", "sti; nop; nop; cli");
 		asm volatile("cli");
-		at += 2; /* behind STI's shadow */
+		at += 2; /* after STI's shadow */
 		apic_write(0xb0, 0);
 		break;
-	default: /* it comes where it likes */
+	default: /* the NMI may arrive at any instruction */
 		apic_write(0x310, 0);
 		TRY("movl %1, (%0); mov $1000, %%ecx; 1: loop 1b",
 		    :
@@ -118,7 +119,7 @@ static void cause(enum event e)
 	}
 }
 
-/* ---- What its delivery meets ---------------------------------------------------------------- */
+/* ---- Faults during delivery ----------------------------------------------------------------- */
 
 static void set_stack(u64 top)
 {
@@ -132,7 +133,7 @@ static void load_idt(u64 base, u16 limit)
 	asm volatile("lidt %0" : : "m"(pointer));
 }
 
-/* A page that holds ones; under Glasshouse one of its own that nobody has touched yet. */
+/* A page that reads as all ones: under Glasshouse a hidden page without an access so far. */
 static u64 fresh_page(void)
 {
 	u64 page = hidden_page(16 + hidden_pages++);
@@ -141,12 +142,12 @@ static u64 fresh_page(void)
 	return page ? page : (u64)ones;
 }
 
-enum trouble { NOT_PRESENT, NO_STACK_PAGE, NO_STACK_TABLE, BAD_STACK, NR_TROUBLES };
+enum delivery_fault { NOT_PRESENT, NO_STACK_PAGE, NO_STACK_TABLE, BAD_STACK, NR_DELIVERY_FAULTS };
 
 static const struct {
 	const char *name;
 	u8 vector;
-} troubles[] = {
+} delivery_faults[] = {
 	[NOT_PRESENT] = {"#NP", NP_VECTOR},
 	[NO_STACK_PAGE] = {"#PF", PF_VECTOR},
 	[NO_STACK_TABLE] = {"#PF by a reserved bit", PF_VECTOR},
@@ -154,16 +155,16 @@ static const struct {
 };
 
 /* SDM: "Conditions for Generating a Double Fault". */
-static u8 outcome(enum event e, enum trouble t)
+static u8 outcome(enum event e, enum delivery_fault t)
 {
-	u8 second = troubles[t].vector;
+	u8 second = delivery_faults[t].vector;
 
 	if (e == PF || (events[e].contributory && second != PF_VECTOR))
 		return DF_VECTOR;
 	return second;
 }
 
-static u64 outcome_error(enum event e, enum trouble t)
+static u64 outcome_error(enum event e, enum delivery_fault t)
 {
 	u64 ext = !events[e].program;
 
@@ -176,18 +177,19 @@ static u64 outcome_error(enum event e, enum trouble t)
 		return PF_ERROR_W;
 	case NO_STACK_TABLE:
 		return PF_ERROR_P | PF_ERROR_W | PF_ERROR_RSVD;
-	default: /* the SDM's has no selector, Bochs' has */
+	default: /* the SDM says 0, Bochs pushes a selector */
 		return trap.error;
 	}
 }
 
-static void try_trouble(enum event e, enum trouble t)
+static void try_delivery_fault(enum event e, enum delivery_fault t)
 {
 	struct gate *gate = &gates[events[e].vector], old = *gate;
-	u64 top = t == NO_STACK_PAGE    ? PLAY + 0x2000
+	u64 top = t == NO_STACK_PAGE    ? TEST_PAGES + 0x2000
 		  : t == NO_STACK_TABLE ? NO_TABLE + 64
 					: BIT(63);
-	u64 met = t == NO_STACK_PAGE || t == NO_STACK_TABLE ? top - 8 : PLAY + 0x100;
+	u64 fault_address =
+		t == NO_STACK_PAGE || t == NO_STACK_TABLE ? top - 8 : TEST_PAGES + 0x100;
 	bool good;
 
 	if (t == NOT_PRESENT)
@@ -199,13 +201,13 @@ static void try_trouble(enum event e, enum trouble t)
 	*gate = old;
 	good = trap.vector == outcome(e, t) && trap.error == outcome_error(e, t) &&
 	       (outcome(e, t) == DF_VECTOR || trap.rip == at);
-	if (trap.vector == PF_VECTOR || (e == PF && met != PLAY + 0x100))
-		good &= trap.cr2 == met;
-	ok(good, "%s meets %s: RF %u", events[e].name, troubles[t].name,
+	if (trap.vector == PF_VECTOR || (e == PF && fault_address != TEST_PAGES + 0x100))
+		good &= trap.cr2 == fault_address;
+	ok(good, "%s, whose delivery causes %s: RF %u", events[e].name, delivery_faults[t].name,
 	   !!(trap.rflags & RFLAGS_RF));
 }
 
-/* The handler's stack, or the gate, is where a hypervisor must act first. */
+/* The handler's stack is in a page that a hypervisor must map first. */
 static void try_hidden(enum event e)
 {
 	struct gate *gate = &gates[events[e].vector], old = *gate;
@@ -223,16 +225,16 @@ static void try_hidden(enum event e)
 						  : e == BP || e == DB ? 1
 								       : 0)) &&
 		   ((e != GP && e != GP_MSR && e != PF) || trap.error == want) &&
-		   (e != PF || trap.cr2 == PLAY + 0x100),
-	   "%s, on a stack that is not there yet: RF %u", events[e].name,
+		   (e != PF || trap.cr2 == TEST_PAGES + 0x100),
+	   "%s, on a stack that is not mapped yet: RF %u", events[e].name,
 	   e != NMI && trap.rflags & RFLAGS_RF);
 }
 
-/* An IDT of two pages, of which one is ones: all from IPI_VECTOR on, or up to the event's. */
+/* An IDT in two pages, one of which reads as all ones: the one with the gate of the event. */
 static void try_hidden_gate(enum event e)
 {
 	bool upper = events[e].vector >= 32;
-	u64 base = PLAY + 0x11000 - 16ull * (upper ? 32 : events[e].vector + 1);
+	u64 base = TEST_PAGES + 0x11000 - 16ull * (upper ? 32 : events[e].vector + 1);
 	u64 count = trap.count;
 
 	set_page(upper ? 0x11 : 0x10, fresh_page() | 3);
@@ -244,7 +246,7 @@ static void try_hidden_gate(enum event e)
 	load_idt((u64)gates, sizeof(gates) - 1);
 	ok(trap.count == count + 1 && trap.vector == GP_VECTOR && trap.rip == at &&
 		   trap.error == events[e].vector * 8ull + 2 + !events[e].program,
-	   "%s by a gate of ones is #GP: RF %u", events[e].name, !!(trap.rflags & RFLAGS_RF));
+	   "%s through a gate of ones is #GP: RF %u", events[e].name, !!(trap.rflags & RFLAGS_RF));
 }
 
 /* ---- NMIs ----------------------------------------------------------------------------------- */
@@ -252,7 +254,7 @@ static void try_hidden_gate(enum event e)
 static struct gate good_nmi;
 static u64 nmis_inside;
 
-/* In the handler of what the NMI met. */
+/* Called in the handler of the exception during the NMI's delivery. */
 static void another_nmi(void)
 {
 	u64 nmis = trap.nmis;
@@ -263,7 +265,7 @@ static void another_nmi(void)
 	nmis_inside = trap.nmis - nmis;
 }
 
-static void check_nmi(enum trouble t)
+static void check_nmi(enum delivery_fault t)
 {
 	u64 nmis = trap.nmis;
 
@@ -272,16 +274,17 @@ static void check_nmi(enum trouble t)
 		gates[NMI_VECTOR].low &= ~GATE_P;
 	else
 		gates[NMI_VECTOR].low |= GATE_IST;
-	set_stack(t == NO_STACK_PAGE ? PLAY + 0x2000 : NO_TABLE + 64);
+	set_stack(t == NO_STACK_PAGE ? TEST_PAGES + 0x2000 : NO_TABLE + 64);
 	trap_hook = another_nmi;
 	cause(NMI);
-	ok(trap.vector == troubles[t].vector && !nmis_inside && trap.nmis == nmis + 1,
-	   "an NMI that meets %s blocks others until the IRET", troubles[t].name);
+	ok(trap.vector == delivery_faults[t].vector && !nmis_inside && trap.nmis == nmis + 1,
+	   "an NMI whose delivery causes %s blocks NMIs until the IRET", delivery_faults[t].name);
 }
 
 /* ---- Ring 3 --------------------------------------------------------------------------------- */
 
-/* By IRET to the code at RDI with RSI as its argument; the page fault comes back here. */
+/* run_user() executes the code at RDI in ring 3, with RSI as its argument. The code must cause a
+ * page fault, whose handler, user_fault, returns from run_user(). */
 asm("	.text\n"
     "run_user:\n"
     "	pushq %rbx\n"
@@ -310,7 +313,7 @@ void run_user(u64 code, u64 argument);
 static void try_user(const char *what, u16 code, u64 address, u32 error)
 {
 	memcpy(user_page, &code, sizeof(code));
-	run_user(PLAY + RING3 * 4096ull, address);
+	run_user(TEST_PAGES + RING3 * 4096ull, address);
 	ok(user_cr2 == address && user_error == error, "#PF of ring 3: %s", what);
 }
 
@@ -371,12 +374,12 @@ static void prepare(void)
 	set_page(RING3, (u64)user_page + 7);
 }
 
-/* The handlers of a double fault, and of what it meets: the CPU shuts down. */
+/* A page fault whose delivery faults, and so does that of the double fault: the CPU shuts down. */
 void triple_fault(void)
 {
 	gates[PF_VECTOR].low |= GATE_IST;
 	gates[DF_VECTOR].low |= GATE_IST;
-	set_stack(PLAY + 0x2000);
+	set_stack(TEST_PAGES + 0x2000);
 	say("# triple fault\n");
 	wait_ticks(1000000);
 	cause(PF);
@@ -390,8 +393,8 @@ void check_delivery(void)
 	prepare();
 	check_tables();
 	for (enum event e = UD; e < NR_EVENTS; e++)
-		for (enum trouble t = NOT_PRESENT; t < NR_TROUBLES; t++)
-			try_trouble(e, t);
+		for (enum delivery_fault t = NOT_PRESENT; t < NR_DELIVERY_FAULTS; t++)
+			try_delivery_fault(e, t);
 	for (enum event e = UD; e < NR_EVENTS; e++)
 		try_hidden(e);
 	set_stack((u64)stack + sizeof(stack));

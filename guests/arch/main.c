@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The architecture guest: what a hypervisor has to do by hand must be as without one. All of it
- * runs natively, too, with the same results.
+ * The architecture guest: tests what a hypervisor emulates. It runs without a hypervisor, too, and
+ * the results must be the same.
  */
 #include "guests/arch/arch.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MOV to CR0 between modes. CR0.NE changes each time, for then a hypervisor must carry it out.
+ * Mode switches by MOV to CR0. Each one also changes CR0.NE, so that it causes a VM exit and the
+ * hypervisor must emulate it.
  */
 #include "guests/arch/arch.h"
 
@@ -18,7 +19,7 @@ run_modes:
 	lidt idt32_pointer
 	movl $found, %edi
 
-	/* PAE paging; its second GiB is the first once more. */
+	/* PAE paging; the second GiB maps the same memory as the first. */
 	movl %cr4, %eax
 	orl $0x20, %eax
 	movl %eax, %cr4
@@ -33,7 +34,7 @@ run_modes:
 	xorl $(PG | NE), %eax
 	movl %eax, %cr0
 
-	/* Each bit of a PDPTE: the reserved ones are #GP at MOV to CR0, and nothing has changed. */
+	/* Each bit of a PDPTE: reserved ones cause #GP at MOV to CR0, which must not change CR0. */
 	xorl %ecx, %ecx
 3:	btcl %ecx, pae_pdpt + 8
 	movl $4f, resume
@@ -76,7 +77,7 @@ run_modes:
 	movl $found, %edi
 	movl %edx, 4(%edi)
 
-	/* Real mode, with segments as they were. */
+	/* Real mode, with the segments of protected mode. */
 	ljmpl $CODE_TASK16, $0
 	.code16
 	.globl real_mode
@@ -101,7 +102,7 @@ real_mode:
 	popl %ebp
 	ret
 
-/* #GP: counted; on at resume. */
+/* The #GP handler: counts, and continues at resume. */
 on_gp:	incl faults
 	addl $4, %esp
 	pushl %eax

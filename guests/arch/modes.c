@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Changes of mode. SDM: "Mode Switching", "PAE Paging", "MOV—Move to/from Control Registers".
+ * Mode switches. SDM: "Mode Switching", "PAE Paging", "MOV—Move to/from Control Registers".
  */
 #include "guests/arch/arch.h"
 
@@ -13,7 +13,7 @@ void legacy_call(void (*code32)(void));
 
 u64 pae_pdpt[4] __aligned(32);
 u32 found[6];
-u64 refused_cr0, refused_cr3; /* bits of a PDPTE */
+u64 refused_cr0, refused_cr3; /* PDPTE bits that are #GP at MOV to CR0, CR3 */
 
 void check_modes(void)
 {
@@ -34,7 +34,7 @@ void check_modes(void)
 	ok(true, "CPUID 80000001h in 32-bit code: EDX %x", found[1]);
 	ok(found[3] == cpuid(0, 0).ebx, "CPUID in real mode");
 	ok(!(found[4] & CR0_PE), "CR0.PE is clear there");
-	ok((found[5] & (CR0_PE | CR0_PG)) == CR0_PE, "and set again behind it");
+	ok((found[5] & (CR0_PE | CR0_PG)) == CR0_PE, "and set again afterwards");
 	ok((found[2] ^ found[4]) & CR0_NE && !((found[2] ^ found[5]) & CR0_NE),
 	   "CR0.NE is what was written each time");
 }

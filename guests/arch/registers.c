@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Control, debug and model-specific registers, bit by bit, and what CPUID says of the CPU. What a
- * CPU takes depends on its model: the tests' names have it, so that without a hypervisor they must
- * be the same. SDM: "Control Registers", "Debug Registers", "Extended Control Registers (Including
+ * Control, debug and model-specific registers, bit by bit, and CPUID. Which bits are allowed
+ * depends on the CPU model. They are part of the tests' names, which must be the same without a
+ * hypervisor. SDM: "Control Registers", "Debug Registers", "Extended Control Registers (Including
  * XCR0)", "Model-Specific Registers (MSRs)", "CPUID—CPU Identification".
  */
 #include "guests/arch/arch.h"
@@ -10,7 +10,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-/* The bits that are #GP when they alone are turned in what the register holds. */
+/* The bits of a register that cause #GP when one of them alone is inverted. */
 #define REFUSED(read, instruction)                                          \
 	({                                                                  \
 		u64 old_ = (read), mask_ = 0;                               \
@@ -50,7 +50,7 @@ static void check_control_bits(void)
 	refused = REFUSED(read_cr0(), "mov %0, %%cr0");
 	ok((refused & (GENMASK(63, 32) | CR0_PE | CR0_NW)) == (GENMASK(63, 32) | CR0_PE | CR0_NW),
 	   "CR0: #GP for %llx", (unsigned long long)refused);
-	/* Reserved ones of the others are dropped. */
+	/* Writes to the other reserved bits are ignored. */
 	for (unsigned i = 6; i < 29; i++) {
 		u64 cr0 = read_cr0();
 
@@ -61,7 +61,8 @@ static void check_control_bits(void)
 	}
 	ok(same, "CR0's other reserved bits stay clear");
 
-	/* CR4.VMXE and SMXE are Glasshouse's. CR3 must not move: its address bits are left out. */
+	/* Glasshouse owns CR4.VMXE and SMXE, so these are not tested. Nor are the address bits of
+	 * CR3, which the guest needs. */
 	refused = REFUSED(read_cr4(), "mov %0, %%cr4") & ~(CR4_VMXE | CR4_SMXE);
 	ok((refused & GENMASK(63, 32)) == GENMASK(63, 32) && refused & BIT(15) && refused & CR4_PAE,
 	   "CR4: #GP for %llx", (unsigned long long)refused);
@@ -89,7 +90,7 @@ static u64 try_wrmsr(u32 msr, u64 value)
 		   : "r11", "memory");
 }
 
-/* Those of @tried; @must be #GP for these. */
+/* Invert each bit of @tried; those of @must have to cause #GP. */
 static void check_msr_bits(const char *name, u32 msr, u64 tried, u64 must)
 {
 	u64 old = rdmsr(msr), refused = 0;
@@ -112,7 +113,7 @@ static u64 try_xsetbv(u64 value)
 		   : "r11", "memory");
 }
 
-/* XCR0: each bit beside x87 and SSE. */
+/* XCR0: each bit together with x87 and SSE. */
 static void check_xcr0_bits(void)
 {
 	u64 cr4 = read_cr4(), refused = 0, lacks;
@@ -133,7 +134,7 @@ static void check_xcr0_bits(void)
 	write_cr4(cr4);
 }
 
-/* What Glasshouse hides by name is left out; the rest is as the CPU has it. */
+/* CPUID, without the bits that Glasshouse hides: the rest must be the CPU's own. */
 static void check_cpuid(void)
 {
 	static const struct {
@@ -163,7 +164,7 @@ static void check_cpuid(void)
 
 /* ---- Instructions that do not exit, and some that do ----------------------------------------- */
 
-/* Natively or not, the same one of: it works, #UD, #GP. */
+/* The result (no exception, #UD or #GP) is in the test's name: natively it must be the same. */
 #define SAME(what, instruction, ...)                                                    \
 	do {                                                                            \
 		u64 vector_ = TRY(instruction,                                          \
@@ -174,7 +175,7 @@ static void check_cpuid(void)
 		   what ": %lld", (long long)vector_);                                  \
 	} while (0)
 
-/* MWAIT may end at once. If it waits, an interrupt ends that. */
+/* MWAIT may end at once. If it waits, the timer's interrupt ends it. */
 static void check_mwait(const void *line)
 {
 	u64 count = trap.count;
@@ -209,9 +210,9 @@ static void check_instructions(void)
 	SAME("PAUSE", "pause");
 	SAME("RDTSCP", "rdtscp");
 	SAME("RDPMC of 0", "xor %%ecx, %%ecx; rdpmc");
-	SAME("RDPMC of what is not there", "mov $0x1234, %%ecx; rdpmc");
+	SAME("RDPMC of a missing counter", "mov $0x1234, %%ecx; rdpmc");
 	SAME("INVPCID of all", "mov $2, %%eax; invpcid (%0), %%rax", "r"(line));
-	SAME("INVPCID of no type", "mov $4, %%eax; invpcid (%0), %%rax", "r"(line));
+	SAME("INVPCID of an undefined type", "mov $4, %%eax; invpcid (%0), %%rax", "r"(line));
 	SAME("RDRAND", "rdrand %%rax");
 	SAME("RDSEED", "rdseed %%rax");
 	SAME("MONITOR with a hint", "mov %0, %%rax; mov $1, %%ecx; monitor", "r"(line));
@@ -234,7 +235,7 @@ void check_registers(void)
 	check_msr_bits("IA32_EFER", MSR_EFER, ~0ull,
 		       ~(EFER_SCE | EFER_LMA | EFER_NX | GENMASK(15, 12)));
 	check_msr_bits("IA32_PAT", MSR_IA32_CR_PAT, ~0ull, 0xf8f8f8f8f8f8f8f8);
-	/* Nobody moves the APIC here, nor changes its mode. */
+	/* Not the address bits, nor those that change the mode. */
 	reserved = GENMASK(7, 0) | BIT(9) | GENMASK(63, cpuid(0x80000008, 0).eax & 0xff);
 	check_msr_bits("IA32_APIC_BASE", MSR_IA32_APICBASE, reserved, reserved);
 	check_xcr0_bits();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the end of an instruction brings with it, at instructions that a hypervisor carries out:
- * single steps, breakpoints on data and ports, the shadows of STI and MOV SS. SDM: "Debug
- * Exceptions", "Masking Exceptions and Interrupts When Switching Stacks".
+ * What happens at the end of instructions that a hypervisor emulates: single steps, breakpoints on
+ * data and ports, the shadows of STI and MOV SS. SDM: "Debug Exceptions", "Masking Exceptions and
+ * Interrupts When Switching Stacks".
  */
 #include "guests/arch/arch.h"
 
@@ -16,7 +16,7 @@
 #define APIC   0xfee00000ull
 #define TPR    (APIC + 0x80)
 
-/* DR7 for a breakpoint by DR0: enabled, at what, so many bytes. */
+/* Values of DR7: no breakpoint; DR0 enabled for a kind of access and a number of bytes. */
 #define DR7_NONE          0x400ull
 #define DR7_WRITE(bytes)  (0x402ull | 1 << 16 | ((bytes)-1) << 18)
 #define DR7_PORT(bytes)   (0x402ull | 2 << 16 | ((bytes)-1) << 18)
@@ -24,8 +24,8 @@
 
 static u32 memory[4] __aligned(16);
 
-/* Memory that is written in vain under Glasshouse. */
-static u64 vain_memory(void)
+/* Memory to write to: under Glasshouse hidden memory, so that it must emulate the writes. */
+static u64 emulated_memory(void)
 {
 	u64 page = hidden_page(8);
 
@@ -74,45 +74,44 @@ static void check_instruction_steps(void)
 	ok(STEPS("", "movl $0x10, (%1)", "r"(TPR)) && apic_read(0x80) == 0x10,
 	   "a step over MOV to the local APIC");
 	apic_write(0x80, 0);
-	ok(STEPS("", "movl $1, (%1)", "r"(vain_memory())), "a step over MOV to memory");
-	ok(STEPS("mov %1, %%rdi", "stosb", "r"(vain_memory())), "a step over STOS");
+	ok(STEPS("", "movl $1, (%1)", "r"(emulated_memory())), "a step over MOV to memory");
+	ok(STEPS("mov %1, %%rdi", "stosb", "r"(emulated_memory())), "a step over STOS");
 }
 
-/* REP INSB of three bytes, stepped from its first iteration on. Returns how many it has left
- * undone;
- * @at: where it is, @behind: the next instruction. */
-static u64 step_rep_insb(u64 *at, u64 *behind)
+/* Single-step REP INSB of three bytes. Returns how many iterations are left. *@at: its address,
+ * *@next: that of the next instruction. */
+static u64 step_rep_insb(u64 *at, u64 *next)
 {
 	u64 left;
 
 	asm volatile("leaq 7f(%%rip), %0\n\tleaq 8f(%%rip), %1\n\tpushfq\n\torq $0x100, "
 		     "(%%rsp)\n\tpopfq\n7:\trep insb\n8:\tnop"
-		     : "=&r"(*at), "=&r"(*behind), "=c"(left)
+		     : "=&r"(*at), "=&r"(*next), "=c"(left)
 		     : "c"(3ull), "D"(memory), "d"(KBC)
 		     : "memory");
 	return left;
 }
 
-/* Each iteration of a REP is a step. */
+/* A single step ends after each iteration of a REP. */
 static void check_rep_steps(void)
 {
-	u64 at, behind, count = trap.count, left;
+	u64 at, next, count = trap.count, left;
 
 	more_steps = 1;
-	left = step_rep_insb(&at, &behind);
+	left = step_rep_insb(&at, &next);
 	ok(trap.count == count + 2 && trap.rip == at && trap.vector == DB_VECTOR && !left,
 	   "two steps into REP INSB");
 	count = trap.count;
 	more_steps = 2;
-	left = step_rep_insb(&at, &behind);
-	ok(trap.count == count + 3 && trap.rip == behind && trap.dr6 & DR6_BS && !left,
+	left = step_rep_insb(&at, &next);
+	ok(trap.count == count + 3 && trap.rip == next && trap.dr6 & DR6_BS && !left,
 	   "the third ends it");
 }
 
-/* A breakpoint on a REP instruction is met once; and each iteration of one to memory is a step. */
+/* A breakpoint on a REP instruction hits once, not at each iteration. Single steps of REP STOSB. */
 static void check_rep(void)
 {
-	u64 count = trap.count, at, vain = vain_memory(), left;
+	u64 count = trap.count, at, page = emulated_memory(), left;
 
 	asm volatile("leaq 7f(%%rip), %0\n\tmov %0, %%dr0\n\tmov %4, %%dr7\n7:\trep insb\n\tmov "
 		     "%5, %%dr7"
@@ -125,7 +124,7 @@ static void check_rep(void)
 	asm volatile("leaq 7f(%%rip), %0\n\tmov %0, %%dr0\n\tmov %4, %%dr7\n7:\trep stosb\n\tmov "
 		     "%5, %%dr7"
 		     : "=&r"(at), "=c"(left)
-		     : "c"(3ull), "a"(0), "r"(0x402ull), "r"(DR7_NONE), "D"(vain)
+		     : "c"(3ull), "a"(0), "r"(0x402ull), "r"(DR7_NONE), "D"(page)
 		     : "memory");
 	ok(trap.count == count + 1 && trap.rip == at && trap.dr6 & DR6_B0 && !left,
 	   "and one on REP STOSB");
@@ -134,42 +133,43 @@ static void check_rep(void)
 	asm volatile(
 		"leaq 7f(%%rip), %0\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n7:\trep stosb\n\tnop"
 		: "=&r"(at), "=c"(left)
-		: "c"(3ull), "a"(0), "D"(vain)
+		: "c"(3ull), "a"(0), "D"(page)
 		: "memory");
 	ok(trap.count == count + 2 && trap.rip == at && trap.vector == DB_VECTOR && !left,
 	   "two steps into REP STOSB");
 }
 
-/* The instruction faults: no step ends. The one behind, with TF as it was, is stepped. */
+/* An instruction that faults is not stepped. The handler returns to the next one with TF still set:
+ * that is stepped. */
 static void check_faulting_step(void)
 {
-	u64 count = trap.count, behind;
+	u64 count = trap.count, next;
 
 	asm volatile("leaq 9f(%%rip), %%r11\n\tmovq %%r11, trap_resume\n\tleaq 8f(%%rip), %0\n\t"
 		     "pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\trdmsr\n\tud2\n9:\tnop\n8:\t"
 		     "movq $0, trap_resume"
-		     : "=&r"(behind)
+		     : "=&r"(next)
 		     : "c"(0x2fff)
 		     : "r11", "rax", "rdx", "cc", "memory");
-	ok(trap.count == count + 2 && trap.vector == DB_VECTOR && trap.rip == behind &&
+	ok(trap.count == count + 2 && trap.vector == DB_VECTOR && trap.rip == next &&
 		   trap.dr6 & DR6_BS,
 	   "no step over RDMSR that is #GP");
 }
 
 /* ---- Breakpoints ---------------------------------------------------------------------------- */
 
-/* One instruction with a breakpoint; yields true when that hit, right behind it. */
+/* Execute @instruction with a breakpoint. Yields true if that hit once, directly after it. */
 #define HITS(address, dr7, prepare, instruction, ...)                                          \
 	({                                                                                     \
-		u64 count_ = trap.count, behind_;                                              \
+		u64 count_ = trap.count, next_;                                                \
 		asm volatile("mov %0, %%dr0" : : "r"((u64)(address)));                         \
 		asm volatile(prepare "\n\tmov %1, %%dr7\n\tleaq 8f(%%rip), %0\n\t" instruction \
 				     "\n8:\tnop\n\tmov $0x400, %%eax\n\tmov "                  \
 				     "%%rax, %%dr7"                                            \
-			     : "=&r"(behind_)                                                  \
+			     : "=&r"(next_)                                                    \
 			     : "r"((u64)(dr7)), ##__VA_ARGS__                                  \
 			     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "cc", "memory");      \
-		trap.count == count_ + 1 && trap.vector == DB_VECTOR &&trap.rip == behind_ &&  \
+		trap.count == count_ + 1 && trap.vector == DB_VECTOR &&trap.rip == next_ &&    \
 			(trap.dr6 & (DR6_BS | 0xf)) == DR6_B0;                                 \
 	})
 
@@ -204,15 +204,16 @@ static void check_port_breakpoints(void)
 
 static void check_data_breakpoints(void)
 {
-	u64 vain = vain_memory();
+	u64 page = emulated_memory();
 
 	ok(HITS(TPR, DR7_WRITE(4), "", "movl $0x10, (%2)", "r"(TPR)) && apic_read(0x80) == 0x10,
 	   "a breakpoint on the local APIC");
 	apic_write(0x80, 0);
-	ok(HITS(vain + 4, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(vain)),
-	   "a breakpoint on memory, half of it");
-	ok(!HITS(vain, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(vain)), "not beside it");
-	ok(HITS(vain, DR7_ACCESS(1), "mov %2, %%rdi", "stosb", "r"(vain)), "on STOSB");
+	ok(HITS(page + 4, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(page)),
+	   "a breakpoint on half of the memory written");
+	ok(!HITS(page, DR7_WRITE(4), "", "movl $1, 6(%2)", "r"(page)),
+	   "not on the bytes before them");
+	ok(HITS(page, DR7_ACCESS(1), "mov %2, %%rdi", "stosb", "r"(page)), "on STOSB");
 }
 
 /* ---- Shadows -------------------------------------------------------------------------------- */
@@ -220,30 +221,30 @@ static void check_data_breakpoints(void)
 static void check_shadows(void)
 {
 	static u16 selector = 0x18;
-	u64 behind, count = trap.count;
+	u64 next, count = trap.count;
 
 	apic_send(apic_id(), IPI_VECTOR);
 	wait_ticks(1000);
 	asm volatile("leaq 8f(%%rip), %0\n\tsti\n\tinb $0x64, %%al\n8:\tnop\n\tcli"
-		     : "=&r"(behind)
+		     : "=&r"(next)
 		     :
 		     : "rax", "memory");
-	ok(trap.count == count + 1 && trap.vector == IPI_VECTOR && trap.rip == behind,
+	ok(trap.count == count + 1 && trap.vector == IPI_VECTOR && trap.rip == next,
 	   "STI holds an interrupt off for one instruction, IN");
 	count = trap.count;
 	apic_send(apic_id(), IPI_VECTOR);
 	wait_ticks(1000);
 	asm volatile("leaq 8f(%%rip), %0\n\tsti\n\tmov %1, %%ss\n\tcpuid\n8:\tnop\n\tcli"
-		     : "=&r"(behind)
+		     : "=&r"(next)
 		     : "r"(0x18)
 		     : "rax", "rbx", "rcx", "rdx", "memory");
-	ok(trap.count == count + 1 && trap.vector == IPI_VECTOR && trap.rip == behind,
-	   "STI and MOV SS, until behind CPUID");
+	ok(trap.count == count + 1 && trap.vector == IPI_VECTOR && trap.rip == next,
+	   "STI and MOV SS hold it off until after CPUID");
 	ok(HITS((u64)&selector, DR7_ACCESS(2), "", "mov %2, %%ss\n\tcpuid", "m"(selector)),
-	   "a breakpoint on what MOV SS reads hits behind CPUID");
+	   "a breakpoint on what MOV SS reads hits after CPUID");
 	ok(HITS((u64)&selector, DR7_ACCESS(2), "", "mov %2, %%ss\n\tinb $0x64, %%al",
 		"m"(selector)),
-	   "and behind IN");
+	   "and after IN");
 }
 
 void check_steps(void)

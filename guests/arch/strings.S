@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INS and OUTS in 32-bit protected mode. ES is what each case says; #GP is counted by on_gp (modes.S).
+ * INS and OUTS in 32-bit protected mode, with several segments in ES. on_gp (modes.S) counts #GP.
  */
 #include "guests/arch/arch.h"
 
@@ -8,7 +8,7 @@
 #define WRITABLE CODE_TASK16
 #define READONLY DATA_TASK16
 
-	/* Carry out an instruction that should be #GP; the count of those goes to the next word. */
+	/* Execute an instruction that must cause #GP; store the count of #GP in the next result. */
 	.macro FAULTS instruction:vararg
 	movl $1f, resume
 	\instruction

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * INS and OUTS at ports that a hypervisor watches: the keyboard controller's. SDM: "INS/INSB/
+ * INS and OUTS at a port that a hypervisor intercepts: the keyboard controller's. SDM: "INS/INSB/
  * INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output String to Port".
  */
 #include "guests/arch/arch.h"
@@ -27,7 +27,8 @@ struct regs {
 	u64 rdi, rsi, rcx;
 };
 
-/* One instruction with these registers; they become what it leaves. Yields its trap. */
+/* Execute @instruction with the registers @r, and store the new ones there. Yields the vector of
+ * its exception, or NO_TRAP. */
 #define STRING(instruction, r)                                                                  \
 	({                                                                                      \
 		u64 trap_;                                                                      \
@@ -41,7 +42,7 @@ struct regs {
 		trap_;                                                                          \
 	})
 
-/* Did the keyboard controller get the command? */
+/* True if the keyboard controller has executed SELF_TEST. */
 static bool tested_itself(void)
 {
 	for (int i = 0; i < 1000 && !(inb(KBC) & 1); i++)
@@ -77,22 +78,22 @@ static void check_addresses(void)
 	   "REP INSB downwards");
 	r = (struct regs){.rdi = 0x8000000000000000};
 	ok(STRING("insb", r) == GP_VECTOR && trap.error == 0,
-	   "INSB to no canonical address is #GP");
+	   "INSB to a non-canonical address is #GP");
 }
 
 static void check_page_faults(void)
 {
-	u64 cr0 = read_cr0(), at = PLAY + 8, *entry;
+	u64 cr0 = read_cr0(), at = TEST_PAGES + 8, *entry;
 	struct regs r = {.rdi = at, .rcx = 2};
 
 	set_page(0, 0);
 	set_page(1, 0);
 	ok(STRING("rep insb", r) == PF_VECTOR && trap.cr2 == at && trap.error == PF_ERROR_W &&
 		   r.rdi == at && r.rcx == 2,
-	   "INSB to a page that is not there");
+	   "INSB to a page that is not present");
 	r = (struct regs){.rsi = at};
 	ok(STRING("outsb", r) == PF_VECTOR && trap.cr2 == at && trap.error == 0 && r.rsi == at,
-	   "OUTSB from a page that is not there");
+	   "OUTSB from a page that is not present");
 	set_page(0, (u64)page + PF_ERROR_P);
 	write_cr0(cr0 | CR0_WP);
 	r = (struct regs){.rdi = at};
@@ -106,10 +107,11 @@ static void check_page_faults(void)
 	r = (struct regs){.rdi = at};
 	ok(STRING("insb", r) == PF_VECTOR && trap.cr2 == at &&
 		   trap.error == (PF_ERROR_P | PF_ERROR_W | PF_ERROR_RSVD),
-	   "INSB by an entry with a reserved bit");
+	   "INSB through an entry with a reserved bit");
 	set_page(0, (u64)page + 3);
-	r = (struct regs){.rdi = PLAY + 4095};
-	ok(STRING("insw", r) == PF_VECTOR && trap.cr2 == PLAY + 4096 && trap.error == PF_ERROR_W,
+	r = (struct regs){.rdi = TEST_PAGES + 4095};
+	ok(STRING("insw", r) == PF_VECTOR && trap.cr2 == TEST_PAGES + 4096 &&
+		   trap.error == PF_ERROR_W,
 	   "INSW across the end of a page");
 	entry = set_page(0, (u64)page + 3);
 	r = (struct regs){.rdi = at};
@@ -127,10 +129,10 @@ static void check_step(void)
 		     : "D"(page), "c"(3ull), "d"(KBC)
 		     : "memory", "cc");
 	ok(trap.count == count + 1 && trap.vector == DB_VECTOR,
-	   "a single step ends behind one iteration of REP INSB");
+	   "a single step ends after one iteration of REP INSB");
 }
 
-/* In 32-bit code; see strings.S. */
+/* Segments in 32-bit code: strings.S. */
 static void check_segments(void)
 {
 	u64 at = (u64)string_buffer, gp = (u64)on_gp;
@@ -145,7 +147,7 @@ static void check_segments(void)
 	ok(string_buffer[6] != 0 && string_buffer[7] != 0 && !string_buffer[8], "two bytes");
 	ok(string_found[1] == 1, "INSB beyond the segment's limit is #GP");
 	ok(string_found[2] == 2, "INSB to a read-only segment is #GP");
-	ok(string_found[3] == 3, "INSB to no segment is #GP");
+	ok(string_found[3] == 3, "INSB with a null selector in ES is #GP");
 	ok(string_found[4] == 4, "OUTSW across the limit is #GP");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tasks that check_tasks() switches between, in 32-bit protected mode. Each notes what it finds;
- * after it has left, it begins again when it is entered again.
+ * The tasks between which check_tasks() switches, in 32-bit protected mode. Each appends its state to
+ * the log and switches to another task; when it is entered again, it starts over.
  */
 #include "guests/arch/arch.h"
 
@@ -41,7 +41,7 @@ task_jmp:
 	ljmpl $TASK_MAIN, $0
 	jmp task_jmp
 
-/* The double fault's: its error code, then on behind the instruction that failed. */
+/* The task for #DF: log the error code, and continue after the instruction that faulted. */
 task_df:
 	popl %eax
 	movl log_next, %edi
@@ -55,7 +55,7 @@ task_df:
 	iret
 	jmp task_df
 
-/* The one for #TS: its error code, then back to the first task. */
+/* The task for #TS: log the error code and the task that failed, and switch to the first task. */
 task_ts:
 	popl %eax
 	movl log_next, %edi
@@ -67,8 +67,8 @@ task_ts:
 	ljmpl $TASK_MAIN, $0
 	jmp task_ts
 
-/* The same where the tasks on the way cannot go on: which one this is, its error code, the task
- * that failed, behind the instruction. */
+/* The task for #TS and #DF when the tasks that failed cannot continue: log TR, the error code and the
+ * task that failed, and continue the first task after the instruction. */
 task_escape:
 	movl log_next, %edi
 	xorl %eax, %eax
@@ -94,7 +94,7 @@ task_nest:
 	iret
 	jmp task_nest
 
-/* With a 16-bit TSS; CS has its base here. */
+/* The task with a 16-bit TSS. The base of its CS is this address. */
 task16:	movl log_next, %edi
 	xorl %eax, %eax
 	str %ax
@@ -106,7 +106,7 @@ task16:	movl log_next, %edi
 	movl %edi, log_next
 	ljmpl $TASK_MAIN, $0
 
-/* The T bit's exception, in the new task. */
+/* The #DB of the T bit, which the new task gets. */
 on_debug:
 	pushl %eax
 	pushl %edi
@@ -131,7 +131,7 @@ run_tasks:
 	lidt idt32_pointer
 	movl $TASK_MAIN, %eax
 	ltr %ax
-	movl $0x401, %eax	/* L0 and GE-less; a task switch clears L0 */
+	movl $0x401, %eax	/* L0, which a task switch clears */
 	movl %eax, %dr7
 	xorl %eax, %eax
 	movl %eax, %dr6
@@ -160,7 +160,7 @@ run_tasks:
 	movl %edi, log_next
 	call note
 
-	/* #GP, whose gate is not present: #NP, so #DF. */
+	/* #GP, whose gate is not present, causes #NP: together #DF. */
 1:	movw $0xfff8, %ax
 	movw %ax, %fs
 2:	call note
@@ -180,7 +180,7 @@ run_tasks:
 	popl %ebp
 	ret
 
-/* Exceptions, by task gates, to a task that cannot be entered. */
+/* Exceptions through task gates to a task that cannot be entered. */
 	.globl run_faulty_tasks
 run_faulty_tasks:
 	pushl %ebp
@@ -191,7 +191,7 @@ run_faulty_tasks:
 	movl $0xfff8, %eax
 	movl %eax, %fs
 	ud2
-	/* With paging; what EDI points to is not there. */
+	/* With paging: a page fault. */
 	movl %cr4, %eax
 	xorl $0x30, %eax	/* PSE for PAE */
 	movl %eax, %cr4

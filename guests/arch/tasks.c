@@ -73,8 +73,9 @@ static void make_tasks(void)
 	make_task(TASK_DF, &tss[2], task_df, stacks[2]);
 	make_task(TASK_NEST, &tss[3], task_nest, stacks[3]);
 	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
-	tss[4].seg[2] = 0x20; /* code as a stack */
-	/* A virtual-8086 task whose LDT is none, and one of ring 3 with a stack of ring 0. */
+	tss[4].seg[2] = 0x20; /* SS is a code segment */
+	/* A virtual-8086 task whose LDT selector is bad, and a task of ring 3 with a stack of ring
+	 * 0. */
 	make_task(TASK_V86, &tss[6], task_jmp, stacks[7]);
 	tss[6].eflags |= VM;
 	tss[6].ldt = 0x18;
@@ -92,7 +93,8 @@ static void make_tasks(void)
 	idt32[GATE_VECTOR] = (u64)TASK_IRET << 16 | 0x8500ull << 32;
 }
 
-/* #GP, #UD and #PF go to the task with the bad SS, and what that makes to one that escapes. */
+/* #GP, #UD and #PF switch to the task with the bad SS; #TS and #DF, which this causes, to tasks
+ * that return to the first one. */
 static void make_faulty_tasks(void)
 {
 	struct tss *const with_paging[] = {&tss_main, &tss[4], &tss_ts, &tss_escape};
@@ -114,7 +116,7 @@ static void make_faulty_tasks(void)
 
 static const u32 *next;
 
-/* The next values of the log are @n given ones. */
+/* Check the next @n values of the log. */
 static void logged(const char *what, const u32 *want, unsigned n)
 {
 	bool same = true;
@@ -147,11 +149,11 @@ void check_tasks(void)
 	LOGGED("IRET to it", NT, TASK_NEST, TS, BUSY, 0);
 	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
 	LOGGED("INT through a task gate", NT, TASK_IRET, TS, BUSY, BUSY);
-	LOGGED("IRET behind the INT", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("IRET after the INT", 0, TASK_MAIN, TS, BUSY, 0);
 	LOGGED("a 16-bit task: TR, SP, BX", TASK_16, 512, 0x55);
-	LOGGED("back from it, EBX is whole", 0x12345678);
-	LOGGED("TR, and the others", 0, TASK_MAIN, TS, BUSY, 0);
-	LOGGED("#DF through a task gate: its error code, the EIP that failed", 0, 4);
+	LOGGED("after it, EBX is unchanged", 0x12345678);
+	LOGGED("and TR, TS and busy bits are the first task's", 0, TASK_MAIN, TS, BUSY, 0);
+	LOGGED("#DF through a task gate: its error code, the EIP of the fault", 0, 4);
 	LOGGED("its task", NT, TASK_DF, TS, BUSY, 0);
 	LOGGED("IRET from it", 0, TASK_MAIN, TS, BUSY, 0);
 	LOGGED("#TS in a task with a bad SS: its error code, the task that failed", 0x20,
@@ -173,5 +175,5 @@ void check_tasks(void)
 	LOGGED("#GP to a task with a bad SS is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
 	LOGGED("#UD to it is #TS", TASK_TS, 0x21, TASK_BAD_SS);
 	LOGGED("#PF to it is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
-	ok(next == log_next, "and that is all that happened");
+	ok(next == log_next, "and nothing else happened");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Costs in ring 0, in ticks: a line "bench NAME TICKS" each, the least of several rounds of many.
- * The loop around the instruction (2 ticks) is counted in. Runs without Glasshouse too, for
- * comparison.
+ * Measures operations in ring 0, in ticks. Prints a line "bench NAME TICKS" for each: the average
+ * of many, in the fastest of several rounds, including the loop (2 ticks). Runs without Glasshouse,
+ * too, for comparison.
  */
 #include "guests/lib/guest.h"
 
@@ -44,7 +44,7 @@ static void bench_rdmsr(unsigned loops)
 		     : "rax", "rcx", "rdx");
 }
 
-/* Our guest's handler of #UD is in it. */
+/* The ticks include the guest's own #UD handler. */
 static void bench_vmcall(unsigned loops)
 {
 	while (loops--)
@@ -62,7 +62,7 @@ static void bench_nmi(unsigned loops)
 	}
 }
 
-/* Addresses above RAM that nobody described, each in a GiB that was not touched before. */
+/* Addresses above RAM that no memory map describes, each in another GiB. */
 static void bench_first_touch(unsigned loops)
 {
 	static u64 next = GIB(4);
@@ -73,7 +73,7 @@ static void bench_first_touch(unsigned loops)
 	}
 }
 
-/* Pages of 1 GiB, present and writable, behind what the guest has. */
+/* Map 4 GiB to 512 GiB by pages of 1 GiB, present and writable. */
 static void map_above_4g(void)
 {
 	u64 *pml4 = (u64 *)(read_cr3() & PAGE_MASK), *pdpt = (u64 *)(pml4[0] & GENMASK(51, 12));

@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The groups of conformance tests, each run on each CPU.
+ * The groups of conformance tests. Those with a CPU number run on that CPU, if no comment says
+ * other.
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
 
 #include "guests/lib/guest.h"
 
-/* We are under Glasshouse. */
-extern bool hosted;
+/* The guest runs under Glasshouse. */
+extern bool under_hypervisor;
 
 void check_features(unsigned cpu);          /* CPUID, instructions of VMX */
 void check_msrs(unsigned cpu);              /* RDMSR, WRMSR */
 void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
-void check_state(unsigned cpu);             /* what an exit must not change */
+void check_state(unsigned cpu);             /* state that a VM exit must not change */
 void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
-void check_memory(unsigned cpu);            /* page faults, our own memory */
-void check_pushes(void);                    /* our memory, filled */
-void check_leave(void);                     /* needs CPUs 1 and 2, of which the latter is lost */
-void check_leave_without_apic(void);        /* the last: there is no local APIC afterwards */
-void check_kick(unsigned cpu);              /* from another CPU: INIT while NMIs are blocked */
-void check_init(unsigned cpu);              /* likewise: INIT in an interrupt, NMI before SIPI */
+void check_memory(unsigned cpu);            /* page faults, hidden memory */
+void check_pushes(void);                    /* PUSH to many pages of hidden memory */
+void check_leave(void);                     /* uses CPUs 1 and 2; CPU 2 never returns */
+void check_leave_without_apic(void);        /* must be last: it disables the local APIC */
+void check_kick(unsigned cpu);              /* on another CPU: INIT while NMIs are blocked */
+void check_init(unsigned cpu); /* on another CPU: INIT in an interrupt, NMI before SIPI */
 
-/* From now on this CPU's interrupts and exceptions but @vector have no handler. */
+/* Load an IDT that has a handler for @vector only. */
 void load_idt(unsigned vector, const u8 *handler);
 
-/* A job without an end: an NMI's handler that executes CPUID at kick_time, then counts. */
+/* A job that never returns: it sends @cpu, itself, an NMI, whose handler executes CPUID at
+ * kick_time and then increments kick_count for ever. */
 void block_nmis(unsigned cpu);
 extern volatile u64 kick_time;
 extern volatile u32 kick_count;

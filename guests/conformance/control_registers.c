@@ -46,7 +46,7 @@ static void check_cr4(unsigned cpu)
 {
 	u64 cr4 = read_cr4();
 
-	if (hosted)
+	if (under_hypervisor)
 		ok(TRY_CR(4, cr4 | CR4_VMXE) == GP_VECTOR, "cpu %u: CR4.VMXE is #GP", cpu);
 	else
 		skip("no hypervisor", "cpu %u: CR4.VMXE is #GP", cpu);
@@ -56,7 +56,7 @@ static void check_cr4(unsigned cpu)
 	   cpu);
 	ok(TRY_CR(4, cr4 | CR4_PGE) == NO_TRAP && read_cr4() == (cr4 | CR4_PGE),
 	   "cpu %u: CR4.PGE can be set", cpu);
-	ok(TRY_CR(4, cr4) == NO_TRAP && read_cr4() == cr4, "cpu %u: CR4 can be put back", cpu);
+	ok(TRY_CR(4, cr4) == NO_TRAP && read_cr4() == cr4, "cpu %u: CR4 can be restored", cpu);
 }
 
 static void check_cr3_cr8(unsigned cpu)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exceptions, single steps, interrupts and NMIs, at instructions that a hypervisor carries out.
+ * Exceptions, single steps, interrupts and NMIs, at instructions that a hypervisor emulates.
  * SDM: "Interrupt and Exception Handling", "Debug Exceptions", "Advanced Programmable Interrupt
  * Controller (APIC)".
  */
@@ -36,14 +36,14 @@ static void check_exceptions(unsigned cpu)
 
 static void check_single_steps(unsigned cpu)
 {
-	u64 behind, count;
+	u64 next, count;
 
 	ok(STEPS("", "nop"), "cpu %u: a step over NOP", cpu);
 	ok(STEPS("", "cpuid"), "cpu %u: a step over CPUID", cpu);
 	ok(STEPS("", "mov $0x1b, %%ecx\n\trdmsr") == false && trap.vector == DB_VECTOR,
-	   "cpu %u: of two instructions, a step ends behind the first", cpu);
+	   "cpu %u: of two instructions, a step ends after the first", cpu);
 	ok(STEPS("", "mov %%ss, %%eax") && STEPS("", "mov %1, %%ss\n\tcpuid", "r"(0x18)),
-	   "cpu %u: a step over CPUID behind MOV SS", cpu);
+	   "cpu %u: a step over CPUID after MOV SS", cpu);
 	count = trap.count;
 	if (TRY("rdmsr", : : "c"(MSR_IA32_FEAT_CTL) : "r11", "rax", "rdx", "memory") == NO_TRAP)
 		ok(STEPS("mov %1, %%ecx", "rdmsr", "i"(MSR_IA32_FEAT_CTL)),
@@ -51,39 +51,39 @@ static void check_single_steps(unsigned cpu)
 	else
 		skip("no such MSR", "cpu %u: a step over RDMSR", cpu);
 
-	/* A breakpoint on the instruction behind CPUID. */
+	/* A breakpoint on the instruction after CPUID. */
 	count = trap.count;
 	asm volatile(
 		"leaq 8f(%%rip), %0\n\tmov %0, %%dr0\n\tmov $0x402, %%eax\n\tmov %%rax, %%dr7\n\t"
 		"xor %%eax, %%eax\n\tcpuid\n8:\tnop\n\tmov $0x400, %%eax\n\tmov %%rax, %%dr7"
-		: "=&r"(behind)
+		: "=&r"(next)
 		:
 		: "rax", "rbx", "rcx", "rdx", "cc", "memory");
-	ok(trap.count == count + 1 && trap.vector == DB_VECTOR && trap.rip == behind &&
+	ok(trap.count == count + 1 && trap.vector == DB_VECTOR && trap.rip == next &&
 		   trap.dr6 & DR6_B0,
-	   "cpu %u: a breakpoint behind CPUID", cpu);
+	   "cpu %u: a breakpoint after CPUID", cpu);
 }
 
 static void check_interrupts(unsigned cpu)
 {
-	u64 behind, count = trap.count;
+	u64 next, count = trap.count;
 
 	asm volatile("cli");
 	apic_send(apic_id(), IPI_VECTOR);
 	wait_ticks(1000);
 	ok(trap.count == count, "cpu %u: an interrupt waits while IF is 0", cpu);
 	asm volatile("leaq 8f(%%rip), %0\n\txor %%eax, %%eax\n\tsti\n\tcpuid\n8:\tnop\n\tnop\n\tcli"
-		     : "=&r"(behind)
+		     : "=&r"(next)
 		     :
 		     : "rax", "rbx", "rcx", "rdx", "cc", "memory");
 	ok(trap.count == count + 1 && trap.vector == IPI_VECTOR, "cpu %u: and comes when it is 1",
 	   cpu);
-	ok(trap.rip == behind, "cpu %u: STI holds it off for one instruction, CPUID", cpu);
+	ok(trap.rip == next, "cpu %u: STI holds it off for one instruction, CPUID", cpu);
 
 	count = trap.count;
-	apic_write(0x3e0, 0xb);          /* timer: every tick, */
-	apic_write(0x320, TIMER_VECTOR); /* once, */
-	apic_write(0x380, 20000);        /* soon */
+	apic_write(0x3e0, 0xb);          /* timer: divide by 1, */
+	apic_write(0x320, TIMER_VECTOR); /* one-shot, */
+	apic_write(0x380, 20000);        /* initial count */
 	asm volatile("sti; hlt; cli" : : : "memory");
 	ok(trap.count == count + 1 && trap.vector == TIMER_VECTOR,
 	   "cpu %u: the APIC's timer wakes it from HLT", cpu);
@@ -103,7 +103,7 @@ static void check_nmi(unsigned cpu)
 	ok(trap.nmis == nmis + 3, "cpu %u: one sent while it is handled arrives too", cpu);
 	ok(trap.nmi_depth_max == 1, "cpu %u: but not before the first one's IRET", cpu);
 
-	/* One that arrives where the CPU is mostly in the hypervisor. */
+	/* NMIs that arrive while the CPU is mostly in the hypervisor. */
 	nmis = trap.nmis;
 	for (u32 i = 0; i < 20; i++) {
 		apic_send(apic_id(), ICR_NMI);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * CPUID, and the instructions that it hides. SDM: "CPUID", "VMX Instruction Reference".
+ * CPUID, and the instructions that CPUID says are missing. SDM: "CPUID", "VMX Instruction
+ * Reference".
  */
 #include "guests/conformance/conformance.h"
 
@@ -31,7 +32,7 @@ static void check_vmx_instructions(unsigned cpu)
 	MUST_UD(cpu, "invvpid (%%rax), %%rcx");
 	MUST_UD(cpu, "vmfunc");
 	MUST_UD(cpu, "getsec");
-	if (hosted)
+	if (under_hypervisor)
 		MUST_UD(cpu, "vmcall");
 	else
 		skip("no hypervisor", "cpu %u: vmcall is #UD", cpu);
@@ -42,21 +43,21 @@ void check_features(unsigned cpu)
 	struct cpuid_regs one = cpuid(1, 0);
 	u64 cr4 = read_cr4();
 
-	if (hosted) {
+	if (under_hypervisor) {
 		ok(!(one.ecx & BIT(5)), "cpu %u: CPUID hides VMX", cpu);
-		ok(!(one.ecx & BIT(31)), "cpu %u: CPUID does not say hypervisor", cpu);
+		ok(!(one.ecx & BIT(31)), "cpu %u: CPUID hides the hypervisor bit", cpu);
 		ok(cpuid(0x40000000, 0).eax >= 0x40000000, "cpu %u: leaf 40000000h has a maximum",
 		   cpu);
 	} else {
 		skip("no hypervisor", "cpu %u: CPUID hides VMX", cpu);
-		skip("no hypervisor", "cpu %u: CPUID does not say hypervisor", cpu);
+		skip("no hypervisor", "cpu %u: CPUID hides the hypervisor bit", cpu);
 		skip("no hypervisor", "cpu %u: leaf 40000000h has a maximum", cpu);
 	}
-	ok(one.ebx >> 24 == cpu, "cpu %u: CPUID gives this CPU's APIC id", cpu);
+	ok(one.ebx >> 24 == cpu, "cpu %u: CPUID gives this CPU's APIC ID", cpu);
 	if (cpuid(0, 0).eax >= 0xb)
-		ok(cpuid(0xb, 0).edx == cpu, "cpu %u: leaf Bh gives this CPU's APIC id", cpu);
+		ok(cpuid(0xb, 0).edx == cpu, "cpu %u: leaf Bh gives this CPU's APIC ID", cpu);
 	else
-		skip("no leaf Bh", "cpu %u: leaf Bh gives this CPU's APIC id", cpu);
+		skip("no leaf Bh", "cpu %u: leaf Bh gives this CPU's APIC ID", cpu);
 
 	if (one.ecx & BIT(26)) {
 		write_cr4(cr4 | CR4_OSXSAVE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * INIT to a CPU that has NMIs blocked, at each point of its way through a hypervisor. What calls it
- * out of the guest must not wait for the guest's IRET.
+ * INIT to a CPU with blocked NMIs, at every point of a VM exit and entry. The hypervisor must force
+ * a VM exit without waiting for the IRET that unblocks NMIs. Also: INIT during an interrupt.
  */
 #include "guests/conformance/conformance.h"
 
@@ -9,7 +9,7 @@
 #include "lib/string.h"
 
 #define CPUID_AT 5000 /* ticks after the start of a trial */
-#define FIRST_AT 1000 /* of them: when INIT is sent, in the first trial and the last */
+#define FIRST_AT 1000 /* ticks before INIT is sent, in the first and in the last trial */
 #define LAST_AT  2000
 #define STEP     5
 #define GATE     0x8e0000100000ull /* present, interrupt gate, selector 10h */
@@ -25,7 +25,7 @@ static struct {
 	u64 low, high;
 } nmi_idt[IPI_VECTOR + 1] __aligned(16);
 
-/* The NMI's handler: a CPUID at kick_time, then it counts, and never comes back. */
+/* The NMI handler executes CPUID at kick_time, then counts for ever. */
 asm("	.text\n"
     "kick_handler:\n"
     "	movl $1, kick_count\n"
@@ -41,13 +41,13 @@ asm("	.text\n"
     "	cpuid\n"
     "2:	incl kick_count\n"
     "	jmp 2b\n"
-    /* An interrupt's handler: it never comes back. */
+    /* An interrupt handler that never returns. */
     "hold_handler:\n"
     "	movl $1, kick_count\n"
     "1:	pause\n"
     "	jmp 1b\n");
 
-/* Bochs keeps NMIs blocked across INIT. */
+/* By IRET. Needed because Bochs keeps NMIs blocked across INIT. */
 static void unblock_nmis(void)
 {
 	asm volatile("mov %%rsp, %%rax\n\t"
@@ -85,7 +85,7 @@ void block_nmis(unsigned cpu)
 		cpu_relax();
 }
 
-/* A job without an end: an interrupt's handler. */
+/* A job that never returns from an interrupt handler. */
 static void hold_interrupt(unsigned cpu)
 {
 	load_idt(IPI_VECTOR, hold_handler);
@@ -112,27 +112,28 @@ void check_init(unsigned cpu)
 	struct ap_state state;
 	u32 old;
 
-	/* GCC must not see how low that is. */
+	/* Hide from GCC that the address is in the first page, which it takes for a null pointer.
+	 */
 	asm("" : "+r"(vector));
 	old = *vector;
 	kick_count = 0;
 	ap_start_job(cpu, hold_interrupt);
 	for (unsigned i = 0; i < 100 && !kick_count; i++)
 		wait_ticks(1000);
-	ok(kick_count == 1, "cpu %u: is in an interrupt's handler", cpu);
+	ok(kick_count == 1, "cpu %u: is in an interrupt handler", cpu);
 	apic_send(cpu, ICR_INIT);
 	wait_ticks(10000);
 	ap_start_job(cpu, NULL);
 	ok(ap_boot(cpu, &state) && ap_run(cpu, look_for_interrupts) && !interrupt_left,
-	   "cpu %u: INIT ends it for the local APIC, too", cpu);
+	   "cpu %u: INIT also clears the local APIC's ISR and IRR", cpu);
 	memcpy((void *)TRAP_AT, stop, sizeof(stop));
 	*vector = TRAP_AT >> 4 << 16;
 	ok(ap_boot_once(cpu, 10000, true), "cpu %u: an NMI while it waits for a SIPI is lost", cpu);
 	*vector = old;
 }
 
-/* INIT is sent @at. Returns how far the CPU came until it stopped: 1 is before its CPUID; 0: it did
- * not stop. */
+/* Send INIT to @cpu after @at ticks. Returns kick_count when the CPU stopped: 1 before its CPUID,
+ * more after it; 0 if it did not stop. */
 static u32 stops(unsigned cpu, u64 at)
 {
 	u64 start;
@@ -155,7 +156,7 @@ static u32 stops(unsigned cpu, u64 at)
 
 void check_kick(unsigned cpu)
 {
-	unsigned before = 0, behind = 0, never = 0;
+	unsigned before = 0, after = 0, never = 0;
 	struct ap_state state;
 	bool back = true;
 
@@ -163,12 +164,12 @@ void check_kick(unsigned cpu)
 		u32 count = stops(cpu, at);
 
 		before += count == 1;
-		behind += count > 1;
+		after += count > 1;
 		never += !count;
 		ap_start_job(cpu, NULL);
 		back = ap_boot(cpu, &state);
 	}
-	ok(back && before && behind, "cpu %u: INIT comes before its CPUID and behind it", cpu);
+	ok(back && before && after, "cpu %u: INIT arrives before its CPUID and after it", cpu);
 	ok(back && !never, "cpu %u: and always stops it", cpu);
-	say("# %u times before, %u behind, %u never\n", before, behind, never);
+	say("# %u times before, %u after, %u never\n", before, after, never);
 }

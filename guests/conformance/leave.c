@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asking Glasshouse to leave when it cannot: docs/hypercalls.md. It stays, and says why.
+ * Requests to leave when Glasshouse cannot: it refuses, and returns why (docs/hypercalls.md).
  */
 #include "guests/conformance/conformance.h"
 
@@ -13,9 +13,9 @@ void leave_wait32(void);
 
 extern const u8 ask_handler[];
 
-const u64 leave_call = HYPERCALL_LEAVE; /* for ask_handler */
+const u64 leave_call = HYPERCALL_LEAVE; /* used by ask_handler */
 volatile s64 nmi_answer;
-volatile u32 leave_go; /* the CPU in 32-bit mode may come back */
+volatile u32 leave_go; /* tells the CPU in 32-bit mode to return */
 static volatile u64 ask_time;
 static volatile s64 other_answer;
 
@@ -48,7 +48,7 @@ static void wait32(unsigned cpu)
 	legacy_call(leave_wait32);
 }
 
-/* Two CPUs ask at the same time. */
+/* The job of the second CPU that asks at ask_time. */
 static void ask_at_time(unsigned cpu)
 {
 	(void)cpu;
@@ -57,7 +57,7 @@ static void ask_at_time(unsigned cpu)
 	other_answer = ask();
 }
 
-/* Entries of the upper half of the top-level page table. */
+/* The number of entries in use in the upper half of the PML4 table. */
 static unsigned upper_half(void)
 {
 	const u64 *pml4 = (const u64 *)(read_cr3() & PAGE_MASK);
@@ -68,7 +68,7 @@ static unsigned upper_half(void)
 	return n;
 }
 
-/* An NMI's handler asks: its answer must not come later, to the code that the NMI has hit. */
+/* Ask from an NMI handler: the call must return in the handler, not after its IRET. */
 static s64 ask_in_nmi(void)
 {
 	struct {
@@ -98,23 +98,23 @@ void check_leave(void)
 	while (rdtsc() < ask_time)
 		;
 	answer = ask();
-	ok(ap_wait(2), "both CPUs that asked go on");
+	ok(ap_wait(2), "both CPUs that asked continue");
 	ok(answer == -EOPNOTSUPP || other_answer == -EOPNOTSUPP,
 	   "Glasshouse does not leave while a CPU is in 32-bit mode");
 	ok(answer == -EBUSY || other_answer == -EBUSY, "and not by two CPUs at once");
 	leave_go = 1;
-	ok(ap_wait(1), "the CPU in 32-bit mode goes on");
+	ok(ap_wait(1), "the CPU in 32-bit mode continues");
 	kick_time = rdtsc() + 1000;
 	ap_start_job(2, block_nmis);
 	wait_ticks(10000);
 	ok(ask() == -EBUSY, "nor while a CPU has NMIs blocked");
-	ok(ask_in_nmi() == -EBUSY, "nor for an NMI's handler");
+	ok(ask_in_nmi() == -EBUSY, "nor in an NMI handler");
 	ok(upper_half() == before, "a refusal leaves the page tables as they were");
-	ok(under_glasshouse(), "Glasshouse is there");
+	ok(under_glasshouse(), "Glasshouse has not left");
 }
 
 void check_leave_without_apic(void)
 {
 	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) & ~APICBASE_ENABLE);
-	ok(ask() == -EOPNOTSUPP, "nor for a CPU whose local APIC is off");
+	ok(ask() == -EOPNOTSUPP, "nor on a CPU whose local APIC is off");
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The conformance guest: does a CPU under Glasshouse do what the SDM says? It runs without
- * Glasshouse too; what exists only under it is skipped there then.
+ * The conformance guest tests whether a CPU under Glasshouse behaves as the SDM says. It runs
+ * without Glasshouse, too, and then skips what exists only under Glasshouse.
  *
- * Command line: cpus=N, apic=x2 (x2APIC mode), again=1 (start each CPU twice), kick=1 (INIT at
- * any time), leave=1 (ask Glasshouse to leave, with 3 CPUs), pushes=1
- * (to Glasshouse's memory, with its option reserve=32M), mce=N (so many machine checks come, with
- * its option provoke=mc), end=HOW (another end than power-off, see below).
+ * Command line:
+ *   cpus=N     number of CPUs
+ *   apic=x2    x2APIC mode
+ *   again=1    start each CPU twice
+ *   kick=1     INIT at any time
+ *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
+ *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
+ *   mce=N      expect N machine checks, from its option provoke=mc
+ *   end=HOW    end otherwise than by power-off: see end_by()
  */
 #include "guests/conformance/conformance.h"
 
@@ -14,7 +19,7 @@
 #include "arch/x86/io.h"
 #include "lib/string.h"
 
-bool hosted;
+bool under_hypervisor;
 
 static const char *mode;
 
@@ -28,19 +33,20 @@ static void check_cpu(unsigned cpu)
 	check_memory(cpu);
 }
 
-/* Starts another CPU; what it starts with is as in the SDM's table for INIT. */
+/* Start another CPU and check its registers. SDM: "IA-32 and Intel 64 Processor States Following
+ * Power-up, Reset, or INIT". */
 static void start_cpu(unsigned cpu)
 {
 	struct ap_state s = {0};
 
 	ok(ap_boot(cpu, &s), "cpu %u: starts by INIT-SIPI (%s)", cpu, mode);
-	ok(s.cs == AP_BASE >> 4, "cpu %u: CS is the vector's", cpu);
+	ok(s.cs == AP_BASE >> 4, "cpu %u: CS is the SIPI's vector", cpu);
 	ok(s.ds == 0, "cpu %u: DS is 0", cpu);
-	if (hosted)
+	if (under_hypervisor)
 		ok(s.edx == cpuid(1, 0).eax, "cpu %u: EDX is the CPU's signature", cpu);
 	else
 		skip("Bochs leaves 0", "cpu %u: EDX is the CPU's signature", cpu);
-	ok((s.cr0 & ~(CR0_CD | CR0_NW)) == CR0_ET, "cpu %u: CR0 is 10h but for CD and NW", cpu);
+	ok((s.cr0 & ~(CR0_CD | CR0_NW)) == CR0_ET, "cpu %u: CR0 is 10h, except CD and NW", cpu);
 	ok(s.cr4 == 0, "cpu %u: CR4 is 0", cpu);
 	ok(s.eflags == 2, "cpu %u: EFLAGS is 2", cpu);
 }
@@ -51,7 +57,7 @@ static void check_quick_start(unsigned cpu)
 
 	for (u64 ticks = 0; all && ticks <= 2000; ticks += 7)
 		all = ap_boot_once(cpu, ticks, false);
-	ok(all, "cpu %u: a SIPI close behind its INIT starts it", cpu);
+	ok(all, "cpu %u: a SIPI soon after its INIT starts it", cpu);
 }
 
 static void triple_fault(void)
@@ -64,14 +70,14 @@ static void triple_fault(void)
 	asm volatile("lidt %0; int3" : : "m"(none));
 }
 
-/* By a word to the port below the keyboard controller's. */
+/* By a 16-bit write to the port below the keyboard controller's. */
 static void reset_by_keyboard(unsigned cpu)
 {
 	(void)cpu;
 	outw(0x63, 0xfe00);
 }
 
-/* Resets and power-off; one of them by two CPUs at once, where there are two. */
+/* End by a reset or power-off; if there are two CPUs, both write to the keyboard controller. */
 static void end_by(const char *how, unsigned cpus)
 {
 	say("# %s\n", how);
@@ -86,7 +92,7 @@ static void end_by(const char *how, unsigned cpus)
 		reset_by_keyboard(0);
 	} else if (!strncmp(how, "pm1", 3))
 		outb(0xb005, 0x20);
-	/* What comes at once has come. */
+	/* The end may take effect a little later. */
 	for (;;)
 		cpu_halt();
 }
@@ -97,9 +103,9 @@ void guest_main(void)
 	unsigned cpus = (unsigned)param_number("cpus", 1);
 	bool x2 = apic && apic[0] == 'x' && apic[1] == '2';
 
-	hosted = under_glasshouse();
+	under_hypervisor = under_glasshouse();
 	mode = x2 ? "x2APIC" : "xAPIC";
-	say("# conformance %s Glasshouse, %u CPUs\n", hosted ? "under" : "without", cpus);
+	say("# conformance %s Glasshouse, %u CPUs\n", under_hypervisor ? "under" : "without", cpus);
 	if (x2 && !(cpuid(1, 0).ecx & BIT(21)))
 		bail_out("this CPU has no x2APIC");
 	apic_init(x2);
@@ -110,7 +116,7 @@ void guest_main(void)
 	for (u64 round = 0; round <= param_number("again", 0); round++) {
 		for (unsigned cpu = 1; cpu < cpus; cpu++) {
 			start_cpu(cpu);
-			ok(ap_run(cpu, check_cpu), "cpu %u: has done its tests", cpu);
+			ok(ap_run(cpu, check_cpu), "cpu %u: has finished its tests", cpu);
 		}
 	}
 	if (param("again")) {
@@ -123,8 +129,8 @@ void guest_main(void)
 		check_pushes();
 	if (param("leave"))
 		check_leave();
-	ok(trap.machine_checks == param_number("mce", 0), "each machine check came");
-	ok(apic_id() == 0, "and the first CPU goes on");
+	ok(trap.machine_checks == param_number("mce", 0), "each machine check arrived");
+	ok(apic_id() == 0, "and the first CPU still runs");
 	if (param("leave"))
 		check_leave_without_apic();
 	plan();

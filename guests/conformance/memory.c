@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Page faults, to the last bit; and the memory that is not the guest's. SDM: "Page-Fault
+ * Page faults with exact error codes, and the memory that Glasshouse hides. SDM: "Page-Fault
  * Exceptions", "Interrupt 14: Page-Fault Exception (#PF)".
  */
 #include "guests/conformance/conformance.h"
@@ -25,7 +25,7 @@ static bool faults(u64 vector, u64 address, u64 code)
 
 static void check_page_faults(unsigned cpu)
 {
-	u64 at = PLAY + 0x123, cr0 = read_cr0();
+	u64 at = TEST_PAGES + 0x123, cr0 = read_cr0();
 	u64 here = (u64)page, rsp_before, rsp_after;
 
 	page[0x123] = 0xc3;
@@ -46,23 +46,23 @@ static void check_page_faults(unsigned cpu)
 	asm volatile("mov %%rsp, %0" : "=r"(rsp_before));
 	ok(faults(TRY_RUN(at), at, PF_P | PF_I), "cpu %u: #PF: execution of data", cpu);
 	asm volatile("mov %%rsp, %0" : "=r"(rsp_after));
-	/* The CALL had pushed its return address. */
+	/* Remove the return address that CALL has pushed. */
 	asm volatile("add %0, %%rsp" : : "r"(rsp_before - rsp_after) : "memory");
 	set_page(0, here + 3 + BIT(51));
 	ok(faults(TRY_READ(at), at, PF_P | PF_RSVD), "cpu %u: #PF: a reserved bit", cpu);
-	/* 8 bytes over the end of a page that is there into one that is not. */
+	/* 8 bytes that begin in a present page and end in one that is not present. */
 	set_page(0, here + 3);
 	set_page(1, 0);
 	ok(faults(TRY("movq (%0), %%rax",
 		      :
-		      : "r"(PLAY + 0xffc)
+		      : "r"(TEST_PAGES + 0xffc)
 		      : "r11", "rax", "memory"),
-		  PLAY + 0x1000, 0),
+		  TEST_PAGES + 0x1000, 0),
 	   "cpu %u: #PF: the second half of a read", cpu);
 	set_page(0, 0);
 }
 
-/* Many page faults: each fills a page table entry, as an OS does. */
+/* Many page faults. After each, the page is mapped, as an OS does. */
 static void check_demand_paging(unsigned cpu)
 {
 	u64 sum = 0;
@@ -70,7 +70,7 @@ static void check_demand_paging(unsigned cpu)
 	for (unsigned i = 0; i < 512; i++)
 		set_page(i, 0);
 	for (unsigned i = 0; i < 512; i++) {
-		u64 at = PLAY + i * 4096ull;
+		u64 at = TEST_PAGES + i * 4096ull;
 
 		if (faults(TRY_WRITE(at), at, PF_W)) {
 			set_page(i, (u64)page + 3);
@@ -87,14 +87,14 @@ static void check_hole(unsigned cpu)
 	const struct e820_entry *e = hidden_range(0);
 	bool ones = true;
 
-	if (!hosted || !e) {
-		ok(!hosted, "cpu %u: the memory map has our memory reserved", cpu);
-		skip("no hypervisor", "cpu %u: our memory reads as ones", cpu);
+	if (!under_hypervisor || !e) {
+		ok(!under_hypervisor, "cpu %u: the memory map reserves Glasshouse's memory", cpu);
+		skip("no hypervisor", "cpu %u: Glasshouse's memory reads as ones", cpu);
 		return;
 	}
 	say("# hole %llx %llx\n", (unsigned long long)e->start,
 	    (unsigned long long)(e->start + e->size - 1));
-	ok(true, "cpu %u: the memory map has our memory reserved", cpu);
+	ok(true, "cpu %u: the memory map reserves Glasshouse's memory", cpu);
 	for (u64 at = e->start; at < e->start + e->size; at += 65536) {
 		volatile u64 *p = (volatile u64 *)at;
 
@@ -104,10 +104,12 @@ static void check_hole(unsigned cpu)
 		asm volatile("lock incl %0" : "+m"(*p));
 		ones &= *p == ~0ull && *(volatile u16 *)(at + 3) == 0xffff;
 	}
-	ok(ones, "cpu %u: our memory reads as ones", cpu);
+	ok(ones, "cpu %u: Glasshouse's memory reads as ones", cpu);
 }
 
-/* PUSHes to 2-MiB blocks of our memory in turn, more than Glasshouse has pages. Needs reserve=32M.
+/*
+ * PUSH to several 2-MiB blocks of Glasshouse's memory in turn. Each PUSH gets a scratch page, which
+ * Glasshouse must reuse: these are more PUSHes than it has pages. Needs its option reserve=32M.
  */
 void check_pushes(void)
 {
@@ -125,7 +127,7 @@ void check_pushes(void)
 			      : "r"(at)
 			      : "r11", "r12", "memory") != NO_TRAP;
 	}
-	ok(e && e->size >= MIB(26), "our memory is large");
+	ok(e && e->size >= MIB(26), "Glasshouse's memory is large");
 	ok(!faults, "10000 PUSHes to our memory go nowhere");
 	say("# %u faults\n", faults);
 }

@@ -26,7 +26,7 @@ static u64 try_wrmsr(u32 msr, u64 value)
 		   : "r11", "memory");
 }
 
-/* @msr takes @value and gives it back. */
+/* @msr keeps @value, which is written to it. */
 static void must_keep(unsigned cpu, const char *name, u32 msr, u64 value)
 {
 	u64 old, now;
@@ -45,13 +45,13 @@ static void check_vmx_msrs(unsigned cpu)
 	u64 value;
 	bool all = true;
 
-	if (!hosted) {
-		skip("no hypervisor", "cpu %u: reading VMX' MSRs is #GP", cpu);
+	if (!under_hypervisor) {
+		skip("no hypervisor", "cpu %u: reading a VMX MSR is #GP", cpu);
 		skip("no hypervisor", "cpu %u: IA32_FEATURE_CONTROL allows no VMX", cpu);
 	} else {
 		for (u32 msr = MSR_IA32_VMX_BASIC; msr <= MSR_IA32_VMX_EXIT_CTLS2; msr++)
 			all &= try_rdmsr(msr, &value) == GP_VECTOR;
-		ok(all, "cpu %u: reading VMX' MSRs is #GP", cpu);
+		ok(all, "cpu %u: reading a VMX MSR is #GP", cpu);
 		ok(try_rdmsr(MSR_IA32_FEAT_CTL, &value) == GP_VECTOR ||
 			   (value & 7) == FEAT_CTL_LOCKED,
 		   "cpu %u: IA32_FEATURE_CONTROL allows no VMX", cpu);
@@ -59,7 +59,7 @@ static void check_vmx_msrs(unsigned cpu)
 	all = true;
 	for (u32 msr = MSR_IA32_VMX_BASIC; msr <= MSR_IA32_VMX_EXIT_CTLS2; msr++)
 		all &= try_wrmsr(msr, 0) == GP_VECTOR;
-	ok(all, "cpu %u: writing VMX' MSRs is #GP", cpu);
+	ok(all, "cpu %u: writing a VMX MSR is #GP", cpu);
 }
 
 void check_msrs(unsigned cpu)
@@ -96,14 +96,15 @@ void check_msrs(unsigned cpu)
 	   "cpu %u: a non-canonical IA32_KERNEL_GS_BASE is #GP", cpu);
 	try_rdmsr(MSR_EFER, &value);
 	ok((value & (EFER_LME | EFER_LMA | EFER_NX)) == (EFER_LME | EFER_LMA | EFER_NX),
-	   "cpu %u: IA32_EFER says long mode", cpu);
+	   "cpu %u: IA32_EFER has LME, LMA and NXE", cpu);
 	ok(try_wrmsr(MSR_EFER, value | BIT(1)) == GP_VECTOR,
 	   "cpu %u: a reserved bit of IA32_EFER is #GP", cpu);
 	ok(try_wrmsr(MSR_EFER, value & ~EFER_LME) == GP_VECTOR,
-	   "cpu %u: leaving long mode under paging is #GP", cpu);
+	   "cpu %u: clearing LME while paging is #GP", cpu);
 	must_keep(cpu, "IA32_EFER", MSR_EFER, value ^ EFER_SCE);
 	try_rdmsr(MSR_IA32_APICBASE, &base);
-	ok(!(base & APICBASE_BSP) == !!cpu, "cpu %u: IA32_APIC_BASE.BSP is the first CPU's", cpu);
+	ok(!(base & APICBASE_BSP) == !!cpu,
+	   "cpu %u: IA32_APIC_BASE.BSP is set on the first CPU only", cpu);
 	ok(try_wrmsr(MSR_IA32_APICBASE, base | 1) == GP_VECTOR,
 	   "cpu %u: a reserved bit of IA32_APIC_BASE is #GP", cpu);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an exit must leave as it is: registers, flags, descriptor tables, vectors, CR2.
+ * State that a VM exit must not change: registers, flags, descriptor tables, XMM registers, CR2.
  */
 #include "guests/conformance/conformance.h"
 
@@ -10,8 +10,8 @@
 #include "lib/string.h"
 
 /*
- * Fill all registers but RSP with patterns, carry out @instruction, add up the differences of those
- * that it does not write. %0: the sum.
+ * Fill the registers that @instruction does not write with patterns, except RSP, and execute it.
+ * Yields true if they have not changed. %0 collects the differences.
  */
 #define REGISTERS_KEPT(instruction, eax, ecx)                                                      \
 	({                                                                                         \
@@ -43,7 +43,7 @@
 		sum_ == 0;                                                                         \
 	})
 
-/* The XMM registers and MXCSR. CR4.OSFXSR must be set. */
+/* True if CPUID keeps the XMM registers and MXCSR. CR4.OSFXSR must be set. */
 static bool sse_kept(void)
 {
 	static u8 before[512] __aligned(16), after[512] __aligned(16);
@@ -60,7 +60,7 @@ static bool sse_kept(void)
 	return !memcmp(before + 24, after + 24, 2) && !memcmp(before + 160, after + 160, 256);
 }
 
-/* RFLAGS' status bits and DF. */
+/* True if CPUID keeps the status flags and DF. */
 static bool flags_kept(void)
 {
 	u64 after;
@@ -73,7 +73,8 @@ static bool flags_kept(void)
 	return after == 0xcd7;
 }
 
-/* GDTR, IDTR, TR, LDTR: an exit loads them for the host, with limits of its own. */
+/* True if CPUID keeps GDTR, IDTR, TR, LDTR. A VM exit loads them for the host, with other limits.
+ */
 static bool tables_kept(void)
 {
 	u8 before[24] = {0}, after[24] = {0};
@@ -143,6 +144,6 @@ void check_state(unsigned cpu)
 	t1 = rdtsc();
 	ok(t1 > t0, "cpu %u: the TSC goes forward", cpu);
 	ok(inw(0xb004) == inw(0xb004) && (outw(0xb004, inw(0xb004) & 0x1fff), true),
-	   "cpu %u: the power port can be read and written without an end", cpu);
+	   "cpu %u: the power port can be read and written without power-off", cpu);
 	ok(inb(0x64) != 0xff, "cpu %u: the keyboard controller answers", cpu);
 }

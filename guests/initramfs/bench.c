@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The first process of a Linux that is measured (rdinit=/bin/bench): a line "bench NAME TICKS"
- * each, the least of several rounds; then the machine goes off. The first thing it does is to look
- * at the time: "init" is the time-stamp counter then. With the argument "off" it does nothing else.
+ * The benchmark's first process of Linux (rdinit=/bin/bench). It prints a line "bench NAME TICKS"
+ * for each operation, the minimum of several rounds, and switches the machine off. "init" is the
+ * time-stamp counter at its start. With the argument "off" it measures nothing else.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -18,7 +18,8 @@
 
 #define PAGE 4096
 
-/* The least of @rounds of @loops: short enough that some fall between two timer interrupts. */
+/* Print the minimum of @rounds calls with @loops operations each. A call is so short that some run
+ * between two timer interrupts. */
 static void measure(const char *name, void (*fn)(unsigned loops), unsigned rounds, unsigned loops)
 {
 	uint64_t best = UINT64_MAX;
@@ -53,7 +54,7 @@ static void bench_page_fault(unsigned loops)
 	munmap(p, (size_t)loops * PAGE);
 }
 
-/* A byte to another process and back; the other one is there from the first call on. */
+/* Send a byte to another process and back. The first call starts that process. */
 static void bench_pipe(unsigned loops)
 {
 	static int there[2], back[2];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * cmos INDEX [VALUE]: reads or writes a byte of the clock's memory, which survives a reset.
+ * cmos INDEX [VALUE]: reads or writes a byte of the CMOS RAM, which survives a reset.
  */
 #include <stdio.h>
 #include <stdlib.h>

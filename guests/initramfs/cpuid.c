@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * cpuid LEAF name: the 12 letters in EBX, ECX, EDX.
- * cpuid LEAF SUBLEAF REGISTER [BIT]: a register of the answer, or one bit of it.
+ * cpuid LEAF name: prints the 12 characters in EBX, ECX, EDX.
+ * cpuid LEAF SUBLEAF REGISTER [BIT]: prints a register of the result, or one bit of it.
  */
 #include <cpuid.h>
 #include <stdio.h>

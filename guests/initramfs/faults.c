@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults: page faults of every kind, in quantity; what Linux got from the CPU with each (CR2, error
- * code) must be exact.
+ * faults: causes page faults of every kind, many times. CR2 and error code must be exact, as Linux
+ * reports them to the signal handler.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -33,7 +33,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	siglongjmp(back, signal);
 }
 
-/* Touches @p in the given way, which must fault with @code. */
+/* Access @p in the given way, which must cause a page fault with error code @code. */
 static void must_fault(const char *what, uint8_t *p, enum access access, uint64_t code)
 {
 	got_cr2 = got_code = got_vector = 0;
@@ -57,7 +57,7 @@ static uint8_t *map(size_t size, int protection)
 	return mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* Memory by demand: each page is there when it is touched, and keeps what it was given. */
+/* Demand paging: each page is mapped at its first access, and keeps what is written to it. */
 static void demand(size_t pages)
 {
 	uint8_t *p = map(pages * 4096, PROT_READ | PROT_WRITE);
@@ -109,7 +109,7 @@ int main(void)
 		must_fault("execution of nothing", none, EXECUTE, PF_U | PF_I);
 		must_fault("read of address 8", (uint8_t *)8, READ, PF_U);
 	}
-	/* Linux sets P for its own addresses, so as not to tell what is there. */
+	/* Linux always sets P for kernel addresses, so as not to reveal what is mapped. */
 	must_fault("read of the kernel", kernel, READ, PF_U | PF_P);
 	demand(4096);
 	copy_on_write(256);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * greet SHELL: says on how many CPUs this Linux runs, and under whom, and becomes the shell.
+ * greet SHELL: prints the number of CPUs and the name of the hypervisor, then executes the shell.
  */
 #include <cpuid.h>
 #include <signal.h>
@@ -13,22 +13,22 @@ int main(int argc, char **argv)
 {
 	unsigned int eax, ebx, ecx, edx;
 	struct utsname uts;
-	char who[13] = "";
+	char hypervisor[13] = "";
 
 	__cpuid(0x40000000, eax, ebx, ecx, edx);
-	memcpy(who, &ebx, 4);
-	memcpy(who + 4, &ecx, 4);
-	memcpy(who + 8, &edx, 4);
-	for (int i = 11; i >= 0 && (who[i] <= ' ' || who[i] > '~'); i--)
-		who[i] = 0;
+	memcpy(hypervisor, &ebx, 4);
+	memcpy(hypervisor + 4, &ecx, 4);
+	memcpy(hypervisor + 8, &edx, 4);
+	for (int i = 11; i >= 0 && (hypervisor[i] <= ' ' || hypervisor[i] > '~'); i--)
+		hypervisor[i] = 0;
 
 	uname(&uts);
 	printf("\nLinux %s, %ld CPUs, under %s.\n", uts.release, sysconf(_SC_NPROCESSORS_ONLN),
-	       *who ? who : "no hypervisor");
+	       *hypervisor ? hypervisor : "no hypervisor");
 	printf("Commands are busybox's. 'poweroff' and 'reboot' do what they say.\n");
 	fflush(stdout);
 
-	/* A shell starts what it puts into the background, as us, deaf to Ctrl-C and Ctrl-\. */
+	/* init started us in the background, where shells ignore Ctrl-C and Ctrl-\. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	if (argc > 1)

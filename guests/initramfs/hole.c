@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * hole START END: the physical addresses START to END (hexadecimal, END included) must read as all
- * ones by every kind of access, and take no write.
+ * hole START END: checks that the physical addresses START to END (hexadecimal, END included) read
+ * as all ones by every kind of access, and that writes have no effect.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,7 +23,7 @@ static void check(int good, const char *what, uint64_t address)
 		printf("# %s at %#lx\n", what, address);
 }
 
-/* Reads by each width, by string instructions and by SSE. */
+/* Reads of each width, by string instructions and by SSE. */
 static void read_all_ways(volatile uint8_t *p, uint64_t address)
 {
 	uint8_t copy[64], ones[64];
@@ -49,7 +49,7 @@ static void read_all_ways(volatile uint8_t *p, uint64_t address)
 	check(!memcmp(copy, ones, sizeof(copy)), "rep movsb from", address);
 }
 
-/* Writes by each width, by string instructions, by SSE, and read-modify-write. */
+/* Writes of each width, by string instructions, by SSE, and by read-modify-write. */
 static void write_all_ways(volatile uint8_t *p)
 {
 	void *to = (void *)p;
@@ -78,7 +78,7 @@ static void on_fault(int signal)
 	siglongjmp(out, signal);
 }
 
-/* An instruction fetched from there is made of ones, which is undefined, or may not be fetched. */
+/* An instruction fetch gets all ones, an undefined opcode, or faults. */
 static void run_there(void *p, uint64_t address)
 {
 	int how = sigsetjmp(out, 1);
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
-	/* Each page by a read and a write, some by all there is. */
+	/* A read and a write of each page; accesses of every kind to some pages. */
 	for (uint64_t at = 0; at < size; at += 4096) {
 		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read", start + at);
 		*(volatile uint64_t *)(base + at + 8) = 0;
@@ -121,8 +121,8 @@ int main(int argc, char **argv)
 	for (uint64_t at = 0; at < size; at += 4096)
 		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read after writes",
 		      start + at);
-	/* An access over the boundary of two pages. */
-	check(*(volatile uint64_t *)(base + 4092) == ~0ull, "read over a page's end", start + 4092);
+	/* An access across a page boundary. */
+	check(*(volatile uint64_t *)(base + 4092) == ~0ull, "read across pages", start + 4092);
 
 	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], on_fault);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * spawn N: on each CPU N processes, one after the other, each of which runs a program; all CPUs at
- * the same time.
+ * spawn N: on each CPU at the same time, starts N processes one after the other, each of which
+ * executes a program.
  */
 #define _GNU_SOURCE
 #include <sched.h>

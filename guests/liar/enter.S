@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last step of the loader that lies, in 32-bit protected mode. Multiboot2 Specification:
- * "I386 machine state".
+ * Enters the kernel, in 32-bit protected mode, with EAX and EBX as multiboot 2 defines them.
+ * Multiboot2 Specification: "I386 machine state".
  */
 	.text
 	.code32

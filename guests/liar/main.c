@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * A boot loader that says what a test wants: its initrd is the machine's memory in pieces, the boot
- * information among them. It puts them where they belong and starts the kernel among them as a
- * multiboot 2 loader does.
+ * A boot loader that passes whatever boot information a test wants. Its initrd is a list of pieces
+ * of memory: a kernel, boot information, modules. It copies them to their addresses and starts the
+ * kernel as a multiboot 2 loader does.
  */
 #include "guests/lib/guest.h"
 
 #include "lib/string.h"
 
-/* The initrd: this, then pieces of a multiple of 8 bytes up to its end. */
+/* The start of the initrd. Pieces, each a multiple of 8 bytes long, follow up to its end. */
 struct initrd {
-	u32 entry, info; /* addresses: where to start, of the boot information */
+	u32 entry, info; /* addresses of the kernel's entry point and of the boot information */
 };
 
 struct piece {

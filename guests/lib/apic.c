@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The local APIC in either mode, and other CPUs. SDM: "Advanced Programmable Interrupt Controller
- * (APIC)", "MP Initialization Protocol".
+ * The local APIC in xAPIC and x2APIC mode, and the start of other CPUs. SDM: "Advanced Programmable
+ * Interrupt Controller (APIC)", "MP Initialization Protocol".
  */
 #include "guests/lib/guest.h"
 
@@ -61,8 +61,8 @@ void apic_init(bool x2apic)
 
 	x2 = x2apic;
 	wrmsr(MSR_IA32_APICBASE, base | (x2 ? APICBASE_EXTD : 0));
-	apic_write(0xf0, 0x1ff); /* on, spurious vector 255 */
-	apic_write(0x80, 0);     /* every priority */
+	apic_write(0xf0, 0x1ff); /* enable; spurious vector 255 */
+	apic_write(0x80, 0);     /* TPR: accept every priority */
 }
 
 void wait_ticks(u64 ticks)
@@ -73,7 +73,7 @@ void wait_ticks(u64 ticks)
 		cpu_relax();
 }
 
-/* True as soon as *flag is @wanted; false after a long time. */
+/* Wait until *@flag is @wanted. Returns false on a time-out. */
 static bool wait_for(volatile bool *flag, bool wanted)
 {
 	for (unsigned i = 0; i < 1000 && *flag != wanted; i++)
@@ -81,7 +81,7 @@ static bool wait_for(volatile bool *flag, bool wanted)
 	return *flag == wanted;
 }
 
-/* INIT, and a SIPI so many ticks later; with an NMI between. */
+/* Send INIT to @cpu and, after @ticks, a SIPI; if @nmi, an NMI between them. */
 static void init_sipi(unsigned cpu, u64 ticks, bool nmi)
 {
 	memcpy((void *)AP_BASE, ap_start, (size_t)(ap_end - ap_start));
@@ -108,7 +108,7 @@ bool ap_boot(unsigned cpu, struct ap_state *state)
 
 	if (cpu >= MAX_CPUS)
 		return false;
-	init_sipi(cpu, 500000, false); /* 10 ms in Bochs, as the protocol wants */
+	init_sipi(cpu, 500000, false); /* 10 ms in Bochs, as the SDM's protocol says */
 	wait_ticks(10000);
 	if (!present[cpu])
 		apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);
@@ -136,7 +136,7 @@ bool ap_run(unsigned cpu, void (*fn)(unsigned cpu))
 	return ap_wait(cpu);
 }
 
-/* A started CPU, in long mode on its own stack: waits for work. */
+/* A started CPU comes here, in long mode on its own stack, and waits for jobs. */
 void guest_ap_start(void)
 {
 	unsigned cpu;

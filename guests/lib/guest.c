@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The console, TAP, the boot parameters, exceptions, the end of a guest of our own.
+ * Console, TAP, boot parameters, exceptions and power-off for the test guests.
  */
 #include "guests/lib/guest.h"
 
@@ -125,13 +125,13 @@ const char *param(const char *name)
 	return NULL;
 }
 
-u64 param_number(const char *name, u64 otherwise)
+u64 param_number(const char *name, u64 fallback)
 {
 	const char *text = param(name);
 	u64 number = 0;
 
 	if (!text)
-		return otherwise;
+		return fallback;
 	for (; *text >= '0' && *text <= '9'; text++)
 		number = number * 10 + (u64)(*text - '0');
 	return number;
@@ -215,7 +215,7 @@ void trap_handler(struct trap_frame *frame)
 	}
 }
 
-/* The IDT, on each CPU. */
+/* Load the IDT. Each CPU calls this. */
 void trap_init(void)
 {
 	struct {
@@ -241,7 +241,7 @@ void guest_start(const u8 *params)
 	outb(COM1 + 1, 0);
 	outb(COM1 + 3, 3);
 	outb(COM1 + 2, 7);
-	/* The legacy interrupt controllers keep silent. */
+	/* Mask the legacy interrupt controllers. */
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	trap_init();

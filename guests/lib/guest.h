@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What guests of our own are made with: TAP on COM1, exceptions that a test may cause and look at,
- * other CPUs, the end. A guest has one function of its own to begin with: guest_main().
+ * The library of the test guests: TAP on COM1, exceptions that a test causes and examines, other
+ * CPUs, power-off. A guest defines guest_main().
  *
- * All is written for tests that run on one CPU at a time: the state of exceptions is one for all.
+ * Tests run on one CPU at a time: all CPUs share the record of the last exception.
  */
 #ifndef GUEST_H
 #define GUEST_H
@@ -12,33 +12,35 @@
 
 #define MAX_CPUS 8
 
-/* The guest, on the first CPU. When it returns, the machine is switched off. */
+/* The guest's code, called on the first CPU. When it returns, the machine is switched off. */
 void guest_main(void);
 
-/* ---- Saying: COM1, polled ---------------------------------------------------------------- */
+/* ---- Output on COM1, polled ---------------------------------------------------------------- */
 
-/* Print a line of text, whole or in parts. */
+/* Print text, at most 255 characters. Adds no newline. */
 void say(const char *fmt, ...) __printf(1, 2);
 
-/* One test's result, numbered; then the plan, when all tests are done. */
+/* Print a test's result with the next number: passed or failed; skipped. plan() prints the plan
+ * after all tests. */
 void ok(bool good, const char *fmt, ...) __printf(2, 3);
 void skip(const char *why, const char *fmt, ...) __printf(2, 3);
 void plan(void);
 
-/* The end, when nothing more can be tested. */
+/* Print TAP's "Bail out!" with a reason, and switch the machine off. */
 void bail_out(const char *fmt, ...) __printf(1, 2) __noreturn;
 
-/* Switch the machine off by ACPI, as Bochs and QEMU's PC know it. */
+/* Switch the machine off by the ACPI ports of Bochs and QEMU's PC. */
 void power_off(void) __noreturn;
 
-/* ---- What the loader said ---------------------------------------------------------------- */
+/* ---- Boot parameters ----------------------------------------------------------------------- */
 
-/* The value of NAME=value on the command line, up to the next space, or NULL; a number, or
- * @otherwise. */
+/* The value of @name=value on the command line, which ends at the next space, or NULL. */
 const char *param(const char *name);
-u64 param_number(const char *name, u64 otherwise);
 
-/* Where the initrd is, and its size; 0: there is none. */
+/* The decimal value of @name=number, or @fallback if the command line does not have it. */
+u64 param_number(const char *name, u64 fallback);
+
+/* The address of the initrd. Stores its size in *@size, 0 if there is none. */
 const u8 *initrd(u32 *size);
 
 struct e820_entry {
@@ -46,7 +48,7 @@ struct e820_entry {
 	u32 type; /* 1: RAM, 2: reserved */
 } __packed;
 
-/* Entry number @i of the memory map, or NULL beyond its end. */
+/* Entry @i of the memory map, or NULL beyond its end. */
 const struct e820_entry *e820_entry(unsigned i);
 
 /* True under Glasshouse, by CPUID. */
@@ -56,48 +58,49 @@ bool under_glasshouse(void);
 
 /* ---- Memory ------------------------------------------------------------------------------ */
 
-/* This CPU forgets what it has cached of the page at @addr. */
+/* Invalidate this CPU's TLB entries for the page at @addr. */
 static inline void invlpg(u64 addr)
 {
 	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
 }
 
-/* The 512 pages of 4 KiB from 4 GiB on are a test's to play with: make @entry page @i's. Returns
- * where it is, for the CPU sets flags in it. */
-#define PLAY 0x100000000ull
+/* Set the page table entry of page @i, 0 to 511, of the pages from TEST_PAGES on, which a test may
+ * map as it likes. Returns the address of the entry, in which the CPU sets flags. */
+#define TEST_PAGES 0x100000000ull
 u64 *set_page(unsigned i, u64 entry);
 
-/* Range @n of those between 16 MiB and 3 GiB that the memory map has reserved: in Bochs they are
- * all Glasshouse's. NULL beyond the last. */
+/* Reserved range @n of the memory map between 16 MiB and 3 GiB, or NULL beyond the last. In Bochs
+ * these are exactly the ranges that Glasshouse hides. */
 const struct e820_entry *hidden_range(unsigned n);
 
-/* Page @n of the first of them, or 0. */
+/* The address of page @n of the first hidden range, or 0. */
 u64 hidden_page(unsigned n);
 
 /* ---- Exceptions and interrupts ----------------------------------------------------------- */
 
 #define NO_TRAP (~0ull)
 
-/* The last one, and how many there were. */
+/* The last exception or interrupt, and counters. */
 struct trap {
 	u64 vector, error, rip, rflags, cr2, dr6;
-	u64 count, nmis, nmi_depth_max; /* without the next: */
+	u64 count; /* of all but machine checks */
+	u64 nmis, nmi_depth_max;
 	u64 machine_checks;
 };
 extern volatile struct trap trap;
 
-/* Sent to this CPU again from inside the next NMI's handler. */
+/* Set it to make the handler of the next NMI send another NMI to this CPU. */
 extern volatile bool nmi_again;
 
-/* Called once, from inside the next exception's handler. */
+/* Called once, from the handler of the next exception. */
 extern void (*volatile trap_hook)(void);
 
-/* So many single steps follow the next one; then it is the last. */
+/* How many single steps follow the next one before the handler clears TF. */
 extern volatile u64 more_steps;
 
 /*
- * Carry out @instructions; an exception ends them. Yields its vector or NO_TRAP. The arguments
- * after the first are those of an asm statement; "r11" and "memory" must be among the clobbers.
+ * Execute @instructions until their end or the first exception. Yields its vector, or NO_TRAP. The
+ * other arguments are those of an asm statement; the clobbers must include "r11" and "memory".
  */
 #define TRY(instructions, ...)                                                                   \
 	({                                                                                       \
@@ -112,20 +115,20 @@ extern volatile u64 trap_resume;
 #define DR6_BS BIT(14)
 
 /*
- * @prepare, then with TF set by POPF @instructions and a NOP; yields true when one #DB came, right
- * behind @instructions, for a single step. After that come the asm's inputs, from %1 on, in no
- * register that is among the clobbers.
+ * Execute @prepare, then set TF by POPF and execute @instructions and a NOP. Yields true if exactly
+ * one #DB came, for a single step, directly after @instructions. The other arguments are the asm's
+ * inputs, from %1 on, in registers that are not among the clobbers.
  */
 #define STEPS(prepare, instructions, ...)                                                          \
 	({                                                                                         \
-		u64 count_ = trap.count, behind_;                                                  \
+		u64 count_ = trap.count, next_;                                                    \
 		asm volatile(prepare "\n\tleaq 8f(%%rip), %0\n\tpushfq\n\torq $0x100, (%%rsp)\n\t" \
 				     "popfq\n\t" instructions "\n8:\tnop"                          \
-			     : "=&r"(behind_)                                                      \
+			     : "=&r"(next_)                                                        \
 			     : __VA_ARGS__                                                         \
 			     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "cc", "memory");          \
 		trap.count == count_ + 1 &&                                                        \
-			trap.vector == DB_VECTOR &&trap.rip == behind_ &&trap.dr6 &DR6_BS;         \
+			trap.vector == DB_VECTOR &&trap.rip == next_ &&trap.dr6 &DR6_BS;           \
 	})
 
 /* ---- Local APIC and other CPUs ------------------------------------------------------------ */
@@ -137,15 +140,18 @@ extern volatile u64 trap_resume;
 #define ICR_INIT    0x4500 /* with level: assert */
 #define ICR_STARTUP 0x4600
 
-/* Switch this CPU's local APIC on, in xAPIC or x2APIC mode (once and for all CPUs). */
+/* Enable this CPU's local APIC in xAPIC or x2APIC mode, and use this mode on all CPUs. */
 void apic_init(bool x2apic);
+
+/* Read or write a register of this CPU's local APIC, by its xAPIC offset; read its APIC ID. */
 u32 apic_read(u32 offset);
 void apic_write(u32 offset, u32 value);
 u32 apic_id(void);
-/* Send the interrupt command @low (delivery mode and vector) to the CPU with APIC id @id. */
+
+/* Send the interrupt command @low (delivery mode and vector) to the CPU with APIC ID @id. */
 void apic_send(u32 id, u32 low);
 
-/* What INIT left in the registers of the CPU started last. */
+/* The registers after INIT of the CPU that was started last. */
 struct ap_state {
 	u32 edx, cr0, cr4;
 	u16 cs, ds;
@@ -154,11 +160,15 @@ struct ap_state {
 
 #define AP_BASE 0x8000
 
-/* Start CPU @cpu (its APIC id) by INIT-SIPI. False when it does not come. */
+/* Start the CPU with APIC ID @cpu by INIT-SIPI-SIPI, and fill @state. False if it does not start.
+ */
 bool ap_boot(unsigned cpu, struct ap_state *state);
-/* The same with one SIPI, so many ticks behind the INIT; with an NMI between, twice as many. */
+
+/* Start it with one SIPI, @ticks after the INIT; if @nmi, an NMI after @ticks, and the SIPI @ticks
+ * after the NMI. */
 bool ap_boot_once(unsigned cpu, u64 ticks, bool nmi);
-/* Run @fn there; wait for its end, false when that does not come; both. */
+
+/* Start @fn on @cpu; wait for its end (false on a time-out); both. */
 void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
 bool ap_wait(unsigned cpu);
 bool ap_run(unsigned cpu, void (*fn)(unsigned cpu));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a guest of our own starts: the header of a Linux image, its 32-bit and 64-bit entry, and the
- * code that a started CPU runs. Source: Linux's "The Linux/x86 Boot Protocol".
+ * The start of a test guest: the header of a Linux image, the 32-bit and 64-bit entry, the code that
+ * another CPU starts with, and the exception stubs. Source: "The Linux/x86 Boot Protocol".
  */
 
-#define AP_BASE 0x8000 /* where guest.c copies ap_start: a page below 1 MiB */
+#define AP_BASE 0x8000 /* where apic.c copies ap_start: a page below 1 MiB */
 #define CODE64	0x10
 #define DATA	0x18
 #define EFER	0xc0000080
@@ -101,8 +101,8 @@ start:
 	jmp 1b
 
 /*
- * A CPU after SIPI: real mode, CS:IP = AP_BASE >> 4:0. What INIT left in its registers is put into
- * ap_state, for a test to look at; then to long mode.
+ * The first code of another CPU: real mode, CS:IP = AP_BASE >> 4:0. It stores the registers that
+ * INIT has set in ap_state, for the tests, and switches to long mode.
  */
 	.section .text
 	.code16
@@ -157,7 +157,8 @@ ap64:
 1:	hlt
 	jmp 1b
 
-/* All exceptions and interrupts: an error code for each, the vector, then trap_handler(frame). */
+/* The stubs of all exceptions and interrupts push an error code, 0 where the CPU pushes none, and
+ * the vector; then trap_handler(frame) runs. */
 	.macro STUB vector
 	.balign 16
 	.if !(\vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21)
@@ -202,7 +203,7 @@ ap_state_offset:
 	.data
 	.balign 8
 gdt:	.quad 0, 0
-	.quad 0x00af9b000010ffff	/* CODE64; its base does not count */
+	.quad 0x00af9b000010ffff	/* CODE64; the CPU ignores its base */
 	.quad 0x00cf93000000ffff	/* DATA */
 gdt_end:
 gdt_pointer:
@@ -213,7 +214,7 @@ gdt_pointer:
 ap_stack:
 	.quad 0
 
-/* The first 4 GiB, identity-mapped by 2 MiB. The next GiB is the tests': see pd_test. */
+/* The first 4 GiB are identity-mapped by 2 MiB pages. The tests use the next GiB: set_page(). */
 	.globl pml4, pdpt
 	.balign 4096
 pml4:	.quad pdpt + 7

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out of long mode and back: void legacy_call(void (*code32)(void)) runs code in 32-bit protected
- * mode without paging, on the same stack, with legacy_gdt: flat code at 20h, flat data at 18h, the
- * rest for the caller to fill. The code may change what it likes, but comes back by RET in that
- * state. NMIs must not come on the way.
+ * void legacy_call(void (*code32)(void)) leaves long mode, calls code32 in 32-bit protected mode
+ * without paging, on the same stack, and returns to long mode. It loads legacy_gdt: flat code at
+ * 20h, flat data at 18h, other descriptors by the caller. When code32 returns, the mode must be the
+ * same as at its call. No NMI may arrive meanwhile.
  */
 #include "arch/x86/layout.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages to play with, and memory that is not the guest's.
+ * Pages that tests map, and the memory that Glasshouse hides from the guest.
  */
 #include "guests/lib/guest.h"
 
@@ -10,10 +10,10 @@ u64 *set_page(unsigned i, u64 entry)
 {
 	static u64 pd[512] __aligned(4096), pt[512] __aligned(4096);
 
-	pdpt[PLAY >> 30] = (u64)pd + 7;
+	pdpt[TEST_PAGES >> 30] = (u64)pd + 7;
 	pd[0] = (u64)pt + 7;
 	pt[i] = entry;
-	invlpg(PLAY + i * 4096ull);
+	invlpg(TEST_PAGES + i * 4096ull);
 	return &pt[i];
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A kernel module for Linux: asks Glasshouse to leave (docs/hypercalls.md). insmod returns with 0
- * when it has.
+ * A Linux kernel module that asks Glasshouse to leave (docs/hypercalls.md). insmod succeeds if
+ * Glasshouse has left.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -13,7 +13,7 @@ static int __init leave_init(void)
 	long result = GLASSHOUSE_LEAVE;
 
 	asm volatile("vmcall" : "+a"(result) : : "memory");
-	pr_info("leave: Glasshouse answers %ld\n", result);
+	pr_info("leave: Glasshouse returned %ld\n", result);
 	return result;
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the monkey does. Each action is one function; the table at the end says how often it is
- * chosen. Left out is only what would end or derail the guest by itself on a bare machine as well;
- * each such list says so.
+ * The actions of the monkey. Each action is a function; the table at the end has its probability.
+ * The monkey avoids only what would end the guest on a bare machine, too; each such list says why.
  */
 #include "guests/monkey/monkey.h"
 
@@ -72,20 +71,20 @@ static void do_read_msr(struct mcpu *m)
 }
 
 /*
- * What is not written to MSRs. All else may be: it is restored at once, before anything meets it.
+ * What is not written to MSRs. Other values may be written, as the old one is restored at once.
  */
 static const struct {
 	u32 first, last;
-	u64 keep; /* these bits */
+	u64 keep; /* bits that keep their values */
 	const char *why;
 } msr_rules[] = {
 	{MSR_IA32_APICBASE, MSR_IA32_APICBASE, APICBASE_EXTD | APICBASE_ENABLE,
-	 "the local APIC's mode: there is no way back but by its reset"},
+	 "the local APIC's mode: not every mode can be left without a reset"},
 	{MSR_X2APIC_ICR, MSR_X2APIC_ICR, ~0ull, "interrupt commands: do_ipi() sends them"},
-	{MSR_X2APIC_BASE + 0x0b, MSR_X2APIC_BASE + 0x0b, ~0ull, "EOI: it may lose an interrupt"},
+	{MSR_X2APIC_BASE + 0x0b, MSR_X2APIC_BASE + 0x0b, ~0ull, "EOI: it could lose an interrupt"},
 	{MSR_X2APIC_BASE + 0x0f, MSR_X2APIC_BASE + 0x0f, 0x100,
-	 "the local APIC's switch: its timer ends endless code"},
-	{MSR_X2APIC_BASE + 0x32, MSR_X2APIC_BASE + 0x3e, ~0ull, "the timer, likewise"},
+	 "the local APIC's enable bit: its timer ends endless loops"},
+	{MSR_X2APIC_BASE + 0x32, MSR_X2APIC_BASE + 0x3e, ~0ull, "the timer: it ends endless loops"},
 	{MSR_X2APIC_BASE + 0x3f, MSR_X2APIC_BASE + 0x3f, ~0ull, "interrupts: do_ipi() sends them"},
 };
 
@@ -152,7 +151,7 @@ static void do_port(struct mcpu *m)
 	if (one_in(m, 2) && may_write_port(port)) {
 		code[n++] = out[rnd(m) % 2];
 	} else if (one_in(m, 4)) {
-		/* INS, into the window; rarely elsewhere. */
+		/* INS, mostly into the window. */
 		code[n++] = 0xf3;
 		code[n++] = 0x6c + (u8)(rnd(m) % 2);
 		m->in[RCX] = rnd(m) % 8;
@@ -165,7 +164,7 @@ static void do_port(struct mcpu *m)
 	run_code(m, code, n, ring, 64);
 }
 
-/* Commands that do nothing: read the command byte; power management without "sleep". */
+/* Writes without effect to intercepted ports: read the command byte; PM1 control without SLP_EN. */
 static void do_trapped_port(struct mcpu *m)
 {
 	if (one_in(m, 2))
@@ -192,7 +191,8 @@ enum slot_kind {
 	S_NMI
 };
 
-/* Without Glasshouse some of it would do what it says. */
+/* The instructions of streams. fill_slot() leaves out those that would have an effect without
+ * Glasshouse. */
 static const struct {
 	u8 weight, kind, n, code[8];
 } stream[] = {
@@ -241,7 +241,7 @@ static void slot_wrmsr(struct mcpu *m, struct slot *s)
 	}
 }
 
-/* To itself: the second write, or the only one, is the command. */
+/* Send an NMI to this CPU: the last write, or the only one, is to the ICR's low half. */
 static void slot_nmi(struct mcpu *m, struct slot *s)
 {
 	/* mov ecx, (rdi); sub 10h, edi; mov eax, (rdi) */
@@ -270,7 +270,7 @@ static bool fill_slot(struct mcpu *m, enum slot_kind kind, struct slot *s)
 	case S_IN:
 		s->dx = in[rnd(m) % ARRAY_SIZE(in)];
 		break;
-	case S_OUT: /* commands that do nothing: read the command byte; A20; no sleep */
+	case S_OUT: /* without effect: read the command byte; A20 on; PM1 control without SLP_EN */
 		s->dx = one_in(m, 3) ? 0x64 : one_in(m, 2) ? 0x92 : 0xb005;
 		s->ax = s->dx == 0x64 ? 0x20 : s->dx == 0x92 ? 2 : (u32)(rnd(m) & 0x1c);
 		break;
@@ -281,13 +281,13 @@ static bool fill_slot(struct mcpu *m, enum slot_kind kind, struct slot *s)
 		break;
 	case S_WRMSR:
 		slot_wrmsr(m, s);
-		return under;
+		return under_hypervisor;
 	case S_CR0:
-		s->ax = (u32)(m->stream_cr0 ^= CR0_NE); /* it exits when NE changes */
+		s->ax = (u32)(m->stream_cr0 ^= CR0_NE); /* a change of NE causes a VM exit */
 		break;
 	case S_CR4:
 		s->ax = (u32)(m->cr4 | CR4_VMXE);
-		return under;
+		return under_hypervisor;
 	case S_XCR:
 		s->cx = one_in(m, 8) ? (u32)any(m) : 0;
 		s->ax = (u32)(rnd(m) % 8) | (one_in(m, 8) ? 0 : 1);
@@ -305,7 +305,7 @@ static bool fill_slot(struct mcpu *m, enum slot_kind kind, struct slot *s)
 	return true;
 }
 
-/* Of all exits these are most, and of all kinds. */
+/* Run a random stream. Most VM exits come from these. */
 static void do_stream(struct mcpu *m)
 {
 	static u8 pick[256];
@@ -330,13 +330,13 @@ static void do_stream(struct mcpu *m)
 		if (fill_slot(m, (enum slot_kind)stream[i].kind, &s))
 			stream_add(m, &s);
 	}
-	/* To make one costs as much as to run it. */
+	/* Run it twice: building it costs as much as a run. */
 	stream_run(m, 2, one_in(m, 16));
 }
 
 /* ---- Instructions ------------------------------------------------------------------------- */
 
-/* What IRET and RETF may find on the stack. */
+/* Put a random frame for IRET or RETF on the stack. */
 static void put_frame(struct mcpu *m, unsigned bits, const struct insn *i)
 {
 	static const u16 selectors[] = {CODE64(0), CODE64(3), CODE32(0), CODE32(3), CODE16(3),
@@ -410,7 +410,7 @@ static void do_insn(struct mcpu *m)
 	run_insn(m, i, one_in(m, 3) ? 3 : (unsigned)rnd(m) % 4, bits);
 }
 
-/* Bytes by chance, where they can reach only the window. */
+/* Random bytes as code, in ring 3, where they can write only to the windows. */
 static void do_bytes(struct mcpu *m)
 {
 	u8 code[32];
@@ -444,7 +444,7 @@ static void do_xsetbv(struct mcpu *m)
 
 /* ---- Memory ------------------------------------------------------------------------------- */
 
-/* Glasshouse's own memory, by any instruction; also as a stack. */
+/* Access Glasshouse's memory by any instruction; also use it as a stack. */
 static void do_hidden(struct mcpu *m)
 {
 	const struct insn *i = &accesses[rnd(m) % nr_accesses];
@@ -454,7 +454,7 @@ static void do_hidden(struct mcpu *m)
 		return;
 	any_registers(m);
 	if (one_in(m, 4))
-		at |= 0xff8 + rnd(m) % 8; /* over the edge of a page */
+		at |= 0xff8 + rnd(m) % 8; /* often across pages */
 	m->in[RDI] = at;
 	m->in[RSI] =
 		one_in(m, 2) ? (u64)m->code + 0x3000 : hole_start + rnd(m) % (hole_size - 4096);
@@ -471,8 +471,7 @@ static void do_hidden(struct mcpu *m)
 	}
 }
 
-/* Reads of all that is below 4 GiB; of the interrupt controllers and timers where they have
- * registers. */
+/* Read any address below 4 GiB; of interrupt controllers and timers only known registers. */
 static void do_read_memory(struct mcpu *m)
 {
 	static const u64 special[] = {0,          0xa0000,    0xc0000,    0xf0000,
@@ -486,8 +485,8 @@ static void do_read_memory(struct mcpu *m)
 	run_code(m, accesses[0].bytes, accesses[0].length, 0, 64);
 }
 
-/* Writes to what is nobody's: between RAM and devices. */
-static void do_write_nobody(struct mcpu *m)
+/* Write to addresses between RAM and devices, which neither uses. */
+static void do_write_unused(struct mcpu *m)
 {
 	const struct insn *i;
 
@@ -503,7 +502,7 @@ static void do_ipi(struct mcpu *m)
 {
 	u32 target = (u32)rnd(m) % monkey_cpus;
 
-	/* The first CPU sees to it that the others start again. */
+	/* INIT to itself: the first CPU starts it again. */
 	if (init_allowed && m->cpu && one_in(m, 128)) {
 		mcpu_up[m->cpu] = false;
 		apic_send(m->cpu, ICR_INIT);
@@ -516,7 +515,7 @@ static void do_ipi(struct mcpu *m)
 		for (unsigned i = 0; i < 8; i++)
 			apic_send(target, ICR_NMI);
 		break;
-	case 2: /* without INIT: nobody listens */
+	case 2: /* a SIPI without an INIT is ignored */
 		if (!init_allowed)
 			apic_send(target, ICR_STARTUP | (u32)(rnd(m) % 256));
 		break;
@@ -533,7 +532,7 @@ static const struct {
 } actions[] = {
 	{20, do_stream},      {8, do_read_msr}, {5, do_write_msr},   {8, do_port},
 	{4, do_trapped_port}, {20, do_insn},    {8, do_bytes},       {6, do_cr},
-	{4, do_xsetbv},       {10, do_hidden},  {2, do_read_memory}, {1, do_write_nobody},
+	{4, do_xsetbv},       {10, do_hidden},  {2, do_read_memory}, {1, do_write_unused},
 	{4, do_ipi},
 };
 

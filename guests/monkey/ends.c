@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What ends Glasshouse, or the machine.
+ * The ends: Glasshouse leaves, or the machine is reset.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
@@ -18,7 +18,7 @@ static void any_but_rax(struct mcpu *m, u64 rax)
 	m->in[RAX] = rax;
 }
 
-/* Another number, another ring, or another mode: #UD, each. */
+/* A hypercall with a wrong number, in another ring or in another mode: each must be #UD. */
 static bool ask_wrongly(struct mcpu *m)
 {
 	unsigned ring = (unsigned)rnd(m) % 4, bits = 16u << rnd(m) % 3;
@@ -32,7 +32,7 @@ static bool ask_wrongly(struct mcpu *m)
 	any_but_rax(m, rax);
 	f = bits ? run_code(m, vmcall, sizeof(vmcall), ring, bits)
 		 : run_quiet(m, vmcall, sizeof(vmcall));
-	/* The timer, or a single-step, may come first. */
+	/* The timer's interrupt may come first. */
 	return f->vector == UD_VECTOR || (bits && f->vector >= 32);
 }
 
@@ -48,20 +48,18 @@ void ask_to_leave(struct mcpu *m, unsigned tries)
 		if (i % 16 == 0)
 			act(m);
 	}
-	ok(!wrong && under_glasshouse(), "asked to leave wrongly %u times, Glasshouse stays",
-	   tries);
+	ok(!wrong && under_glasshouse(), "Glasshouse stays at %u wrong requests to leave", tries);
 	do {
 		any_but_rax(m, HYPERCALL_LEAVE);
 		f = run_quiet(m, vmcall, sizeof(vmcall));
 		rax = f->regs[RAX];
 	} while (f->vector == END_VECTOR && rax == -(u64)EBUSY && ++busy < 1000);
-	ok(f->vector == END_VECTOR && !rax, "asked rightly, it leaves, after %u times of %d", busy,
-	   -EBUSY);
+	ok(f->vector == END_VECTOR && !rax, "at the right request it leaves, after %u times %d",
+	   busy, -EBUSY);
 	for (unsigned i = 0; i < NR_REGS; i++)
 		wrong += i != RAX && f->regs[i] != m->in[i];
-	ok(!wrong, "no other register has changed");
-	ok(!under_glasshouse() && cpuid(1, 0).ecx & BIT(5),
-	   "the machine is bare: CPUID shows VT-x");
+	ok(!wrong, "no register but RAX has changed");
+	ok(!under_glasshouse() && cpuid(1, 0).ecx & BIT(5), "CPUID has VT-x and no Glasshouse");
 }
 
 void end_machine(const char *how)
@@ -78,5 +76,5 @@ void end_machine(const char *how)
 	else
 		asm volatile("lidt %0; ud2" : : "m"(none));
 	wait_ticks(100000000);
-	bail_out("the machine is there yet");
+	bail_out("the machine has not been reset");
 }

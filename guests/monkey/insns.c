@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The instructions that the monkey tries, one table for every mode of the CPU: what a hypervisor
- * may see, what changes what it keeps, and all that is privileged. And what each needs to find in
- * registers and memory, so that it harms its hypervisor, not the monkey.
+ * The instructions that the monkey executes in every mode of the CPU: those that may cause VM
+ * exits, those that change state that a hypervisor manages, and all privileged ones. And the values
+ * that each needs in registers and memory, so that it does not crash the monkey itself.
  */
 #include "guests/monkey/monkey.h"
 
@@ -37,7 +37,7 @@ const struct insn insns[] = {
 	ANY(0x0f, 0x01, 0xcf),                                   /* encls */
 	ANY(0x0f, 0x01, 0xd7),                                   /* enclu */
 	ANY(0x0f, 0x01, 0xc0),                                   /* enclv */
-	/* What always exits, or may */
+	/* Instructions that cause VM exits, always or depending on controls */
 	ANY(0x0f, 0xa2),                                         /* cpuid */
 	ANY(0xfb, 0x0f, 0xa2),                                   /* sti; cpuid */
 	ANY(0x8e, 0xd0, 0x0f, 0xa2),                             /* mov eax, ss; cpuid */
@@ -49,7 +49,7 @@ const struct insn insns[] = {
 	ANY(0x0f, 0x01, 0x38),                                   /* invlpg (rax) */
 	ANY(0x66, 0x0f, 0x38, 0x82, 0x08),                       /* invpcid */
 	ANY(0x0f, 0x01, 0xc8),                                   /* monitor */
-	NEEDS(WITH_ANY, ALONE, 0x0f, 0x01, 0xc9),                /* mwait */
+	NEEDS(WITH_ANY, ONE_CPU, 0x0f, 0x01, 0xc9),              /* mwait */
 	ANY(0xf4),                                               /* hlt */
 	ANY(0xfb, 0xf4),                                         /* sti; hlt */
 	ANY(0xf3, 0x90),                                         /* pause */
@@ -94,7 +94,7 @@ const struct insn insns[] = {
 	ANY(0x0f, 0x01, 0xf8),                                   /* swapgs */
 	ANY(0xf3, 0x0f, 0xae, 0xc0),                             /* rdfsbase */
 	ANY(0xf3, 0x0f, 0xae, 0xd8),                             /* wrgsbase */
-	NEEDS(WITH_TASK, ONLY_OLD, 0xea),                        /* jmp to a task */
+	NEEDS(WITH_TASK, ONLY_LEGACY, 0xea),                     /* jmp to a task */
 	/* Ports */
 	ANY(0xec),                                               /* in dx, al */
 	ANY(0x66, 0xed),                                         /* in dx, ax; eax in 16-bit code */
@@ -108,7 +108,7 @@ const struct insn insns[] = {
 	NEEDS(WITH_PORT, 0, 0xf3, 0x6c),                         /* rep insb */
 	NEEDS(WITH_PORT, 0, 0x6e),                               /* outsb */
 	NEEDS(WITH_PORT, 0, 0xf3, 0x6f),                         /* rep outsd */
-	/* Ways to other rings, and back */
+	/* Transfers to other rings */
 	ANY(0x0f, 0x05),                                         /* syscall */
 	NEEDS(WITH_LANDING, 0, 0x0f, 0x07),                      /* sysret */
 	NEEDS(WITH_LANDING, ONLY_64, 0x48, 0x0f, 0x07),          /* sysretq */
@@ -138,7 +138,7 @@ const struct insn insns[] = {
 	ANY(0xfa),                                               /* cli */
 	ANY(0x0f, 0x01, 0xca),                                   /* clac */
 	ANY(0x0f, 0x01, 0xcb),                                   /* stac */
-	/* State */
+	/* Extended state */
 	ANY(0x0f, 0xae, 0x00),                                   /* fxsave (rax) */
 	ANY(0x0f, 0xae, 0x20),                                   /* xsave (rax) */
 	ANY(0x0f, 0xae, 0x28),                                   /* xrstor (rax) */
@@ -225,7 +225,8 @@ u32 any_msr(struct mcpu *m)
 	}
 }
 
-/* MSRs that may be written and stay so: those that a guest has not got, or not by right. */
+/* MSRs that may be written without restoring them: the guest does not have them, or may not write
+ * them. */
 static u32 harmless_msr(struct mcpu *m)
 {
 	static const u32 msrs[] = {
@@ -242,7 +243,7 @@ static u32 harmless_msr(struct mcpu *m)
 		0xffffffff,
 	};
 
-	if (under && one_in(m, 4))
+	if (under_hypervisor && one_in(m, 4))
 		return one_in(m, 2) ? MSR_IA32_PEBS_ENABLE : MSR_IA32_RTIT_CTL;
 	return msrs[rnd(m) % ARRAY_SIZE(msrs)];
 }
@@ -251,7 +252,7 @@ static u64 any_cr0(struct mcpu *m, const struct place *p)
 {
 	u64 bit = BIT(rnd(m) % 64);
 
-	/* 64-bit mode cannot be left by CR0: that is a fault. Elsewhere the mode is kept. */
+	/* In 64-bit mode a write to CR0 that leaves it faults. Elsewhere do not change the mode. */
 	return p->bits == 64 ? p->cr0 ^ bit : (u32)p->cr0 ^ ((u32)bit & ~(u32)(CR0_PG | CR0_PE));
 }
 
@@ -271,7 +272,8 @@ static u64 any_cr4(struct mcpu *m, const struct place *p)
 	return p->cr4 ^ (BIT(rnd(m) % 64) & ~keep);
 }
 
-/* What LGDT and LIDT load: what is there already; in 64-bit mode also what no CPU takes. */
+/* Put the operand of LGDT or LIDT into memory: the current table; in 64-bit mode at times with a
+ * non-canonical address, which faults. */
 static void put_table(struct mcpu *m, const struct place *p, struct operands *o, u64 base,
 		      u16 limit)
 {
@@ -289,10 +291,10 @@ bool prepare_insn(struct mcpu *m, const struct insn *i, const struct place *p, s
 		return false;
 	if (i->where & NOT_64 && p->bits == 64)
 		return false;
-	if (i->where & ONLY_OLD && (p->long_mode || !p->protected))
+	if (i->where & ONLY_LEGACY && (p->long_mode || !p->protected))
 		return false;
-	/* Bochs' MWAIT may miss the wake-up beside other CPUs. */
-	if (i->where & ALONE && monkey_cpus > 1)
+	/* With several CPUs, Bochs' MWAIT may miss its wake-up. */
+	if (i->where & ONE_CPU && monkey_cpus > 1)
 		return false;
 
 	switch (i->with) {
@@ -305,7 +307,7 @@ bool prepare_insn(struct mcpu *m, const struct insn *i, const struct place *p, s
 	case WITH_CR4:
 		o->ax = any_cr4(m, p);
 		break;
-	case WITH_DR: /* not GD: it is for whoever reads them next, and that is the monkey */
+	case WITH_DR: /* not GD: it would make the monkey's own next access fault */
 		o->ax &= ~BIT(13);
 		break;
 	case WITH_LMSW:

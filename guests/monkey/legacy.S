@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code under test outside of long mode: void legacy_run(void), for legacy_call(), goes into the mode
- * that struct legacy_mode describes, and comes back by whatever exception or interrupt ends the code.
+ * Runs code outside of long mode: void legacy_run(void), called by legacy_call(), enters the mode that
+ * struct legacy_mode describes, and returns when an exception or interrupt ends the code.
  *
- * The code lies at LEGACY_PAGE, below 64 KiB, so that every mode can run it; behind it lies what
- * enters and leaves real mode.
+ * The code is at LEGACY_PAGE, below 64 KiB, so that every mode can run it. The code that enters and
+ * leaves real mode is in the same page.
  */
 #include "guests/monkey/legacy.h"
 #include "guests/monkey/monkey.h"
@@ -60,7 +60,7 @@ enter_real:
 	lidt ivt_pointer
 	ljmpl $LEGACY_CODE16, $LEGACY_REAL
 
-/* Copied to LEGACY_PAGE + LEGACY_REAL. */
+/* place() copies this to LEGACY_PAGE + LEGACY_REAL. */
 	.globl real_blob, real_blob_end, real_ended_offset, real_int3_offset
 	.code16
 real_blob:
@@ -84,7 +84,7 @@ real_blob:
 	sti
 	ljmpw $LEGACY_PAGE >> 4, $0
 
-/* The end of the code, and any other exception or interrupt of real mode. */
+/* The handlers of real mode: INT3, which ends the code, and all others. */
 real_int3:
 	movl $END_VECTOR, %cs:LEGACY_REAL_END
 real_ended:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every instruction that a hypervisor may see, in every mode outside of long mode; and Glasshouse's
- * memory from there. Without interrupts but the timer's, which ends code that does not end itself.
+ * Every instruction of insns.c in every mode outside of long mode, and accesses to Glasshouse's
+ * memory in these modes. The timer's interrupt ends code that does not end by itself.
  */
 #include "guests/monkey/legacy.h"
 
@@ -85,12 +85,12 @@ static void make_tables(void)
 	legacy_gdt[LEGACY_TSS / 8] = descriptor((u64)tss, 0x0000890000000000 | (sizeof(tss) - 1));
 	tss[1] = (u32)(u64)(exception_stack + STACK_SIZE);
 	tss[2] = 0x18;
-	/* Ring 3 has every port: the I/O map is clear, and a byte of ones ends it. */
+	/* Ring 3 may use every port: the I/O bitmap is clear, with a byte of ones at its end. */
 	tss[25] = 26 * 4 << 16;
 	tss[26 + 2048] = ~0u;
 }
 
-/* The code, INT3s behind it, and what enters and leaves real mode. */
+/* Fill the page: the code under test, INT3s after it, the code that enters and leaves real mode. */
 static void place(const u8 *code, unsigned n)
 {
 	u8 *page = (u8 *)LEGACY_PAGE;
@@ -99,7 +99,7 @@ static void place(const u8 *code, unsigned n)
 	memcpy(page, code, n);
 	memcpy(page + LEGACY_REAL, real_blob, (size_t)(real_blob_end - real_blob));
 	memcpy(page + LEGACY_REAL_REGS, legacy_mode.regs, sizeof(legacy_mode.regs));
-	/* What IRET and RETF find on the stack: an offset and selector of the code itself. */
+	/* A stack for IRET and RETF: offset and segment of the INT3s at LEGACY_END. */
 	for (unsigned i = 0xf00; i < 0x1000; i += 4)
 		*(u32 *)(page + i) = LEGACY_PAGE >> 4 << 16 | 0x80;
 	memset(stack, 0, sizeof(stack));
@@ -112,7 +112,7 @@ static u32 cr3_of(unsigned paging)
 	return pagings[paging].cr4 & CR4_PAE ? (u32)(u64)pae_pdpt : (u32)(u64)pd32;
 }
 
-/* True when the code came to its end. @frame: it finds a frame on the stack. */
+/* Run the code. Returns true if it came to its end. @frame: put a frame for IRET on the stack. */
 static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const u8 *code,
 		   unsigned n, bool frame)
 {
@@ -146,7 +146,8 @@ static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const 
 	       END_VECTOR;
 }
 
-/* Registers: by chance, but memory operands point to a buffer, by EAX or by BX + SI. */
+/* Set random registers, except those of memory operands, EAX or BX + SI, which point to a buffer.
+ */
 static void choose_registers(struct mcpu *m, const struct kind *k)
 {
 	for (unsigned i = 0; i < 7; i++)
@@ -159,8 +160,8 @@ static void choose_registers(struct mcpu *m, const struct kind *k)
 }
 
 /*
- * The task that a jump finds: code that ends itself. Its descriptor may be one that no CPU takes:
- * too short, not present, busy, or no TSS.
+ * Make the task for a jump; its code is INT3. At times its descriptor is bad: too short, not
+ * present, busy, or not a TSS.
  */
 static void make_task(struct mcpu *m, u32 cr3)
 {
@@ -190,7 +191,8 @@ static void make_task(struct mcpu *m, u32 cr3)
 		tss2[i] = i == 19 ? 0x20 : 0x18;
 }
 
-/* What IRET and RETF may find on the stack, outside of real and virtual-8086 mode: see place(). */
+/* Put a random frame for IRET or RETF on the stack, in protected mode; place() does it in others.
+ */
 static void put_frame(struct mcpu *m, const struct kind *k)
 {
 	static const u32 selectors[] = {0x20,
@@ -219,8 +221,7 @@ static void put_frame(struct mcpu *m, const struct kind *k)
 		memcpy((u8 *)(u64)sp + i * k->bits / 8, &frame[i], k->bits / 8);
 }
 
-/* Run one of the table. Returns 0 when it is not for this mode, 2 when it came to its end, else 1.
- */
+/* Run @i. Returns 0 if it must not run in this mode, 2 if it came to its end, else 1. */
 static unsigned run_one(struct mcpu *m, const struct kind *k, unsigned paging, const struct insn *i)
 {
 	u32 *r = legacy_mode.regs, cr3 = cr3_of(paging);
@@ -277,13 +278,13 @@ static void run_all(struct mcpu *m, const struct kind *k, unsigned paging, unsig
 	   pagings[paging].name, runs, ended);
 }
 
-/* Glasshouse's memory, from 32-bit code. */
+/* Access Glasshouse's memory from 32-bit code. */
 static void access_hidden(struct mcpu *m, const struct kind *k, unsigned paging, unsigned rounds)
 {
 	for (unsigned r = 0; r < rounds * nr_accesses; r++) {
 		const struct insn *i = &accesses[r % nr_accesses];
 
-		/* Not CALL: FFFFFFFFh is the firmware's, with address 0 behind it. */
+		/* Not CALL: it would run code from FFFFFFFFh, in the ROM, on to address 0. */
 		if (i->bytes[0] == 0xff && i->bytes[1] == 0x17)
 			continue;
 		choose_registers(m, k);

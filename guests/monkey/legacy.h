@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Real mode, virtual-8086 mode, 16-bit and 32-bit protected mode, for legacy.S and legacy.c.
+ * Constants for legacy.c and legacy.S: real mode, virtual-8086 mode, 16- and 32-bit protected mode.
  */
 #ifndef LEGACY_H
 #define LEGACY_H
 
-#define LEGACY_PAGE      0x9000
-#define LEGACY_REAL      0x100 /* in it: what enters and leaves real mode */
-#define LEGACY_REAL_REGS 0x200 /* the registers for it: EAX, ECX, EDX, EBX, EBP, ESI, EDI */
-#define LEGACY_REAL_END                                                          \
-	0x2fc /* where real mode leaves END_VECTOR when code has come to its end \
-	       */
+#define LEGACY_PAGE 0x9000
 
-/* Selectors in legacy_gdt, beside the flat ones of ring 0. */
+/* Offsets in that page. */
+#define LEGACY_END       0x80  /* INT3s, whatever the code under test is */
+#define LEGACY_REAL      0x100 /* the code that enters and leaves real mode */
+#define LEGACY_REAL_REGS 0x200 /* its registers: EAX, ECX, EDX, EBX, EBP, ESI, EDI */
+#define LEGACY_REAL_END  0x2fc /* becomes END_VECTOR if code in real mode ends by INT3 */
+
+/* Selectors in legacy_gdt, in addition to the flat ones of ring 0. */
 #define LEGACY_CODE32_R3 0x28
 #define LEGACY_DATA_R3   0x30
 #define LEGACY_CODE16    0x38
 #define LEGACY_CODE16_R3 0x40
 #define LEGACY_TSS       0x48
 #define LEGACY_TSS2      0x50 /* another task */
-#define LEGACY_END       0x80 /* in the page: INT3s, whatever the code under test is */
 
 /* Offsets in struct legacy_mode. */
 #define L_CR0    0
@@ -40,8 +40,8 @@
 
 struct legacy_mode {
 	u32 cr0, cr3, cr4;
-	u32 real;  /* real mode: only the registers count */
-	u32 ring3; /* SS and ESP are to be loaded: ring 3 and virtual-8086 mode */
+	u32 real;  /* real mode: all but the registers is ignored */
+	u32 ring3; /* ring 3 or virtual-8086 mode: load SS and ESP */
 	u32 cs, eip, eflags, ss, esp, data;
 	u32 regs[7]; /* EAX, ECX, EDX, EBX, EBP, ESI, EDI */
 };

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The monkey: a guest that tries by chance whatever could harm its hypervisor. What it does follows
- * from its seed alone. It survives on its own exceptions; that it ends at all is the test.
+ * The monkey: a guest that does random things that could harm its hypervisor. Its seed determines
+ * what it does. It handles the exceptions that this causes. The test is passed if it comes to its
+ * end.
  *
  * Command line:
  *   seed=N n=ACTIONS (for each CPU) cpus=N apic=x2
- *   init=1         INIT to other CPUs: give Glasshouse icr=trap, or the machine one CPU more
- *   late=1         that one is started at the end
- *   sweep=ROUNDS   first everything in order, and so often each instruction in each mode
- *   leave=TRIES    then ask Glasshouse to leave, first so often wrongly
- *   end=HOW        the last CPU ends the machine, by "triple" or "port64", while the others go on
+ *   init=1         send INIT to CPUs; needs Glasshouse's icr=trap, or a CPU more than cpus=
+ *   late=1         start that CPU at the end
+ *   sweep=ROUNDS   begin with the sweep, with each instruction ROUNDS times in each mode
+ *   leave=TRIES    then ask Glasshouse to leave, after TRIES wrong requests
+ *   end=HOW        the last CPU resets the machine, by "triple" or "port64", while the others run
+ * on
  */
 #include "guests/monkey/monkey.h"
 
@@ -19,7 +21,7 @@
 #include "guests/lib/guest.h"
 #include "lib/string.h"
 
-#define LOAD_ADDRESS MIB(16) /* guests/lib/guest.ld; 2 MiB hold it all */
+#define LOAD_ADDRESS MIB(16) /* as in guests/lib/guest.ld; the guest is smaller than 2 MiB */
 #define PTE_NX       BIT(63)
 
 extern const u8 stubs[256][16], on_nmi[], on_syscall[];
@@ -29,7 +31,7 @@ u64 hole_start, hole_size;
 struct hole holes[MAX_HOLES];
 unsigned nr_holes;
 unsigned monkey_cpus;
-volatile bool under;
+volatile bool under_hypervisor;
 bool init_allowed;
 volatile bool mcpu_up[MAX_CPUS];
 
@@ -50,9 +52,8 @@ u64 rnd(struct mcpu *m)
 	return m->seed * 0x2545f4914f6cdd1d;
 }
 
-/* An exception in the monkey itself: for it has written to its own IDT, or by a mistake of
- * anybody's. */
-void lost(struct frame *f)
+/* An exception in the monkey itself: it has overwritten its own IDT, or there is a defect. */
+void unexpected_exception(struct frame *f)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(idt); i++)
 		if (memcmp(&idt[i], &idt_filled[i], sizeof(idt[i])))
@@ -85,7 +86,7 @@ void load_tables(struct mcpu *m)
 	}
 	m->gdt[18] = segment(tss, 0x0000890000000067, 0);
 	m->gdt[19] = tss >> 32;
-	*(u64 *)(m->tss + 36) = top - 4096; /* IST1: all; */
+	*(u64 *)(m->tss + 36) = top - 4096; /* IST1: all but NMI */
 	*(u64 *)(m->tss + 44) = top;        /* IST2: NMI */
 	*(u16 *)(m->tss + 102) = 104;
 	asm volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(TSS_SEL));
@@ -117,8 +118,8 @@ static bool may_execute(u64 at)
 }
 
 /*
- * The windows. Nothing else can be executed, but for the monkey itself and Glasshouse's memory:
- * what lies below 1 MiB, taken for code, would sooner or later write to the monkey.
+ * Map the windows, and make all other memory non-executable except the monkey itself and
+ * Glasshouse's memory: executed as code, what is below 1 MiB would some day write to the monkey.
  */
 static void map_windows(void)
 {
@@ -137,14 +138,14 @@ static void map_windows(void)
 	write_cr3(read_cr3());
 }
 
-/* INT3s: wherever code under test goes on from its end, it ends. */
+/* Fill @at with INT3, so that code under test ends wherever it runs on. */
 static void fill(u8 *at, unsigned size)
 {
 	for (unsigned i = 0; i < size; i += 8)
 		*(u64 *)(at + i) = 0xcccccccccccccccc;
 }
 
-/* What the code may have changed. */
+/* Restore registers that the code under test may have changed. */
 static void restore(struct mcpu *m)
 {
 	if (read_cr0() != m->cr0)
@@ -246,7 +247,7 @@ static void monkey(unsigned cpu)
 	while (m->done < actions) {
 		act(m);
 		m->done++;
-		/* It takes up its work where INIT hit it. */
+		/* The CPU continues its work: m->done survives INIT. */
 		if (init_allowed && cpu == 0 && m->done % 1024 == 0) {
 			unsigned ap = 1 + (unsigned)rnd(m) % (monkey_cpus - 1);
 
@@ -256,7 +257,8 @@ static void monkey(unsigned cpu)
 	}
 }
 
-/* True when the CPU has done its work; it may have sent INIT to itself. */
+/* Wait until the CPU has finished, restarting it as it may have sent INIT to itself. Returns false
+ * on a time-out. */
 static bool finish(unsigned cpu)
 {
 	struct ap_state state;
@@ -310,9 +312,9 @@ void guest_main(void)
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);
-	/* Without it, its memory would be executed as what it is, and VMX would be there. */
-	under = with && !leave;
-	if (under)
+	/* After Glasshouse has left, its memory is ordinary code, and VMX instructions work. */
+	under_hypervisor = with && !leave;
+	if (under_hypervisor)
 		find_holes();
 	fill_idt();
 	map_windows();
@@ -334,11 +336,11 @@ void guest_main(void)
 	}
 	monkey(0);
 	for (unsigned cpu = 1; cpu < monkey_cpus; cpu++)
-		ok(finish(cpu), "cpu %u has come to its end", cpu);
+		ok(finish(cpu), "cpu %u has finished", cpu);
 	for (unsigned cpu = 0; cpu < monkey_cpus; cpu++)
 		report(cpu);
 	if (param_number("late", 0))
-		ok(ap_boot(monkey_cpus, &state), "cpu %u has started, behind all others",
+		ok(ap_boot(monkey_cpus, &state), "cpu %u has started, after all others",
 		   monkey_cpus);
 	ok(under_glasshouse() == (with && !leave),
 	   leave ? "no hypervisor answers CPUID" : "the hypervisor still answers CPUID");

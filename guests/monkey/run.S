@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Into the code under test in any ring, and back by whatever exception or interrupt ends it.
+ * Runs code in any ring until an exception or interrupt ends it.
  *
- * Each CPU has a struct mcpu, aligned to its size, with its stacks inside: handlers find it by RSP.
+ * The stacks of each CPU are in its struct mcpu, which is aligned to its size, so that the handlers
+ * find it from RSP.
  */
 #include "guests/monkey/monkey.h"
 
 	.text
-/* struct frame *run(struct mcpu *): with m->in's registers; returns how it ended. */
+/* struct frame *run(struct mcpu *m) runs the code that m describes. Returns how it ended. */
 	.globl run
 run:
 	.irp reg, rbx, rbp, r12, r13, r14, r15
@@ -80,7 +81,7 @@ ended_code:
 	popq %\reg
 	.endr
 	ret
-/* Not while code under test ran: a breakpoint that it has left behind, or a mistake of the monkey's. */
+/* No code under test was running: #DB of a breakpoint that it has set, which is ignored, or a defect. */
 1:	cmpq $1, 15*8(%rsp)
 	jne 2f
 	orq $0x10000, 19*8(%rsp)
@@ -91,8 +92,9 @@ ended_code:
 	iretq
 2:	movq %rax, %rdi
 	andq $-16, %rsp
-	call lost
-/* In a stream: single-steps go on, faults with the next slot. Its end, and what is not its own, end it. */
+	call unexpected_exception
+/* In a stream: after a single-step continue, after a fault continue with the next slot. INT3, and an
+ * exception outside of the stream's page, end it. */
 3:	cmpl $END_VECTOR, 8(%rsp)
 	je ended_code
 	cmpl $1, 8(%rsp)
@@ -107,7 +109,7 @@ ended_code:
 	addq $16, %rsp
 	iretq
 
-/* Counted, and on a stack of its own. */
+/* The NMI handler, on its own stack, counts NMIs. */
 	.globl on_nmi
 on_nmi:
 	pushq %rax
@@ -117,7 +119,7 @@ on_nmi:
 	popq %rax
 	iretq
 
-/* Where SYSCALL leads. */
+/* The target of SYSCALL and SYSENTER. */
 	.globl on_syscall
 on_syscall:
 	int3

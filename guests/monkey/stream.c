@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams: many instructions in one go, each in a slot with what loads its registers. A fault goes
- * on with the next slot (run.S), so that exits of every kind cost as little as those of CPUID.
+ * Streams: many instructions in one run, each in a slot with code that loads its registers. After a
+ * fault the next slot runs (run.S), so that VM exits of every kind cost as little as those of
+ * CPUID.
  */
 #include "guests/monkey/monkey.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything once, in order: CPUID, MSRs, ports, instructions, physical memory.
+ * The sweep: all CPUID leaves, MSRs, ports, instructions and physical memory, in order.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
@@ -8,8 +8,8 @@
 #include "guests/lib/guest.h"
 #include "guests/monkey/monkey.h"
 
-#define SINKS       16       /* at most */
-#define TEST_WINDOW GIB(510) /* linear: where memory above 4 GiB is looked at, 2 MiB at a time */
+#define SCRATCH_MAX 16       /* the maximum number of Glasshouse's scratch pages */
+#define TEST_WINDOW GIB(510) /* linear address at which memory above 4 GiB is mapped, by 2 MiB */
 
 extern u64 pdpt[512];
 static u64 high_pd[512] __aligned(4096);
@@ -33,7 +33,7 @@ static void sweep_cpuid(void)
 	ok(true, "CPUID: %llu leaves and subleaves", (unsigned long long)n);
 }
 
-/* An MSR that cannot be read: most are not there, some are only written. */
+/* Write to an MSR whose read faults: most do not exist, some are write-only. */
 static unsigned write_unreadable(struct mcpu *m, u32 msr)
 {
 	const u64 values[] = {0, one_in(m, 2) ? ~0ull : rnd(m)};
@@ -50,7 +50,7 @@ static unsigned write_unreadable(struct mcpu *m, u32 msr)
 	return ARRAY_SIZE(values);
 }
 
-/* Zeroes, ones, each single bit changed, and by chance. */
+/* Write zeroes, ones, the old value with each single bit inverted, and random values. */
 static unsigned write_readable(struct mcpu *m, u32 msr, u64 old)
 {
 	const unsigned n = 64 + 2 + 4;
@@ -69,7 +69,7 @@ static void sweep_msrs(struct mcpu *m)
 {
 	static const struct {
 		u32 first, n;
-		bool random; /* so many of those behind it instead */
+		bool random; /* n random numbers with the bits of first set, instead of a range */
 	} ranges[] = {{0, 0x2000, false},
 		      {0xc0000000, 0x2000, false},
 		      {0x40000000, 0x110, false},
@@ -91,11 +91,11 @@ static void sweep_msrs(struct mcpu *m)
 			}
 		}
 	stream_run(m, 1, false);
-	ok(there > 16, "MSRs: %u read, %u of them are there; %u writes", all, there, written);
+	ok(there > 16, "MSRs: %u read, %u of them exist; %u writes", all, there, written);
 }
 
-/* What the devices became is undone, as far as it matters: interrupt controllers and DMA masked, no
- * disk interrupts, COM2 as it was. */
+/* Reset the devices where it matters: mask interrupt controllers and DMA, disable the disks'
+ * interrupts, restore COM2. */
 static void quiet_devices(const u8 com2[5])
 {
 	static const struct {
@@ -129,24 +129,24 @@ static void read_com2(u8 com2[5])
 	outb(0x2fb, com2[2]);
 }
 
-/* Each is read and written, in all sizes where the ports behind it have no rule. */
+/* Read and write each port; write 2 and 4 bytes only where no port concerned has a rule. */
 static void sweep_ports(struct mcpu *m)
 {
 	unsigned written = 0, never = 0;
 	u8 com2[5];
 
 	read_com2(com2);
-	/* Out of the floppy controller's reset, which takes its time. */
+	/* End the floppy controller's reset, and wait until it is ready. */
 	outb(0x3f2, 4);
 	wait_ticks(1000000);
-	/* What is written to PCI's data port goes to a register that cannot be written. */
+	/* Select a read-only PCI register for the writes to the data port. */
 	outl(0xcf8, BIT(31));
 	for (u32 port = 0; port < 0x10000; port++) {
 		u64 value = rnd(m);
 		int byte = port_value(port, (u8)value);
 
 		if (port_rule(port))
-			say("# not all goes to port %x: %s\n", port, port_rule(port));
+			say("# not every value is written to port %x: %s\n", port, port_rule(port));
 		inb((u16)port);
 		inw((u16)port);
 		inl((u16)port);
@@ -166,7 +166,7 @@ static void sweep_ports(struct mcpu *m)
 	   written, never);
 }
 
-/* Each of the table, in each ring and size of long mode. */
+/* Each instruction of the table, in each ring and code size of long mode. */
 static void sweep_long_mode(struct mcpu *m, unsigned rounds)
 {
 	unsigned n = 0;
@@ -179,8 +179,9 @@ static void sweep_long_mode(struct mcpu *m, unsigned rounds)
 }
 
 /*
- * Each page of Glasshouse's memory is written, and reads as ones. Returns how many do not: what
- * PUSH and the like have written may stay in a few of them for a while.
+ * Write to each page of Glasshouse's memory, which must read as ones before and after. Returns the
+ * number of pages that do not: PUSH and similar instructions write to a scratch page, which is
+ * mapped for a while.
  */
 static unsigned sweep_hidden(void)
 {
@@ -204,17 +205,17 @@ static void sweep_low(void)
 
 	for (u64 a = 0; a < GIB(4); a += 4096, pages++) {
 		if (a >= 0xc0000000 && a < 0xc0200000)
-			continue; /* the monkey's window: something else is mapped there */
+			continue; /* the windows are mapped there */
 		p = (volatile u32 *)a;
 		(void)*p;
-		/* Nobody's: between RAM and the devices. */
+		/* Between RAM and the devices, which neither uses. */
 		if (a >= GIB(2) && a < GIB(3))
 			*p = (u32)a;
 	}
 	ok(true, "memory: %llu pages below 4 GiB read", (unsigned long long)pages);
 }
 
-/* From 4 GiB on, up to what the CPU can address; what cannot be mapped may be a fault. */
+/* From 4 GiB to the highest address of the CPU. An access that cannot be mapped may fault. */
 static void sweep_high(struct mcpu *m)
 {
 	static const u8 load[] = {0x48, 0x8b, 0x07}, store[] = {0x48, 0x89, 0x07};
@@ -246,5 +247,5 @@ void sweep(struct mcpu *m, unsigned rounds)
 	sweep_long_mode(m, rounds);
 	legacy_sweep(m, rounds);
 	sweep_high(m);
-	ok(sweep_hidden() <= SINKS, "Glasshouse's memory: so it is still");
+	ok(sweep_hidden() <= SCRATCH_MAX, "Glasshouse's memory: still so after the instructions");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One sector that says on COM1 in which state it was started, what the BIOS tells it of memory, and that
- * interrupts come; then it switches the machine off. It runs wherever it is put, in real mode from its first
- * byte; or, put at 10000h, in 32-bit or 64-bit mode from byte 180h.
+ * A boot sector that prints on COM1 its initial registers, the BIOS's answers about memory, and that timer
+ * interrupts arrive; then it switches the machine off. In real mode it runs at any address, from its first byte.
+ * At 10000h, its byte 180h is an entry in 32-bit or 64-bit mode, which prints the mode.
  */
 #define COM1_DATA	0x3f8
 #define COM1_STATUS	0x3fd
@@ -20,10 +20,10 @@ start:
 	pushw %dx
 	pushw %cs
 	call 1f
-1:	popw %bp		/* where are we? */
+1:	popw %bp		/* the address of this code */
 	subw $1b, %bp
 	pushw %bp
-	/* DS: a segment in which we begin at 0. */
+	/* DS: the segment in which the sector begins at offset 0. */
 	movw %cs, %ax
 	movw %bp, %bx
 	shrw $4, %bx
@@ -44,7 +44,7 @@ start:
 	call puts
 	int $0x12
 	call put_word
-	stc			/* which only success clears */
+	stc			/* cleared by success only */
 	movb $0x88, %ah
 	int $0x15
 	jc 5f
@@ -135,7 +135,7 @@ text_sizes: .asciz "\n# sizes"
 text_e820: .asciz "\n# e820"
 text_ticks: .asciz "\n1..1\nok 1 - timer interrupts come\n"
 
-	/* The same bytes for both modes: what follows 48h is its prefix in one, another instruction in the other. */
+	/* The same bytes run in both modes: 48h is DEC EAX in 32-bit mode, a REX prefix in 64-bit mode. */
 	.org 0x180
 	.code32
 flat:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What Glasshouse costs, in ticks (emulated instructions), native beside it: `make bench`.
+"""The cost of Glasshouse in ticks (emulated instructions), compared with the bare machine: `make bench`.
 
-Ticks repeat to the digit, whatever the host does, so tests/boot/test_budgets.py holds the figures to
+Ticks are exactly reproducible on every host, so tests/boot/test_budgets.py compares the figures with
 budgets.
 """
 import re
@@ -24,18 +24,18 @@ MODEL = "corei7_skylake_x"
 LINUX_MODELS = ["corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k",
                 "corei7_haswell_4770", "broadwell_ult", MODEL, "corei3_cnl"]
 
-# The kernel's own entry, behind its decompressor: where it asks to be, without KASLR.
+# The entry of the decompressed kernel: its preferred address, as KASLR is off.
 KERNEL_ENTRY = 0x1000000
 
-# Nothing by chance, and no calibration that takes the longer, the worse its luck with the PIT's phase: else two boots
-# differ by more than what is measured.
+# No randomisation, and no TSC calibration, whose time depends on the phase of the PIT: else two boots differ by more
+# than what is measured.
 LINUX = (f"{mkiso.CMDLINE} {bochs.LINUX_QUICK} tsc_early_khz={bochs.IPS // 1000} nokaslr norandmaps "
          "rdinit=/bin/bench")
 
 
 @dataclass
 class Figures:
-    """What one run told: the guest's figures, and Glasshouse's count of exits per vCPU."""
+    """The results of one run: the guest's figures, and the exits that Glasshouse counted per vCPU."""
 
     ticks: dict
     exits: list
@@ -56,7 +56,7 @@ def _parse(run, entry=None):
 
 
 def _entry_tick(run):
-    """The tick of the first stop in the kernel itself (its first page), not in GRUB or the decompressor."""
+    """The tick of the first stop in the first page of the kernel, not in GRUB or the decompressor."""
     stops = re.findall(r"^Next at t=(\d+)\n\(0\) \[0x0*1000[0-9a-f]{3}\] \S+ \S+ \S+ (?!cld)",
                        run.log("glasshouse.log"), re.M)
     assert stops, f"{run.folder.name}: the kernel's entry was not seen\n" + run.log("glasshouse.log")[-2000:]
@@ -64,7 +64,7 @@ def _entry_tick(run):
 
 
 def _kernel_stack():
-    """Where the kernel's first instruction puts its stack, in physical memory: it says so itself."""
+    """The physical address of the kernel's first stack, from the kernel's first instruction."""
     run = harness.boot("bench-stack", mkiso.native(cmdline=LINUX), MODEL,
                        commands=f"pb {KERNEL_ENTRY:#x}\n" + "c\n" * 2 + "q\n")
     run.wait()
@@ -81,10 +81,10 @@ def guest(spec, name):
 
 
 def linux(spec, name, cpus):
-    """Runs Linux with the bench as its first process; notes when the kernel is entered.
+    """Runs Linux with the bench as its first process, and takes the tick at which the kernel is entered.
 
-    With several CPUs this Bochs misses breakpoints, but not watchpoints: it stops when the kernel first
-    writes to its stack, a few instructions later. Copies and the decompressor write there, too.
+    With several CPUs, Bochs 2.7 misses breakpoints but not watchpoints. So there it stops when the kernel
+    first writes to its stack, a few instructions later. The decompressor and memory copies write there, too.
     """
     if cpus == 1:
         entry = f"pb {KERNEL_ENTRY:#x}\n" + "c\n" * 2 + "del 1\n"
@@ -112,12 +112,12 @@ def measure(cpus=(1, 2)):
 
 
 def exits_to_init(model=MODEL):
-    """Exits of one vCPU until the first process runs, and the power-off that it causes at once, by reason."""
+    """Exits of one vCPU, by reason, until the first process runs, which switches the machine off at once."""
     run = harness.boot(f"bench-init-{model}", mkiso.glasshouse("", cmdline=LINUX + " -- off"), model)
     run.wait()
     _parse(run)
-    told = re.search(r"^exits: vcpu 0 total \d+((?: [A-Z_]+ \d+)+)$", run.log("glasshouse.log"), re.M)
-    return {name: int(count) for name, count in re.findall(r"([A-Z_]+) (\d+)", told[1])}
+    counts = re.search(r"^exits: vcpu 0 total \d+((?: [A-Z_]+ \d+)+)$", run.log("glasshouse.log"), re.M)
+    return {name: int(count) for name, count in re.findall(r"([A-Z_]+) (\d+)", counts[1])}
 
 
 def image_size():
@@ -129,25 +129,25 @@ def image_size():
 
 def table(figures):
     """The table that `make bench` prints."""
-    native, ours = figures["native"], figures["glasshouse"]
+    native, glasshouse = figures["native"], figures["glasshouse"]
     rows = [f"{'':34}{'native':>14}{'Glasshouse':>14}{'ratio':>9}"]
 
     def row(name, a, b):
         rows.append(f"{name:34}{a:14,}{b:14,}{b / a:9.4f}")
 
     for name in ("cpuid", "rdmsr", "vmcall", "nmi", "first-touch"):
-        row(f"{name}", native["guest"].ticks[name], ours["guest"].ticks[name])
+        row(f"{name}", native["guest"].ticks[name], glasshouse["guest"].ticks[name])
     for key in native:
         if key == "guest":
             continue
         for name, label in (("boot", "kernel entry to /init"), ("fork-exec", "fork+exec"),
                             ("page-fault", "page fault"), ("getpid", "getpid"), ("pipe", "pipe ping-pong")):
-            row(f"{label}, {key[1]} CPU", native[key].ticks[name], ours[key].ticks[name])
+            row(f"{label}, {key[1]} CPU", native[key].ticks[name], glasshouse[key].ticks[name])
     for model in LINUX_MODELS:
         rows.append(f"{'exits to /init, ' + model:42}{'':6}{sum(exits_to_init(model).values()):14,}")
-    rows.append(f"{'GRUB to the guest, 1 CPU':34}{'':14}{ours['linux', 1].start:14,}")
+    rows.append(f"{'GRUB to the guest, 1 CPU':34}{'':14}{glasshouse['linux', 1].start:14,}")
     rows.append(f"{'image, text and data, bytes':34}{'':14}{image_size():14,}")
-    rows.append(f"{'memory kept, 2 CPUs, KiB':34}{'':14}{ours['linux', 2].kept_kib:14,}")
+    rows.append(f"{'memory kept, 2 CPUs, KiB':34}{'':14}{glasshouse['linux', 2].kept_kib:14,}")
     return "\n".join(rows)
 
 

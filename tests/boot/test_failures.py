@@ -175,7 +175,7 @@ def test_bad_module(name, kernel, initrd, words):
 def test_wrong_options():
     """Each wrong option is named, with the nearest right one or what is allowed."""
     run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp reserve=1M")
-    run.expect(r'option "strikt".*is "strict" meant')
+    run.expect(r'option "strikt".*did you mean "strict"')
     run.expect(r'option "cpus".*"0" is not allowed; give a number from 1 to 256')
     run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga or e9')
     run.expect(r'option "icept".*"fp" is not allowed; give none or pf')

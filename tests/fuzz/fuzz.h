@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every fuzz target shares: a silent printk, and an input that is eaten piece by piece.
+ * What every fuzz target uses: a printk() without output, and take() to consume the input.
  */
 #ifndef GH_FUZZ_H
 #define GH_FUZZ_H
@@ -22,7 +22,7 @@ void printk(enum log_level level, const char *fmt, ...)
 	va_list args;
 
 	(void)level;
-	/* Formatted all the same, so that the sanitizers see every argument. */
+	/* Format the text, so that the sanitizers check the arguments. */
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
@@ -34,7 +34,7 @@ void panic(const char *fmt, ...)
 	abort();
 }
 
-/* The next @n bytes of the input, zeros behind its end. */
+/* Copy the next @n bytes of the input to @to, zeros after its end, and advance @data and @size. */
 static inline void take(const uint8_t **data, size_t *size, void *to, size_t n)
 {
 	size_t have = MIN(n, *size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI tables: the input is physical memory from E0000h on. Checksums are made right, so that what
- * they protect is read, too.
+ * ACPI tables: the input is the physical memory from E0000h on. The target corrects the checksums,
+ * so that the tables are parsed.
  */
 #include "tests/fuzz/fuzz.h"
 

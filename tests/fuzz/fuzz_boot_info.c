@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the boot loader says, whatever it says.
+ * The boot loader's information.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(mbi, 0, ALIGN_UP(padded, 8));
 	memcpy(mbi, data, size);
-	/* Most inputs get the right length, so that their tags are read. */
+	/* Correct the length in most inputs, so that the tags are parsed. */
 	if (size && data[0] != 0xff)
 		memcpy(mbi, &total, sizeof(total));
 	boot_info_parse(&info, MULTIBOOT2_BOOTLOADER_MAGIC, mbi, size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions: decoded in each mode, and carried out.
+ * The instruction decoder in each mode, and the emulator.
  */
 #include "tests/fuzz/fuzz.h"
 

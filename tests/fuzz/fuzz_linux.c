@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A kernel image and the memory it is to be loaded into: check, plan, load.
+ * The Linux loader: check, plan and load a kernel image, with a random memory map.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -9,7 +9,7 @@
 #define MEMORY MIB(4)
 #define KERNEL MIB(1)
 
-/* Not cleared between inputs, for speed: what lies there is nobody's promise. */
+/* Not cleared between inputs, for speed: the loader must not depend on its content. */
 static u8 memory[MEMORY] __aligned(4096);
 
 /* In the place of vmm/memslot.c. */
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	u32 pages[6];
 	u8 *kernel;
 
-	/* Holes in the RAM, and an initrd somewhere; the rest is the kernel. */
+	/* The first words give holes in the RAM, and the initrd; the rest is the kernel. */
 	take(&data, &size, pages, sizeof(pages));
 	for (unsigned i = 1; i < 4; i++)
 		ranges[i] =

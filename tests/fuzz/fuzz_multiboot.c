@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A multiboot kernel of either version, its modules, and the memory that they are to be loaded
- * into.
+ * The multiboot loaders: a kernel of either version, with random modules and a random memory map.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -10,7 +9,7 @@
 #define MEMORY MIB(4)
 #define KERNEL MIB(1)
 
-/* Not cleared between inputs, for speed: what lies there is nobody's promise. */
+/* Not cleared between inputs, for speed: the loader must not depend on its content. */
 static u8 memory[MEMORY] __aligned(4096);
 
 /* In the place of vmm/memslot.c. */
@@ -20,7 +19,7 @@ void *gpa_to_ptr(struct vm *vm, gpa_t gpa, u64 len)
 	return len <= MEMORY && gpa <= MEMORY - len ? memory + gpa : NULL;
 }
 
-/* What is to be run lies in guest memory, all of it. */
+/* The addresses that the entry needs are in guest memory. */
 static void check(const struct multiboot_entry *entry)
 {
 	if (entry->gdt > MEMORY || entry->ebx > MEMORY)
@@ -37,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct multiboot_input in = {.modules = modules, .map = &map};
 	u32 pages[7];
 
-	/* Holes in the RAM, modules anywhere in it; the rest is the kernel. */
+	/* The first words give holes in the RAM, and the modules; the rest is the kernel. */
 	take(&data, &size, pages, sizeof(pages));
 	for (unsigned i = 1; i < 4; i++)
 		ranges[i] =

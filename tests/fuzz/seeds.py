@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""seeds.py FOLDER: first inputs for the fuzz targets, one folder per target, made from scratch."""
+"""seeds.py FOLDER: makes the first inputs for the fuzz targets, one folder per target."""
 import struct
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def boot_info():
 
 
 def table(name, body, at):
-    """An ACPI table for address `at`, padded; the target makes the checksum right."""
+    """An ACPI table for address `at`, padded; the fuzz target corrects the checksum."""
     data = name + struct.pack("<IBB", 36 + len(body), 1, 0) + b"GLASSHGLASSHOUS" + bytes(11) + body
     return at, data[:10] + data[10:36].ljust(26, b"\0") + body
 
@@ -43,7 +43,7 @@ def acpi():
 
 
 def linux():
-    """The smallest image that the 64-bit boot protocol allows, behind the holes and the initrd."""
+    """The words for holes and initrd, then the smallest image that the 64-bit boot protocol allows."""
     image = bytearray(0x600)
     image[0x1f1] = 1
     image[0x1fe:0x202] = b"\x55\xaa\xeb\x66"
@@ -57,7 +57,7 @@ def linux():
 
 
 def elf(header, wide):
-    """A kernel of one segment, with `header` (multiboot's, at any multiple of 8) and a section table."""
+    """A kernel of one segment, with a multiboot header (at a multiple of 8) and a section table."""
     ehsize, phsize, shsize = (64, 56, 64) if wide else (52, 32, 40)
     start = ehsize + phsize + -(ehsize + phsize) % 8
     code, at = header + b"\xfa\xf4\xeb\xfd", 0x100000
@@ -76,7 +76,7 @@ def elf(header, wide):
 
 
 def multiboot():
-    """Kernels of both versions, ELF and with addresses in their headers, behind holes and modules."""
+    """The words for holes and modules, then kernels of both versions, as ELF and with addresses in the header."""
     magic, at = 0x1BADB002, 0x100000
 
     def place(version2, modules=1):
@@ -105,13 +105,13 @@ def multiboot():
 
 
 def options():
-    """Right words and wrong ones."""
+    """Valid and invalid options."""
     yield b'strict log=debug cpus=2 console=com1,e9 icr=trap icept=pf reserve=4M panic=reset'
     yield b'"provoke=a b" strikt cpus=0x10 reserve=2G boot=\\hd1 console=com9,, log='
 
 
 def insn():
-    """An instruction of each kind; the first byte chooses the mode."""
+    """An instruction of each kind; the first byte selects the mode."""
     for text in ("0289 5010", "02f3a4", "02480fb60425 00000000", "00f00fb10f", "01c70500000000 01000000",
                  "024d8b84c878563412", "020fbaa5000000003f", "0266f2aa"):
         yield bytes.fromhex(text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's memory, for the tests of what loads kernels into it.
+ * The guest memory of the tests of the kernel loaders.
  */
 #ifndef GH_TESTS_GUEST_MEMORY_H
 #define GH_TESTS_GUEST_MEMORY_H
@@ -11,17 +11,17 @@
 
 #define MEMORY MIB(4)
 
-/* Guest memory; before: as it was, for comparison. */
+/* Guest memory, and a copy from before the load, for comparison. */
 static u8 memory[MEMORY] __aligned(4096), before[MEMORY];
 
-/* In the place of vmm/memslot.c. */
+/* Replaces that of vmm/memslot.c: @len bytes of guest memory at @gpa, or NULL if they exceed it. */
 void *gpa_to_ptr(struct vm *vm, gpa_t gpa, u64 len)
 {
 	(void)vm;
 	return gpa <= MEMORY && len <= MEMORY - gpa ? memory + gpa : NULL;
 }
 
-/* Write, read a field of @bytes bytes at the offset @at. */
+/* Write or read a field of @bytes bytes at the offset @at. */
 static inline void put(u8 *p, u64 at, u64 value, unsigned bytes)
 {
 	memcpy(p + at, &value, bytes);
@@ -35,8 +35,8 @@ static inline u64 get(const u8 *p, u64 at, unsigned bytes)
 	return value;
 }
 
-/* A random range of @map's RAM that is clear of the *@nr at @placed, to which it is added; or
- * false. */
+/* Find a random range in @map's RAM that overlaps none of the *@nr ranges at @placed, and append it
+ * to them. Returns false if none was found. */
 static inline bool place(const struct memmap *map, struct mem_range *placed, unsigned *nr, u64 size,
 			 u64 align, u64 *seed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own versions of what libc has too, under names of their own, so that a test program can hold
- * both. lib/string.c and lib/print.c are built with this; their tests include it.
+ * Renames the functions of lib/string.c and lib/print.c that libc has, too, so that a test program
+ * can link both. These files are compiled with this header; their tests include it.
  */
 #ifndef GH_TEST_RENAME_H
 #define GH_TEST_RENAME_H

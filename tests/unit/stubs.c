@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every unit test shares: see stubs.h.
+ * The stubs and helpers that every unit test uses.
  */
 #include "tests/unit/stubs.h"
 #include "lib/log.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every unit test shares: cmocka with its prerequisites, a printk whose text can be looked at,
- * random numbers that repeat, and memory whose end the address sanitizer watches. Include this
- * first.
+ * What every unit test uses: cmocka and the headers that it needs, a printk() that records its
+ * text, reproducible random numbers, and buffers beyond whose end the address sanitizer reports
+ * accesses. Include this first.
  */
 #ifndef GH_TEST_STUBS_H
 #define GH_TEST_STUBS_H
@@ -20,24 +20,25 @@
 #include "bits.h"
 
 /*
- * Everything that printk printed since log_clear(), the newest 64 KiB of it. Shown on stderr too
- * when GH_TEST_LOG is set in the environment.
+ * What printk() printed since log_clear(): at most 64 KiB, the newest part. With GH_TEST_LOG set in
+ * the environment, it goes to stderr, too.
  */
 const char *log_text(void);
 void log_clear(void);
 
-/* True when the log holds @text. */
+/* True if the log contains @text. */
 bool log_has(const char *text);
 
-/* The next number of a fixed sequence (xorshift64*). Start @state with any value but 0. */
+/* The next pseudo-random number (xorshift64*). The caller sets @state to any value but 0 first. */
 u64 rand_next(u64 *state);
 
-/* A number from 0 to @n - 1; @n is not 0. */
+/* A pseudo-random number from 0 to @n - 1; @n is not 0. */
 u64 rand_below(u64 *state, u64 n);
 
-/* A copy of @n bytes in heap memory of exactly that size: one byte read beyond it is an error. */
+/* A copy of @n bytes in a heap block of exactly that size, so that the sanitizer reports any access
+ * beyond it. The caller frees it. */
 void *exact_copy(const void *src, size_t n);
 
-/* panic() ends the test by mock_assert(): use expect_assert_failure(). */
+/* panic() calls mock_assert(), so a test can use expect_assert_failure(). */
 
 #endif

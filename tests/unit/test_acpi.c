@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI tables: what good ones say comes out, damaged ones are named, none can hurt.
+ * The ACPI parser: it reads good tables, logs and skips damaged ones, and never reads outside them.
  */
 #include "tests/unit/stubs.h"
 
 #include "drivers/acpi.h"
 #include "errno.h"
 
-/* The first MiB of a machine. Each mapping is a copy of its own, so an over-read is an error. */
+/* The first MiB of a machine. Each mapping is a new copy, so that the sanitizer sees an over-read.
+ */
 static u8 ram[1 << 20];
 static void *mapped[20000];
 static unsigned nr_mapped;
@@ -67,7 +68,7 @@ static u32 put_table(u32 at, const char *signature, u8 revision, const void *bod
 	return at;
 }
 
-/* Where the tables of the sample machine lie. */
+/* Where the tables of the sample machine are. */
 enum {
 	RSDP = 0xf0010,
 	RSDT = 0xf1000,
@@ -133,8 +134,8 @@ static void put_fadt(u8 revision, u32 length)
 	fix_sum(FADT, length, 9);
 }
 
-/* @revision 0: as Bochs has it. 2: XSDT, a long FADT; \_S5 is in the SSDT, which the RSDT has not.
- */
+/* @revision 0: as in Bochs. 2: an XSDT, a long FADT, and \_S5 in the SSDT, which only the XSDT
+ * lists. */
 static void sample(u8 revision)
 {
 	const u32 tables[] = {FADT, MADT, SSDT};
@@ -171,7 +172,7 @@ static void test_old_machine(void **state)
 	sample(0);
 	assert_int_equal(parse(RSDP), 0);
 	check_madt();
-	assert_true(log_has("APIC ID 4 is there twice"));
+	assert_true(log_has("APIC ID 4 is listed twice"));
 	assert_int_equal(info.pm1a_cnt.address, 0xb004);
 	assert_int_equal(info.pm1a_cnt.space, ACPI_SPACE_IO);
 	assert_int_equal(info.pm1b_cnt.address, 0);
@@ -193,7 +194,7 @@ static void test_new_machine(void **state)
 	assert_int_equal(info.reset_value, 6);
 	assert_true(info.has_s5);
 
-	/* The copy that a boot loader passes is as good. */
+	/* A boot loader's copy of the RSDP gives the same. */
 	assert_int_equal(acpi_parse_rsdp(&info, &mem, ram + RSDP, 36), 0);
 	assert_true(info.has_s5);
 	unmap_all();
@@ -207,7 +208,7 @@ static void test_new_machine(void **state)
 	assert_int_equal(parse(RSDP), 0);
 	assert_int_equal(info.reset_reg.address, 0);
 
-	/* The X_ fields may be empty, a port may be out of range. */
+	/* The X_ fields are empty; a port is out of range. */
 	put_fadt(6, 268);
 	put(FADT + 176, 0, 8);
 	put(FADT + 140, 0, 8);
@@ -224,7 +225,7 @@ static void test_damage(void **state)
 {
 	(void)state;
 	sample(2);
-	ram[XSDT + 40] ^= 1; /* the checksum is wrong now: the RSDT is taken, which has no SSDT */
+	ram[XSDT + 40] ^= 1; /* the checksum is wrong: RSDT is used, which does not list the SSDT */
 	assert_int_equal(parse(RSDP), 0);
 	check_madt();
 	assert_false(info.has_s5);
@@ -248,12 +249,12 @@ static void test_damage(void **state)
 	assert_int_equal(parse(RSDP), -ENOENT);
 	assert_int_equal(info.nr_cpus, 0);
 	assert_true(log_has("table APIC at 0xf3000: length is 2147483647"));
-	assert_int_equal(info.pm1a_cnt.address, 0xb004); /* the others are not lost */
+	assert_int_equal(info.pm1a_cnt.address, 0xb004); /* the other tables are used */
 
 	sample(0);
 	put(MADT + 4, 0x100000, 4);
 	assert_int_equal(parse(RSDP), -ENOENT);
-	assert_true(log_has("its 1048576 bytes cannot be reached"));
+	assert_true(log_has("its 1048576 bytes cannot be mapped"));
 
 	/* An entry of length 0, and one that is longer than the table. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -298,19 +299,19 @@ static void test_s5(void **state)
 	/* One element holds both. */
 	assert_true(TRY_S5(0x08, '_', 'S', '5', '_', 0x12, 5, 1, 0x0b, 4, 3));
 	assert_false(info.slp_typa != 4 || info.slp_typb != 3);
-	/* No Name, no Package, no elements, something else in it. */
+	/* No Name, no Package, no elements, not an integer. */
 	assert_false(TRY_S5('_', 'S', '5', '_', 0x12, 4, 2, 0, 0));
 	assert_false(TRY_S5(0x10, '_', 'S', '5', '_', 0x12, 4, 2, 0, 0));
 	assert_false(TRY_S5(0x08, '_', 'S', '5', '_', 0x14, 4, 2, 0, 0));
 	assert_false(TRY_S5(0x08, '_', 'S', '5', '_', 0x12, 4, 0, 0, 0));
 	assert_false(TRY_S5(0x08, '_', 'S', '5', '_', 0x12, 4, 2, 0x0d, 0));
 	assert_false(TRY_S5(0x08, '_', 'S', '5', '_', 0x12, 1, 2, 0, 0));
-	/* A false one before the right one. */
+	/* A wrong \_S5 before the right one. */
 	assert_true(TRY_S5(0x08, '_', 'S', '5', '_', 0x12, 4, 2, 9, 9, 0x08, '_', 'S', '5', '_',
 			   0x12, 4, 2, 0, 1));
 	assert_int_equal(info.slp_typb, 1);
 
-	/* Cut at any byte, and in an SSDT. */
+	/* Cut at each byte; then in an SSDT. */
 	memcpy(cut, s5, sizeof(s5));
 	for (u32 n = 0; n < sizeof(s5); n++)
 		assert_false(try_s5(cut, n));
@@ -359,7 +360,7 @@ static void test_many(void **state)
 	assert_true(log_has("more than 256 CPUs"));
 }
 
-/* Good machines with bytes changed, the checksums mostly put right again. */
+/* Good tables with random bytes changed; most checksums are corrected. */
 static void test_random(void **state)
 {
 	static const u32 tables[] = {RSDT, XSDT, FADT, MADT, DSDT, SSDT};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiboot 2 parser: what a loader passes comes out right, and no bytes can hurt it.
+ * The multiboot 2 parser: it parses correct information, and survives any other bytes.
  */
 #include "tests/unit/stubs.h"
 
@@ -9,7 +9,7 @@
 
 #define MAGIC MULTIBOOT2_BOOTLOADER_MAGIC
 
-/* A boot information structure in the making. */
+/* The boot information structure that the test builds. */
 static u8 mbi[65536];
 static u32 mbi_len;
 static struct boot_info bi;
@@ -59,7 +59,7 @@ static void add_module(u32 start, u32 end, const char *string, u32 n)
 
 static const struct mem_range some_ram = {0x100000, 0x10000000, MEM_RAM};
 
-/* Parses a copy of exactly the right size, so that the sanitizer sees any step beyond it. */
+/* Parse a copy of exactly the right size, so that the sanitizer sees any access beyond it. */
 static int parse_exact(u32 magic, size_t max)
 {
 	void *copy = exact_copy(mbi, max);
@@ -142,7 +142,7 @@ static void test_old_rsdp(void **state)
 	memset(rsdp, 7, sizeof(rsdp));
 	mbi_start();
 	add_mmap(24, &some_ram, 1);
-	add_tag(14, rsdp, 24); /* a tag larger than what it should hold */
+	add_tag(14, rsdp, 24); /* a tag larger than its RSDP */
 	assert_int_equal(mbi_parse(), 0);
 	assert_int_equal(bi.rsdp_length, 20);
 
@@ -176,7 +176,7 @@ static void test_refusals(void **state)
 	for (size_t max = 0; max < 8; max++)
 		assert_int_equal(parse_exact(MAGIC, max), -EINVAL);
 
-	/* A tag that is too small for its own head, and one that reaches beyond the end. */
+	/* A tag smaller than its own header, and one that reaches beyond the end. */
 	for (unsigned i = 0; i < 4; i++) {
 		size = (u32[]){0, 7, mbi_len - 7, 0xffffffff}[i];
 		memcpy(mbi + 12, &size, 4);
@@ -290,7 +290,7 @@ static void test_framebuffer(void **state)
 	assert_int_equal(bi.fb.address, 0);
 }
 
-/* A structure without an end tag, at every length that it can be cut to. */
+/* A structure without an end tag, cut at every length. */
 static void test_cut(void **state)
 {
 	u32 full;
@@ -313,7 +313,7 @@ static void test_cut(void **state)
 	assert_string_equal(bi.cmdline, "words");
 }
 
-/* Whatever comes, the result can be read: strings end, counts are within their arrays. */
+/* The result is usable whatever the input was: strings are terminated, counts are in range. */
 static void check_sane(void)
 {
 	assert_true(bi.nr_mem <= BOOT_MEM_RANGES && bi.nr_modules <= BOOT_MODULES);
@@ -327,7 +327,7 @@ static void check_sane(void)
 	}
 }
 
-/* Random bytes, and good structures with some bytes changed. */
+/* Random bytes, and correct structures with some bytes changed. */
 static void test_random(void **state)
 {
 	u64 seed = 3;

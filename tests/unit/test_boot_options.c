@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * docs/options.md is what the table of options says. With GH_DOCS=write in the environment it is
- * written, not compared: `make docs`.
+ * docs/options.md matches the table of options. With GH_DOCS=write in the environment, as set by
+ * `make docs`, the test writes the file instead of comparing it.
  */
 #include "tests/unit/stubs.h"
 
@@ -33,9 +33,10 @@ static void render(void)
 	add("<!-- SPDX-License-Identifier: MIT -->\n"
 	    "<!-- Made by `make docs` from the table in boot/options.c. -->\n"
 	    "# Options\n\n"
-	    "Words behind `multiboot2 /glasshouse.elf` in grub.cfg, separated by spaces. A wrong "
-	    "one is\n"
-	    "named on every console, with what would be right, and ignored.\n\n"
+	    "Words after `multiboot2 /glasshouse.elf` in grub.cfg, separated by spaces. A wrong "
+	    "one "
+	    "is\n"
+	    "ignored; a warning on every console names it and what would be right.\n\n"
 	    "| option | values | meaning |\n|---|---|---|\n");
 	for (unsigned i = 0; i < boot_option_count; i++) {
 		const struct option *o = &boot_option_table[i];
@@ -65,7 +66,7 @@ static void test_docs(void **state)
 	there[fread(there, 1, sizeof(there) - 1, file)] = '\0';
 	fclose(file);
 	if (strcmp(there, text))
-		fail_msg("docs/options.md is not what boot/options.c says: run `make docs`");
+		fail_msg("docs/options.md does not match boot/options.c: run `make docs`");
 }
 
 static void test_set(void **state)
@@ -82,10 +83,10 @@ static void test_set(void **state)
 	log_clear();
 	boot_options_parse(&o, "console=com1,com9");
 	assert_int_equal(o.console, 2 | 8);
-	assert_true(log_has("give com1, com2, vga or e9, with commas between"));
+	assert_true(log_has("give com1, com2, vga or e9, separated by commas"));
 	log_clear();
 	boot_options_parse(&o, "strikt");
-	assert_true(log_has("is \"strict\" meant"));
+	assert_true(log_has("did you mean \"strict\""));
 	assert_false(o.strict);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmm/vmx/capability and vmm/vmx/ready: the controls that follow from a CPU's MSRs, the report, and
- * the comparison of CPUs, on every model that Bochs has and on CPUs with one thing missing.
+ * vmm/vmx/capability and vmm/vmx/ready: the VMX controls chosen from a CPU's MSRs, the report, and
+ * the comparison of CPUs; on every model of Bochs and on CPUs that lack one feature.
  */
 #include "tests/unit/stubs.h"
 #include "tests/unit/vmx_models.h"
@@ -10,7 +10,7 @@
 #include "vmm/vmx/capability.h"
 #include "vmm/vmx/ready.h"
 
-static const struct vmx_model *model; /* that model_rdmsr answers for */
+static const struct vmx_model *model; /* whose MSRs model_rdmsr() returns */
 
 static int model_rdmsr(u32 msr, u64 *val)
 {
@@ -36,7 +36,7 @@ static struct vmx_capability capability_of(const char *name)
 	return cap;
 }
 
-/* The SDM's rule: what must be 1 is, what may not be 1 is not. */
+/* SDM: "VMX Capability Reporting Facility": allowed-0 bits are set, others only if allowed-1. */
 static void assert_allowed(const struct vmx_capability *cap, enum vmx_word word, u64 value)
 {
 	assert_int_equal(value & ~vmx_allowed1(cap, word), 0);
@@ -84,7 +84,7 @@ static void every_model_with_ept_is_ready(void **state)
 	}
 }
 
-/* Word by word, by hand: Skylake-X in Bochs. */
+/* The controls for Skylake-X in Bochs, written by hand. */
 static void skylake_controls_are_exact(void **state)
 {
 	struct vmx_capability cap = capability_of("corei7_skylake_x");
@@ -101,8 +101,7 @@ static void skylake_controls_are_exact(void **state)
 	assert_int_equal(c.cpu_based_2nd_exec_ctrl, 0x2u | 0x8 | 0x20 | 0x80 | 0x1000 | 0x100000);
 	/* default 1, save debug (2), host 64 (9), save and load PAT and EFER (18-21) */
 	assert_int_equal(c.vmexit_ctrl, 0x36dfb | 4 | 0x200 | 0x3c0000);
-	/* default 1, load debug (2), load PAT (14), load EFER (15); IA-32e mode is not ours to set
-	 */
+	/* default 1, load debug (2), load PAT (14), load EFER (15); IA-32e mode is set per guest */
 	assert_int_equal(c.vmentry_ctrl, 0x11fb | 4 | 0xc000);
 	assert_true(c.has_unrestricted_guest && c.has_ept_1g && c.has_ept_ad &&
 		    c.has_ept_exec_only);
@@ -128,7 +127,7 @@ static void poor_models_lose_only_what_they_lack(void **state)
 	assert_int_equal(c.revision, 4);
 }
 
-/* Each required control away, one at a time: refused and named; the same for two at once. */
+/* Remove one control at a time: setup fails and reports it if it is required, else it succeeds. */
 static void missing_required_controls_are_named(void **state)
 {
 	struct vmcs_config c;
@@ -161,7 +160,7 @@ static void forced_controls_are_refused(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	/* As on CPUs without the TRUE MSRs: CR3 loads always exit. */
+	/* CPUs without the TRUE MSRs always exit at CR3 loads. */
 	cap.ctl[VMX_PROC] |= CPU_BASED_CR3_LOAD_EXITING;
 	log_clear();
 	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
@@ -186,7 +185,7 @@ static void dependencies_are_honoured(void **state)
 	assert_int_equal(c.vmentry_ctrl & VM_ENTRY_LOAD_IA32_PAT, 0);
 	assert_int_equal(c.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_VPID, 0);
 
-	/* EPT without what our tables need. */
+	/* EPT without features that Glasshouse's tables need. */
 	cap = capability_of("tigerlake");
 	cap.ept_vpid &= ~(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_EXTENT_CONTEXT_BIT);
 	log_clear();
@@ -214,7 +213,8 @@ static void adjust_sets_what_it_can_and_must(void **state)
 	assert_true(log_has("\"NMI exiting\"") && log_has("\"virtual NMIs\""));
 }
 
-/* Lines of at most 90 columns; when all is well, at most 22 of them and 1,600 characters. */
+/* Lines have at most 90 columns. A report without problems (@well) has at most 22 lines and 1,600
+ * characters. */
 static void assert_report_is_short(bool well)
 {
 	unsigned lines = 0;
@@ -257,7 +257,8 @@ static void report_says_what_is_off(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	/* It is asked once the register has been written: unlocked then is one that cannot be. */
+	/* Glasshouse has written the register before this: still unlocked means that it cannot be
+	 * written. */
 	for (u64 fc = 0; fc <= 4; fc += 4) {
 		cap.feature_control = fc;
 		log_clear();
@@ -290,7 +291,8 @@ static void other_cpus_are_compared(void **state)
 	(void)state;
 	log_clear();
 	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);
-	/* More is no harm; nor is less of what we do not use. */
+	/* Additional features are accepted, and so are missing ones that Glasshouse does not use.
+	 */
 	cap.ctl[VMX_PROC2] |= SECONDARY_EXEC_ENABLE_USR_WAIT_PAUSE << 32;
 	cap.ctl[VMX_PROC2] &= ~(SECONDARY_EXEC_ENABLE_PML << 32);
 	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmm/vmx/entry_check: valid VMCSs of four kinds of guests pass; then every rule of entry_rules.def
- * is broken on purpose, one at a time, and must be named. A rule that no case breaks fails the
- * test.
+ * vmm/vmx/entry_check: valid VMCSs of four kinds of guests pass. Then each case breaks one rule of
+ * entry_rules.def, which must be reported. A rule that no case breaks fails the test.
  */
 #include "tests/unit/stubs.h"
 #include "tests/unit/vmx_models.h"
@@ -26,7 +25,7 @@ static int tigerlake_rdmsr(u32 msr, u64 *val)
 	return *val == NO_MSR ? -EIO : 0;
 }
 
-/* A CPU with everything that the rules speak of. */
+/* A CPU with every feature that the rules depend on. */
 static void make_capability(void)
 {
 	cap = (struct vmx_capability){.cpuid_vmx = true, .phys_bits = 40};
@@ -49,7 +48,7 @@ static void set_segment(u64 i, u64 selector, u64 base, u64 limit, u64 ar)
 	vmcs[GUEST_ES_AR_BYTES + 2 * i] = ar;
 }
 
-/* ES, SS, DS, FS, GS alike, then CS, LDTR, TR. */
+/* Set ES, SS, DS, FS and GS to the same, then CS, LDTR and TR. */
 static void set_segments(u64 data_selector, u64 base, u64 limit, u64 data_ar, u64 cs_ar)
 {
 	for (u64 i = 0; i < 6; i++)
@@ -130,7 +129,7 @@ static void make_base(enum base base)
 	}
 }
 
-/* A field that does not exist under the controls that are set must not be asked for. */
+/* Fails if the check reads a field that does not exist with the VMX capabilities of the test. */
 static u64 get(u64 field)
 {
 	const struct vmcs_field_info *info = vmcs_field_by_encoding(field);
@@ -140,9 +139,9 @@ static u64 get(u64 field)
 	return vmcs[field];
 }
 
-/* Every rule, to see that each was broken. */
+/* All rules, to check that each was broken. */
 static const struct rule {
-	u64 field; /* of segments: the first register's */
+	u64 field; /* of a segment rule: the field of ES */
 	u64 registers;
 	const char *words;
 } rules[] = {
@@ -164,7 +163,7 @@ static const struct rule {
 
 static unsigned times_broken[ARRAY_SIZE(rules)];
 
-/* What one run found. */
+/* The rules that one run reported as broken. */
 static struct {
 	unsigned n;
 	u64 field[16];
@@ -221,10 +220,10 @@ struct change {
 
 struct breakage {
 	enum base base;
-	u64 field;         /* that must be reported */
-	const char *words; /* that must be in the rule reported */
+	u64 field;         /* the field that must be reported */
+	const char *words; /* a part of the text of the rule that must be reported */
 	struct change change[5];
-	void (*tweak)(void); /* of the capabilities */
+	void (*tweak)(void); /* changes the capabilities */
 };
 
 /* clang-format off */
@@ -418,7 +417,7 @@ static const struct breakage breakages[] = {
 	BREAK(B64, GUEST_CR4, "bits that VMX fixes", CLR(GUEST_CR4, 0x2000)),
 	BREAK(B64, GUEST_CR4, "CR4.CET needs", OR(GUEST_CR4, BIT(23)), CLR(GUEST_CR0, BIT(16))),
 	BREAK(B64, GUEST_IA32_DEBUGCTL, "reserved bits", SET(GUEST_IA32_DEBUGCTL, 8)),
-	/* without paging in IA-32e mode: LMA and LME do not matter then */
+	/* IA-32e mode without paging: LMA and LME are not checked then */
 	BREAK(B64, GUEST_CR0, "needs CR0.PG", CLR(GUEST_CR0, BIT(31))),
 	BREAK(B64, GUEST_CR4, "needs CR4.PAE", CLR(GUEST_CR4, 0x20)),
 	BREAK(PAE32, GUEST_CR4, "CR4.PCIDE", OR(GUEST_CR4, BIT(17))),
@@ -564,7 +563,7 @@ static void apply(const struct breakage *b)
 		b->tweak();
 }
 
-/* Run one case: exactly the rule that it breaks must be named. Returns the number of failures. */
+/* Run one case: only the rule that it breaks must be reported. Returns 1 on failure, else 0. */
 static unsigned run_breakage(unsigned i)
 {
 	const struct breakage *b = &breakages[i];
@@ -606,7 +605,7 @@ static void every_rule_is_named_when_broken(void **state)
 	assert_int_equal(failures, 0);
 }
 
-/* What is odd but allowed must pass. */
+/* Unusual but valid states must pass. */
 static void odd_but_valid_states_pass(void **state)
 {
 	static const struct breakage valid[] = {

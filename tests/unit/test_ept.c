@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EPT: exact entries for cases made by hand, random changes against a plain list of pages, and an
- * allocator that fails at every point.
+ * EPT: exact entries in hand-written cases; random changes compared with a plain array of pages;
+ * random changes with an allocator that fails.
  */
 #include "tests/unit/stubs.h"
 #include "errno.h"
 #include "ept/ept.h"
 
-static u64 pages_out;          /* pages that the allocator has given away */
-static u64 fail_after = ~0ull; /* allocations until it has none left */
-static const hpa_t pa_shift =
-	1; /* table "physical" addresses differ from the host's, by this bit */
+static u64 pages_allocated;    /* and not freed */
+static u64 fail_after = ~0ull; /* allocations before the allocator returns NULL */
+
+/* The "physical" address of a table is its address plus this. */
+#define PA_OFFSET BIT(50)
 
 static void *alloc_page(void)
 {
@@ -21,29 +22,29 @@ static void *alloc_page(void)
 	fail_after--;
 	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
 	assert_non_null(page);
-	pages_out++;
+	pages_allocated++;
 	return memset(page, 0, PAGE_SIZE);
 }
 
 static void free_page(void *page)
 {
-	/* A freed table must not be read again: the sanitizer sees to that. */
-	assert_true(pages_out > 0);
-	pages_out--;
+	/* If a freed table is read again, the sanitizer reports it. */
+	assert_true(pages_allocated > 0);
+	pages_allocated--;
 	free(page);
 }
 
 static hpa_t to_pa(const void *page)
 {
-	return (uintptr_t)page + (pa_shift << 50);
+	return (uintptr_t)page + PA_OFFSET;
 }
 
 static void *to_va(hpa_t pa)
 {
-	return (void *)(uintptr_t)(pa - (pa_shift << 50));
+	return (void *)(uintptr_t)(pa - PA_OFFSET);
 }
 
-static const struct ept_ops ops = {alloc_page, free_page, -(pa_shift << 50)};
+static const struct ept_ops ops = {alloc_page, free_page, -PA_OFFSET};
 static const struct ept_caps full = {
 	.page_2m = true, .page_1g = true, .ad = true, .exec_only = true, .phys_bits = 46};
 static const struct ept_caps poor = {.phys_bits = 40};
@@ -66,7 +67,7 @@ static int level_at(const struct ept *ept, gpa_t gpa)
 	return map.level;
 }
 
-/* The tables in use from @table, of @level, on. */
+/* The number of tables: @table, of @level, and all below it. */
 static u64 count_tables(const u64 *table, int level)
 {
 	u64 count = 1;
@@ -83,12 +84,12 @@ static u64 tables_of(const struct ept *ept)
 	return count_tables(ept->root, 4);
 }
 
-/* What is empty takes one table. */
+/* After everything is unmapped, only the root is left. Free it. */
 static void end(struct ept *ept)
 {
 	assert_int_equal(ept_unmap(ept, 0, EPT_GPA_END), 0);
 	ept_reclaim(ept);
-	assert_int_equal(pages_out, 1);
+	assert_int_equal(pages_allocated, 1);
 	free_page(ept->root);
 }
 
@@ -109,7 +110,7 @@ static void test_entries(void **state)
 	assert_false(ept_walk(&ept, EPT_GPA_END, &map));
 	assert_false(ept_walk(&ept, ~0ull, &map));
 
-	/* One page of each size, each in tables that need no more than the level. */
+	/* One page of each size; tables only down to its level. */
 	assert_int_equal(ept_map(&ept, 0x1000, 0x7000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(entry_at(&ept, 0x1fff), 0x7037);
 	assert_int_equal(tables_of(&ept), 4);
@@ -151,25 +152,26 @@ static void test_split_and_merge(void **state)
 	assert_int_equal(ept_map(&ept, 0, 0, GIB(512), EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(tables_of(&ept), 2);
 
-	/* What is there already splits nothing. */
+	/* Mapping again what is mapped already does not split a page. */
 	assert_int_equal(ept_map(&ept, 0x5000, 0x5000, 0x3000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(ept_protect(&ept, MIB(2), MIB(4), EPT_RWX), 0);
 	assert_int_equal(tables_of(&ept), 2);
 
-	/* The local APIC's page: trapped, then given back whole. */
+	/* The local APIC's page: write-protected, then restored and merged again. */
 	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_R), 0);
-	assert_int_equal(entry_at(&ept, 0xfee00000), 0xfee00331); /* pieces count as touched */
+	assert_int_equal(entry_at(&ept, 0xfee00000),
+			 0xfee00331); /* split() sets accessed and dirty */
 	assert_int_equal(entry_at(&ept, 0xfee01000), 0xfee01337);
 	assert_int_equal(entry_at(&ept, 0xfec00000), 0xfec003b7);
 	assert_int_equal(tables_of(&ept), 4);
 	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_RWX), 0);
 	assert_int_equal(tables_of(&ept), 2);
 	assert_int_equal(entry_at(&ept, 0xfee00000), 0xc00003b7);
-	assert_int_equal(pages_out, 4);
+	assert_int_equal(pages_allocated, 4);
 	ept_reclaim(&ept);
-	assert_int_equal(pages_out, 2);
+	assert_int_equal(pages_allocated, 2);
 
-	/* A hole, filled from elsewhere: stays split. Then emptied: tables go. */
+	/* A hole, filled with other memory, stays split. Unmapping all frees the tables. */
 	assert_int_equal(ept_unmap(&ept, MIB(4), 0x2000), 0);
 	assert_int_equal(entry_at(&ept, MIB(4)), 0);
 	assert_int_equal(ept_map(&ept, MIB(4), MIB(8), 0x2000, EPT_RWX, MEMTYPE_WB), 0);
@@ -177,7 +179,7 @@ static void test_split_and_merge(void **state)
 	assert_int_equal(ept_unmap(&ept, 0, EPT_GPA_END), 0);
 	assert_int_equal(tables_of(&ept), 1);
 
-	/* Neighbours far apart, type and permission apart: no merging. */
+	/* No merging of pages that are not contiguous or differ in type or permissions. */
 	assert_int_equal(ept_map(&ept, 0, 0, MIB(2) - 0x1000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(
 		ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_RWX, MEMTYPE_UC), 0);
@@ -189,7 +191,7 @@ static void test_split_and_merge(void **state)
 		ept_map(&ept, MIB(2) - 0x1000, MIB(2) - 0x1000, 0x1000, EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(level_at(&ept, 0), 2);
 
-	/* Touches that fill 1 GiB make it one page, whichever comes last. */
+	/* When ept_map_hole() has filled 1 GiB, it is one page, whichever part came last. */
 	for (u64 last = 0; last < 512; last += 73) {
 		for (u64 i = 1; i <= 512; i++)
 			assert_int_equal(ept_map_hole(&ept, GIB(5) + (last + i) % 512 * MIB(2),
@@ -273,7 +275,7 @@ static void test_refusals(void **state)
 	end(&ept);
 }
 
-/* The oracle: what each page of two stretches, around a 1 GiB and a 512 GiB border, should be. */
+/* The oracle: how each page of two stretches, around a 1 GiB and a 512 GiB border, is mapped. */
 #define STRETCH   (GIB(1) + MIB(4))
 #define PAGES     (STRETCH / PAGE_SIZE)
 #define GIB_PAGES (GIB(1) / PAGE_SIZE)
@@ -306,8 +308,8 @@ static u64 oracle_at(gpa_t gpa)
 }
 
 /*
- * Count the tables that [gpa, gpa + size of @level) needs at least; @one tells whether a single
- * entry of that level says it all.
+ * The least number of tables below the entry of @level for @gpa. *@one becomes true if that entry
+ * needs no table: it is a leaf, or empty.
  */
 static u64 ideal_tables(const struct ept_caps *caps, gpa_t gpa, int level, bool *one)
 {
@@ -366,7 +368,7 @@ static void check_leaves(const struct ept *ept)
 	assert_int_equal(found, mapped);
 }
 
-/* A range in pages of a stretch, often with round borders. */
+/* A range of pages in a stretch, often aligned. */
 static void random_range(u64 *seed, u64 *first, u64 *count)
 {
 	static const u64 round[] = {1, 1, 16, 512, 512, 4096, GIB_PAGES};
@@ -378,7 +380,7 @@ static void random_range(u64 *seed, u64 *first, u64 *count)
 		*first = ALIGN_DOWN(*first, to);
 		*count = ALIGN_UP(*count, to);
 	}
-	borders = rand_below(seed, 8); /* the whole 1 GiB page in it, now and then */
+	borders = rand_below(seed, 8); /* at times the whole 1 GiB page of the stretch */
 	if (borders == 0) {
 		*first = 512;
 		*count = GIB_PAGES;
@@ -413,14 +415,15 @@ static int random_change(struct ept *ept, u64 *seed, int s, u64 first, u64 count
 	return ept_map(ept, gpa, hpa, count * PAGE_SIZE, prot, type);
 }
 
-/* The block of @block pages (1, 2 MiB, 1 GiB) that @page lies in; of GiBs one is in a stretch. */
+/* The first page of the block of @block pages (4 KiB, 2 MiB, 1 GiB) that contains @page. Only one
+ * whole GiB is in a stretch. */
 static u64 block_start(u64 page, u64 block)
 {
 	return ALIGN_DOWN(page - 512, block) + 512;
 }
 
-/* The largest of the blocks around @page, of at most @block pages, of which nothing is mapped; or
- * the page. Returns its size, and its first page in *@first. */
+/* The largest block around @page, of at most @block pages, that is not mapped at all; @page alone
+ * if there is none. Returns its size in pages, and its first page in *@first. */
 static u64 free_block(int s, u64 page, u64 block, u64 *first)
 {
 	for (; block > 1; block /= 512) {
@@ -437,8 +440,8 @@ static u64 free_block(int s, u64 page, u64 block, u64 *first)
 }
 
 /*
- * Touch a page of the range, as a guest does: the largest block around it of which nothing was
- * mapped is mapped, or nothing, if the page was. The range becomes what may have changed.
+ * Call ept_map_hole() for a page of the range. It must map the largest unmapped block around the
+ * page, or nothing if the page is mapped. Stores the range that may have changed in @first, @count.
  */
 static int random_touch(struct ept *ept, u64 *seed, int s, u64 *first, u64 *count, u64 *old)
 {
@@ -466,8 +469,10 @@ static int random_touch(struct ept *ept, u64 *seed, int s, u64 *first, u64 *coun
 	return ret;
 }
 
-/* After -ENOMEM each page is either as before (@old) or as asked (the oracle). */
-static void settle_failure(const struct ept *ept, int s, u64 first, u64 count, const u64 *old)
+/* After -ENOMEM each page has its mapping of before (@old) or the new one (the oracle). Set the
+ * oracle to what it has. */
+static void accept_partial_change(const struct ept *ept, int s, u64 first, u64 count,
+				  const u64 *old)
 {
 	struct ept_mapping map;
 
@@ -505,7 +510,7 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 		if (ret) {
 			assert_true(failing);
 			assert_int_equal(ret, -ENOMEM);
-			settle_failure(&ept, s, first, count, old);
+			accept_partial_change(&ept, s, first, count, old);
 			failures++;
 		}
 		for (u64 page = first; page < first + count; page += 1 + count / 64)
@@ -514,7 +519,7 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 			check_page(&ept, s, rand_below(&seed, PAGES));
 		if (i % 3 == 0) {
 			ept_reclaim(&ept);
-			assert_int_equal(pages_out, tables_of(&ept));
+			assert_int_equal(pages_allocated, tables_of(&ept));
 		}
 		if (i % 64 == 63)
 			check_all(&ept);

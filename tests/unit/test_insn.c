@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction decoder against Zydis, and what it carries out against this very CPU.
+ * The instruction decoder compared with Zydis, and the emulator compared with this CPU.
  *
  * GH_TEST_ROUNDS in the environment multiplies the random rounds.
  */
@@ -42,7 +42,7 @@ static int setup(void **state)
 
 /*
  * Instructions that Zydis knows and that no Intel CPU with VT-x executes: AMD's 3DNow!, XOP and
- * SSE4a, VIA's PadLock, and Knights Corner's, which has encodings of its own.
+ * SSE4a, VIA's PadLock, and Knights Corner's MVEX encodings.
  */
 static bool not_intel(const ZydisDecodedInstruction *z)
 {
@@ -67,7 +67,7 @@ static bool not_intel(const ZydisDecodedInstruction *z)
 	}
 }
 
-/* Bytes that are often an instruction with many prefixes. */
+/* Random bytes, mostly an instruction with several prefixes. */
 static size_t random_bytes(u64 *seed, u8 *bytes)
 {
 	static const u8 common[] = {0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x48, 0x40,
@@ -95,9 +95,9 @@ static size_t random_bytes(u64 *seed, u8 *bytes)
 	return 15;
 }
 
-static void show(const u8 *bytes, int mode, int ours, const ZydisDecodedInstruction *z)
+static void show(const u8 *bytes, int mode, int ret, const ZydisDecodedInstruction *z)
 {
-	print_error("mode %d, we say %d, Zydis %d (%s):", mode, ours, z ? z->length : -1,
+	print_error("mode %d, insn_decode %d, Zydis %d (%s):", mode, ret, z ? z->length : -1,
 		    z ? ZydisMnemonicGetString(z->mnemonic) : "a prefix that must not be");
 	for (int i = 0; i < 15; i++)
 		print_error(" %02x", bytes[i]);
@@ -110,8 +110,8 @@ static u64 low_bits(u64 value, unsigned bits)
 }
 
 /*
- * Zydis gives these an address size of their own, whatever the prefix: ENCLS, ENCLU, ENCLV, which
- * take addresses in registers, and MPX, which in 64-bit mode ignores 67.
+ * For these, Zydis's address size does not depend on the prefix 67h: ENCLS, ENCLU and ENCLV, which
+ * take addresses in registers, and MPX, which ignores the prefix in 64-bit mode.
  */
 static bool fixed_address_size(const ZydisDecodedInstruction *z)
 {
@@ -119,7 +119,7 @@ static bool fixed_address_size(const ZydisDecodedInstruction *z)
 	       z->mnemonic == ZYDIS_MNEMONIC_ENCLU || z->mnemonic == ZYDIS_MNEMONIC_ENCLV;
 }
 
-/* The parts: immediates, displacement, ModRM, prefixes. */
+/* Compare the parts: immediates, displacement, ModRM, prefixes. */
 static bool same_parts(const struct insn *in, const ZydisDecodedInstruction *z)
 {
 	bool modrm = z->attributes & ZYDIS_ATTRIB_HAS_MODRM;
@@ -152,7 +152,7 @@ static bool same_parts(const struct insn *in, const ZydisDecodedInstruction *z)
 	return ok;
 }
 
-/* LOCK where it must not be; a prefix before VEX or EVEX. */
+/* LOCK where it is not allowed; a prefix before VEX or EVEX. */
 static bool refused_prefix(ZyanStatus status)
 {
 	return status == ZYDIS_STATUS_ILLEGAL_LOCK || status == ZYDIS_STATUS_ILLEGAL_LEGACY_PFX ||
@@ -169,15 +169,15 @@ static void compare_lengths(u64 seed, long count)
 	u8 bytes[16];
 
 	for (long i = 0; i < count; i++) {
-		int mode = (int)rand_below(&seed, MODES), ours;
+		int mode = (int)rand_below(&seed, MODES), ret;
 		size_t n = random_bytes(&seed, bytes);
 
-		ours = insn_decode(&in, bytes, n, mode);
-		assert_int_not_equal(ours, -ENOSPC);
+		ret = insn_decode(&in, bytes, n, mode);
+		assert_int_not_equal(ret, -ENOSPC);
 		status = ZydisDecoderDecodeInstruction(&zydis[mode], &context, bytes, n, &z);
 		if (refused_prefix(status)) {
-			if (ours != -EINVAL) {
-				show(bytes, mode, ours, NULL);
+			if (ret != -EINVAL) {
+				show(bytes, mode, ret, NULL);
 				fail();
 			}
 			refused++;
@@ -185,8 +185,8 @@ static void compare_lengths(u64 seed, long count)
 		if (ZYAN_FAILED(status) || not_intel(&z))
 			continue;
 		valid[mode][z.encoding]++;
-		if (ours != z.length || !same_parts(&in, &z)) {
-			show(bytes, mode, ours, &z);
+		if (ret != z.length || !same_parts(&in, &z)) {
+			show(bytes, mode, ret, &z);
 			fail();
 		}
 	}
@@ -205,7 +205,7 @@ static void test_lengths(void **state)
 	print_message("%ld random byte strings: the same as Zydis\n", rounds(2000000));
 }
 
-/* Every beginning of an instruction asks for more, and none is read beyond its end. */
+/* A truncated instruction gives -ENOSPC, and the decoder does not read beyond its end. */
 static void test_truncated(void **state)
 {
 	u64 seed = 2;
@@ -228,7 +228,7 @@ static void test_truncated(void **state)
 	}
 }
 
-/* One opcode of the legacy maps: does Zydis know it in any form that an Intel CPU executes? */
+/* Does Zydis decode the legacy opcode in any form that an Intel CPU executes? */
 static bool zydis_knows(const u8 *opcode, size_t n, int mode)
 {
 	static const u8 prefixes[] = {0, 0x66, 0xf2, 0xf3, 0x48};
@@ -275,7 +275,7 @@ static bool is_prefix(u8 byte, int mode)
 	       byte == 0x0f || (mode == INSN_64 && (byte & 0xf0) == 0x40);
 }
 
-/* The opcodes that we call undefined are exactly those that Zydis never decodes. */
+/* Exactly the opcodes that Zydis never decodes are undefined to insn_decode(). */
 static void test_undefined_opcodes(void **state)
 {
 	static const u8 escapes[4][2] = {{0, 0}, {0x0f, 0}, {0x0f, 0x38}, {0x0f, 0x3a}};
@@ -358,7 +358,7 @@ static void test_by_hand(void **state)
 	assert_int_equal(in.segment, 0x65);
 }
 
-/* What is defined, and where. */
+/* Which encodings are defined in which mode. */
 static void test_definition(void **state)
 {
 	struct insn in;
@@ -375,7 +375,7 @@ static void test_definition(void **state)
 	assert_int_equal(decode(INSN_32, "c5 00", &in), 2); /* LDS */
 	assert_int_equal(decode(INSN_32, "c5 f8 77", &in), 3);
 	assert_int_equal(decode(INSN_64, "ff ff", &in), -EINVAL);
-	/* In 32-bit mode VEX has no bits for eight more registers. */
+	/* In 32-bit mode VEX cannot encode registers 8 to 15. */
 	assert_int_equal(decode(INSN_32, "c4 c1 7a 6f c1", &in), 5);
 	assert_int_equal(in.rm, 1);
 	assert_int_equal(decode(INSN_64, "c4 c1 7a 6f c1", &in), 5);
@@ -403,7 +403,7 @@ static const ZydisMnemonic mnemonics[] = {
 	[INSN_BTC] = ZYDIS_MNEMONIC_BTC,
 };
 
-/* Our operation for what Zydis found, or -1. The string instructions have a name for each size. */
+/* The operation for what Zydis found, or -1. Zydis names each size of a string instruction. */
 static int op_of(ZydisMnemonic mnemonic)
 {
 	switch (mnemonic) {
@@ -436,14 +436,13 @@ static int op_of(ZydisMnemonic mnemonic)
 	return -1;
 }
 
-/* The first explicit operand of @type; what it does with memory is added up over all. */
+/* The first explicit operand of @type. Collects the memory actions of all operands. */
 static const ZydisDecodedOperand *find_operand(const ZydisDecodedInstruction *z,
 					       const ZydisDecodedOperand *ops,
 					       ZydisOperandType type)
 {
 	for (int i = 0; i < z->operand_count; i++) {
-		/* Segment registers are not ours to move; the string instructions hide RSI and RDI.
-		 */
+		/* Skip segment registers, and the implicit RSI and RDI of string instructions. */
 		if (ops[i].type == type)
 			return &ops[i];
 	}
@@ -482,7 +481,7 @@ static bool same_memory_op(const struct insn_mem *mem, const ZydisDecodedInstruc
 		ok &= reg->size == mem->reg_size * 8;
 	}
 	ok &= mem->has_imm == (imm != NULL);
-	if (imm) { /* bit numbers count as unsigned to Zydis; only their low bits matter */
+	if (imm) { /* to Zydis, bit numbers are unsigned; only their low bits are compared */
 		unsigned bits = mem->op >= INSN_BT ? 8 : mem->size * 8;
 
 		ok &= low_bits(mem->imm, bits) == low_bits(imm->imm.value.u, bits);
@@ -495,7 +494,7 @@ static bool explicit_memory(const ZydisDecodedInstruction *z, const ZydisDecoded
 	const ZydisDecodedOperand *mem = find_operand(z, ops, ZYDIS_OPERAND_TYPE_MEMORY);
 	const ZydisDecodedOperand *reg = find_operand(z, ops, ZYDIS_OPERAND_TYPE_REGISTER);
 
-	/* MOV from and to segment registers is not among our operations. */
+	/* The emulator has no MOV from and to segment registers. */
 	if (reg && ZydisRegisterGetClass(reg->reg.value) == ZYDIS_REGCLASS_SEGMENT &&
 	    z->mnemonic == ZYDIS_MNEMONIC_MOV)
 		return false;
@@ -503,7 +502,7 @@ static bool explicit_memory(const ZydisDecodedInstruction *z, const ZydisDecoded
 	       z->meta.isa_ext != ZYDIS_ISA_EXT_SSE2;
 }
 
-/* Zydis finds the same operation, register, sizes and directions; and none that we do not know. */
+/* Zydis finds the same operation, register, sizes and directions, and no further operations. */
 static void test_memory_ops(void **state)
 {
 	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
@@ -539,8 +538,8 @@ static void test_memory_ops(void **state)
 }
 
 /*
- * A page of code that loads all registers and the flags, executes one instruction, and stores them
- * again. It calls nothing and uses no stack in between, so RSP may hold anything.
+ * Code that loads all registers and the flags, executes one instruction, and stores them again. In
+ * between it uses no stack, so that RSP can have any value.
  */
 struct native {
 	u8 code[2048];
@@ -558,7 +557,7 @@ static void emit(const void *bytes, size_t n)
 	emit_at += n;
 }
 
-/* @opcode with a ModRM of @reg and [RIP + distance to @var]. */
+/* Emit @opcode with a ModRM of @reg and [RIP + distance to @var]. */
 static void emit_rip(bool rex, u8 opcode, unsigned reg, const void *var)
 {
 	u8 prefix = 0x48 | (reg & 8) >> 1, modrm = 0x05 | (reg & 7) << 3;
@@ -583,7 +582,7 @@ static void make_native(void)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	assert_ptr_not_equal(native, MAP_FAILED);
 	emit_at = native->code;
-	emit(saves, sizeof(saves)); /* push what C wants kept, and the flags */
+	emit(saves, sizeof(saves)); /* push callee-saved registers and flags */
 	emit_rip(true, 0x89, 4, &native->host_rsp);
 	emit_rip(false, 0xff, 6, &native->flags_in); /* push [flags_in]; popf */
 	emit("\x9d", 1);
@@ -606,18 +605,18 @@ static void run_native(const u8 *bytes, size_t n)
 	((void (*)(void))(uintptr_t)native->code)();
 }
 
-/* The emulated side: memory, and where the next access goes. */
+/* The memory of the emulator, and the offset of the next access. */
 struct memory {
 	u8 data[256];
 	u64 read_at, write_at;
-	int fail; /* what to return instead */
+	int fail; /* the error that an access returns; 0: none */
 };
 
 static int mem_read(void *ctx, unsigned size, u64 *value)
 {
 	struct memory *memory = ctx;
 
-	*value = 0xdeadbeefcafef00d; /* what lies above @size must not matter */
+	*value = 0xdeadbeefcafef00d; /* the emulator must ignore what is above @size */
 	memcpy(value, memory->data + memory->read_at, size);
 	return memory->fail;
 }
@@ -641,7 +640,7 @@ static u64 random_flags(u64 *seed)
 	return (rand_next(seed) & STATUS_FLAGS) | 0x202;
 }
 
-/* Numbers near the borders more often than chance has it. */
+/* A random number, often near a border. */
 static u64 random_value(u64 *seed)
 {
 	static const u64 borders[] = {0,          1,          0x7f,       0x80,
@@ -654,12 +653,12 @@ static u64 random_value(u64 *seed)
 	return borders[rand_below(seed, ARRAY_SIZE(borders))] + rand_below(seed, 3) - 1;
 }
 
-static void report(const u8 *bytes, size_t n, const char *what, u64 native_value, u64 our_value)
+static void report(const u8 *bytes, size_t n, const char *what, u64 native_value, u64 emulated)
 {
 	for (size_t i = 0; i < n; i++)
 		print_error(" %02x", bytes[i]);
-	fail_msg("%s: the CPU has %llx, we %llx", what, (unsigned long long)native_value,
-		 (unsigned long long)our_value);
+	fail_msg("%s: %llx on the CPU, %llx emulated", what, (unsigned long long)native_value,
+		 (unsigned long long)emulated);
 }
 
 static void compare(const u8 *bytes, size_t n, const u64 regs[16], u64 flags,
@@ -690,13 +689,13 @@ static u64 undefined_flags(enum insn_op op)
 	case INSN_BTS:
 	case INSN_BTR:
 	case INSN_BTC:
-		return STATUS_FLAGS & ~0x41; /* all but CF and ZF */
+		return STATUS_FLAGS & ~0x41; /* CF and ZF are defined */
 	default:
 		return 0;
 	}
 }
 
-/* Everything random at the start, the same on both sides. */
+/* Set registers, flags and memory to random values, the same for the CPU and the emulator. */
 static void start(u64 *seed, u64 regs[16], u64 *flags, struct memory *memory)
 {
 	for (size_t i = 0; i < sizeof(memory->data); i += 8) {
@@ -711,7 +710,8 @@ static void start(u64 *seed, u64 regs[16], u64 *flags, struct memory *memory)
 	memory->fail = 0;
 }
 
-/* An instruction on [base] of 64-bit mode. @base comes out. */
+/* Make an instruction of 64-bit mode with the memory operand [base]. Stores the register in *@base.
+ */
 static void random_instruction(u64 *seed, u8 *bytes, unsigned *base)
 {
 	static const u16 opcodes[] = {0x63,  0x80,  0x81,  0x83,  0x84,  0x85,  0x86,  0x87,
@@ -722,11 +722,11 @@ static void random_instruction(u64 *seed, u8 *bytes, unsigned *base)
 	u8 rex = rand_below(seed, 3) ? 0x40 | (u8)rand_below(seed, 16) : 0, modrm;
 	size_t n = 0;
 
-	if (rand_below(seed, 2)) /* the arithmetic block: 00 to 3b in its four forms */
+	if (rand_below(seed, 2)) /* arithmetic opcodes 00h to 3Bh, in four forms */
 		opcode = (u16)(rand_below(seed, 8) << 3 | rand_below(seed, 4));
 	do {
 		*base = (unsigned)rand_below(seed, 8);
-	} while (*base == 4 || *base == 5); /* these mean SIB and RIP */
+	} while (*base == 4 || *base == 5); /* encodings of SIB and RIP */
 	modrm = (u8)(rand_below(seed, 8) << 3 | *base);
 	*base |= (rex & 1) << 3;
 	if (rand_below(seed, 3) == 0)
@@ -763,9 +763,9 @@ static void test_against_cpu(void **state)
 		start(&seed, regs, &flags, &memory);
 		memory.read_at = memory.write_at = 64;
 		regs[base] = (uintptr_t)native->data + 64;
-		if (rand_below(&seed, 4) == 0) /* let CMPXCHG and CMP be equal at times */
+		if (rand_below(&seed, 4) == 0) /* at times CMPXCHG and CMP compare equal */
 			memcpy(&regs[0], memory.data + 64, base ? 8 : 0);
-		/* A bit number in a register moves the operand; it is 0 to 63 or stays out. */
+		/* A bit number in a register moves the operand: only 0 to 63 are tested. */
 		if (mem.op >= INSN_BT && mem.has_reg) {
 			if (mem.reg == base)
 				continue;
@@ -782,7 +782,7 @@ static void test_against_cpu(void **state)
 		assert_true(seen[op] > 100);
 }
 
-/* MOVS, STOS, LODS: whole REP runs, both directions, 64- and 32-bit addresses. */
+/* MOVS, STOS, LODS: whole REP loops, both directions, 64- and 32-bit addresses. */
 static void test_strings_against_cpu(void **state)
 {
 	static const u8 opcodes[] = {0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad};
@@ -812,7 +812,8 @@ static void test_strings_against_cpu(void **state)
 		flags |= rand_below(&seed, 2) ? FLAG_DF : 0;
 		regs[6] = (uintptr_t)native->data + 64 + rand_below(&seed, 128);
 		regs[7] = (uintptr_t)native->data + 64 + rand_below(&seed, 128);
-		/* With 32-bit addresses a count of 0 may clear upper halves, by model: left out. */
+		/* Not tested: a count of 0 with 32-bit addresses, which clears upper halves on some
+		 * CPU models. */
 		regs[1] = rand_below(&seed, 7) + (adsize ? 1 : 0);
 		if (adsize) {
 			regs[1] |= rand_next(&seed) << 32;
@@ -832,8 +833,7 @@ static void test_strings_against_cpu(void **state)
 	}
 }
 
-/* Absolute offsets, which the CPU cannot run here: by hand. And errors leave everything as it was.
- */
+/* Absolute offsets, which this CPU cannot execute in the test; and errors change no register. */
 static void test_emulation_by_hand(void **state)
 {
 	struct memory memory = {.data = {0x11, 0x22, 0x33, 0x44, 0x55}};
@@ -855,7 +855,7 @@ static void test_emulation_by_hand(void **state)
 	assert_int_equal(insn_emulate_mem(&in, &mem, regs, &flags, &bus), 0);
 	assert_int_equal(memory.data[4], 0x11);
 
-	/* Of REP, the last iteration says that it was the last. */
+	/* Only the last iteration of a REP is reported as the last. */
 	assert_true(decode(INSN_64, "f3 aa", &in) > 0);
 	assert_int_equal(insn_memory_op(&in, &mem), 0);
 	regs[1] = 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What INT 15h will say, from memory maps of several shapes.
+ * The answers of INT 15h for several memory maps.
  */
 #include "tests/unit/stubs.h"
 
@@ -15,7 +15,8 @@ struct entry {
 
 static struct memmap map;
 
-/* Build the segment from @nr ranges; returns a copy of exactly the size that was promised. */
+/* Build the segment from @nr ranges. Returns a copy of exactly the size that int15_size() returned.
+ */
 static struct int15_data *build(const struct mem_range *r, unsigned nr)
 {
 	void *segment;
@@ -68,7 +69,7 @@ static void test_sizes(void **state)
 		{0, MIB(256), MEM_RAM},
 		{MIB(15), MIB(1), MEM_RESERVED},
 	};
-	const struct mem_range ours[] = {
+	const struct mem_range high_hole[] = {
 		{0, MIB(512), MEM_RAM},
 		{MIB(500), MIB(4), MEM_RESERVED},
 	};
@@ -78,13 +79,13 @@ static void test_sizes(void **state)
 	check_sizes(&small, 1, 3 * 1024, 3 * 1024, 0);
 	check_sizes(&medium, 1, 31 * 1024, 15 * 1024, 16 * 16);
 	check_sizes(&large, 1, 0xffff, 15 * 1024, (u16)((GIB(4) - MIB(16)) >> 16));
-	/* With the old hole below 16 MiB, what lies above it cannot be told. */
+	/* With a hole below 16 MiB, the old calls cannot report the memory above it. */
 	check_sizes(hole, 2, 14 * 1024, 14 * 1024, 0);
-	check_sizes(ours, 2, 0xffff, 15 * 1024, 484 * 16);
+	check_sizes(high_hole, 2, 0xffff, 15 * 1024, 484 * 16);
 	check_sizes(&none, 1, 0, 0, 0);
 }
 
-/* The largest map still fits into a segment, and what is promised is enough. */
+/* The largest map still fits into a segment and into the size that was computed for it. */
 static void test_largest(void **state)
 {
 	static struct mem_range r[MEMMAP_RANGES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux loader: images are checked, everything finds a place of its own, and what was copied is
- * what was there, wherever the boot loader had put it.
+ * The Linux loader: it checks images, places kernel, initrd and tables without overlap, and copies
+ * them intact, wherever the boot loader has put them.
  */
 #include "tests/unit/guest_memory.h"
 
@@ -66,15 +66,15 @@ static void test_check(void **state)
 	assert_int_equal(out.cmdline_size, 2047);
 	assert_int_equal(out.setup_header_size, 0x26c - 0x1f1);
 
-	put(image, 0x1f1, 0, 1); /* means 4 */
+	put(image, 0x1f1, 0, 1); /* 0 means 4 */
 	put(image, 0x1f4, 1, 4);
 	assert_int_equal(linux_check(image, sizeof(image), &out), 0);
 	assert_int_equal(out.setup_size, 2560);
-	put(image, 0x201, 0xff, 1); /* a header longer than any there is */
+	put(image, 0x201, 0xff, 1); /* longer than any real header */
 	assert_int_equal(linux_check(image, sizeof(image), &out), 0);
 	assert_int_equal(out.setup_header_size, LINUX_SETUP_HEADER_MAX);
 
-	/* A kernel that says that it needs less than its own size. */
+	/* init_size is less than the kernel's own size. */
 	good_image();
 	put(image, 0x260, 1, 4);
 	assert_int_equal(linux_check(image, sizeof(image), &out), 0);
@@ -136,7 +136,7 @@ static void test_random_headers(void **state)
 /* One random machine. */
 static struct {
 	struct memmap map;
-	struct mem_range keep[6]; /* reserved, and small */
+	struct mem_range keep[6]; /* small reserved ranges */
 	unsigned nr_keep;
 	struct linux_input in;
 	struct linux_image image;
@@ -223,7 +223,7 @@ static void check_places(void)
 	assert_int_equal(t.plan.entry, t.plan.kernel + 0x200);
 }
 
-/* Nothing changed but what the plan says: put that back, and all is as before. */
+/* The loader wrote only where the plan says: with these ranges restored, memory is as before. */
 static void check_rest(void)
 {
 	static u8 now[MEMORY];
@@ -267,7 +267,7 @@ static void check_boot_params(void)
 	assert_int_equal(get(bp, 0x21c, 4), t.in.initrd_size);
 	assert_int_equal(get(bp, 0x228, 4), t.plan.cmdline);
 	assert_int_equal(get(bp, 0x250, 8), 0);
-	assert_int_equal(get(bp, 0x268, 4), 0x1234); /* a field that we do not know */
+	assert_int_equal(get(bp, 0x268, 4), 0x1234); /* a field that the loader does not know */
 	assert_string_equal((char *)memory + t.plan.cmdline, t.in.cmdline);
 	assert_int_equal(get(memory, (u32)t.plan.gdt + 0x10, 8), 0x00af9b000000ffff);
 	assert_int_equal(get(memory, (u32)t.plan.gdt + 0x18, 8), 0x00cf93000000ffff);
@@ -302,7 +302,7 @@ static void test_random_machines(void **state)
 		overlaps += ranges_overlap(t.plan.kernel, t.image.kernel_size, t.in.initrd,
 					   t.in.initrd_size);
 	}
-	/* The cases that matter did occur. */
+	/* Each kind of case did occur. */
 	assert_true(moved > 10 && overlaps > 10);
 }
 
@@ -351,7 +351,7 @@ static void test_plan_refusals(void **state)
 	t.in.initrd_size = GIB(4) - 1;
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -E2BIG);
 
-	/* The initrd may go nowhere but where it may be. */
+	/* The initrd goes below its limit, or is refused. */
 	t.in.initrd_size = 0x10000;
 	t.image.initrd_max = MIB(2) - 1;
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), 0);

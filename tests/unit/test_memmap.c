@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory maps against a plain oracle: one byte of type for each unit of a small address space.
+ * Memory maps compared with a simple oracle: one byte, the type, for each unit of a small address
+ * space.
  */
 #include "tests/unit/stubs.h"
 
 #include "errno.h"
 #include "lib/memmap.h"
 
-#define SPACE 200 /* units; the space starts at origin, so that high addresses are tried too */
+#define SPACE 200 /* units; the space starts at origin, to test high addresses, too */
 
 static u64 unit, origin;
 static u8 oracle[SPACE];
@@ -29,7 +30,7 @@ static void oracle_add(const struct mem_range *r)
 	}
 }
 
-/* @map says exactly what the oracle says, in as few ranges as can be. */
+/* @map equals the oracle, in the smallest number of ranges. */
 static void check(const struct memmap *map)
 {
 	unsigned n = 0;
@@ -140,7 +141,7 @@ static void test_find(void **state)
 
 		do
 			random_map(&map, &seed);
-		while (unit == 0x12345); /* places are aligned to units here */
+		while (unit == 0x12345); /* here, addresses must be multiples of the unit */
 		for (; q.nr_avoid < rand_below(&seed, 6); q.nr_avoid++)
 			avoid[q.nr_avoid] = random_range(&seed);
 		q.size = (1 + rand_below(&seed, 20)) * unit;
@@ -154,7 +155,7 @@ static void test_find(void **state)
 		assert_int_equal(memmap_find(&map, &q), top);
 		found += top != MEMMAP_NONE;
 	}
-	assert_in_range(found, 3000, 27000); /* both answers were tried */
+	assert_in_range(found, 3000, 27000); /* both outcomes did occur */
 }
 
 static void test_find_limits(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory types: sets of MTRRs from real machines, and random ones against a plain reading of the
- * SDM.
+ * Memory types: MTRRs of real machines, and random MTRRs compared with a simple implementation of
+ * the SDM's rules.
  */
 #include "tests/unit/stubs.h"
 #include "errno.h"
@@ -9,7 +9,7 @@
 
 #define VALID BIT(11)
 
-/* Range @n: [base, base + size), size a power of two. */
+/* Set variable range @n to [base, base + size); size is a power of two. */
 static void set_var(struct mtrr_state *m, int n, u64 base, u64 size, int type)
 {
 	m->var[n].base = base | (u64)type;
@@ -17,7 +17,7 @@ static void set_var(struct mtrr_state *m, int n, u64 base, u64 size, int type)
 	m->nr_var = MAX(m->nr_var, n + 1);
 }
 
-/* As firmware leaves the first MiB: RAM, then the VGA window uncached, then ROM. */
+/* The first MiB as firmware sets it: RAM, then the VGA window uncached, then ROM. */
 static void set_fixed(struct mtrr_state *m)
 {
 	m->fixed_enabled = true;
@@ -116,7 +116,7 @@ static void test_precedence(void **state)
 	}
 }
 
-/* The SDM's rules, read aloud. */
+/* The SDM's rules, page by page. */
 static int oracle_type(const struct mtrr_state *m, u64 pa)
 {
 	static const u64 fixed_base[] = {0,       0x80000, 0xa0000, 0xc0000, 0xc8000, 0xd0000,
@@ -156,7 +156,7 @@ static int random_type(u64 *seed)
 	return types[rand_below(seed, sizeof(types))];
 }
 
-/* A machine of 64 MiB (phys_bits 26), so that its pages can be counted one by one. */
+/* A machine of 64 MiB (phys_bits 26), small enough to check every page. */
 static void random_mtrrs(struct mtrr_state *m, u64 *seed)
 {
 	*m = (struct mtrr_state){.enabled = rand_below(seed, 16),
@@ -203,7 +203,7 @@ static void test_random(void **state)
 	}
 }
 
-/* Every other page is a range of its own, of the same type as the rest: an end is found in time. */
+/* Every other page is a range, of the same type as the rest: the search must end all the same. */
 static void test_no_endless_search(void **state)
 {
 	struct mtrr_state m = {.enabled = true, .default_type = 6, .nr_var = 1, .phys_bits = 52};
@@ -215,27 +215,27 @@ static void test_no_endless_search(void **state)
 	end = mtrr_uniform_end(&m, MIB(1), EPT_GPA_END);
 	assert_true(end > MIB(2) && end < EPT_GPA_END && IS_ALIGNED(end, PAGE_SIZE));
 
-	m.var[0].mask = VALID; /* compares nothing: matches everywhere */
+	m.var[0].mask = VALID; /* compares no bits: matches everywhere */
 	m.var[0].base = MEMTYPE_WT;
 	assert_int_equal(mtrr_type(&m, 0x123456000), MEMTYPE_WT);
 	assert_int_equal(mtrr_uniform_end(&m, 0, EPT_GPA_END), EPT_GPA_END);
 	m.phys_bits = 40;
 	assert_int_equal(mtrr_uniform_end(&m, 0, EPT_GPA_END), BIT(40));
-	m.nr_var = 255; /* no more than there are */
+	m.nr_var = 255; /* more than the array has */
 	assert_int_equal(mtrr_type(&m, 0x123456000), MEMTYPE_WT);
 }
 
-static int pages_out; /* that the allocator has given away */
+static int pages_allocated; /* and not freed */
 
 static void *alloc_page(void)
 {
-	pages_out++;
+	pages_allocated++;
 	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE);
 }
 
 static void free_page(void *page)
 {
-	pages_out--;
+	pages_allocated--;
 	free(page);
 }
 
@@ -262,8 +262,8 @@ static void test_identity(void **state)
 	assert_int_equal(ept_map_identity(&ept, &m, GIB(1), GIB(1), EPT_RWX), -EINVAL);
 	assert_int_equal(ept_map_identity(&ept, &m, 0x800, GIB(1), EPT_RWX), -EINVAL);
 	assert_int_equal(ept_map_identity(&ept, &m, 0, GIB(512), EPT_RWX), 0);
-	/* PML4, PDPT, and for the first 2 MiB alone a PD and a PT. */
-	assert_int_equal(pages_out, 4);
+	/* PML4 and PDPT, and a PD and a PT for the first 2 MiB. */
+	assert_int_equal(pages_allocated, 4);
 	end(&ept);
 
 	for (int round = 0; round < 30; round++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multiboot kernels, both versions: what is loaded is what was in the file, wherever the boot
- * loader had put file and modules; the kernel is told the truth; bad images are named.
+ * Multiboot kernels, both versions: the loader loads what the file holds, wherever the boot loader
+ * has put file and modules; the kernel's boot information is correct; bad images are refused.
  */
 #include "tests/unit/guest_memory.h"
 
@@ -16,16 +16,16 @@ static u64 mem(u64 at, unsigned bytes)
 	return get(memory, at, bytes);
 }
 
-/* ---- One machine and one kernel ---- */
+/* ---- A machine and a kernel ---- */
 
 static struct {
-	int version; /* of multiboot */
+	int version; /* of the multiboot protocol */
 	struct memmap map;
 	struct multiboot_input in;
 	struct multiboot_entry entry;
 	struct guest_module modules[3];
 
-	/* The kernel, as it was built. */
+	/* The kernel that build() made. */
 	u8 file[FILE_MAX];
 	u32 size, header;
 	struct elf_segment segments[3];
@@ -61,7 +61,7 @@ static void put_header1(void)
 	}
 }
 
-/* Append a tag of @n words behind its type and size; *@at moves on. */
+/* Append a tag at *@at: type, size, and the @n words at @words. Advances *@at. */
 static void put_tag2(u32 *at, u32 type, const u32 *words, u32 n)
 {
 	put(t.file, *at, type, 4);
@@ -176,7 +176,7 @@ static void build(u64 *seed)
 		put_header2();
 }
 
-/* The kernel's file in memory, with the input that goes with it. */
+/* Put the kernel's file into memory at @at, and set the loader's input. */
 static void put_kernel(u64 at)
 {
 	memcpy(memory + at, t.file, t.size);
@@ -222,9 +222,9 @@ static int load(void)
 	return t.version == 1 ? multiboot1_load(&t.in, &t.entry) : multiboot2_load(&t.in, &t.entry);
 }
 
-/* ---- What the kernel finds ---- */
+/* ---- Checks of what the kernel is given ---- */
 
-/* Where the information says that things are, whatever the version. */
+/* What the boot information of either version says. */
 static struct {
 	u64 cmdline, loader, mods[3], mod_ends[3], mod_strings[3], mmap, load_base;
 	u64 sections, framebuffer, rsdp_old, rsdp_new, lower, upper;
@@ -400,7 +400,7 @@ static void check_memory(void)
 		if (r->type == MEM_RAM && r->base == MIB(1))
 			assert_int_equal(info.upper, r->size >> 10);
 	}
-	assert_memory_equal(memory, before, KIB(64) - 1); /* the BIOS' */
+	assert_memory_equal(memory, before, KIB(64) - 1); /* the BIOS's */
 }
 
 static void test_random_machines(void **state)
@@ -437,7 +437,7 @@ static void test_random_machines(void **state)
 			overlaps += ranges_overlap(t.in.kernel.start, t.size, t.segments[0].paddr,
 						   t.segments[0].memsz);
 	}
-	/* The cases that matter did occur. */
+	/* Each kind of case did occur. */
 	assert_int_equal(kinds, 0xff0);
 	assert_true(overlaps > 50);
 }
@@ -476,7 +476,7 @@ static void expect_refusal(int error, const char *words)
 	assert_true(log_has("module multiboot"));
 }
 
-/* A kernel that is good but for one word of its file. */
+/* One wrong word in the file of an otherwise correct kernel. */
 struct refusal {
 	bool flat;
 	u32 at, value;
@@ -521,7 +521,7 @@ static void test_refusals1(void **state)
 	put(t.file, 0x104, 0x8003, 4);
 	put(t.file, 0x108, -(0x1badb002u + 0x8003), 4);
 	expect_refusal(-ENOEXEC, "flags is 0x8003");
-	/* Bits from 17 on need not be known. */
+	/* Unknown flags above bit 16 are no requirements: they are ignored. */
 	put(t.file, 0x104, 0xfffe0003, 4);
 	put(t.file, 0x108, -(0x1badb002u + 0xfffe0003), 4);
 	put_kernel(MIB(3));
@@ -545,7 +545,7 @@ static void test_refusals2(void **state)
 
 	(void)state;
 	check_refusals(2, bad, ARRAY_SIZE(bad));
-	/* An optional request for the same is none. */
+	/* The same request, but optional, is ignored. */
 	simple(2, false);
 	put(t.file, 0x110 + 8, 13, 4);
 	put(t.file, 0x110, 1 << 16 | 1, 4);
@@ -588,7 +588,7 @@ static void test_input(void **state)
 		assert_true(log_has("17 modules"));
 		t.in.nr_modules--;
 		assert_int_equal(load(), 0);
-		/* No memory for a module. */
+		/* No room for a module. */
 		t.in.nr_modules = 1;
 		many[0].start = MIB(1);
 		many[0].size = MIB(3) - 0x10000;
@@ -630,7 +630,7 @@ static void test_screen_and_rsdp(void **state)
 	assert_memory_equal(memory + info.rsdp_old, memory + 0xe0000, 20);
 }
 
-/* Whatever the bytes are: no read beyond the file, whose end is the end of memory. */
+/* Random bytes: no read beyond the file, which ends at the end of memory. */
 static void test_hostile(void **state)
 {
 	u64 seed = 22;

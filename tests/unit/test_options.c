@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The option parser: right words take effect, wrong ones are named with what would be right.
+ * The option parser: right words take effect; for each wrong one, a warning names it and what would
+ * be right.
  */
 #include "tests/unit/stubs.h"
 
@@ -35,7 +36,7 @@ static const struct option table[] = {
 	 .kind = OPTION_STRING,
 	 .offset = offsetof(struct values, console),
 	 .size = sizeof(v.console),
-	 .help = "where to speak"},
+	 .help = "where to print"},
 };
 
 static unsigned parse(const char *cmdline)
@@ -108,16 +109,16 @@ static void test_bad(void **state)
 	char text[600];
 
 	(void)state;
-	refused("icpet=pf", "\"icpet\"", "is \"icept\" meant (what to intercept)");
+	refused("icpet=pf", "\"icpet\"", "did you mean \"icept\" (what to intercept)?");
 	refused("srtict", "\"srtict\"", "\"strict\"");
 	refused("CPUS=3", "\"CPUS\"", "\"cpus\"");
 	refused("consol=com1", "\"consol\"", "\"console\"");
 	refused("pcbpt=pf", "\"pcbpt\"", "\"icept\"");
 	refused("iorict", "\"iorict\"", "\"strict\"");
-	refused("=3", "option \"\"", "of this name; there are strict, cpus, icept, console\n");
-	refused("foo", "option \"foo\"", "there are strict");
-	refused("com1", "option \"com1\"", "there are strict");
-	refused("stop", "option \"stop\"", "there are strict");
+	refused("=3", "option \"\"", "unknown; the options are strict, cpus, icept, console\n");
+	refused("foo", "option \"foo\"", "the options are strict");
+	refused("com1", "option \"com1\"", "the options are strict");
+	refused("stop", "option \"stop\"", "the options are strict");
 	refused("icept=pg", "\"pg\" is not allowed", "none, pf or all");
 	refused("icept", "it needs a value", "none, pf or all");
 	refused("icept=", "\"\" is not allowed", "none, pf or all");
@@ -141,9 +142,9 @@ static void test_bad(void **state)
 	text[599] = '\0';
 	refused(text, "599 characters long", "at most 255");
 	text[255] = '\0';
-	refused(text, "there is none of this name", "there are strict");
+	refused(text, "unknown", "the options are strict");
 
-	/* A wrong word does not take the right ones with it. */
+	/* The right words take effect, although others are wrong. */
 	assert_int_equal(parse("wrong cpus=9 icept=wrong strict console=1234567890123456"), 3);
 	assert_int_equal(v.cpus, 9);
 	assert_true(v.strict);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/print.c against libc's printf: every conversion with every flag, width and precision.
+ * lib/print.c compared with libc's printf: every conversion with every flag, width and precision.
  */
 #include "tests/unit/stubs.h"
 
@@ -10,19 +10,18 @@ static int (*volatile libc_snprintf)(char *, size_t, const char *, ...) = snprin
 #include "lib/print.h"
 #include "lib/string.h"
 
-/* Formats made at run time, and wrong ones: what the compiler would say about them is not wanted.
- */
+/* The tests make formats at run time, and wrong ones: no warnings about them. */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
-static int (*volatile ours_snprintf)(char *, size_t, const char *, ...) = snprintf;
+static int (*volatile tested_snprintf)(char *, size_t, const char *, ...) = snprintf;
 
-#define SAME(...)                                                    \
-	do {                                                         \
-		char a_[256], b_[256];                               \
-		int x_ = ours_snprintf(a_, sizeof(a_), __VA_ARGS__); \
-		int y_ = libc_snprintf(b_, sizeof(b_), __VA_ARGS__); \
-		assert_string_equal(a_, b_);                         \
-		assert_int_equal(x_, y_);                            \
+#define SAME(...)                                                      \
+	do {                                                           \
+		char a_[256], b_[256];                                 \
+		int x_ = tested_snprintf(a_, sizeof(a_), __VA_ARGS__); \
+		int y_ = libc_snprintf(b_, sizeof(b_), __VA_ARGS__);   \
+		assert_string_equal(a_, b_);                           \
+		assert_int_equal(x_, y_);                              \
 	} while (0)
 
 static const u64 values[] = {0,
@@ -104,11 +103,11 @@ static void test_text(void **state)
 	SAME("<%*d|%-*d|%*d|%.*d|%.*s|%.*d>", 7, 42, 7, 42, -7, 42, 5, 42, 2, "glass", -1, 42);
 	SAME("%p %20p %-20p|", (void *)0xfee00000, (void *)0x1234, (void *)0x1234);
 	SAME("%s %d %s", "a", -1, "b");
-	ours_snprintf(buf, sizeof(buf), "%s", (char *)NULL);
+	tested_snprintf(buf, sizeof(buf), "%s", (char *)NULL);
 	assert_string_equal(buf, "(null)");
 	/* A string with a precision needs no terminator. */
 	signature = exact_copy("FACP", 4);
-	ours_snprintf(buf, sizeof(buf), "%.4s", signature);
+	tested_snprintf(buf, sizeof(buf), "%.4s", signature);
 	assert_string_equal(buf, "FACP");
 	free(signature);
 }
@@ -118,18 +117,18 @@ static void test_size(void **state)
 	char buf[16];
 
 	(void)state;
-	assert_int_equal(ours_snprintf(NULL, 0, "%d", 12345), 5);
+	assert_int_equal(tested_snprintf(NULL, 0, "%d", 12345), 5);
 	for (size_t size = 1; size < sizeof(buf); size++) {
 		char *small = malloc(size), expect[16];
 
-		assert_int_equal(ours_snprintf(small, size, "%s", "0123456789"), 10);
+		assert_int_equal(tested_snprintf(small, size, "%s", "0123456789"), 10);
 		libc_snprintf(expect, size, "%s", "0123456789");
 		assert_string_equal(small, expect);
 		free(small);
 	}
 }
 
-/* Broken formats end the text or show themselves; nothing is read beyond their end. */
+/* A broken format ends the text or is printed; nothing is read beyond its end. */
 static void test_broken_formats(void **state)
 {
 	static const char *const formats[] = {"%",   "%-",  "%5", "%.",    "%.5", "%l",
@@ -140,11 +139,11 @@ static void test_broken_formats(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
 		char *fmt = exact_copy(formats[i], strlen(formats[i]) + 1);
 
-		ours_snprintf(buf, sizeof(buf), fmt);
+		tested_snprintf(buf, sizeof(buf), fmt);
 		free(fmt);
 	}
 	assert_string_equal(buf, "x");
-	ours_snprintf(buf, sizeof(buf), "%99999999999d", 1);
+	tested_snprintf(buf, sizeof(buf), "%99999999999d", 1);
 	assert_int_equal(strlen(buf), sizeof(buf) - 1);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/string.c against libc, byte by byte.
+ * lib/string.c compared with libc, byte by byte.
  */
 #include "tests/unit/stubs.h"
 
@@ -10,7 +10,7 @@ static int (*const libc_memcmp)(const void *, const void *, size_t) = memcmp;
 static int (*const libc_strncmp)(const char *, const char *, size_t) = strncmp;
 
 #include "tests/unit/rename.h"
-/* Declared again here, as lib/string.h declares them, under the names that rename.h gives them. */
+/* Declares the functions under test with the names that rename.h gives them. */
 #include "lib/string.h"
 
 static void fill(u8 *p, size_t n, u64 *seed, unsigned values)
@@ -21,7 +21,7 @@ static void fill(u8 *p, size_t n, u64 *seed, unsigned values)
 
 static void test_memory(void **state)
 {
-	u8 ours[96], theirs[96], other[96];
+	u8 got[96], expected[96], other[96];
 	u64 seed = 1;
 
 	(void)state;
@@ -29,21 +29,21 @@ static void test_memory(void **state)
 		size_t from = rand_below(&seed, 48), to = rand_below(&seed, 48);
 		size_t n = rand_below(&seed, 49);
 
-		fill(ours, sizeof(ours), &seed, 256);
-		libc_memcpy(theirs, ours, sizeof(ours));
-		assert_ptr_equal(memmove(ours + to, ours + from, n), ours + to);
-		libc_memmove(theirs + to, theirs + from, n);
-		assert_memory_equal(ours, theirs, sizeof(ours));
+		fill(got, sizeof(got), &seed, 256);
+		libc_memcpy(expected, got, sizeof(got));
+		assert_ptr_equal(memmove(got + to, got + from, n), got + to);
+		libc_memmove(expected + to, expected + from, n);
+		assert_memory_equal(got, expected, sizeof(got));
 
 		fill(other, sizeof(other), &seed, 256);
-		assert_ptr_equal(memcpy(ours + to, other + from, n), ours + to);
-		libc_memmove(theirs + to, other + from, n);
-		assert_memory_equal(ours, theirs, sizeof(ours));
+		assert_ptr_equal(memcpy(got + to, other + from, n), got + to);
+		libc_memmove(expected + to, other + from, n);
+		assert_memory_equal(got, expected, sizeof(got));
 
-		assert_ptr_equal(memset(ours + to, (int)(n * 7 + 0x300), n), ours + to);
+		assert_ptr_equal(memset(got + to, (int)(n * 7 + 0x300), n), got + to);
 		for (size_t k = 0; k < n; k++)
-			theirs[to + k] = (u8)(n * 7);
-		assert_memory_equal(ours, theirs, sizeof(ours));
+			expected[to + k] = (u8)(n * 7);
+		assert_memory_equal(got, expected, sizeof(got));
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmm/vmx/vmcs: the table of fields, the names, the decoded words and the dump.
+ * vmm/vmx/vmcs: the table of fields, names, decoded fields, and the dump.
  */
 #include "tests/unit/stubs.h"
 #include "vmm/vmx/vmcs_text.h"
@@ -28,7 +28,7 @@ static void fields_are_ordered_and_well_formed(void **state)
 		assert_ptr_equal(vmcs_field_by_name(f->name), f);
 		if (i > 0)
 			assert_true(vmcs_fields[i - 1].encoding < f->encoding);
-		/* A field hangs on a control that has a name. */
+		/* The control on which a field depends has a name. */
 		if (f->word != VMX_ALWAYS && f->word != VMX_VMFUNC)
 			assert_true(is_named((enum vmx_word)f->word, f->bit));
 		if (strncmp(f->name, "HOST_", 5) == 0)
@@ -41,7 +41,7 @@ static void fields_are_ordered_and_well_formed(void **state)
 	assert_null(vmcs_field_by_name("GUEST_RI"));
 }
 
-/* A few encodings from the SDM's appendix, by hand, so that the table is not its own judge. */
+/* A few encodings copied from the SDM's appendix, independent of the table. */
 static void encodings_are_the_sdms(void **state)
 {
 	(void)state;
@@ -70,11 +70,12 @@ static void fields_exist_when_their_control_may_be_1(void **state)
 	(void)state;
 	assert_false(vmcs_field_exists(f, &cap));
 	assert_true(vmcs_field_exists(vmcs_field_by_encoding(GUEST_RIP), &cap));
-	cap.ctl[VMX_PROC2] = SECONDARY_EXEC_ENABLE_EPT; /* must be 1, but may not: not allowed */
+	cap.ctl[VMX_PROC2] = SECONDARY_EXEC_ENABLE_EPT; /* only in allowed-0 */
 	assert_false(vmcs_field_exists(f, &cap));
 	cap.ctl[VMX_PROC2] = SECONDARY_EXEC_ENABLE_EPT << 32;
 	assert_true(vmcs_field_exists(f, &cap));
-	f = vmcs_field_by_encoding(HLAT_POINTER); /* a word of 64 bits that may be 1 */
+	f = vmcs_field_by_encoding(
+		HLAT_POINTER); /* its control is in a 64-bit word of allowed-1 bits */
 	cap.ctl[VMX_PROC3] = TERTIARY_EXEC_ENABLE_HLAT;
 	assert_true(vmcs_field_exists(f, &cap));
 }
@@ -121,7 +122,7 @@ static void words_are_decoded(void **state)
 	assert_string_equal(access_rights_text(buf, sizeof(buf), 0x1009b), "unusable");
 	assert_string_equal(controls_text(buf, sizeof(buf), VMX_PIN, 0x3f),
 			    "external-interrupt exiting, NMI exiting, virtual NMIs");
-	/* Cut, not overrun. */
+	/* Too small a buffer cuts the text. */
 	assert_string_equal(controls_text(buf, 10, VMX_PIN, 0x3f), "external-");
 	assert_string_equal(controls_text(buf, 1, VMX_PIN, 0x3f), "");
 }
@@ -172,7 +173,7 @@ static void dump_shows_what_exists(void **state)
 	assert_non_null(strstr(dump_text, "GUEST_PENDING_DBG_EXCEPTIONS=ffffffffffffffff"));
 	assert_null(strstr(dump_text, "EPT_POINTER"));
 
-	/* With every capability, every field is there once. */
+	/* With every capability, the dump has every field once. */
 	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
 		cap.ctl[i] = ~0ull;
 	dump_text[0] = '\0';

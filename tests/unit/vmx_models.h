@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMX capability MSRs of every CPU model that Bochs 2.7 has with VMX, as read in a guest there.
+ * The VMX capability MSRs of every CPU model of Bochs 2.7 with VMX, read by a guest in Bochs.
  */
 #ifndef GH_TEST_VMX_MODELS_H
 #define GH_TEST_VMX_MODELS_H
@@ -8,7 +8,7 @@
 #include "types.h"
 #include "bits.h"
 
-/* Marks an MSR that the model does not have: RDMSR gives #GP. */
+/* The model does not have this MSR: RDMSR causes #GP. */
 #define NO_MSR (~0ull)
 
 struct vmx_model {

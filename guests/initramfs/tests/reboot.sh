@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Boots, reboots, boots again: one TAP plan over both. A byte of the CMOS tells the two apart.
+# Boots, reboots, boots again: one TAP plan for both boots. A byte of the CMOS RAM tells which it is.
 . /tests/tap.inc
 
 byte=0x6e
