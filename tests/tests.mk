@@ -30,7 +30,7 @@ unit: build/version.h | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/debug/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`
@@ -47,7 +47,7 @@ reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-tes
 
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
 .PHONY: bench
-bench: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+bench: build/glasshouse.elf build/debug/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tests/bench/bench.py
 
 ## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself

@@ -30,6 +30,12 @@ def test_round_trips():
     assert ticks["first-touch"] <= 400
 
 
+def test_vmcs_accesses():
+    """VMREADs and VMWRITEs of a CPUID exit, which are most of its cost on a real CPU."""
+    reads, writes = bench.vmcs_accesses()["CPUID"]
+    assert 3 <= reads < 6.05 and 1 <= writes < 1.05, (reads, writes)  # some leaves show bits of CR4
+
+
 def boot_both(cpus, attempt):
     """The figures of Debian's kernel and first process natively and under Glasshouse."""
     cmdline = f"{bench.LINUX} gh.attempt={attempt}"

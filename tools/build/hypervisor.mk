@@ -52,6 +52,12 @@ $(B)/glasshouse.elf: $(B)/pass1.elf $(B)/symbols.o
 
 -include $(OBJECTS:.o=.d)
 
+# The other variant, by a make of its own.
+ifneq ($(BUILD_TYPE),debug)
+build/debug/glasshouse.elf: FORCE
+	$(MAKE) --no-print-directory BUILD_TYPE=debug $@
+endif
+
 ## size: how many lines of code each folder has, and what one reads to follow an exit or a boot
 .PHONY: size
 size:
