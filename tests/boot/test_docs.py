@@ -62,6 +62,25 @@ def test_readme():
     assert rooms == folders
 
 
+def test_layers():
+    """docs/architecture.md has the folders of the include rules, from the top down."""
+    text = read("docs/architecture.md").partition("## Who includes whom")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\S+)/` \|", text, re.M) == [name for row in check_includes.TABLE for name in row]
+    for name in check_includes.ROW:
+        row = re.search(rf"^\| `{name}/` \| (.*) \|$", text, re.M)[1]
+        assert row.startswith("to be written") != (mkiso.ROOT / name).is_dir(), name
+
+
+@pytest.mark.parametrize("name", ["virt_ops", "vm_ops"])
+def test_operations(name):
+    """docs/architecture.md has each member of the two tables of operations in a table of its own, and no other."""
+    body = re.search(rf"^struct {name} \{{(.*?)^\}};", read(f"vmm/{name}.h"), re.M | re.S)[1]
+    members = re.findall(r"\(\*(\w+)\)\(|\*(\w+);", re.sub(r"(?s)/\*.*?\*/", "", body))
+    table = read("docs/architecture.md").partition(f"**`struct {name}`**")[2].partition("\n\n|")[2]
+    told = " ".join(re.findall(r"^\| (`[^|]*)\|", table.partition("\n\n")[0], re.M))
+    assert len(members) > 5 and set(re.findall(r"\w+", told)) == {one or other for one, other in members}
+
+
 def test_platforms():
     """docs/platforms.md has each model that a test names, and no other."""
     table = read("docs/platforms.md")
