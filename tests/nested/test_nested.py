@@ -17,7 +17,8 @@ def test_conforms(outer, apic):
 def test_local_apic_is_trapped(outer):
     """A second CPU waits, so the writes to the local APIC's page exit: each reaches its register."""
     outer.kvm()
-    run = outer.machine("conformance", "cpus=1", cpus=2)
+    # With the trap, Glasshouse sends the NMIs itself: Bochs 2.7 then keeps them blocked in KVM's guest.
+    run = outer.machine("conformance", "cpus=1 nmi=no", cpus=2)
     assert run.results()
 
 
