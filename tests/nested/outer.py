@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import harness
 import mkiso
+import run_qemu
 
 DISK = mkiso.BUILD / "nested" / "outer.img"
 MODEL = "corei7_haswell_4770"
@@ -17,9 +18,7 @@ INNER_MEMORY = 256
 BOOT_SECONDS = 400
 MACHINE_SECONDS = 400
 
-# vapic=off: docs/troubleshooting.md says why.
-QEMU = ["-accel", "kvm", "-cpu", "host", "-machine", "pc,usb=off,hpet=off,smm=off",
-        "-global", "kvm-apic.vapic=off", "-m", str(INNER_MEMORY), "-nodefaults", "-display", "none",
+QEMU = [*run_qemu.KVM, "-machine", "pc,usb=off,hpet=off,smm=off", "-m", str(INNER_MEMORY), "-nodefaults", "-display", "none",
         "-vga", "none", "-net", "none", "-name", "inner,debug-threads=on"]
 
 
