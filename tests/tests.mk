@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Testing it, and checking the tree.
 
-## test: everything: the tree, unit tests and fuzzing on this machine, boots in Bochs
+## test: everything: the tree, unit tests and fuzzing on this machine, boots in Bochs, and there under KVM
 .PHONY: test
 test: house unit
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 	$(MAKE) --no-print-directory boot
+	$(MAKE) --no-print-directory test-nested
 
 ## fuzz: whatever comes from outside, under libFuzzer (FUZZ_SECONDS=60 for each target)
 FUZZ_SECONDS ?= 60
@@ -33,12 +34,13 @@ unit: build/version.h | setup-build setup-test
 boot: build/glasshouse.elf build/debug/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 --durations=12 tests/boot $(if $(K),-k '$(K)')
 
-## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz`
+## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
 .PHONY: soak
 soak: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-test
 	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
 		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
 	$(MAKE) --no-print-directory fuzz
+	$(MAKE) --no-print-directory soak-nested K=
 
 ## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
 .PHONY: reliability

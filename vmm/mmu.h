@@ -17,12 +17,13 @@ enum fault_kind {
 
 struct page_fault {
 	enum fault_kind kind;
-	u64 address;    /* FAULT_GUEST_PAGING: linear; else guest-physical */
+	/* FAULT_GUEST_PAGING: linear. Else guest-physical, of which only the page counts: KVM, when
+	 * we are nested in it, may leave the rest 0. */
+	u64 address;
 	u32 error_code; /* FAULT_GUEST_PAGING: as #PF pushes it */
 	bool write, fetch;
-	bool gva_valid; /* FAULT_SECOND_LEVEL: gva is the linear address */
-	bool final;     /* the access itself, not one to the guest's page tables on the way */
-	gva_t gva;
+	bool table; /* FAULT_SECOND_LEVEL: the CPU walked the guest's page tables, of which this is
+		       one */
 };
 
 /*

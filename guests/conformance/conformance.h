@@ -17,6 +17,7 @@ void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
 void check_state(unsigned cpu);             /* state that a VM exit must not change */
 void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
 void check_memory(unsigned cpu);            /* page faults, hidden memory */
+void check_local_apic(unsigned cpu);        /* its page, by unusual addresses */
 void check_pushes(void);                    /* PUSH to many pages of hidden memory */
 void check_leave(void);                     /* uses CPUs 1 and 2; CPU 2 never returns */
 void check_leave_without_apic(void);        /* must be last: it disables the local APIC */

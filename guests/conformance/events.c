@@ -93,6 +93,14 @@ static void check_nmi(unsigned cpu)
 {
 	u64 nmis = trap.nmis;
 
+	if (param("nmi")) {
+		skip("the machine loses NMIs", "cpu %u: an NMI to itself arrives", cpu);
+		skip("the machine loses NMIs", "cpu %u: one sent while it is handled arrives too",
+		     cpu);
+		skip("the machine loses NMIs", "cpu %u: but not before the first one's IRET", cpu);
+		skip("the machine loses NMIs", "cpu %u: 20 NMIs among CPUIDs arrive", cpu);
+		return;
+	}
 	apic_send(apic_id(), ICR_NMI);
 	wait_ticks(1000);
 	ok(trap.nmis == nmis + 1, "cpu %u: an NMI to itself arrives", cpu);

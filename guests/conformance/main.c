@@ -12,6 +12,11 @@
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
  *   mce=N      expect N machine checks, from its option provoke=mc
  *   end=HOW    end otherwise than by power-off: see end_by()
+ *
+ * What the machine is like without Glasshouse:
+ *   hypervisor=1   CPUID.1:ECX[31] is set
+ *   firmware=N     the firmware reserves the last N KiB of RAM
+ *   nmi=no         NMIs get lost
  */
 #include "guests/conformance/conformance.h"
 
@@ -29,6 +34,7 @@ static void check_cpu(unsigned cpu)
 	check_msrs(cpu);
 	check_control_registers(cpu);
 	check_state(cpu);
+	check_local_apic(cpu);
 	check_events(cpu);
 	check_memory(cpu);
 }

@@ -84,18 +84,18 @@ static void check_demand_paging(unsigned cpu)
 
 static void check_hole(unsigned cpu)
 {
-	const struct e820_entry *e = hidden_range(0);
+	struct e820_entry e;
 	bool ones = true;
 
-	if (!under_hypervisor || !e) {
+	if (!under_hypervisor || !hidden_range(0, &e)) {
 		ok(!under_hypervisor, "cpu %u: the memory map reserves Glasshouse's memory", cpu);
 		skip("no hypervisor", "cpu %u: Glasshouse's memory reads as ones", cpu);
 		return;
 	}
-	say("# hole %llx %llx\n", (unsigned long long)e->start,
-	    (unsigned long long)(e->start + e->size - 1));
+	say("# hole %llx %llx\n", (unsigned long long)e.start,
+	    (unsigned long long)(e.start + e.size - 1));
 	ok(true, "cpu %u: the memory map reserves Glasshouse's memory", cpu);
-	for (u64 at = e->start; at < e->start + e->size; at += 65536) {
+	for (u64 at = e.start; at < e.start + e.size; at += 65536) {
 		volatile u64 *p = (volatile u64 *)at;
 
 		ones &= *p == ~0ull;
@@ -113,21 +113,21 @@ static void check_hole(unsigned cpu)
  */
 void check_pushes(void)
 {
-	const struct e820_entry *e = NULL, *o;
+	struct e820_entry e = {0}, other;
 	unsigned faults = 0;
 
-	for (unsigned i = 0; (o = hidden_range(i)); i++)
-		if (!e || o->size > e->size)
-			e = o;
-	for (unsigned i = 0; e && i < 10000; i++) {
-		u64 at = ALIGN_UP(e->start, MIB(2)) + i % 12 * MIB(2) + 64;
+	for (unsigned i = 0; hidden_range(i, &other); i++)
+		if (other.size > e.size)
+			e = other;
+	for (unsigned i = 0; e.size && i < 10000; i++) {
+		u64 at = ALIGN_UP(e.start, MIB(2)) + i % 12 * MIB(2) + 64;
 
 		faults += TRY("mov %%rsp, %%r12\n\tmov %0, %%rsp\n\tpush %%rax\n\tmov %%r12, %%rsp",
 			      :
 			      : "r"(at)
 			      : "r11", "r12", "memory") != NO_TRAP;
 	}
-	ok(e && e->size >= MIB(26), "Glasshouse's memory is large");
+	ok(e.size >= MIB(26), "Glasshouse's memory is large");
 	ok(!faults, "10000 PUSHes to our memory go nowhere");
 	say("# %u faults\n", faults);
 }

@@ -69,9 +69,10 @@ static inline void invlpg(u64 addr)
 #define TEST_PAGES 0x100000000ull
 u64 *set_page(unsigned i, u64 entry);
 
-/* Reserved range @n of the memory map between 16 MiB and 3 GiB, or NULL beyond the last. In Bochs
- * these are exactly the ranges that Glasshouse hides. */
-const struct e820_entry *hidden_range(unsigned n);
+/* Reserved range @n of the memory map between 16 MiB and 3 GiB, all of which Glasshouse hides,
+ * without the last firmware=N KiB (0 in Bochs), which the firmware reserves at the end of RAM.
+ * Returns false beyond the last range. */
+bool hidden_range(unsigned n, struct e820_entry *range);
 
 /* The address of page @n of the first hidden range, or 0. */
 u64 hidden_page(unsigned n);

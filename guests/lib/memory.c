@@ -17,19 +17,36 @@ u64 *set_page(unsigned i, u64 entry)
 	return &pt[i];
 }
 
-const struct e820_entry *hidden_range(unsigned n)
+/* The highest address of reserved memory below 3 GiB, which is where RAM ends. */
+static u64 reserved_end(void)
 {
 	const struct e820_entry *e;
+	u64 end = 0;
 
 	for (unsigned i = 0; (e = e820_entry(i)); i++)
-		if (e->type == 2 && e->start >= MIB(16) && e->start + e->size <= GIB(3) && !n--)
-			return e;
-	return NULL;
+		if (e->type == 2 && e->start + e->size <= GIB(3))
+			end = MAX(end, e->start + e->size);
+	return end;
+}
+
+bool hidden_range(unsigned n, struct e820_entry *range)
+{
+	u64 end = reserved_end() - param_number("firmware", 0) * 1024;
+	const struct e820_entry *e;
+
+	for (unsigned i = 0; (e = e820_entry(i)); i++) {
+		if (e->type != 2 || e->start < MIB(16) || e->start >= end || n--)
+			continue;
+		*range = *e;
+		range->size = MIN(e->size, end - e->start);
+		return true;
+	}
+	return false;
 }
 
 u64 hidden_page(unsigned n)
 {
-	const struct e820_entry *e = hidden_range(0);
+	struct e820_entry e;
 
-	return e && n < e->size / 4096 ? e->start + n * 4096ull : 0;
+	return hidden_range(0, &e) && n < e.size / 4096 ? e.start + n * 4096ull : 0;
 }

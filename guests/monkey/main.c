@@ -274,13 +274,13 @@ static bool finish(unsigned cpu)
 
 static void find_holes(void)
 {
-	const struct e820_entry *e;
+	struct e820_entry e;
 
-	while (nr_holes < MAX_HOLES && (e = hidden_range(nr_holes))) {
-		holes[nr_holes++] = (struct hole){e->start, e->size};
-		if (e->size > hole_size) {
-			hole_start = e->start;
-			hole_size = e->size;
+	while (nr_holes < MAX_HOLES && hidden_range(nr_holes, &e)) {
+		holes[nr_holes++] = (struct hole){e.start, e.size};
+		if (e.size > hole_size) {
+			hole_start = e.start;
+			hole_size = e.size;
 		}
 	}
 }

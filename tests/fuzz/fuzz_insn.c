@@ -26,6 +26,7 @@ static int bus_write(void *ctx, unsigned size, u64 value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct insn_bus bus = {bus_read, bus_write, NULL};
+	struct insn_address at;
 	struct insn_mem mem;
 	struct insn insn;
 	u64 regs[16], rflags;
@@ -38,11 +39,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < 16; i++)
 		regs[i] = i * 0x1111111111111111ull;
 	rflags = data[0];
-	if (!insn_decode(&insn, bytes, size - 1, (enum insn_mode)(data[0] % 3))) {
+	if (insn_decode(&insn, bytes, size - 1, (enum insn_mode)(data[0] % 3)) > 0) {
 		if (insn.length > size - 1 || insn.length > 15 || !insn.length)
 			abort();
-		if (!insn_memory_op(&insn, &mem))
+		if (!insn_memory_op(&insn, &mem)) {
+			insn_address(&insn, &mem, regs, rflags, &at);
+			if (at.segment > INSN_GS ||
+			    (insn.adsize < 8 && at.offset >> 8 * insn.adsize))
+				abort();
 			insn_emulate_mem(&insn, &mem, regs, &rflags, &bus);
+		}
 	}
 	free(bytes);
 	return 0;

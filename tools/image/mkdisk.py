@@ -51,12 +51,13 @@ def core_image(work):
 
 
 def file_system(work, text, files):
-    """An ext2 file system with `text` as grub.cfg and the files, by name, in /boot."""
+    """An ext2 file system with `text` as grub.cfg and the files, by path, below /boot."""
     tree = work / "root"
     (tree / "boot/grub").mkdir(parents=True)
     (tree / "boot/grub/grub.cfg").write_text(text)
     for name, path in files.items():
-        shutil.copyfile(path, tree / "boot" / name)
+        (tree / "boot" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tree / "boot" / name)
     size = sum(path.stat().st_size for path in files.values())
     image = work / "partition"
     run("mke2fs", "-q", "-t", "ext2", "-d", tree, image, f"{size // 1024 + 8192}k")
@@ -64,7 +65,7 @@ def file_system(work, text, files):
 
 
 def make_disk(out, text, files):
-    """Writes the disk image `out`: its own GRUB reads `text`, the files (by name) are in /boot.
+    """Writes the disk image `out`: its own GRUB reads `text`, the files (by path) are below /boot.
 
     What mkiso.grub_cfg() returns is such a pair. Returns the image's path.
     """

@@ -76,15 +76,15 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	/* A page-table entry of all ones has reserved bits set, which the CPU finds by itself; it
 	 * does not set accessed and dirty flags there, which are ones already. */
-	bool table = !fault->final && fault->gva_valid, write = fault->write && !table;
+	bool write = fault->write && !fault->table;
 
 	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,
 			    virt->get_sysreg(vcpu, SYSREG_RIP),
-			    write   ? "writes to"
-			    : table ? "has a page table at"
-				    : "reads",
+			    write          ? "writes to"
+			    : fault->table ? "has a page table at"
+					   : "reads",
 			    fault->address, write ? "ignored" : "all ones");
-	if (write && emulate_without_write(vcpu, fault->gva))
+	if (write && emulate_without_write(vcpu))
 		return 1;
 	if (map_hidden_page(vcpu, fault))
 		queue_exception_e(vcpu, GP_VECTOR, 0);

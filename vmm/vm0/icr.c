@@ -169,17 +169,36 @@ static int lapic_bus_write(void *ctx, unsigned size, u64 value)
 	return 0;
 }
 
+/* Decode the instruction that writes to the page of @fault. False when that is none that can be
+ * emulated, or when its operand is elsewhere. */
+static bool decode_write(struct vcpu *vcpu, const struct page_fault *fault, struct insn *insn,
+			 struct insn_mem *mem, gva_t *gva)
+{
+	gpa_t gpa;
+
+	if (vcpu->event.valid || !decode_guest_insn(vcpu, insn) || insn_memory_op(insn, mem) ||
+	    mem->op == INSN_MOVS)
+		return false;
+	*gva = guest_operand(vcpu, insn, mem);
+	return !guest_physical(vcpu, *gva, &gpa) &&
+	       ALIGN_DOWN(gpa, PAGE_SIZE) == ALIGN_DOWN(fault->address, PAGE_SIZE);
+}
+
 int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct insn insn;
 	struct insn_mem mem;
-	struct lapic_access access = {vcpu, (u32)(fault->address & 0xff0)};
+	struct lapic_access access = {.vcpu = vcpu};
 	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
+	gva_t gva;
 
-	if (fault->final && !vcpu->event.valid && decode_guest_insn(vcpu, &insn) &&
-	    !insn_memory_op(&insn, &mem) && mem.op != INSN_MOVS &&
-	    !emulate_insn(vcpu, &insn, &mem, &bus, fault->gva))
-		return 1;
+	if (decode_write(vcpu, fault, &insn, &mem, &gva)) {
+		/* The register comes from the operand: KVM, when we are nested in it, may report
+		 * the page of the access only, and a linear address of an earlier exit. */
+		access.offset = gva & ~PAGE_MASK & ~0xful;
+		if (!emulate_insn(vcpu, &insn, &mem, &bus, gva))
+			return 1;
+	}
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
 }
 

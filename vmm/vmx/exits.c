@@ -94,13 +94,11 @@ static int handle_ept_violation(struct vcpu *vcpu)
 		.address = vmread(GUEST_PHYSICAL_ADDRESS),
 		.write = qual & EPT_VIOLATION_ACC_WRITE,
 		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
-		.gva_valid = qual & EPT_VIOLATION_GVA_IS_VALID,
-		.final = qual & EPT_VIOLATION_GVA_TRANSLATED,
+		.table = (qual & (EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)) ==
+			 EPT_VIOLATION_GVA_IS_VALID,
 	};
 
 	vmx_complete_event(vcpu);
-	if (fault.gva_valid)
-		fault.gva = vmread(GUEST_LINEAR_ADDRESS);
 	/* An IRET that met it had unblocked NMIs already, and will run again. An exception that the
 	 * guest gets does leave them unblocked. SDM: "Handling Multiple NMIs". */
 	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&

@@ -67,7 +67,7 @@ static bool is_vector_store(const struct insn *insn)
 	return insn->encoding != INSN_LEGACY && !(insn->map == 2 && (insn->opcode & ~3) == 0xa0);
 }
 
-bool emulate_without_write(struct vcpu *vcpu, gva_t gva)
+bool emulate_without_write(struct vcpu *vcpu)
 {
 	struct insn insn;
 	struct insn_mem mem;
@@ -75,7 +75,8 @@ bool emulate_without_write(struct vcpu *vcpu, gva_t gva)
 
 	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
 		return false;
-	if (!insn_memory_op(&insn, &mem) && !emulate_insn(vcpu, &insn, &mem, &bus, gva))
+	if (!insn_memory_op(&insn, &mem) &&
+	    !emulate_insn(vcpu, &insn, &mem, &bus, guest_operand(vcpu, &insn, &mem)))
 		return true;
 	if (!is_vector_store(&insn))
 		return false;

@@ -16,11 +16,11 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 		 const struct insn_bus *bus, gva_t gva);
 
 /*
- * Emulate the instruction at RIP, which writes to linear @gva, dropping the write. Its other
- * effects (registers, flags) happen; memory that it reads on the way reads as all ones. Returns
- * false when it is an instruction that cannot be emulated: then nothing has changed.
+ * Emulate the instruction at RIP, which writes to memory, dropping the write. Its other effects
+ * (registers, flags) happen; memory that it reads on the way reads as all ones. Returns false when
+ * it is an instruction that cannot be emulated: then nothing has changed.
  */
-bool emulate_without_write(struct vcpu *vcpu, gva_t gva);
+bool emulate_without_write(struct vcpu *vcpu);
 
 /* Go on after @insn; @again: it is a REP that has iterations left, so go on at it. */
 void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again);

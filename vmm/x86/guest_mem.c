@@ -160,6 +160,13 @@ int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access)
 	return 0;
 }
 
+int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
+{
+	u32 error;
+
+	return walk(vcpu, gva, ACCESS_CHECKED, gpa, &error);
+}
+
 static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
 	char *p = buf;
@@ -239,4 +246,19 @@ bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn)
 
 	return insn_decode(insn, bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)),
 			   guest_mode(vcpu)) > 0;
+}
+
+_Static_assert((int)INSN_ES == SEG_ES && (int)INSN_GS == SEG_GS, "numbers of segment registers");
+
+gva_t guest_operand(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem)
+{
+	struct insn_address at;
+	struct segment seg;
+	gva_t gva;
+
+	vcpu->regs[VCPU_RSP] = virt->get_sysreg(vcpu, SYSREG_RSP);
+	insn_address(insn, mem, vcpu->regs, virt->get_sysreg(vcpu, SYSREG_RIP), &at);
+	guest_segment(vcpu, (enum segment_reg)at.segment, &seg);
+	gva = seg.base + at.offset;
+	return insn->mode == INSN_64 ? gva : (u32)gva;
 }

@@ -34,6 +34,10 @@ int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
 		 gva_t *gva);
 
+/* The guest-physical address of linear @gva, whatever the rights. Returns 0, or -EFAULT: not
+ * mapped. */
+int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+
 /* A segment as addresses use it: in 64-bit code only FS and GS have a base. */
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
 
@@ -49,5 +53,8 @@ size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max);
 
 /* The same, decoded. False when it cannot be read or is none. */
 bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn);
+
+/* The linear address of that instruction's memory operand, which insn_memory_op() found. */
+gva_t guest_operand(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem);
 
 #endif

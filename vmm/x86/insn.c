@@ -134,6 +134,9 @@ static void read_prefixes(struct insn *in, struct reader *r)
 		case 0x2e:
 		case 0x36:
 		case 0x3e:
+			if (in->mode != INSN_64)
+				in->segment = byte;
+			break;
 		case 0x64:
 		case 0x65:
 			in->segment = byte;

@@ -23,8 +23,10 @@ struct insn {
 	u8 encoding; /* enum insn_encoding */
 
 	/* Prefixes. Of several in one group the last counts. */
-	u8 rep;             /* 0xf2 (REPNE), 0xf3 (REP, REPE), or 0 */
-	u8 segment;         /* 0x26 ES, 0x2e CS, 0x36 SS, 0x3e DS, 0x64 FS, 0x65 GS, or 0 */
+	u8 rep; /* 0xf2 (REPNE), 0xf3 (REP, REPE), or 0 */
+	/* 0x26 ES, 0x2e CS, 0x36 SS, 0x3e DS, 0x64 FS, 0x65 GS, or 0; in 64-bit mode FS, GS, or 0
+	 */
+	u8 segment;
 	u8 rex;             /* 0x40 to 0x4f, or 0; with VEX and EVEX the bits W, R, X, B only */
 	bool lock;          /* 0xf0 */
 	bool opsize_prefix; /* 0x66 */
@@ -109,6 +111,25 @@ struct insn_mem {
  * Returns 0; -EOPNOTSUPP when it has none, or is not among those of enum insn_op.
  */
 int insn_memory_op(const struct insn *insn, struct insn_mem *mem);
+
+/* Segment registers by their numbers in instructions. */
+enum insn_segment { INSN_ES, INSN_CS, INSN_SS, INSN_DS, INSN_FS, INSN_GS };
+
+/* The segment (enum insn_segment) that @insn's prefix names, or @otherwise. */
+u8 insn_segment(const struct insn *insn, u8 otherwise);
+
+struct insn_address {
+	u8 segment; /* enum insn_segment */
+	u64 offset; /* in it, wrapped to the address size */
+};
+
+/*
+ * Find out where @insn's memory operand is, as insn_memory_op() described it in @mem: with the
+ * registers @regs, and @insn itself at offset @rip in the code segment. Of MOVS it is what it
+ * writes. SDM: "Specifying an Offset", "Addressing-Mode Encoding of ModR/M and SIB Bytes".
+ */
+void insn_address(const struct insn *insn, const struct insn_mem *mem, const u64 regs[16], u64 rip,
+		  struct insn_address *address);
 
 /* Where memory operands are read and written; both return 0 or a negative error. */
 struct insn_bus {

@@ -52,34 +52,12 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 	return 0;
 }
 
-static enum segment_reg insn_segment(const struct insn *insn, enum segment_reg otherwise)
-{
-	if (insn->mode == INSN_64 && insn->segment < 0x64)
-		return otherwise;
-	switch (insn->segment) {
-	case 0x26:
-		return SEG_ES;
-	case 0x2e:
-		return SEG_CS;
-	case 0x36:
-		return SEG_SS;
-	case 0x3e:
-		return SEG_DS;
-	case 0x64:
-		return SEG_FS;
-	case 0x65:
-		return SEG_GS;
-	default:
-		return otherwise;
-	}
-}
-
 /* Where the memory operand is, once it is known that the access will not fault: ES:rDI of INS,
  * DS:rSI of OUTS or another segment's. */
 static int find_operand(struct vcpu *vcpu, const struct pio_access *io, const struct insn *insn,
 			gva_t *gva)
 {
-	enum segment_reg seg = io->in ? SEG_ES : insn_segment(insn, SEG_DS);
+	enum segment_reg seg = io->in ? SEG_ES : insn_segment(insn, INSN_DS);
 	u64 offset = vcpu->regs[io->in ? VCPU_RDI : VCPU_RSI];
 	u32 access = io->in ? PF_ERROR_W : 0;
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""The inner machines: the menu of their one ISO. $words are those that a test gives."""
+import harness
+import mkiso
+
+# What KVM's guest finds without Glasshouse, too: CPUID.1:ECX[31] set, and 152 KiB at the end of RAM that
+# SeaBIOS has reserved for the tables that QEMU gives it and for its virtio drives.
+NATURAL = "hypervisor=1 firmware=152"
+LINUX_NATURAL = "gh.hypervisor=1 gh.firmware=152"
+
+CONFORMANCE, MONKEY = (mkiso.BUILD / "guest" / f"{name}.img" for name in ("conformance", "monkey"))
+
+MENU = {
+    "conformance": mkiso.glasshouse("", CONFORMANCE, f"{NATURAL} $words", None),
+    "conformance, icr=trap": mkiso.glasshouse("icr=trap", CONFORMANCE, f"{NATURAL} $words", None),
+    "conformance natively": mkiso.native(CONFORMANCE, f"{NATURAL} $words", None),
+    "monkey": mkiso.glasshouse("console=e9", MONKEY, f"{NATURAL} $words", None),
+    "linux": harness.linux("basic", "", f"{LINUX_NATURAL} $words"),
+    "linux, icr=trap": harness.linux("basic", "icr=trap", f"{LINUX_NATURAL} $words"),
+    "reboot": harness.linux("reboot", "", f"{LINUX_NATURAL} $words"),
+    "hotplug": harness.linux("hotplug", "", f"{LINUX_NATURAL} $words"),
+    "hotplug, icr=trap": harness.linux("hotplug", "icr=trap", f"{LINUX_NATURAL} $words"),
+}
