@@ -33,7 +33,7 @@ def test_strict():
     run = boot("strict", f"strict panic=reset {ud}", acts, kernel=MONKEY)
     assert run.wait() == "reset"
     log = run.log("com2.log")
-    assert re.search(words + r'\. Stopped, for "strict" asks so\.', log)
+    assert re.search(words + r'\. Stopped: the option "strict" is set\.', log)
     assert "the guest cannot go on" in log and log.endswith("as panic=reset says. ***\n")
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which breakpoints an access hits. SDM: "Debug Registers", "Breakpoint Field Recognition".
+ * Check emulated accesses against the guest's breakpoints. SDM: "Debug Registers", "Breakpoint
+ * Field Recognition".
  */
 #include "vmm/x86/breakpoint.h"
 #include "arch/x86/cpu.h"
@@ -21,7 +22,7 @@ void breakpoint_access(struct vcpu *vcpu, enum breakpoint_kind kind, u64 address
 		unsigned len = dr7 >> (18 + 4 * i) & 3;
 		u64 bytes = len == 2 ? 8 : len + 1;
 
-		/* A breakpoint on reads is one on writes, too. */
+		/* R/W = 3 means reads or writes. */
 		if (enabled &&
 		    (rw == kind || (rw == BREAKPOINT_READ && kind == BREAKPOINT_WRITE)) &&
 		    ranges_overlap(address, size, dr[i] & ~(bytes - 1), bytes))

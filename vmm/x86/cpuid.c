@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUID for the guest.
+ * Emulate CPUID: the CPU's own values, with the hidden bits cleared.
  */
 #include "vmm/x86/cpuid.h"
 #include "arch/x86/cpu.h"
@@ -12,8 +12,8 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
-/* The CPU's own answer, in the order of enum cpuid_reg. */
-static void ask_cpu(u32 leaf, u32 subleaf, u32 regs[4])
+/* The CPU's own values, indexed by enum cpuid_reg. */
+static void host_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 {
 	struct cpuid_regs r = cpuid(leaf, subleaf);
 
@@ -28,7 +28,7 @@ int cpuid_policy_init(struct vm *vm)
 	vm->cpuid = page_alloc();
 	if (!vm->cpuid)
 		return -ENOMEM;
-	/* Leaves 1 and 7 show bits of CR4. */
+	/* Leaves 1 and 7 have bits that mirror the guest's CR4. */
 	vm->cpuid->plain_leaves = ~(u32)(BIT(1) | BIT(7));
 	return 0;
 }
@@ -41,7 +41,7 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 
 	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
 		return;
-	ask_cpu(leaf, subleaf, regs);
+	host_cpuid(leaf, subleaf, regs);
 	if (!(regs[reg] & bits))
 		return;
 	BUG_ON(p->nr_hidden == CPUID_MAX_HIDDEN);
@@ -67,7 +67,10 @@ static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4
 			regs[p->hidden[i].reg] &= ~p->hidden[i].bits;
 }
 
-/* Some bits mirror CR4 or the mode of the CPU: Glasshouse's, when Glasshouse executes CPUID. */
+/*
+ * Some bits mirror CR4 or the mode of the CPU. CPUID in root mode returns Glasshouse's own state,
+ * so set them from the guest's.
+ */
 static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 {
 	u64 cr4;
@@ -93,7 +96,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 	u32 regs[4] = {CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
 
 	if (leaf != CPUID_GLASSHOUSE) {
-		ask_cpu(leaf, subleaf, regs);
+		host_cpuid(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(vcpu->vm->cpuid, leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
 	}

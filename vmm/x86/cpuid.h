@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUID as the guest sees it: the CPU's own answer, less what is hidden.
+ * CPUID for the guest: the CPU's own values, except the bits that a VM hides. SDM: "CPUID—CPU
+ * Identification".
  */
 #ifndef GH_CPUID_H
 #define GH_CPUID_H
@@ -10,12 +11,12 @@
 
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
-/* The leaf that says who we are: "Glasshouse  " in EBX, ECX, EDX. */
+/* The hypervisor's leaf: EBX, ECX, EDX hold its name, "Glasshouse  ". */
 #define CPUID_GLASSHOUSE 0x40000000u
 
 /*
- * What a VM's guest does not see of the CPU's CPUID. Made by the vendor's vm_init; others may hide
- * more before the VM's first vCPU is created.
+ * The CPUID bits that are hidden from a VM's guest. The vendor's vm_init creates it; other code may
+ * hide more bits until the VM's first vCPU is created.
  */
 #define CPUID_MAX_HIDDEN 48
 
@@ -27,24 +28,25 @@ struct cpuid_policy {
 		const char *name, *why;
 	} hidden[CPUID_MAX_HIDDEN];
 	unsigned nr_hidden;
-	u32 plain_leaves; /* basic leaves below 32 that the guest gets as the CPU answers them */
+	u32 plain_leaves; /* basic leaves below 32 that are passed through unchanged */
 };
 
-/* Give @vm a policy that hides nothing. Returns 0 or -ENOMEM. */
+/* Give @vm a policy that hides nothing. Returns 0, or -ENOMEM when there is no free page. */
 int cpuid_policy_init(struct vm *vm);
 
 /*
- * Hide @bits (a mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0. Bits that
- * the CPU itself does not set are not counted as hidden. @name, @why: for cpuid_report(). At most
- * CPUID_MAX_HIDDEN times.
+ * Hide @bits (a 32-bit mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0.
+ * Does nothing if the CPU lacks the leaf, or sets none of the bits. @name, @why: the feature and
+ * the reason, for cpuid_report(); both must stay valid. A VM holds CPUID_MAX_HIDDEN entries; one
+ * more is a panic.
  */
 void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
 		const char *name, const char *why);
 
-/* Print what is hidden from the guest of @vm, a line or two. */
+/* Log the features that are hidden from the guest of @vm, as one line. */
 void cpuid_report(const struct vm *vm);
 
-/* Does the guest get the leaf in its EAX as the CPU answers it? */
+/* Is the leaf in the guest's EAX passed through unchanged? */
 static inline bool cpuid_is_plain(const struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX];
@@ -52,12 +54,15 @@ static inline bool cpuid_is_plain(const struct vcpu *vcpu)
 	return leaf < 32 && vcpu->cpuid_plain >> leaf & 1;
 }
 
-/* Emulate CPUID for such a leaf: EAX and ECX in, EAX to EDX out. Does not skip the instruction. */
+/*
+ * Emulate CPUID for such a leaf: reads EAX and ECX of @vcpu, writes RAX, RBX, RCX and RDX. The
+ * caller skips the instruction.
+ */
 static inline void emulate_cpuid_plain(struct vcpu *vcpu)
 {
 	u64 rax, rbx, rcx, rdx;
 
-	/* CPUID clears the upper halves itself. */
+	/* CPUID clears the upper halves of the registers. */
 	asm volatile("cpuid"
 		     : "=a"(rax), "=b"(rbx), "=c"(rcx), "=d"(rdx)
 		     : "a"(vcpu->regs[VCPU_RAX]), "c"(vcpu->regs[VCPU_RCX]));
@@ -67,7 +72,7 @@ static inline void emulate_cpuid_plain(struct vcpu *vcpu)
 	vcpu->regs[VCPU_RDX] = rdx;
 }
 
-/* Emulate CPUID for the other leaves. Does not skip the instruction. */
+/* Emulate CPUID for the other leaves, in the same way. */
 void emulate_cpuid_masked(struct vcpu *vcpu);
 
 #endif

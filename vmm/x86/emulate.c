@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Emulating memory accesses.
+ * Emulate memory accesses of the guest's instructions.
  */
 #include "vmm/x86/emulate.h"
 #include "arch/x86/cpu.h"
@@ -9,13 +9,13 @@
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/guest_mem.h"
 
-void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again)
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool repeat)
 {
-	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + (again ? 0 : insn->length);
+	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP) + (repeat ? 0 : insn->length);
 
 	virt->skip_to(vcpu, insn->mode == INSN_64 ? rip : (u32)rip);
-	/* A breakpoint on the instruction has been met. */
-	if (again)
+	/* An instruction breakpoint here has been reported before the first iteration. */
+	if (repeat)
 		virt->set_sysreg(vcpu, SYSREG_RFLAGS,
 				 virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
 }
@@ -54,9 +54,11 @@ static int drop_write(void *ctx, unsigned size, u64 value)
 	return 0;
 }
 
-/* A vector store does nothing but its write: MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS, MOVD and
- * MOVQ, MOVDQA, MOVNTI, MOVNTDQ; with VEX or EVEX, all except the scatters, which change their
- * masks. */
+/*
+ * Does @insn have no effect except its write to memory? MOVUPS, MOVLPS, MOVHPS, MOVAPS, MOVNTPS,
+ * MOVD, MOVQ, MOVDQA, MOVNTI, MOVNTDQ; with VEX or EVEX all instructions except the scatters, which
+ * change their mask registers.
+ */
 static bool is_vector_store(const struct insn *insn)
 {
 	static const u8 stores[] = {0x11, 0x13, 0x17, 0x29, 0x2b, 0x7e, 0x7f, 0xc3, 0xd6, 0xe7};

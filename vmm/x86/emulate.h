@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Emulating the memory access of the guest's instruction at RIP.
+ * Emulate the memory access of the guest's instruction at RIP.
  */
 #ifndef GH_EMULATE_H
 #define GH_EMULATE_H
@@ -9,20 +9,24 @@
 #include "vmm/x86/insn.h"
 
 /*
- * Emulate @insn with the memory that @bus stands for, at linear @gva; then go on after it, or at
- * its next iteration. Returns 0, or what @bus returns: then nothing has changed.
+ * Emulate @insn, described by @mem (see insn_memory_op()), on the registers of @vcpu; @bus performs
+ * the access to its operand at linear @gva. Then advance RIP, unless a REP has iterations left.
+ * Returns 0; or the negative error of @bus, and the guest's state is unchanged.
  */
 int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem,
 		 const struct insn_bus *bus, gva_t gva);
 
 /*
- * Emulate the instruction at RIP, which writes to memory, dropping the write. Its other effects
- * (registers, flags) happen; memory that it reads on the way reads as all ones. Returns false when
- * it is an instruction that cannot be emulated: then nothing has changed.
+ * Emulate the instruction at RIP, which writes to memory, dropping the write. Its changes to
+ * registers and flags take effect; its memory operand reads as all ones. Returns true; or false
+ * when the instruction cannot be emulated, and the guest's state is unchanged.
  */
 bool emulate_without_write(struct vcpu *vcpu);
 
-/* Go on after @insn; @again: it is a REP that has iterations left, so go on at it. */
-void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool again);
+/*
+ * Advance RIP of @vcpu past @insn. @repeat: it is a REP with iterations left, so RIP stays, and RF
+ * is set. SDM: "Instruction-Breakpoint Exception Condition".
+ */
+void emulate_skip(struct vcpu *vcpu, const struct insn *insn, bool repeat);
 
 #endif

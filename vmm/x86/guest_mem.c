@@ -20,15 +20,15 @@
 #define PT_NX   BIT(63)
 #define PT_ADDR GENMASK(51, 12)
 
-/* For walk(): the CPU has checked the rights. */
+/* For walk(): the CPU has already checked access rights and set the A and D flags. */
 #define ACCESS_CHECKED BIT(31)
 
-/* Paging as it is in force. */
+/* The guest's current paging mode. */
 struct paging {
 	struct vcpu *vcpu;
 	u64 cr0, cr3, cr4, efer;
 	int levels;         /* 2: 32-bit, 3: PAE, 4 and 5: IA-32e */
-	unsigned size, log; /* of an entry: bytes; of a table: entries */
+	unsigned size, log; /* bytes of an entry; log2 of the entries in a table */
 };
 
 static struct paging get_paging(struct vcpu *vcpu)
@@ -58,8 +58,10 @@ static struct paging get_paging(struct vcpu *vcpu)
 	return p;
 }
 
-/* Bits that must be 0 in a present entry, but for the PDPTEs of PAE paging, which were checked when
- * they were loaded. */
+/*
+ * The bits that must be 0 in a present entry. Not for the PDPTEs of PAE paging: the CPU checks
+ * those when it loads them.
+ */
 static u64 reserved_bits(const struct paging *p, int level, bool large, unsigned shift)
 {
 	unsigned phys = p->vcpu->vm->phys_bits;
@@ -77,7 +79,7 @@ static u64 reserved_bits(const struct paging *p, int level, bool large, unsigned
 	return bits;
 }
 
-/* SDM: "Determination of Access Rights". @rights: what all entries on the way allow. */
+/* SDM: "Determination of Access Rights". @rights: the AND of all entries of the walk. */
 static bool may_access(const struct paging *p, u64 rights, u32 access)
 {
 	u64 rflags = virt->get_sysreg(p->vcpu, SYSREG_RFLAGS);
@@ -97,7 +99,7 @@ static void set_flags(const struct paging *p, gpa_t at, u64 entry, u32 flags)
 		__atomic_or_fetch((u32 *)(hva + (at & ~PAGE_MASK)), flags, __ATOMIC_RELAXED);
 }
 
-/* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and *@error as #PF has it. */
+/* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and #PF's error code in *@error. */
 static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error)
 {
 	struct paging p = get_paging(vcpu);
@@ -112,7 +114,7 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 		bool pdpte = p.levels == 3 && level == 3, large;
 		u64 entry = 0;
 
-		/* Tables where no memory is read as ones. */
+		/* A table outside of memory reads as all ones. */
 		if (read_guest(vcpu->vm, at, &entry, p.size))
 			entry = ~0ull >> (64 - 8 * p.size);
 		large = level > 1 && !pdpte && entry & PT_PS && (p.size == 8 || p.cr4 & CR4_PSE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's memory by linear address, through its segments and page tables; and the instruction
- * at its RIP. (By guest-physical address: vmm/memslot.h.)
+ * Access to the guest's memory by linear address, through its segments and page tables, and to the
+ * instruction at its RIP. (Access by guest-physical address: vmm/memslot.h.)
  */
 #ifndef GH_GUEST_MEM_H
 #define GH_GUEST_MEM_H
@@ -10,51 +10,58 @@
 #include "vmm/x86/insn.h"
 
 /*
- * Copy @len bytes from or to linear @gva, through the guest's page tables as they are in force.
- * SDM: "4-Level Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Access rights are not
- * checked: the CPU has done so before it exited, or see probe_guest_virt(). Returns 0, or -EFAULT
- * when a byte is not mapped or in no slot.
+ * Copy @len bytes from or to linear @gva, through the guest's current page tables. SDM: "4-Level
+ * Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Access rights are not checked: either
+ * the CPU checked them before the exit, or the caller uses probe_guest_virt(). Returns 0, or
+ * -EFAULT when a byte is not mapped or is in no slot; the pages before it have been copied.
  */
 int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);
 
 /*
- * May the guest access @len bytes at linear @gva? @access: PF_ERROR_W to write, PF_ERROR_U for CPL
- * 3. Sets accessed and dirty flags, as the access would. Returns 0; or -EFAULT, and the guest gets
- * its #PF. SDM: "Determination of Access Rights", "Page-Fault Exceptions". Protection keys are not
- * looked at.
+ * Check whether the guest may access @len bytes at linear @gva, and set the accessed and dirty
+ * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3. Returns 0; or
+ * -EFAULT, with #PF queued and CR2 set. Protection keys are not checked. SDM: "Determination of
+ * Access Rights", "Page-Fault Exceptions".
  */
 int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 
 /*
- * The linear address of @len bytes (1 to 8) at @offset in @reg, by the rules of the mode that the
- * guest is in. Returns 0; or -EFAULT, and the guest gets #GP(0), or #SS(0) for SS. SDM: "Limit
- * Checking", "Type Checking", "Canonical Addressing".
+ * Check an access of @len bytes (1 to 8) at @offset in segment @reg, by the rules of the guest's
+ * mode, and compute its linear address in *@gva. Returns 0; or -EFAULT, with #GP(0) queued (#SS(0)
+ * for SS). SDM: "Limit Checking", "Type Checking", "Canonical Addressing".
  */
 int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
 		 gva_t *gva);
 
-/* The guest-physical address of linear @gva, whatever the rights. Returns 0, or -EFAULT: not
- * mapped. */
+/*
+ * Translate linear @gva to the guest-physical *@gpa, without a check of access rights. Returns 0;
+ * or -EFAULT when it is not mapped.
+ */
 int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 
-/* A segment as addresses use it: in 64-bit code only FS and GS have a base. */
+/* Read segment @reg into @seg, with the base that addresses use: in 64-bit mode 0 except FS, GS. */
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
 
-/* The sort of code that the guest runs, and its CPL. */
+/* The guest's code size: CS.L in IA-32e mode, otherwise CS.D. */
 enum insn_mode guest_mode(struct vcpu *vcpu);
+
+/* The guest's current privilege level, 0 to 3. */
 unsigned guest_cpl(struct vcpu *vcpu);
 
 /*
- * The bytes of the instruction that the guest is at: up to @max of them into @buf; fewer at the
- * edge of what can be read. Returns how many.
+ * Read up to @max bytes of code at the guest's RIP into @buf. Returns how many were read: fewer, or
+ * 0, when a page is not readable.
  */
 size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max);
 
-/* The same, decoded. False when it cannot be read or is none. */
+/*
+ * Decode the instruction at the guest's RIP into @insn. Returns false when it cannot be read or is
+ * undefined.
+ */
 bool decode_guest_insn(struct vcpu *vcpu, struct insn *insn);
 
-/* The linear address of that instruction's memory operand, which insn_memory_op() found. */
+/* The linear address of the memory operand of @insn at RIP; @mem: from insn_memory_op(). */
 gva_t guest_operand(struct vcpu *vcpu, const struct insn *insn, const struct insn_mem *mem);
 
 #endif

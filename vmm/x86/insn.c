@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction decoder. One letter per opcode says what follows it.
+ * The instruction decoder. The opcode maps hold one letter per opcode: its operand format.
  */
 #include "vmm/x86/insn.h"
 #include "bits.h"
@@ -8,15 +8,16 @@
 
 /*
  * -  undefined                     .  nothing follows
- * m  ModRM                         r  ModRM that names registers whatever its mod (MOV CR, DR)
+ * m  ModRM                         r  ModRM, always a register (MOV CR, DR)
  * b  8-bit immediate               B  ModRM, 8-bit immediate
  * z  16- or 32-bit immediate       Z  ModRM, 16- or 32-bit immediate
  * v  16-, 32- or 64-bit immediate  j  16- or 32-bit distance (always 32 in 64-bit mode)
  * w  16-bit immediate              e  16-bit and 8-bit immediate (ENTER)
  * a  memory offset                 p  far pointer
- * g  ModRM, 8-bit immediate        G  ModRM, 16- or 32-bit immediate: only with ModRM.reg 0 and 1
+ * g  ModRM, 8-bit immediate        G  ModRM, 16- or 32-bit immediate
+ *                                  (g and G: the immediate only with ModRM.reg 0 and 1)
  *
- * Prefixes and escapes are taken off before; they stand as '-'.
+ * Prefixes and escape bytes are '-': they are consumed before the lookup.
  */
 static const char one_byte[] = "mmmmbz..mmmmbz.-" /* 00 */
 			       "mmmmbz..mmmmbz.."
@@ -86,7 +87,7 @@ static const char map_0f3a[] = "--------BBBBBBBB" /* 00 */
 			       "----------------"
 			       "B---------------";
 
-/* The bytes not read yet. The first error stays; after it, bytes read as 0. */
+/* A cursor over the instruction's bytes. It keeps the first error; after that, bytes read as 0. */
 struct reader {
 	const u8 *bytes;
 	size_t n, pos;
@@ -110,7 +111,7 @@ static u8 next(struct reader *r)
 	return byte;
 }
 
-/* A little-endian number of @size bytes, sign-extended. */
+/* Read a little-endian number of @size bytes, sign-extended. */
 static s64 next_number(struct reader *r, unsigned size)
 {
 	u64 value = 0;
@@ -122,8 +123,7 @@ static s64 next_number(struct reader *r, unsigned size)
 	return (s64)(value << (64 - 8 * size)) >> (64 - 8 * size);
 }
 
-/* Legacy prefixes in any order, then REX: one that is followed by another prefix counts for
- * nothing. */
+/* Read legacy prefixes in any order, then REX. A REX before another prefix is ignored. */
 static void read_prefixes(struct insn *in, struct reader *r)
 {
 	for (;; r->pos++) {
@@ -164,12 +164,12 @@ static void read_prefixes(struct insn *in, struct reader *r)
 	}
 }
 
-/* VEX (C5, C4) and EVEX (62) prefixes, of which the first byte @escape has been read. */
+/* Read the rest of a VEX (C5, C4) or EVEX (62) prefix, of which @escape is the first byte. */
 static void read_vex(struct insn *in, struct reader *r, u8 escape)
 {
 	u8 p0 = next(r), p1;
 
-	/* #UD after 66, F2, F3, LOCK, REX. */
+	/* The CPU raises #UD for VEX or EVEX after 66, F2, F3, LOCK, REX. */
 	if (in->opsize_prefix || in->rep || in->lock || in->rex)
 		r->error = r->error ? r->error : -EINVAL;
 	in->encoding = escape == 0x62 ? INSN_EVEX : INSN_VEX;
@@ -182,7 +182,7 @@ static void read_vex(struct insn *in, struct reader *r, u8 escape)
 		in->map = p0 & (escape == 0x62 ? 0x0f : 0x1f);
 		if (escape == 0x62) {
 			next(r);
-			/* Bit 2 of the second byte is fixed; without it, it was another design. */
+			/* Bit 2 of the second payload byte is fixed to 1. */
 			if (!r->error && !(p1 & 4))
 				r->error = -EINVAL;
 		}
@@ -192,7 +192,7 @@ static void read_vex(struct insn *in, struct reader *r, u8 escape)
 	in->opcode = next(r);
 }
 
-/* The opcode and its letter. */
+/* Read the opcode. Returns its letter. */
 static char read_opcode(struct insn *in, struct reader *r)
 {
 	u8 byte = next(r);
@@ -226,7 +226,7 @@ static char read_opcode(struct insn *in, struct reader *r)
 	return in->map == 2 ? map_0f38[in->opcode] : map_0f3a[in->opcode];
 }
 
-/* ModRM, SIB, displacement. SDM: "Addressing-Mode Encoding of ModR/M and SIB Bytes". */
+/* Read ModRM, SIB, displacement. SDM: "Addressing-Mode Encoding of ModR/M and SIB Bytes". */
 static void read_modrm(struct insn *in, struct reader *r, bool registers_only)
 {
 	u8 base;
@@ -258,7 +258,7 @@ static void read_modrm(struct insn *in, struct reader *r, bool registers_only)
 	in->disp = next_number(r, in->disp_size);
 }
 
-/* Everything after the opcode, by its letter. */
+/* Read what follows the opcode, by its letter. */
 static void read_operands(struct insn *in, struct reader *r, char letter)
 {
 	u8 z = MIN(in->opsize, 4);
@@ -333,7 +333,8 @@ static bool invalid_in_64bit_mode(u8 opcode)
 	}
 }
 
-/* Of groups, the members that do not exist; register forms of what needs memory. */
+/* Is this an undefined member of a group, or the register form of an instruction that needs memory?
+ */
 static bool undefined_form(const struct insn *in)
 {
 	u8 nth = in->reg & 7;
@@ -368,7 +369,7 @@ static bool undefined_form(const struct insn *in)
 	}
 }
 
-/* SDM: "LOCK - Assert LOCK# Signal Prefix": the instructions that it may precede. */
+/* May LOCK precede this instruction? SDM: "LOCK—Assert LOCK# Signal Prefix". */
 static bool lockable(const struct insn *in)
 {
 	u8 nth = in->reg & 7;
@@ -393,7 +394,7 @@ static bool lockable(const struct insn *in)
 	case 0x1b0 ... 0x1b1:
 	case 0x1c0 ... 0x1c1:
 		return true;
-	default: /* the arithmetic block, but for CMP */
+	default: /* the arithmetic block, except CMP */
 		return in->map == 0 && in->opcode < 0x38 && (in->opcode & 7) < 2;
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction decoder: the length and parts of any x86 instruction, and the carrying out of the
- * ones that touch memory-mapped devices. Pure: it sees bytes and registers, no guest.
+ * The instruction decoder, for any x86 instruction, and the emulator of those that access
+ * memory-mapped devices. Both work on bytes and registers only and know nothing of guests.
  *
  * Source: Intel SDM, "Instruction Format" and "Opcode Map".
  */
@@ -12,7 +12,7 @@
 
 #define INSN_MAX_LENGTH 15
 
-/* The code segment's sort: CS.D = 0, CS.D = 1, or CS.L = 1 in IA-32e mode. */
+/* The code size: CS.D = 0, CS.D = 1, or CS.L = 1 in IA-32e mode. */
 enum insn_mode { INSN_16, INSN_32, INSN_64 };
 
 enum insn_encoding { INSN_LEGACY, INSN_VEX, INSN_EVEX };
@@ -22,7 +22,7 @@ struct insn {
 	u8 mode;     /* enum insn_mode */
 	u8 encoding; /* enum insn_encoding */
 
-	/* Prefixes. Of several in one group the last counts. */
+	/* Prefixes. The last one of a group counts. */
 	u8 rep; /* 0xf2 (REPNE), 0xf3 (REP, REPE), or 0 */
 	/* 0x26 ES, 0x2e CS, 0x36 SS, 0x3e DS, 0x64 FS, 0x65 GS, or 0; in 64-bit mode FS, GS, or 0
 	 */
@@ -43,27 +43,26 @@ struct insn {
 	u8 disp_size; /* bytes: 0, 1, 2, 4; 8 for a 64-bit memory offset (MOV A0 to A3) */
 	u8 imm_size;  /* bytes: 0, 1, 2, 4, 8 */
 	u8 imm2_size; /* ENTER's nesting level, a far pointer's selector: bytes */
-	s64 disp;     /* sign-extended; of EVEX not yet scaled */
+	s64 disp;     /* sign-extended; EVEX's disp8*N scaling is not applied */
 	s64 imm;      /* sign-extended; also a branch's distance */
 	u16 imm2;
 
-	u8 opsize; /* operand size by mode, 66 and REX.W: 2, 4, 8; some instructions have their own
-		    */
+	u8 opsize; /* operand size by mode, 66 and REX.W: 2, 4, 8; some instructions override it */
 	u8 adsize; /* address size: 2, 4, 8 */
 };
 
 /*
- * Decode the instruction that begins at @bytes, of which @n are readable.
+ * Decode the instruction that begins at @bytes, of which @n are readable, in @mode, into @insn.
  *
- * Returns its length. -EINVAL: an opcode that is not defined, LOCK where it must not be, or more
- * than 15 bytes; the CPU would raise #UD (#GP if too long). -ENOSPC: @n bytes are not the whole.
- * Vector instructions (VEX, EVEX) and the rarer groups are not checked beyond what the length
- * needs; AMD's 3DNow! and XOP, and what Intel announced but did not ship, are undefined here.
+ * Returns its length, 1 to 15. -EINVAL: an undefined opcode, LOCK where it is not allowed, or more
+ * than 15 bytes; the CPU would raise #UD (#GP if too long). -ENOSPC: the instruction is longer than
+ * @n bytes. Vector instructions (VEX, EVEX) and the rarer groups are checked only as far as their
+ * length depends on it. AMD's 3DNow! and XOP, and instructions that Intel announced but did not
+ * ship, are undefined here.
  */
 int insn_decode(struct insn *insn, const u8 *bytes, size_t n, enum insn_mode mode);
 
-/* What an instruction does with its memory operand. The first eight are in the order of encoding.
- */
+/* What an instruction does with its memory operand. The first eight are in encoding order. */
 enum insn_op {
 	INSN_ADD,
 	INSN_OR,
@@ -84,7 +83,7 @@ enum insn_op {
 	INSN_XCHG,
 	INSN_XADD,
 	INSN_CMPXCHG,
-	INSN_BT, /* the next four: in the order of encoding */
+	INSN_BT, /* these four are in encoding order */
 	INSN_BTS,
 	INSN_BTR,
 	INSN_BTC,
@@ -95,8 +94,8 @@ enum insn_op {
 
 struct insn_mem {
 	enum insn_op op;
-	bool reads, writes; /* memory; MOVS reads one place and writes another */
-	bool mem_is_dest;   /* the operand order: memory first */
+	bool reads, writes; /* memory; MOVS reads one address and writes another */
+	bool mem_is_dest;   /* memory is the first (destination) operand */
 	bool has_reg;       /* the other operand is a register... */
 	bool high_byte;     /* ...bits 15:8 of it: AH, CH, DH, BH (then reg is 0 to 3) */
 	bool has_imm;       /* ...or an immediate */
@@ -107,31 +106,34 @@ struct insn_mem {
 };
 
 /*
- * Find out what @insn does with its memory operand.
- * Returns 0; -EOPNOTSUPP when it has none, or is not among those of enum insn_op.
+ * Describe in @mem what @insn does with its memory operand. Returns 0; or -EOPNOTSUPP when it has
+ * none, or is none of enum insn_op.
  */
 int insn_memory_op(const struct insn *insn, struct insn_mem *mem);
 
-/* Segment registers by their numbers in instructions. */
+/* Segment registers, by their numbers in instruction encodings. */
 enum insn_segment { INSN_ES, INSN_CS, INSN_SS, INSN_DS, INSN_FS, INSN_GS };
 
-/* The segment (enum insn_segment) that @insn's prefix names, or @otherwise. */
+/* The segment (enum insn_segment) of @insn's override prefix; @otherwise if it has none. */
 u8 insn_segment(const struct insn *insn, u8 otherwise);
 
 struct insn_address {
 	u8 segment; /* enum insn_segment */
-	u64 offset; /* in it, wrapped to the address size */
+	u64 offset; /* within the segment, truncated to the address size */
 };
 
 /*
- * Find out where @insn's memory operand is, as insn_memory_op() described it in @mem: with the
- * registers @regs, and @insn itself at offset @rip in the code segment. Of MOVS it is what it
- * writes. SDM: "Specifying an Offset", "Addressing-Mode Encoding of ModR/M and SIB Bytes".
+ * Compute the address of @insn's memory operand in *@address. @mem: from insn_memory_op(); @regs:
+ * by register number; @rip: the offset of @insn in the code segment. For MOVS it is the
+ * destination. SDM: "Specifying an Offset", "Addressing-Mode Encoding of ModR/M and SIB Bytes".
  */
 void insn_address(const struct insn *insn, const struct insn_mem *mem, const u64 regs[16], u64 rip,
 		  struct insn_address *address);
 
-/* Where memory operands are read and written; both return 0 or a negative error. */
+/*
+ * How the emulator reads and writes the memory operand: @size is 1, 2, 4 or 8 bytes. Both return 0
+ * or a negative error.
+ */
 struct insn_bus {
 	int (*read)(void *ctx, unsigned size, u64 *value);
 	int (*write)(void *ctx, unsigned size, u64 value);
@@ -139,12 +141,13 @@ struct insn_bus {
 };
 
 /*
- * Carry out @insn, as insn_memory_op described it in @mem, on @regs and @rflags; memory is behind
- * @bus. MOVS reads DS:[rSI] (or the override's segment) and writes ES:[rDI] through the same @bus.
- * A REP instruction does one iteration. LOCK locks nothing: a device sees a read, then a write.
+ * Emulate @insn, described by @mem (from insn_memory_op()), on @regs (by register number) and
+ * @rflags; @bus accesses memory. MOVS reads DS:[rSI] (or the override's segment) and writes
+ * ES:[rDI] through the same @bus. A REP instruction performs one iteration. LOCK is ignored: a
+ * device sees a read, then a write.
  *
- * Returns 0 when the instruction is complete: go on at the next one. 1: a REP instruction has more
- * to do: leave RIP. What @bus returned, when negative: registers and flags are unchanged.
+ * Returns 0 when the instruction is complete. 1: a REP has iterations left, so RIP must stay. A
+ * negative error of @bus: registers and flags are unchanged.
  */
 int insn_emulate_mem(const struct insn *insn, const struct insn_mem *mem, u64 regs[16], u64 *rflags,
 		     const struct insn_bus *bus);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where an instruction's memory operand is.
+ * Compute the address of an instruction's memory operand.
  */
 #include "vmm/x86/insn.h"
 #include "bits.h"
@@ -71,7 +71,10 @@ static u64 offset_32_64(const struct insn *in, const u64 regs[16], u64 rip, u8 *
 	return offset + regs[base];
 }
 
-/* A bit's number in a register reaches beyond the operand. SDM: "Bit(BitBase, BitOffset)". */
+/*
+ * The byte offset that BT and its variants add: a bit number in a register may exceed the operand's
+ * size. SDM: "Bit(BitBase, BitOffset)".
+ */
 static u64 bit_distance(const struct insn_mem *mem, const u64 regs[16])
 {
 	unsigned unused = 64 - 8 * mem->size;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that touch memory-mapped devices: what they do, and doing it.
+ * Classify and emulate the instructions that access memory-mapped devices.
  */
 #include "vmm/x86/insn.h"
 #include "bits.h"
@@ -25,7 +25,7 @@ static void set_op(struct insn_mem *mem, enum insn_op op, bool reads, bool write
 	mem->mem_is_dest = writes;
 }
 
-/* The other operand is the register @reg of @size bytes. */
+/* The other operand is register @reg, @size bytes of it. */
 static void set_reg(const struct insn *in, struct insn_mem *mem, u8 reg, u8 size)
 {
 	mem->has_reg = true;
@@ -123,7 +123,7 @@ static int classify_one_byte(const struct insn *in, struct insn_mem *mem)
 	case 0x88 ... 0x8b:
 		set_op(mem, INSN_MOV, !store, store);
 		break;
-	case 0xa0 ... 0xa3: /* here bit 1 means the other way */
+	case 0xa0 ... 0xa3: /* here bit 1 set means a store */
 		set_op(mem, INSN_MOV, store, !store);
 		set_reg(in, mem, RAX, mem->size);
 		return 0;
@@ -190,7 +190,7 @@ int insn_memory_op(const struct insn *insn, struct insn_mem *mem)
 
 	if (insn->encoding != INSN_LEGACY || !in_memory)
 		return -EOPNOTSUPP;
-	/* Bit 0 of most opcodes: an operand of the operand size, not a byte. */
+	/* In most opcodes bit 0 selects the operand size instead of one byte. */
 	*mem = (struct insn_mem){.size = insn->opcode & 1 ? insn->opsize : 1};
 	if (insn->map == 1)
 		return classify_0f(insn, mem);
@@ -207,7 +207,7 @@ static u64 get_reg(const u64 regs[16], u8 reg, u8 size, bool high_byte)
 	return regs[reg] >> (high_byte ? 8 : 0) & size_mask(size);
 }
 
-/* 32 bits clear the upper half; 8 and 16 bits leave the rest. */
+/* A 32-bit write clears the upper half; 8 and 16 bits keep the rest. */
 static void put_reg(u64 regs[16], u8 reg, u8 size, bool high_byte, u64 value)
 {
 	unsigned shift = high_byte ? 8 : 0;
@@ -224,8 +224,8 @@ static u64 sign_extend(u64 value, unsigned size)
 }
 
 /*
- * @a @op @b on @size bytes, with the flags as the SDM defines them. @carries holds the carry (or
- * borrow) out of each bit.
+ * Compute @a @op @b on @size bytes, and the flags. carries holds the carry (or borrow) out of each
+ * bit.
  */
 static u64 alu(enum insn_op op, u64 a, u64 b, unsigned size, u64 *flags)
 {
@@ -264,14 +264,14 @@ static u64 alu(enum insn_op op, u64 a, u64 b, unsigned size, u64 *flags)
 	result &= size_mask(size);
 	if (!result)
 		kept |= ZF;
-	/* The 16 parities of four bits, as one number. */
+	/* A lookup table of the parities of all 4-bit values, packed into one number. */
 	if (!(0x6996 >> ((result ^ result >> 4) & 15) & 1))
 		kept |= PF;
 	*flags = kept;
 	return result;
 }
 
-/* Registers and flags while an instruction is under way; the real ones change at its end. */
+/* New values. They are committed after the bus access has succeeded. */
 struct result {
 	u64 mem, reg, acc, flags;
 };
@@ -284,7 +284,7 @@ static void bit_test(const struct insn_mem *mem, u64 old, u64 number, struct res
 	res->mem = mem->op == INSN_BTS ? old | bit : mem->op == INSN_BTR ? old & ~bit : old ^ bit;
 }
 
-/* @old is what memory holds, @src the register or immediate. */
+/* @old: the value in memory. @src: the register or immediate. */
 static void compute(const struct insn_mem *mem, u64 old, u64 src, struct result *res)
 {
 	switch (mem->op) {
@@ -338,7 +338,7 @@ static bool writes_reg(const struct insn_mem *mem)
 	return mem->has_reg && !mem->mem_is_dest && mem->op != INSN_CMP;
 }
 
-/* MOVS, STOS, LODS: one iteration. */
+/* Emulate one iteration of MOVS, STOS or LODS. */
 static int emulate_string(const struct insn *in, const struct insn_mem *mem, u64 regs[16],
 			  u64 rflags, const struct insn_bus *bus)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O for the guest.
+ * Emulate port I/O.
  */
 #include "vmm/x86/io.h"
 #include "vmm/x86/breakpoint.h"
@@ -14,18 +14,18 @@ u32 kernel_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 	return vcpu->vm->ops->pio(vcpu, io, value);
 }
 
-void set_low(u64 *reg, unsigned size, u64 value)
+void assign_register(u64 *reg, unsigned size, u64 value)
 {
 	u64 mask = size < 4 ? BIT(8 * size) - 1 : ~0ull;
 
 	*reg = (*reg & ~mask) | (size == 4 ? (u32)value : value & mask);
 }
 
-/* What was read goes to AL, AX or EAX. */
+/* Put the value that IN read into AL, AX or EAX, and skip the instruction. */
 static int complete_io(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
 	if (io->in)
-		set_low(&vcpu->regs[VCPU_RAX], io->size, value);
+		assign_register(&vcpu->regs[VCPU_RAX], io->size, value);
 	virt->skip_emulated_instruction(vcpu);
 	return 1;
 }

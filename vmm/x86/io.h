@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio -> vm_ops.pio, then complete_io.
+ * Port I/O that exits: handle_io -> emulate_pio -> kernel_pio -> vm_ops.pio, then complete_io. SDM:
+ * "Input/Output".
  */
 #ifndef GH_VMM_IO_H
 #define GH_VMM_IO_H
@@ -13,20 +14,27 @@ struct pio_access {
 	bool in, string, rep;
 };
 
-/* Emulate one IN, OUT, or one iteration of INS, OUTS. Returns what an exit handler returns. */
+/*
+ * Emulate one IN or OUT, or one iteration of INS or OUTS, and skip the instruction when it is
+ * complete. Returns what an exit handler returns.
+ */
 int emulate_pio(struct vcpu *vcpu, const struct pio_access *io);
 
 /*
- * INS and OUTS, with the faults that their memory operand may cause (protection keys are not
+ * emulate_pio() for INS and OUTS, with the faults of their memory operand (protection keys are not
  * checked). SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output
  * String to Port".
  */
 int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io);
 
-/* One access: OUT writes @value; IN returns what it reads. */
+/*
+ * Perform one access through vm_ops.pio, after checking I/O breakpoints. OUT writes @value; IN
+ * ignores it and returns the value read.
+ */
 u32 kernel_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value);
 
-/* Set the low @size bytes of a register. 4 bytes clear those above, 1 and 2 leave them. */
-void set_low(u64 *reg, unsigned size, u64 value);
+/* Set the low @size bytes (1, 2, 4, 8) of *@reg. 4 bytes clear the upper half, 1 and 2 keep the
+ * rest. */
+void assign_register(u64 *reg, unsigned size, u64 value);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INS and OUTS at ports that exit, and the checks of segments that they need.
+ * Emulate INS and OUTS, with the segment checks that they need.
  */
 #include "arch/x86/cpu.h"
 #include "errno.h"
@@ -20,7 +20,7 @@ static bool is_canonical(struct vcpu *vcpu, u64 address)
 	return (u64)((s64)(address << unused) >> unused) == address;
 }
 
-/* Segments do not limit 64-bit code, but all addresses must be canonical. */
+/* In 64-bit mode there are no limits, but all addresses must be canonical. */
 static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 offset, u32 len,
 			   bool write)
 {
@@ -52,8 +52,10 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 	return 0;
 }
 
-/* Where the memory operand is, once it is known that the access will not fault: ES:rDI of INS,
- * DS:rSI of OUTS or another segment's. */
+/*
+ * Compute the linear address of the memory operand: ES:rDI for INS, DS:rSI (or the override's
+ * segment) for OUTS. Returns 0; or -EFAULT, with the fault queued.
+ */
 static int find_operand(struct vcpu *vcpu, const struct pio_access *io, const struct insn *insn,
 			gva_t *gva)
 {
@@ -70,7 +72,6 @@ static int find_operand(struct vcpu *vcpu, const struct pio_access *io, const st
 	return probe_guest_virt(vcpu, *gva, io->size, access);
 }
 
-/* One iteration: the instruction is left behind when the count is down to 0. */
 int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 {
 	u64 *index = &vcpu->regs[io->in ? VCPU_RDI : VCPU_RSI], *count = &vcpu->regs[VCPU_RCX];
@@ -81,7 +82,7 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 	gva_t gva;
 
 	if (!decode_guest_insn(vcpu, &insn))
-		return handle_unknown(vcpu, "string I/O by an instruction that cannot be read");
+		return handle_unknown(vcpu, "string I/O by an instruction that cannot be decoded");
 	if (insn.adsize < 8)
 		left &= BIT(8 * insn.adsize) - 1;
 	if (io->rep && !left) {
@@ -90,15 +91,15 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 	}
 	if (find_operand(vcpu, io, &insn, &gva))
 		return 1;
-	/* What is no memory reads as ones, and is not written. */
+	/* Addresses outside of memory read as all ones; writes to them are dropped. */
 	if (!io->in)
 		read_guest_virt(vcpu, gva, &value, io->size);
 	value = kernel_pio(vcpu, io, value);
 	if (io->in)
 		write_guest_virt(vcpu, gva, &value, io->size);
-	set_low(index, insn.adsize, *index + step);
+	assign_register(index, insn.adsize, *index + step);
 	if (io->rep)
-		set_low(count, insn.adsize, left - 1);
+		assign_register(count, insn.adsize, left - 1);
 	breakpoint_access(vcpu, io->in ? BREAKPOINT_WRITE : BREAKPOINT_READ, gva, io->size);
 	emulate_skip(vcpu, &insn, io->rep && left > 1);
 	return 1;

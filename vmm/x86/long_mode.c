@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables and a GDT to start with.
+ * Write a guest's first page tables and GDT.
  */
 #include "vmm/x86/long_mode.h"
 #include "arch/x86/layout.h"

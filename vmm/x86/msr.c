@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RDMSR, WRMSR and XSETBV for the guest.
+ * Emulate XSETBV.
  */
 #include "vmm/x86/msr.h"
 #include "arch/x86/msr.h"
 #include "vmm/vcpu.h"
 #include "vmm/x86/guest_mem.h"
 
-/* The CPU checks the value (SDM: "XSETBV—Set Extended Control Register"). Not all CPUs exit only
- * after the check of the privilege. */
+/*
+ * The CPU checks the value (SDM: "XSETBV—Set Extended Control Register"). Some CPUs exit before
+ * they check the privilege level.
+ */
 int emulate_xsetbv(struct vcpu *vcpu)
 {
 	if (guest_cpl(vcpu))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RDMSR, WRMSR and XSETBV for the guest: the instructions. What an MSR holds is the VM's matter
- * (vm_ops.rdmsr, wrmsr).
+ * Emulate the instructions RDMSR, WRMSR and XSETBV. The VM supplies the values of the MSRs
+ * (vm_ops.rdmsr, vm_ops.wrmsr).
  */
 #ifndef GH_VMM_MSR_H
 #define GH_VMM_MSR_H
@@ -10,15 +10,17 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
-/* What WRMSR and XSETBV write. */
+/* EDX:EAX, the operand of WRMSR and XSETBV. */
 static inline u64 edx_eax(const struct vcpu *vcpu)
 {
 	return (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
 }
 
 /*
- * Emulate RDMSR (ECX -> EDX:EAX), WRMSR, XSETBV. They do not skip the instruction. Return 0, or
- * -EINVAL: the guest gets #GP(0).
+ * Emulate RDMSR (reads the MSR in ECX into EDX:EAX), WRMSR (writes EDX:EAX to it), XSETBV (writes
+ * EDX:EAX to the XCR in ECX). The caller skips the instruction. Return 0; or -EINVAL, and the
+ * caller injects #GP(0). SDM: "RDMSR—Read From Model Specific Register", "WRMSR—Write to Model
+ * Specific Register", "XSETBV—Set Extended Control Register".
  */
 static inline int emulate_rdmsr(struct vcpu *vcpu)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a guest starts. SDM: "Processor Management and Initialization".
+ * Set up a vCPU to start in protected or 64-bit mode.
  */
 #include "vmm/x86/start.h"
 #include "arch/x86/cpu.h"
@@ -17,8 +17,7 @@
 #define AR_DATA32 0xc093
 #define AR_TSS    0x008b
 
-/* All data segments alike, no local descriptor table, and a task register, for there must be one.
- */
+/* Load @code into CS, @data into all other segments, no LDT, and a TR, which VM entry requires. */
 static void set_segments(struct vcpu *vcpu, const struct segment *code, const struct segment *data)
 {
 	static const struct segment none = {.unusable = true};

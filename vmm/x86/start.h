@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The states in which a guest starts, one function for each mode of the CPU.
+ * Set up a vCPU to start a guest: one function per CPU mode. SDM: "Processor Management and
+ * Initialization".
  */
 #ifndef GH_START_H
 #define GH_START_H
@@ -8,32 +9,36 @@
 #include "vmm/vcpu.h"
 
 /*
- * Each of these puts all registers of @vcpu, which must be loaded on this CPU, into a known state:
- * general registers 0, RFLAGS 2 (interrupts off), caches on. Segments reach 4 GiB, but for real
- * mode.
+ * Each of these initializes all registers of @vcpu, which must be loaded on this CPU: general
+ * registers 0, RFLAGS 2 (interrupts off), caches on. Segment limits are 4 GiB, except in real mode.
  */
 
-/* 0; or -EOPNOTSUPP without "unrestricted guest", said in words: @mode is what needs it. */
+/*
+ * Check that the CPU has "unrestricted guest", which @mode (for the message, as "real mode") needs.
+ * Returns 0; or -EOPNOTSUPP, with an error logged.
+ */
 int need_unrestricted_guest(const char *mode);
 
 /*
- * Real mode, as the firmware leaves it: @cs:@ip, the other segments 0, limits FFFFh, the interrupt
- * table at 0, SP = 7C00h. Returns 0, or -EOPNOTSUPP without "unrestricted guest", said in words.
+ * Real mode, as after the firmware: RIP = @cs:@ip, the other segments 0, limits FFFFh, the
+ * interrupt table at 0, SP = 7C00h. Returns 0; or -EOPNOTSUPP without "unrestricted guest", with an
+ * error logged.
  */
 int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip);
 
-/* After that, with interrupts on, as the firmware starts a boot sector. */
+/* After start_real_mode(): enable interrupts, as the firmware does for a boot sector. */
 void start_enable_interrupts(struct vcpu *vcpu);
 
 /*
- * 32-bit protected mode without paging, flat segments: CS 10h, the others 18h, which only live in
- * the registers (there is no GDT). RIP = @eip, RSP = 0. Returns as start_real_mode().
+ * 32-bit protected mode without paging, flat segments: CS 10h, the others 18h. The segments are
+ * only in the registers: there is no GDT. RIP = @eip, RSP = 0. Returns as start_real_mode().
  */
 int start_protected_mode(struct vcpu *vcpu, u32 eip);
 
 /*
- * 64-bit mode: RIP = @rip; page tables at @cr3 and a GDT with CS 10h and DS 18h at @gdt (limit
- * @gdt_limit), both guest-physical and written by the caller, see vmm/x86/long_mode.h. RSP = 0.
+ * 64-bit mode: RIP = @rip, RSP = 0, page tables at @cr3, a GDT with CS 10h and DS 18h at @gdt, of
+ * limit @gdt_limit (bytes - 1). The caller writes both into guest memory (vmm/x86/long_mode.h);
+ * their addresses are guest-physical.
  */
 void start_long_mode(struct vcpu *vcpu, u64 rip, u64 cr3, u64 gdt, u16 gdt_limit);
 

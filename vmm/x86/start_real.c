@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a guest starts in real mode.
+ * Set up a vCPU to start in real mode.
  */
 #include "arch/x86/cpu.h"
 #include "lib/string.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Task switches: save the old task, load the new one, with the faults that this may meet.
+ * Emulate task switches: save the old task, load the new one, queue the faults on the way.
  */
 #include "vmm/x86/task_switch.h"
 #include "arch/x86/cpu.h"
@@ -40,7 +40,7 @@ struct tss32 {
 	u16 link, reserved;
 	u32 stacks[6];
 	u32 cr3, eip, eflags;
-	u32 regs[8]; /* in the order of their numbers */
+	u32 regs[8]; /* by register number */
 	struct {
 		u16 selector, reserved;
 	} seg[NR_SELECTORS];
@@ -55,14 +55,16 @@ struct tss16 {
 	u16 seg[4], ldt;
 } __packed;
 
-struct switching {
+struct task_switch_context {
 	struct vcpu *vcpu;
 	enum task_switch_source source;
-	u32 ext; /* for error codes: not by the program itself */
+	u32 ext; /* EXT bit of error codes: the event is external to the program */
 };
 
-/* The CPU reads and writes a TSS as the supervisor, whoever asks for the switch. What is no memory
- * reads as ones, and is not written. */
+/*
+ * Read or write a TSS. The CPU does this with supervisor rights at any CPL. Addresses outside of
+ * memory read as all ones; writes to them are dropped.
+ */
 static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
 	if (probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0))
@@ -76,14 +78,16 @@ static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool 
 	return 0;
 }
 
-static int fault(struct switching *s, u8 vector, u16 selector)
+static int fault(struct task_switch_context *s, u8 vector, u16 selector)
 {
 	queue_exception_e(s->vcpu, vector, (selector & ~SELECTOR_RPL) | s->ext);
 	return -EFAULT;
 }
 
-/* The descriptor that @selector names. Returns where it is; 0 beyond the table's end, and where no
- * memory is. */
+/*
+ * Read the descriptor of @selector into *@desc. Returns its linear address; or 0 when it is beyond
+ * the table's limit or outside of memory.
+ */
 static gva_t read_descriptor(struct vcpu *vcpu, u16 selector, u64 *desc)
 {
 	u32 offset = selector & ~(SELECTOR_TI | SELECTOR_RPL);
@@ -119,8 +123,10 @@ static void mark_busy(struct vcpu *vcpu, u16 selector, bool busy)
 	write_guest_virt(vcpu, at, &desc, sizeof(desc));
 }
 
-/* Both sorts of TSS are handled as one of 32 bits; what a 16-bit one lacks is 0 (high halves of
- * registers: ones). */
+/*
+ * Read a TSS of either size as a 32-bit one. Fields that a 16-bit TSS lacks are 0; the high halves
+ * of its registers are all ones.
+ */
 static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
 {
 	struct tss16 old;
@@ -140,7 +146,7 @@ static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t
 	return 0;
 }
 
-/* From the first field that a switch writes, EIP, to the last, GS (DS in a 16-bit one). */
+/* Write the fields that a switch saves: EIP to GS (in a 16-bit TSS: to DS). */
 static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t)
 {
 	struct tss16 old;
@@ -159,7 +165,7 @@ static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *
 			  offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), true);
 }
 
-static int save_task(struct switching *s, const struct segment *tr, u32 insn_len)
+static int save_task(struct task_switch_context *s, const struct segment *tr, u32 insn_len)
 {
 	struct vcpu *vcpu = s->vcpu;
 	struct tss32 t;
@@ -182,7 +188,7 @@ static int save_task(struct switching *s, const struct segment *tr, u32 insn_len
 	return write_tss(vcpu, tr, &t);
 }
 
-static int load_ldt(struct switching *s, u16 selector)
+static int load_ldt(struct task_switch_context *s, u16 selector)
 {
 	struct segment ldt = {.selector = selector, .unusable = true};
 	u64 desc;
@@ -198,7 +204,10 @@ static int load_ldt(struct switching *s, u16 selector)
 	return 0;
 }
 
-/* SDM: "Exception Conditions Checked During a Task Switch". Returns false for #TS. */
+/*
+ * May @desc be loaded into @reg? If not, the guest gets #TS. SDM: "Exception Conditions Checked
+ * During a Task Switch".
+ */
 static bool segment_fits(enum segment_reg reg, u16 selector, u64 desc, unsigned cpl)
 {
 	unsigned rpl = selector & SELECTOR_RPL, dpl = DESC_DPL(desc);
@@ -216,7 +225,8 @@ static bool segment_fits(enum segment_reg reg, u16 selector, u64 desc, unsigned 
 	}
 }
 
-static int load_segment(struct switching *s, enum segment_reg reg, u16 selector, unsigned cpl)
+static int load_segment(struct task_switch_context *s, enum segment_reg reg, u16 selector,
+			unsigned cpl)
 {
 	struct segment seg;
 	u64 desc;
@@ -244,9 +254,9 @@ static int load_segment(struct switching *s, enum segment_reg reg, u16 selector,
 }
 
 /*
- * The selectors are the new task's at once, whatever faults; what they select is loaded one after
- * the other. What is not loaded yet cannot be used; only a CS must always be there for the CPU to
- * be entered, and SS must agree with it on the CPL.
+ * Load all selectors of the new task before any descriptor, since a fault on a later descriptor
+ * leaves all selectors loaded. Segments whose descriptor is not loaded yet are unusable. CS must be
+ * usable for VM entry, and SS must have the DPL of CS.
  */
 static void load_selectors(struct vcpu *vcpu, const struct tss32 *t)
 {
@@ -270,7 +280,7 @@ static void load_selectors(struct vcpu *vcpu, const struct tss32 *t)
 	}
 }
 
-static int load_segments(struct switching *s, const struct tss32 *t)
+static int load_segments(struct task_switch_context *s, const struct tss32 *t)
 {
 	static const enum segment_reg order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
 	int r;
@@ -283,7 +293,7 @@ static int load_segments(struct switching *s, const struct tss32 *t)
 	return r;
 }
 
-/* All that cannot fault; from here on what faults does so in the new task. */
+/* Load the registers that cannot fault. Later faults occur in the new task. */
 static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struct segment *tr)
 {
 	u64 cr0 = virt->get_sysreg(vcpu, SYSREG_CR0),
@@ -297,7 +307,8 @@ static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struc
 	for (unsigned i = 0; i < 8; i++)
 		vcpu->regs[i] = t->regs[i];
 	virt->set_sysreg(vcpu, SYSREG_RSP, t->regs[VCPU_RSP]);
-	/* A single step of the new task's ends behind its first instruction. */
+	/* TF is loaded after skip_to(): the new task's first single step ends after one
+	 * instruction. */
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags & ~RFLAGS_TF);
 	virt->skip_to(vcpu, t->eip);
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
@@ -321,9 +332,12 @@ static int push_error_code(struct vcpu *vcpu, u32 error_code, bool wide)
 	return 0;
 }
 
-/* The new task is there; its first instruction is to be reached. Only then is an event that came by
- * a task gate delivered: an exception on the way meets it. */
-static void enter_task(struct switching *s, const struct tss32 *t, bool wide)
+/*
+ * Finish in the new task: load the segments and push the error code. An event that came through a
+ * task gate counts as delivered only at the end: a fault before that is a fault during its
+ * delivery.
+ */
+static void enter_task(struct task_switch_context *s, const struct tss32 *t, bool wide)
 {
 	struct vcpu *vcpu = s->vcpu;
 	struct vcpu_event *event = &vcpu->event;
@@ -349,12 +363,12 @@ static void enter_task(struct switching *s, const struct tss32 *t, bool wide)
 
 void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source, u32 insn_len)
 {
-	struct switching s = {vcpu, source, 0};
+	struct task_switch_context s = {vcpu, source, 0};
 	struct segment old_tr, tr;
 	struct tss32 t;
 	u64 desc;
 
-	/* SDM: "Error Code": not for INT n, INT3, INTO; INT1 is none of them. */
+	/* EXT is 0 for INT n, INT3, INTO only; INT1 sets it. SDM: "Error Code". */
 	s.ext = source == TASK_BY_GATE &&
 		(vcpu->event.type < EVENT_SOFT_INTR || vcpu->event.type == EVENT_PRIV_EXCEPTION);
 	virt->get_segment(vcpu, SEG_TR, &old_tr);

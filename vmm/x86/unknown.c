@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exits that nobody handles.
+ * Exits without a handler.
  */
 #include "vmm/x86/unknown.h"
 #include "arch/x86/cpu.h"
@@ -25,8 +25,8 @@ int handle_unknown(struct vcpu *vcpu, const char *what)
 		pos += (size_t)snprintf(text + pos, sizeof(text) - pos, "%s%02x", i ? " " : "",
 					bytes[i]);
 	if (strict_mode) {
-		pr_err("vCPU %u: exit without a handler: %s at RIP %lx, bytes %s. Stopped, for "
-		       "\"strict\" asks so.\n",
+		pr_err("vCPU %u: exit without a handler: %s at RIP %lx, bytes %s. Stopped: the "
+		       "option \"strict\" is set. Boot without it to give the guest #UD instead.\n",
 		       vcpu->id, what, rip, text);
 		return -ENOSYS;
 	}
