@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ELF files as kernels: see elf.h. Field names are the ABI's.
+ * Parse ELF kernels: see elf.h. Field names are the ABI's.
  */
 #include "vmm/load/elf.h"
 
@@ -15,11 +15,11 @@
 #define EM_X86_64   62
 #define PT_LOAD     1
 
-/* Where the fields are: a 32-bit file and a 64-bit one differ in nothing else. */
+/* Field offsets: the only difference between 32-bit and 64-bit files. */
 struct layout {
-	u8 word; /* bytes of an address, an offset, a size */
+	u8 word; /* bytes of an address, offset or size field */
 	u8 ehsize, phsize, shsize;
-	u8 phoff, shoff, phentsize, phnum, shentsize, shnum, shstrndx; /* in the file's header */
+	u8 phoff, shoff, phentsize, phnum, shentsize, shnum, shstrndx; /* in the ELF header */
 	u8 p_offset, p_vaddr, p_paddr, p_filesz, p_memsz;              /* in a program header */
 	u8 sh_addr, sh_offset, sh_size;                                /* in a section header */
 };
@@ -63,29 +63,30 @@ static int check_header(const u8 *file, size_t size, const char *role, struct el
 	const struct layout *l;
 
 	if (!elf_is_elf(file, size))
-		return image_refuse(role, "e_ident", size >= 4 ? get(file, 0, 4) : 0,
-				    "this is no ELF file, and no header says how else to load it");
+		return image_refuse(
+			role, "e_ident", size >= 4 ? get(file, 0, 4) : 0,
+			"this is no ELF file, and has no header that says how to load it");
 	if (file[4] != ELFCLASS32 && file[4] != ELFCLASS64)
 		return image_refuse(role, "EI_CLASS", file[4],
-				    "neither a 32-bit nor a 64-bit file");
+				    "neither a 32-bit nor a 64-bit ELF file");
 	out->is_64 = file[4] == ELFCLASS64;
 	l = layout_of(out);
 	if (file[5] != ELFDATA2LSB)
 		return image_refuse(role, "EI_DATA", file[5], "not little-endian");
 	if (get(file, E_MACHINE, 2) != EM_386 && get(file, E_MACHINE, 2) != EM_X86_64)
 		return image_refuse(role, "e_machine", get(file, E_MACHINE, 2),
-				    "for another processor than x86");
+				    "not built for x86");
 	if (size < l->ehsize || get(file, l->phentsize, 2) < l->phsize ||
 	    get(file, l->phoff, l->word) > size ||
 	    get(file, l->phnum, 2) * get(file, l->phentsize, 2) >
 		    size - get(file, l->phoff, l->word))
 		return image_refuse(
 			role, "e_phoff", get(file, l->phoff, l->word),
-			"the program headers are not in the file, which may be cut off");
+			"the program headers lie outside of the file, which may be truncated");
 	return 0;
 }
 
-/* Take the segment that the program header @ph describes; @entry is e_entry, a virtual address. */
+/* Add the segment of program header @ph to @out. @entry: e_entry, a virtual address. */
 static int add_segment(const u8 *ph, size_t size, const char *role, u64 entry,
 		       struct elf_image *out)
 {
@@ -102,12 +103,11 @@ static int add_segment(const u8 *ph, size_t size, const char *role, u64 entry,
 		return 0;
 	if (s.offset > size || s.filesz > size - s.offset)
 		return image_refuse(role, "p_filesz", s.filesz,
-				    "the segment is not in the file, which may be cut off");
+				    "the segment is not in the file, which may be truncated");
 	if (s.filesz > s.memsz)
 		return image_refuse(role, "p_filesz", s.filesz, "larger than p_memsz");
 	if (s.paddr >= GIB(4) || s.memsz > GIB(4) - s.paddr)
-		return image_refuse(role, "p_paddr", s.paddr,
-				    "the segment does not end below 4 GiB");
+		return image_refuse(role, "p_paddr", s.paddr, "the segment ends above 4 GiB");
 	if (out->nr_segments == ELF_SEGMENTS)
 		return image_refuse(role, "e_phnum", out->nr_segments + 1, "too many segments");
 	out->segments[out->nr_segments++] = s;
@@ -151,7 +151,8 @@ int elf_parse(const void *file, size_t size, const char *role, struct elf_image 
 	if (!r && !out->nr_segments)
 		r = image_refuse(role, "e_phnum", get(file, l->phnum, 2), "no segment to load");
 	if (!r && out->entry >= GIB(4))
-		r = image_refuse(role, "e_entry", out->entry, "not in a segment, nor below 4 GiB");
+		r = image_refuse(role, "e_entry", out->entry,
+				 "neither in a segment nor below 4 GiB");
 	if (!r)
 		find_sections(file, size, role, out);
 	return r;

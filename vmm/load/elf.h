@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ELF files as kernels: what is to be loaded where. Source: System V ABI, "ELF Header", "Program
- * Header", "Section Header".
+ * Parse ELF kernels: the segments to load, and their addresses. Source: System V ABI, "ELF Header",
+ * "Program Header", "Section Header".
  */
 #ifndef GH_ELF_H
 #define GH_ELF_H
@@ -10,7 +10,7 @@
 
 #define ELF_SEGMENTS 16
 
-/* A piece of the file, and where in physical memory it goes; what lies beyond filesz is zeroed. */
+/* A part of the file, and its physical address in bytes; memory beyond filesz is zeroed. */
 struct elf_segment {
 	u64 offset, filesz;
 	u64 paddr, memsz;
@@ -20,10 +20,10 @@ struct elf_image {
 	struct elf_segment segments[ELF_SEGMENTS];
 	unsigned nr_segments; /* 1 at least */
 	u64 entry;            /* physical */
-	u64 load_base;        /* where it was moved to as a whole; 0: not moved */
+	u64 load_base;        /* the base after relocation of the whole image; 0: not relocated */
 	bool is_64;           /* of class ELFCLASS64 */
 
-	/* The section header table in the file; shnum 0: there is none. */
+	/* The section header table: its file offset and entries; shnum 0: no table. */
 	u64 shoff;
 	u32 shnum, shentsize, shstrndx;
 };
@@ -36,24 +36,24 @@ struct elf_section {
 #define SHT_NULL   0
 #define SHT_NOBITS 8
 
-/* Is there an ELF file's magic number in the @size bytes at @file? */
+/* Do the @size bytes at @file begin with ELF's magic number? */
 bool elf_is_elf(const void *file, size_t size);
 
 /*
- * Describe the x86 executable of @size bytes at @file in @out. Nothing beyond @size is read. All
- * segments lie in the file and below 4 GiB of physical memory. Returns 0 or -ENOEXEC; the reason
- * is said by pr_err: @role (the module's), field and value. A broken section header table is
- * named, and left out.
+ * Parse the x86 executable of @size bytes at @file into @out. Nothing beyond @size is read. All
+ * segments of @out lie within the file and below 4 GiB of physical memory. Returns 0; or -ENOEXEC,
+ * with an error logged: @role (of the module), field and value. A broken section header table is
+ * logged and ignored.
  */
 int elf_parse(const void *file, size_t size, const char *role, struct elf_image *out);
 
-/* Section @i (below shnum) of the file that elf_parse() described. */
+/* Section header @i (below shnum) of @file, which elf_parse() parsed into @image. */
 struct elf_section elf_section(const struct elf_image *image, const void *file, u32 i);
 
-/* Set sh_addr of section @i in @table, a copy of the section header table. */
+/* Set sh_addr of section @i (below shnum) in @table, a copy of the section header table. */
 void elf_set_section_addr(const struct elf_image *image, void *table, u32 i, u64 addr);
 
-/* Say why the module with @role is no kernel. Returns -ENOEXEC. */
+/* Log why the module with @role is refused: @field is @value, and @why. Returns -ENOEXEC. */
 int image_refuse(const char *role, const char *field, u64 value, const char *why);
 
 #endif

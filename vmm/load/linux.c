@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading Linux by its boot protocols: see linux.h. Field names are the protocol's.
+ * Load Linux by its boot protocols: see linux.h. Field names are the protocol's.
  */
 #include "vmm/load/linux.h"
 
@@ -83,11 +83,11 @@ struct setup_data {
 #define LOADED_HIGH       BIT(0)
 #define CAN_USE_HEAP      BIT(7)
 #define XLF_KERNEL_64     BIT(0)
-#define TYPE_OF_LOADER    0xff /* one without a number of its own */
+#define TYPE_OF_LOADER    0xff /* no assigned ID */
 #define VIDEO_TYPE_VLFB   0x23
 #define CAPABILITY_64BIT  BIT(1)            /* ext_lfb_base is in use */
 #define ENTRY_64          0x200             /* from the load address */
-#define MAPPED            IDENTITY_MAP_SIZE /* all that we place lies below */
+#define PLACE_LIMIT       IDENTITY_MAP_SIZE /* the loader places nothing above it */
 #define SETUP_DATA_OFFSET 0x100             /* in the GDT's page */
 #define SETUP_ADDRESS     0x90000
 #define SETUP_MAX         0x8000 /* 63 sectors, and the boot sector */
@@ -113,7 +113,7 @@ static int refuse(const char *field, u64 value, const char *why)
 	return -ENOEXEC;
 }
 
-/* Bytes of the header up to the last field of this version that we look at. */
+/* Bytes of the header up to the last field of @version that is used here. */
 static size_t header_size(u16 version)
 {
 	if (version >= 0x20c)
@@ -125,24 +125,25 @@ static size_t header_size(u16 version)
 	return offsetof(struct setup_header, kernel_alignment);
 }
 
-/* The fields without which nothing else in the header means anything. */
+/* Check the fields that identify a kernel image; the others mean nothing without them. */
 static int check_kind(const struct setup_header *h)
 {
 	if (h->boot_flag != 0xaa55)
-		return refuse("boot_flag", h->boot_flag, "not 0xaa55, so this is no kernel image");
+		return refuse("boot_flag", h->boot_flag, "not 0xaa55, so this is no Linux kernel");
 	if (h->header != HDR_MAGIC)
-		return refuse("header", h->header, "not \"HdrS\", so this is no kernel image");
+		return refuse("header", h->header, "not \"HdrS\", so this is no Linux kernel");
 	if (h->version < 0x203)
-		return refuse("version", h->version, "older than protocol 0x203 of 1999");
+		return refuse("version", h->version, "a boot protocol older than 0x203 (of 1999)");
 	if (0x202u + h->jump < HDR_OFFSET + header_size(h->version))
-		return refuse("jump", h->jump, "the setup header ends before its last field");
+		return refuse("jump", h->jump,
+			      "the setup header is shorter than its version requires");
 	if (!(h->loadflags & LOADED_HIGH))
-		return refuse("loadflags", h->loadflags, "a zImage, which is loaded low");
+		return refuse("loadflags", h->loadflags, "a zImage, which loads below 1 MiB");
 	return 0;
 }
 
-/* What an older kernel does not say. Protocol: "The Real-Mode Kernel Header". */
-static void complete(struct setup_header *h, u64 kernel_size)
+/* Fill in the fields that older protocol versions lack. Protocol: "The Real-Mode Kernel Header". */
+static void fill_defaults(struct setup_header *h, u64 kernel_size)
 {
 	if (h->version < 0x205)
 		h->relocatable_kernel = 0;
@@ -150,25 +151,26 @@ static void complete(struct setup_header *h, u64 kernel_size)
 		h->cmdline_size = 255;
 	if (h->version < 0x20a) {
 		h->pref_address = MIB(1);
-		h->init_size = (u32)MIN(3 * kernel_size, UINT32_MAX); /* room to unpack itself in */
+		h->init_size =
+			(u32)MIN(3 * kernel_size, UINT32_MAX); /* room to decompress itself */
 	}
 	if (h->version < 0x20c)
 		h->xloadflags = 0;
 }
 
-/* The fields that say where the kernel goes. */
+/* Check the fields that determine the load address. */
 static int check_placement(const struct setup_header *h)
 {
 	u32 align = h->kernel_alignment;
 
 	if (!h->init_size)
-		return refuse("init_size", 0, "the kernel must say how much memory it needs");
-	if (h->pref_address < MIB(1) || h->pref_address >= MAPPED ||
+		return refuse("init_size", 0, "the kernel does not say how much memory it needs");
+	if (h->pref_address < MIB(1) || h->pref_address >= PLACE_LIMIT ||
 	    !IS_ALIGNED(h->pref_address, PAGE_SIZE))
 		return refuse("pref_address", h->pref_address,
-			      "not a page between 1 MiB and 4 GiB");
+			      "not a page address between 1 MiB and 4 GiB");
 	if (h->relocatable_kernel && (align < PAGE_SIZE || (align & (align - 1))))
-		return refuse("kernel_alignment", align, "not a power of two of 4096 or more");
+		return refuse("kernel_alignment", align, "not a power of two, 4096 or larger");
 	return 0;
 }
 
@@ -184,7 +186,7 @@ int linux_check(const void *image, size_t size, struct linux_image *out)
 	err = check_kind(&h);
 	if (err)
 		return err;
-	complete(&h, size);
+	fill_defaults(&h, size);
 	err = check_placement(&h);
 	if (err)
 		return err;
@@ -194,11 +196,12 @@ int linux_check(const void *image, size_t size, struct linux_image *out)
 	out->version = h.version;
 	out->setup_size = ((h.setup_sects ? h.setup_sects : 4) + 1) * 512;
 	if (size < out->setup_size + ENTRY_64 + 16)
-		return refuse("setup_sects", h.setup_sects, "the image ends before the kernel");
+		return refuse("setup_sects", h.setup_sects,
+			      "the file ends before the protected-mode kernel");
 	out->kernel_size = size - out->setup_size;
 	if (out->kernel_size + 15 < 16 * (u64)h.syssize)
 		return refuse("syssize", h.syssize,
-			      "the image is shorter than so many 16 bytes: it was cut off");
+			      "the file has fewer than this many 16-byte units: it is truncated");
 	out->memory_size = ALIGN_UP(MAX(h.init_size, out->kernel_size), PAGE_SIZE);
 	out->pref_address = h.pref_address;
 	out->relocatable = h.relocatable_kernel;
@@ -224,14 +227,14 @@ static int plan_kernel(const struct memmap *map, struct linux_plan *plan)
 				 .min = image->pref_address,
 				 .max = image->pref_address + image->memory_size};
 
-	/* Where the modules are now does not matter: see linux_load(). */
-	if (q.max <= MAPPED)
+	/* The kernel may overlap the modules: linux_load() moves them first. */
+	if (q.max <= PLACE_LIMIT)
 		plan->kernel = memmap_find(map, &q);
 	else
 		plan->kernel = MEMMAP_NONE;
 	if (plan->kernel == MEMMAP_NONE && image->relocatable) {
 		q.align = image->alignment;
-		q.max = MAPPED;
+		q.max = PLACE_LIMIT;
 		plan->kernel = memmap_find(map, &q);
 	}
 	if (plan->kernel == MEMMAP_NONE)
@@ -240,7 +243,7 @@ static int plan_kernel(const struct memmap *map, struct linux_plan *plan)
 	return 0;
 }
 
-/* What must not be written to when the kernel has its place. */
+/* Memory that later parts must not overlap. */
 struct avoid_list {
 	struct mem_range r[4];
 	unsigned nr;
@@ -257,13 +260,13 @@ static int plan_initrd(const struct memmap *map, const struct linux_input *in,
 	struct memmap_query q = {.size = ALIGN_UP(in->initrd_size, PAGE_SIZE),
 				 .align = PAGE_SIZE,
 				 .min = MIB(1),
-				 .max = MIN(plan->image.initrd_max + 1, MAPPED),
+				 .max = MIN(plan->image.initrd_max + 1, PLACE_LIMIT),
 				 .avoid = list->r,
 				 .nr_avoid = list->nr,
 				 .top_down = true};
 
 	if (in->initrd_size > UINT32_MAX - PAGE_SIZE) {
-		pr_err("module initrd: %lu bytes are more than the boot protocol can say\n",
+		pr_err("module initrd: %lu bytes exceed the boot protocol's limit of 4 GiB\n",
 		       in->initrd_size);
 		return -E2BIG;
 	}
@@ -273,7 +276,7 @@ static int plan_initrd(const struct memmap *map, const struct linux_input *in,
 	return 0;
 }
 
-/* Zero page, GDT and setup_data, page tables, command line: one block. */
+/* Place one block: zero page, GDT and setup_data, page tables, command line. */
 static int plan_low(const struct memmap *map, const struct avoid_list *list, size_t cmdline_len,
 		    struct linux_plan *plan)
 {
@@ -281,11 +284,11 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 		.size = (2 + IDENTITY_MAP_PAGES) * PAGE_SIZE + ALIGN_UP(cmdline_len + 1, PAGE_SIZE),
 		.align = PAGE_SIZE,
 		/*
-		 * Clear of the BIOS' data, and as low as may be: just below the EBDA Linux puts a
-		 * trampoline for a moment, while it still runs on our page tables.
+		 * Above the BIOS data, and as low as possible: Linux puts a trampoline just below
+		 * the EBDA while it still runs on these page tables.
 		 */
 		.min = KIB(64),
-		.max = MAPPED,
+		.max = PLACE_LIMIT,
 		.avoid = list->r,
 		.nr_avoid = list->nr};
 
@@ -301,8 +304,8 @@ static int plan_low(const struct memmap *map, const struct avoid_list *list, siz
 }
 
 /*
- * The real-mode code, its heap and stack, the command line. As high as loaders have always put it,
- * or below when the firmware has taken that. Protocol: "Sample Boot Configuration".
+ * Place the real-mode code, its heap and stack, and the command line at 90000h, as other loaders
+ * do, or below when the firmware uses that memory. Protocol: "Sample Boot Configuration".
  */
 static int plan_setup(const struct memmap *map, const struct avoid_list *list, size_t cmdline_len,
 		      struct linux_plan *plan)
@@ -316,7 +319,7 @@ static int plan_setup(const struct memmap *map, const struct avoid_list *list, s
 
 	if (plan->image.setup_size > SETUP_MAX)
 		return refuse("setup_sects", plan->image.setup_size / 512 - 1,
-			      "more real-mode code than the protocol allows");
+			      "the protocol allows less real-mode code");
 	q.max = SETUP_ADDRESS + ALIGN_UP(q.size, PAGE_SIZE);
 	plan->setup = memmap_find(map, &q);
 	if (plan->setup == MEMMAP_NONE)
@@ -348,7 +351,7 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 	avoid(&list, plan->kernel, image->memory_size);
 	avoid(&list, in->kernel, image->setup_size + image->kernel_size);
 	if (in->initrd_size) {
-		/* It may overlap the place where it is now: that is what memmove is for. */
+		/* It may overlap its source: linux_load() uses memmove. */
 		err = plan_initrd(map, in, &list, plan);
 		if (err)
 			return err;
@@ -361,7 +364,7 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 
 static void fill_text_screen(struct screen_info *si)
 {
-	si->orig_y = 24; /* below whatever is there */
+	si->orig_y = 24; /* below the existing text */
 	si->orig_video_mode = 3;
 	si->orig_video_cols = 80;
 	si->orig_video_lines = 25;
@@ -393,7 +396,7 @@ static void fill_screen_info(struct screen_info *si, const struct framebuffer *f
 	si->green.pos = fb->green.position;
 	si->blue.size = fb->blue.size;
 	si->blue.pos = fb->blue.position;
-	/* Linux takes the highest channel's end for the pixel's size: name the unused bits too. */
+	/* Linux computes the pixel size from the highest channel, so report the unused bits too. */
 	top = MAX(si->red.pos + si->red.size,
 		  MAX(si->green.pos + si->green.size, si->blue.pos + si->blue.size));
 	if (top < fb->bpp) {
@@ -409,7 +412,7 @@ static void fill_e820(struct boot_e820_entry *to, const struct mem_range *from, 
 			.addr = from[i].base, .size = from[i].size, .type = from[i].type};
 }
 
-/* What the loader fills in, whatever the protocol. */
+/* Fill in the fields that the loader sets in all protocols. */
 static void fill_header(struct setup_header *h, const struct linux_plan *plan,
 			const struct linux_input *in)
 {
@@ -445,22 +448,22 @@ static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 	}
 }
 
-static void *need(struct vm *vm, u64 gpa, u64 len, const char *what)
+static void *guest_ptr(struct vm *vm, u64 gpa, u64 len, const char *what)
 {
 	void *p = gpa_to_ptr(vm, gpa, len);
 
 	if (!p)
 		pr_err("module linux: the %s, %lu bytes at guest-physical %#lx, cannot be reached: "
-		       "a defect of Glasshouse\n",
+		       "a defect of Glasshouse, please report it\n",
 		       what, len, gpa);
 	return p;
 }
 
 static int load_setup(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in)
 {
-	const void *src = need(vm, in->kernel, plan->image.setup_size, "kernel image");
-	u8 *dst = need(vm, plan->setup, LINUX_SETUP_STACK + strlen(in->cmdline) + 1,
-		       "real-mode code");
+	const void *src = guest_ptr(vm, in->kernel, plan->image.setup_size, "kernel image");
+	u8 *dst = guest_ptr(vm, plan->setup, LINUX_SETUP_STACK + strlen(in->cmdline) + 1,
+			    "real-mode code");
 	struct setup_header *h;
 
 	if (!src || !dst)
@@ -470,7 +473,7 @@ static int load_setup(struct vm *vm, const struct linux_plan *plan, const struct
 	h = (void *)(dst + HDR_OFFSET);
 	fill_header(h, plan, in);
 	h->loadflags |= CAN_USE_HEAP;
-	h->heap_end_ptr = LINUX_SETUP_STACK - 0x200; /* the protocol's way to count */
+	h->heap_end_ptr = LINUX_SETUP_STACK - 0x200; /* defined as end - 200h */
 	strlcpy((char *)dst + LINUX_SETUP_STACK, in->cmdline, strlen(in->cmdline) + 1);
 	return 0;
 }
@@ -479,8 +482,8 @@ static int load_boot_params(struct vm *vm, const struct linux_plan *plan,
 			    const struct linux_input *in, const struct memmap *e820)
 {
 	u64 cmdline_size = strlen(in->cmdline) + 1;
-	u8 *block = need(vm, plan->boot_params, plan->cmdline + cmdline_size - plan->boot_params,
-			 "boot parameters");
+	u8 *block = guest_ptr(vm, plan->boot_params,
+			      plan->cmdline + cmdline_size - plan->boot_params, "boot parameters");
 
 	if (!block)
 		return -EFAULT;
@@ -497,23 +500,23 @@ int linux_load(struct vm *vm, const struct linux_plan *plan, const struct linux_
 {
 	u64 kernel_size = plan->image.kernel_size;
 	const void *src =
-		need(vm, in->kernel + plan->image.setup_size, kernel_size, "kernel image");
-	void *dst = need(vm, plan->kernel, kernel_size, "kernel");
+		guest_ptr(vm, in->kernel + plan->image.setup_size, kernel_size, "kernel image");
+	void *dst = guest_ptr(vm, plan->kernel, kernel_size, "kernel");
 	int r;
 
 	if (!src || !dst)
 		return -EFAULT;
-	/* Nothing else goes to where these go, nor is there yet. */
+	/* The plan keeps these clear of all sources and of kernel and initrd: write them first. */
 	r = in->real_mode ? load_setup(vm, plan, in) : load_boot_params(vm, plan, in, e820);
 	if (r)
 		return r;
 	/*
-	 * The initrd first: its new place is clear of the kernel's image, whereas the kernel's new
-	 * place may be where the initrd is now.
+	 * Move the initrd before the kernel: its destination does not overlap the kernel's file,
+	 * but the kernel's destination may overlap the initrd's source.
 	 */
 	if (in->initrd_size) {
-		const void *from = need(vm, in->initrd, in->initrd_size, "initrd");
-		void *to = need(vm, plan->initrd, in->initrd_size, "initrd's place");
+		const void *from = guest_ptr(vm, in->initrd, in->initrd_size, "initrd");
+		void *to = guest_ptr(vm, plan->initrd, in->initrd_size, "initrd's place");
 
 		if (!from || !to)
 			return -EFAULT;

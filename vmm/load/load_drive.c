@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system that is installed on a drive: we do what the firmware does when it boots that drive.
- * Sources: "BIOS Boot Specification"; "El Torito Bootable CD-ROM Format Specification".
+ * Boot the system that is installed on a drive, as the firmware does. Sources: "BIOS Boot
+ * Specification"; "El Torito Bootable CD-ROM Format Specification".
  */
 #include "drivers/console.h"
 #include "errno.h"
@@ -30,7 +30,7 @@
 #define CD_BOOT_RECORD 17
 #define CD_NO_EMUL     0
 #define CD_BOOTABLE    0x88
-#define CD_SEGMENT     0x7c0 /* what a load segment of 0 stands for */
+#define CD_SEGMENT     0x7c0 /* the meaning of a load segment of 0 */
 #define CD_BUFFER      BOOT_ADDRESS
 
 /* "Boot Record Volume Descriptor". */
@@ -58,7 +58,7 @@ struct cd_catalog {
 	} __packed initial;
 } __packed;
 
-/* "Disk Address Packet"; lies at 500h, which nobody uses before an operating system runs. */
+/* "Disk Address Packet". It is put at 500h, which is unused until an operating system runs. */
 struct disk_address_packet {
 	u8 size, reserved;
 	u16 sectors, offset, segment;
@@ -69,7 +69,7 @@ struct disk_address_packet {
 static int no_signature(unsigned drive)
 {
 	pr_err("The first sector of drive %xh (hd%u) is no boot sector: it does not end with 55h "
-	       "AAh. Nothing is installed there to be started by a BIOS; choose another drive with "
+	       "AAh. No system that a BIOS can start is installed there. Choose another drive with "
 	       "boot=.\n",
 	       drive, drive - 0x80);
 	return -ENOEXEC;
@@ -80,9 +80,10 @@ static int unreadable(struct vm *vm, unsigned drive, unsigned status)
 	u8 disks = 0;
 
 	read_guest(vm, NR_HARD_DISKS, &disks, 1);
-	pr_err("The boot sector of drive %xh (hd%u) cannot be read: the BIOS says error %02xh. It "
-	       "knows %u hard disk%s; hd0, the first, is the one that it boots from. Choose "
-	       "another with boot=.\n",
+	pr_err("The boot sector of drive %xh (hd%u) cannot be read: the BIOS reports error %02xh. "
+	       "It "
+	       "knows %u hard disk%s; hd0 is the one that it boots from. Choose another with "
+	       "boot=.\n",
 	       drive, drive - 0x80, status, disks, disks == 1 ? "" : "s");
 	return -EIO;
 }
@@ -114,7 +115,7 @@ static int read_boot_sector(struct vcpu *vcpu, unsigned drive)
 	return unreadable(vcpu->vm, drive, status);
 }
 
-/* One sector of a CD to @address. Returns 0, 1 when the BIOS says no, or negative. */
+/* Read one sector of a CD to @address. Returns 0, 1 if the BIOS fails, or a negative error. */
 static int read_cd(struct vcpu *vcpu, unsigned drive, u32 sector, u32 address)
 {
 	struct disk_address_packet packet = {
@@ -132,7 +133,8 @@ static int read_cd(struct vcpu *vcpu, unsigned drive, u32 sector, u32 address)
 	return r ? r : regs.carry;
 }
 
-/* Does @drive hold a CD with a boot record? Returns the catalog's sector, 0: no, or negative. */
+/* Returns the boot catalog's sector of the CD in @drive, 0 if there is none, or a negative error.
+ */
 static s64 find_catalog(struct vcpu *vcpu, unsigned drive)
 {
 	struct cd_boot_record record;
@@ -150,7 +152,10 @@ static s64 find_catalog(struct vcpu *vcpu, unsigned drive)
 	return record.catalog;
 }
 
-/* The firmware numbers CDs as it likes, mostly from E0h on: the first one that can be booted. */
+/*
+ * Find the first bootable CD, and its drive number in *@drive. The numbers of CD drives depend on
+ * the firmware; most start at E0h.
+ */
 static s64 find_cd(struct vcpu *vcpu, unsigned *drive)
 {
 	for (unsigned i = 0; i < 0x80; i++) {
@@ -161,16 +166,17 @@ static s64 find_cd(struct vcpu *vcpu, unsigned *drive)
 		if (catalog)
 			return catalog;
 	}
-	pr_err("There is no CD to boot from: no drive that the BIOS knows has one with a boot "
-	       "record of El Torito. Many BIOSes know a CD only when they have booted from it.\n");
+	pr_err("There is no CD to boot from: no drive that the BIOS knows has a CD with an El "
+	       "Torito boot record. Many BIOSes know a CD drive only after they have booted from "
+	       "it. Choose a hard disk with boot=.\n");
 	return -ENOENT;
 }
 
 static int bad_catalog(const struct cd_catalog *c, const char *why)
 {
 	pr_err("The CD's boot catalog cannot be used: %s (header %02x, key %04x, indicator %02x, "
-	       "media %02x, segment %04x, %u sectors). Only a CD that boots without emulation, as "
-	       "all made since about 2000, can be started.\n",
+	       "media %02x, segment %04x, %u sectors). Only a CD that boots without emulation can "
+	       "be started, as nearly all since 2000 do. Use another CD.\n",
 	       why, c->validation.header, c->validation.key, c->initial.indicator, c->initial.media,
 	       c->initial.segment, c->initial.sectors);
 	return -ENOEXEC;
@@ -185,17 +191,17 @@ static int check_catalog(struct vm *vm, const struct cd_catalog *c, u32 address)
 	for (unsigned i = 0; i < sizeof(c->validation); i += 2)
 		sum = (u16)(sum + bytes[i] + (bytes[i + 1] << 8));
 	if (c->validation.header != 1 || c->validation.key != BOOT_SIGNATURE || sum)
-		return bad_catalog(c, "its first entry is broken");
+		return bad_catalog(c, "its validation entry is damaged");
 	if (c->initial.indicator != CD_BOOTABLE)
-		return bad_catalog(c, "its entry is not bootable");
+		return bad_catalog(c, "its default entry is not bootable");
 	if ((c->initial.media & 0xf) != CD_NO_EMUL)
-		return bad_catalog(c, "its entry emulates a disk");
+		return bad_catalog(c, "its default entry emulates a disk");
 	if (!c->initial.sectors || address < BOOT_ADDRESS || address + size > bios_memory_end(vm))
 		return bad_catalog(c, "its image does not fit into conventional memory");
 	return 0;
 }
 
-/* @drive and @segment are found out. */
+/* Load the boot image of the first bootable CD. Returns its drive number and load segment too. */
 static int read_cd_image(struct vcpu *vcpu, unsigned *drive, u16 *segment)
 {
 	struct cd_catalog catalog;
@@ -226,10 +232,11 @@ int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive)
 				      : read_boot_sector(vcpu, drive);
 	if (r)
 		return r;
-	pr_info("Starting the system on drive %xh, by its boot sector at %x. The screen is its own "
-		"from here on.\n",
+	pr_info("Starting the boot sector of drive %xh at %x. From here on the screen belongs to "
+		"the "
+		"guest.\n",
 		drive, segment << 4);
-	/* The screen as the firmware leaves it, and the cursor where the BIOS believes it is. */
+	/* Restore the firmware's text mode, so that screen and cursor match the BIOS data. */
 	console_select(CONSOLE_ALL & ~CONSOLE_VGA);
 	r = bios_call(vcpu, VIDEO, &text);
 	if (!r)

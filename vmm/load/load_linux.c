@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role "linux": a kernel, and the module "initrd" if there is one.
+ * Load the role "linux": a kernel, and the module "initrd" if there is one.
  */
 #include "errno.h"
 #include "lib/log.h"
@@ -46,8 +46,8 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 	int r = real_mode ? bios_init(vm) : 0;
 
 	if (initrd && !initrd->size) {
-		pr_err("module initrd: size is 0: an empty file; give Linux its initrd (Debian: "
-		       "/boot/initrd.img-*), or leave the line out\n");
+		pr_err("module initrd: size is 0: the file is empty; give an initrd (Debian: "
+		       "/boot/initrd.img-*), or remove the line\n");
 		return -ENOEXEC;
 	}
 	if (r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role "linux16": the same kernel, started by its setup code in real mode.
+ * Load the role "linux16": a Linux kernel that starts in its real-mode setup code.
  */
 #include "vmm/load/linux.h"
 #include "vmm/load/loader.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The roles "multiboot" and "multiboot2": a kernel, and the modules of the role "module", in order.
+ * Load the roles "multiboot" and "multiboot2": a kernel, and the modules of the role "module", in
+ * order.
  */
 #include "lib/log.h"
 #include "vmm/vm0/bios.h"
@@ -36,7 +37,7 @@ static int load(int (*loader)(const struct multiboot_input *, struct multiboot_e
 				     .rsdp = modules->rsdp,
 				     .vm = vm};
 	struct multiboot_entry entry;
-	/* Many such kernels go back to real mode and ask the BIOS, too. */
+	/* Many such kernels switch to real mode to call the BIOS. */
 	int r = bios_present(vm) ? bios_init(vm) : 0;
 
 	if (r)

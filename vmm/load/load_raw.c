@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role "raw": bytes, an address and a mode. See docs/guests.md.
+ * Load the role "raw": a file without a header, with its address and CPU mode as options. See
+ * docs/guests.md.
  */
 #include "errno.h"
 #include "lib/log.h"
@@ -30,27 +31,27 @@ static const struct option table[] = {
 	 .offset = AT(addr),
 	 .min = 0x500,
 	 .max = GIB(4) - 1,
-	 .help = "where the file is put"},
+	 .help = "the address of its first byte"},
 	{.name = "entry",
 	 .kind = OPTION_UINT,
 	 .offset = AT(entry),
 	 .max = GIB(4) - 1,
-	 .help = "where it starts, an address; addr if it is not given"},
+	 .help = "the address where it starts; default: addr"},
 	{.name = "cs",
 	 .kind = OPTION_UINT,
 	 .offset = AT(cs),
 	 .max = 0xffff,
-	 .help = "mode=real: the code segment, from which IP counts"},
+	 .help = "mode=real: the code segment; IP is relative to it"},
 	{.name = "dl",
 	 .kind = OPTION_UINT,
 	 .offset = AT(dl),
 	 .max = 0xff,
-	 .help = "what DL holds: for a boot sector, the BIOS' number of its drive"},
+	 .help = "the value of DL: for a boot sector, its BIOS drive number"},
 	{.name = "mode",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(mode),
 	 .choices = mode_words,
-	 .help = "of the CPU at entry"},
+	 .help = "the CPU mode at entry"},
 };
 
 static bool is_free(const struct vm *vm, u64 base, u64 size)
@@ -60,7 +61,7 @@ static bool is_free(const struct vm *vm, u64 base, u64 size)
 	return memmap_find(&vm->memmap, &q) == base;
 }
 
-/* Page tables and GDT for mode=64, clear of the guest itself. */
+/* Start in 64-bit mode, with page tables and a GDT that do not overlap the guest. */
 static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct mem_range *guest)
 {
 	struct memmap_query q = {.size = (IDENTITY_MAP_PAGES + 1) * PAGE_SIZE,
@@ -72,7 +73,9 @@ static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct me
 	u64 cr3 = memmap_find(&vm->memmap, &q), gdt = cr3 + IDENTITY_MAP_PAGES * PAGE_SIZE;
 
 	if (cr3 == MEMMAP_NONE) {
-		pr_err("module raw: no %lu bytes of RAM for page tables beside it\n", q.size);
+		pr_err("module raw: no %lu bytes of free RAM for page tables; choose another "
+		       "addr=\n",
+		       q.size);
 		return -ENOSPC;
 	}
 	fill_identity_map(gpa_to_ptr(vm, cr3, q.size), cr3);
@@ -87,8 +90,8 @@ static int start_real(struct vcpu *vcpu, const struct raw_options *o)
 	int r;
 
 	if (ip > 0xffff) {
-		pr_err("module raw: its entry %lx is not within 64 KiB of cs=0x%lx: give the code "
-		       "segment by cs=\n",
+		pr_err("module raw: its entry %lx is not within 64 KiB of cs=0x%lx: choose another "
+		       "cs= or entry=\n",
 		       o->entry, o->cs);
 		return -EINVAL;
 	}
@@ -113,15 +116,15 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	if (o.entry == ENTRY_IS_ADDR)
 		o.entry = o.addr;
 	guest = (struct mem_range){.base = o.addr, .size = module->size, .type = MEM_RAM};
-	/* It takes its page before we look what is free. */
+	/* bios_init() reserves a page: call it before the check for free memory. */
 	if (o.mode == RAW_REAL)
 		r = bios_init(vm);
 	if (r || !bytes)
 		return r ? r : -EFAULT;
 	to = gpa_to_ptr(vm, o.addr, module->size);
 	if (!to || !is_free(vm, o.addr, module->size)) {
-		pr_err("module raw: %lx-%lx, where it is to be put, is not all RAM that is free: "
-		       "choose another addr=\n",
+		pr_err("module raw: its address range %lx-%lx is not all free RAM: choose another "
+		       "addr=\n",
 		       o.addr, o.addr + module->size - 1);
 		return -ENOSPC;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which module is what.
+ * Find the loader for the guest's module, by its role.
  */
 #include "vmm/load/loader.h"
 #include "errno.h"
@@ -8,7 +8,7 @@
 #include "lib/string.h"
 #include "vmm/memslot.h"
 
-/* Each role that is a guest's; other roles go with one of these. */
+/* The roles of guests. Other roles are only used together with one of these. */
 static const struct {
 	const char *role;
 	loader_fn *load;
@@ -50,7 +50,7 @@ const void *module_bytes(struct vm *vm, const struct guest_module *module)
 
 	if (!bytes)
 		pr_err("The module \"%s\" at %lx, %lu bytes, is not in memory that the firmware "
-		       "reports. Check the boot loader.\n",
+		       "reports. Check the boot loader and its configuration.\n",
 		       module->string, module->start, module->size);
 	return bytes;
 }
@@ -66,7 +66,7 @@ int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 	}
 	pr_err("No guest to run: none of the %u modules has the role of a guest. In grub.cfg, "
 	       "after the line multiboot2 /glasshouse.elf, put: module2 /vmlinuz linux <command "
-	       "line>. Or, for the system that is installed on the first disk: multiboot2 "
+	       "line>. Or, to start the system that is installed on the first disk: multiboot2 "
 	       "/glasshouse.elf boot=disk\n",
 	       modules->nr);
 	pr_err("The roles are:");

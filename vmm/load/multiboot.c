@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What multiboot 1 and 2 share: see multiboot.h.
+ * The common part of multiboot 1 and 2: see multiboot.h.
  */
 #include "vmm/load/multiboot.h"
 
@@ -10,13 +10,13 @@
 #include "vmm/x86/long_mode.h"
 #include "vmm/memslot.h"
 
-#define LOWEST_INFO KIB(64) /* clear of the BIOS' data, where loaders have always put it */
+#define LOWEST_INFO KIB(64) /* above the BIOS data, as other loaders do */
 #define AVOID_MAX   (ELF_SEGMENTS + 2 * MULTIBOOT_MODULES + 4)
 
 const struct framebuffer multiboot_text_screen = {
 	.address = 0xb8000, .pitch = 160, .width = 80, .height = 25, .bpp = 16, .type = FB_TEXT};
 
-/* Memory that is taken: by what was loaded, or by what is to be. */
+/* Memory that is in use: sources, and destinations chosen so far. */
 struct avoid_list {
 	struct mem_range r[AVOID_MAX];
 	unsigned nr;
@@ -36,7 +36,7 @@ static bool is_avoided(const struct avoid_list *list, u64 base, u64 size)
 	return false;
 }
 
-static void *need(const struct multiboot_input *in, const char *role, u64 gpa, u64 len)
+static void *guest_ptr(const struct multiboot_input *in, const char *role, u64 gpa, u64 len)
 {
 	void *p = gpa_to_ptr(in->vm, gpa, len);
 
@@ -50,12 +50,12 @@ static void *need(const struct multiboot_input *in, const char *role, u64 gpa, u
 const void *multiboot_file(const struct multiboot_input *in, const char *role)
 {
 	if (!in->kernel.size) {
-		pr_err("module %s: the file is empty; check it, and the boot loader's "
+		pr_err("module %s: the file is empty; check the file and the boot loader's "
 		       "configuration\n",
 		       role);
 		return NULL;
 	}
-	return need(in, role, in->kernel.start, in->kernel.size);
+	return guest_ptr(in, role, in->kernel.start, in->kernel.size);
 }
 
 u32 info_put(struct info_writer *w, const void *data, u64 len, u64 align)
@@ -85,25 +85,25 @@ int multiboot_flat_image(struct multiboot_plan *plan, u64 file_size, u64 offset,
 
 	if (offset > file_size)
 		return image_refuse(plan->role, "load_addr", load,
-				    "what it speaks of begins outside of the file");
+				    "it lies before the start of the file");
 	if ((load_end && load_end < load) || (load_end && load_end - load > file_size - offset))
 		return image_refuse(plan->role, "load_end_addr", load_end,
-				    "not in the file, which may be cut off");
+				    "not in the file, which may be truncated");
 	s->offset = offset;
 	s->paddr = load;
 	s->filesz = load_end ? load_end - load : file_size - offset;
 	if (bss_end && bss_end < load + s->filesz)
 		return image_refuse(plan->role, "bss_end_addr", bss_end,
-				    "below the end of what is loaded");
+				    "below the end of the loaded data");
 	s->memsz = bss_end ? bss_end - load : s->filesz;
 	if (!s->memsz || s->memsz > GIB(4) - load)
 		return image_refuse(plan->role, "load_addr", load,
-				    "there is nothing to load below 4 GiB");
+				    "the image is empty, or ends above 4 GiB");
 	plan->image.nr_segments = 1;
 	return 0;
 }
 
-/* ---- Places ---- */
+/* ---- Choosing addresses ---- */
 
 static int no_room(const struct multiboot_plan *plan, const char *what, u64 size, u64 min)
 {
@@ -123,7 +123,7 @@ static u64 find(const struct multiboot_input *in, const struct avoid_list *list,
 							   .nr_avoid = list->nr});
 }
 
-/* The segments say themselves where they go: there must be RAM. */
+/* Check that there is free RAM at the fixed addresses of the segments. */
 static int place_segments(struct multiboot_plan *plan, const struct multiboot_input *in,
 			  struct avoid_list *list)
 {
@@ -133,8 +133,9 @@ static int place_segments(struct multiboot_plan *plan, const struct multiboot_in
 			.size = s->memsz, .min = s->paddr, .max = s->paddr + s->memsz};
 
 		if (memmap_find(in->map, &q) != s->paddr) {
-			pr_err("module %s: the kernel wants to be at %#lx-%#lx, which is not free "
-			       "RAM of this machine\n",
+			pr_err("module %s: the kernel must be loaded at %#lx-%#lx, which is not "
+			       "free "
+			       "RAM of this machine; use a relocatable build of it\n",
 			       plan->role, s->paddr, s->paddr + s->memsz - 1);
 			return -ENOSPC;
 		}
@@ -144,8 +145,8 @@ static int place_segments(struct multiboot_plan *plan, const struct multiboot_in
 }
 
 /*
- * A module stays where it is if it is on a page of its own, and the kernel does not go there.
- * Otherwise it moves to where nothing is and nothing goes.
+ * A module stays where it is if it is page-aligned, below 4 GiB, and no segment of the kernel
+ * overlaps it. Otherwise it moves to memory that no source or destination uses.
  */
 static int place_modules(struct multiboot_plan *plan, const struct multiboot_input *in,
 			 struct avoid_list *list)
@@ -170,7 +171,7 @@ static int place_modules(struct multiboot_plan *plan, const struct multiboot_inp
 	return 0;
 }
 
-/* Sections in no segment (symbols, names of sections) are loaded, too. */
+/* Sections outside of all segments (symbols, section names) are loaded too. */
 static bool is_extra_section(const struct elf_section *s, u64 file_size)
 {
 	return s->type != SHT_NULL && s->type != SHT_NOBITS && !s->addr && s->size &&
@@ -195,7 +196,7 @@ static int place_sections(struct multiboot_plan *plan, const struct multiboot_in
 	return 0;
 }
 
-/* The kernel's file gives way when its own segments go where it is. */
+/* The kernel's file moves if its own segments overlap it. */
 static int place_kernel_file(struct multiboot_plan *plan, const struct multiboot_input *in,
 			     const struct avoid_list *segments, struct avoid_list *list)
 {
@@ -238,8 +239,8 @@ static int move(const struct multiboot_input *in, const char *role, u64 to, u64 
 
 	if (to == from || !size)
 		return 0;
-	dst = need(in, role, to, size);
-	src = need(in, role, from, size);
+	dst = guest_ptr(in, role, to, size);
+	src = guest_ptr(in, role, from, size);
 	if (!dst || !src)
 		return -EFAULT;
 	memmove(dst, src, size);
@@ -249,7 +250,7 @@ static int move(const struct multiboot_input *in, const char *role, u64 to, u64 
 static int copy_sections(const struct multiboot_plan *plan, const struct multiboot_input *in)
 {
 	u64 to = plan->sections;
-	const void *file = need(in, plan->role, plan->kernel, in->kernel.size);
+	const void *file = guest_ptr(in, plan->role, plan->kernel, in->kernel.size);
 	int r = file ? 0 : -EFAULT;
 
 	for (u32 i = 0; !r && i < plan->image.shnum; i++) {
@@ -266,7 +267,7 @@ static int copy_sections(const struct multiboot_plan *plan, const struct multibo
 static int copy_segment(const struct multiboot_plan *plan, const struct multiboot_input *in,
 			const struct elf_segment *s)
 {
-	u8 *to = need(in, plan->role, s->paddr, s->memsz);
+	u8 *to = guest_ptr(in, plan->role, s->paddr, s->memsz);
 	int r = to ? move(in, plan->role, s->paddr, plan->kernel + s->offset, s->filesz) : -EFAULT;
 
 	if (!r)
@@ -274,7 +275,7 @@ static int copy_segment(const struct multiboot_plan *plan, const struct multiboo
 	return r;
 }
 
-/* In the order in which nothing is overwritten that is still to be read. */
+/* Move modules, file and sections in an order that overwrites no source before it is read. */
 static int copy_all(const struct multiboot_plan *plan, const struct multiboot_input *in)
 {
 	int r = 0;
@@ -327,7 +328,7 @@ int multiboot_load(struct multiboot_plan *plan, const struct multiboot_input *in
 	if (!file)
 		return -EFAULT;
 	if (in->nr_modules > MULTIBOOT_MODULES) {
-		pr_err("module %s: %u modules for the kernel, at most %d can be given to it\n",
+		pr_err("module %s: %u modules for the kernel, at most %d can be passed to it\n",
 		       plan->role, in->nr_modules, MULTIBOOT_MODULES);
 		return -E2BIG;
 	}
@@ -338,8 +339,8 @@ int multiboot_load(struct multiboot_plan *plan, const struct multiboot_input *in
 		r = copy_all(plan, in);
 	if (r)
 		return r;
-	/* The section headers are read from the file: before it can be overwritten. */
-	w = (struct info_writer){.block = need(in, plan->role, plan->info, plan->info_size),
+	/* This reads section headers from the file, which the segments may overwrite below. */
+	w = (struct info_writer){.block = guest_ptr(in, plan->role, plan->info, plan->info_size),
 				 .gpa = plan->info};
 	if (!w.block)
 		return -EFAULT;
@@ -357,10 +358,9 @@ struct multiboot_entry multiboot_entry(const struct multiboot_plan *plan, u32 ma
 					.gdt = plan->info};
 }
 
-/* ---- The memory map in two numbers ---- */
+/* ---- mem_lower and mem_upper ---- */
 
-/* The end of the RAM that begins at or below @base and goes on beyond it; @base if there is none.
- */
+/* The end of the RAM range that contains @base; @base if there is none. */
 static u64 ram_end(const struct memmap *map, u64 base)
 {
 	for (unsigned i = 0; i < map->nr; i++)

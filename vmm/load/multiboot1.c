@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multiboot, version 1: the kernel's header, and the information that it gets. Field names are the
+ * Multiboot, version 1: parse the kernel's header, write its boot information. Field names are the
  * specification's.
  */
 #include "errno.h"
@@ -55,12 +55,12 @@ struct multiboot_mod {
 };
 
 struct multiboot_mmap {
-	u32 size; /* of what follows */
+	u32 size; /* of the rest of the entry */
 	u64 base_addr, length;
 	u32 type;
 } __packed;
 
-/* The offset of the header in the file, or -1. */
+/* Find the header and copy it to @h. Returns its offset in the file, or -1. */
 static s64 find_header(const u8 *file, u64 size, struct multiboot_header *h)
 {
 	for (u64 at = 0; at + 12 <= MIN(size, SEARCH); at += 4) {
@@ -86,12 +86,12 @@ static int plan_image(struct multiboot_plan *plan, const u8 *file, u64 size)
 				    "role multiboot2 or linux");
 	if (h.flags & HEADER_REQUIRED & ~HEADER_KNOWN_REQUIRED)
 		return image_refuse(ROLE, "flags", h.flags,
-				    "of bits 0 to 15, which must be obeyed, only 0 to 2 are known");
+				    "of the required bits, 0 to 15, only 0 to 2 are supported");
 	if (!(h.flags & HEADER_AOUT_KLUDGE))
 		return elf_parse(file, size, ROLE, &plan->image);
 	if (h.load_addr > h.header_addr || h.header_addr - h.load_addr > at)
 		return image_refuse(ROLE, "load_addr", h.load_addr,
-				    "the header's own address does not go with it");
+				    "it does not match header_addr and the header's offset");
 	r = multiboot_flat_image(plan, size, (u64)at - (h.header_addr - h.load_addr), h.load_addr,
 				 h.load_end_addr, h.bss_end_addr);
 	plan->image.entry = h.entry_addr;
@@ -132,7 +132,7 @@ static void put_memory(struct info_writer *w, const struct memmap *map, struct m
 	}
 }
 
-/* The mode that the kernel would like is a wish; it gets the one that there is. */
+/* Report the current mode. The kernel's preferred mode is not binding. */
 static void fill_framebuffer(const struct framebuffer *fb, struct multiboot_info *info)
 {
 	info->flags |= INFO_FRAMEBUFFER;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multiboot, version 2: the kernel's header, and the information that it gets. Field names are the
+ * Multiboot, version 2: parse the kernel's header, write its boot information. Field names are the
  * specification's.
  */
 #include "errno.h"
@@ -56,7 +56,7 @@ enum info_tag {
 	INFO_LOAD_BASE_ADDR,
 };
 
-/* Those that the kernel may insist on: it gets them whenever there is such a thing. */
+/* The tags that a kernel may require: it gets them if the machine has the data. */
 #define INFO_GIVEN                                                                           \
 	(BIT(INFO_END) | BIT(INFO_CMDLINE) | BIT(INFO_BOOT_LOADER_NAME) | BIT(INFO_MODULE) | \
 	 BIT(INFO_BASIC_MEMINFO) | BIT(INFO_MMAP) | BIT(INFO_FRAMEBUFFER) |                  \
@@ -64,9 +64,9 @@ enum info_tag {
 	 BIT(INFO_LOAD_BASE_ADDR))
 
 #define RELOCATE_HIGHEST 2
-#define LOWEST_BASE      KIB(64) /* clear of the BIOS' data, whatever the kernel allows */
+#define LOWEST_BASE      KIB(64) /* above the BIOS data, even if the kernel allows less */
 
-/* What the header says. Words of a tag, from its type on. */
+/* The parsed header. A tag is an array of its 32-bit words, from its type. */
 struct header {
 	u64 offset;         /* in the file */
 	u32 address[6];     /* type and flags, size, header_addr, load_addr, load_end, bss_end */
@@ -83,7 +83,7 @@ static u32 word(const u8 *file, u64 at)
 	return value;
 }
 
-/* Find the header; *@end is where it ends in the file. */
+/* Find the header: it starts at *@at and ends at *@end in the file. */
 static bool find_header(const u8 *file, u64 size, u64 *at, u64 *end)
 {
 	for (*at = 0; *at + 16 <= MIN(size, SEARCH); *at += 8) {
@@ -103,10 +103,9 @@ static int check_request(const u8 *file, u64 at, u32 size)
 		u32 type = word(file, at + i);
 
 		if (type >= 64 || !(INFO_GIVEN & BIT(type)))
-			return image_refuse(
-				ROLE, "mbi_tag_types", type,
-				"the kernel insists on information that Glasshouse does "
-				"not have; load it with the firmware's boot loader");
+			return image_refuse(ROLE, "mbi_tag_types", type,
+					    "the kernel requires information that Glasshouse does "
+					    "not have; boot it without Glasshouse");
 	}
 	return 0;
 }
@@ -114,8 +113,7 @@ static int check_request(const u8 *file, u64 at, u32 size)
 static int copy_tag(const u8 *file, u64 at, u32 size, u32 *to, u32 want, bool *has)
 {
 	if (size < want)
-		return image_refuse(ROLE, "header tag's size", size,
-				    "shorter than this tag must be");
+		return image_refuse(ROLE, "header tag's size", size, "too small for this tag");
 	memcpy(to, file + at, want);
 	*has = true;
 	return 0;
@@ -137,10 +135,10 @@ static int take_tag(const u8 *file, u64 at, u32 size, struct header *h)
 	case HEADER_RELOCATABLE:
 		return copy_tag(file, at, size, h->relocatable, sizeof(h->relocatable),
 				&h->has_relocatable);
-	case HEADER_CONSOLE_FLAGS: /* there is a console: the one that we have used */
-	case HEADER_FRAMEBUFFER:   /* a wish; the kernel gets the screen that there is */
-	case HEADER_MODULE_ALIGN:  /* always */
-	case HEADER_EFI_BS:        /* without EFI these three mean nothing */
+	case HEADER_CONSOLE_FLAGS: /* there is a console: the one of Glasshouse's messages */
+	case HEADER_FRAMEBUFFER:   /* not binding; the kernel gets the current mode */
+	case HEADER_MODULE_ALIGN:  /* modules are always aligned */
+	case HEADER_EFI_BS:        /* these three apply to EFI only */
 	case HEADER_ENTRY_ADDRESS_EFI32:
 	case HEADER_ENTRY_ADDRESS_EFI64:
 		return 0;
@@ -170,7 +168,7 @@ static int read_header(const u8 *file, u64 size, struct header *h)
 			return 0;
 		if (tag_size < 8 || tag_size > end - at)
 			return image_refuse(ROLE, "header tag's size", tag_size,
-					    "the tag does not lie in the header");
+					    "the tag extends beyond the header");
 		r = take_tag(file, at, tag_size, h);
 		at += ALIGN_UP(tag_size, 8);
 	}
@@ -180,20 +178,20 @@ static int read_header(const u8 *file, u64 size, struct header *h)
 static int plan_flat(struct multiboot_plan *plan, const struct header *h, u64 size)
 {
 	u32 header_addr = h->address[2], load_addr = h->address[3];
-	u64 back; /* from the header to where loading starts */
+	u64 back; /* bytes from the start of loading to the header */
 
 	if (!h->has_entry)
 		return image_refuse(ROLE, "header tag", HEADER_ADDRESS,
-				    "an address tag needs an entry address tag, and there is none");
+				    "an address tag needs an entry address tag, which is missing");
 	back = load_addr == UINT32_MAX ? h->offset : (u64)header_addr - load_addr;
 	if (back > h->offset || back > header_addr)
 		return image_refuse(ROLE, "load_addr", load_addr,
-				    "the header's own address does not go with it");
+				    "it does not match header_addr and the header's offset");
 	return multiboot_flat_image(plan, size, h->offset - back, header_addr - back, h->address[4],
 				    h->address[5]);
 }
 
-/* Move the whole image to where there is room for it. */
+/* Relocate the whole image to free memory within the limits of the header. */
 static int relocate(struct multiboot_plan *plan, const struct header *h,
 		    const struct multiboot_input *in)
 {
@@ -226,9 +224,9 @@ static int relocate(struct multiboot_plan *plan, const struct header *h,
 	return 0;
 }
 
-/* ---- The information ---- */
+/* ---- The boot information ---- */
 
-/* Begin a tag of @size bytes in all. */
+/* Append the head of a tag; @size: bytes of the whole tag. */
 static void put_tag(struct info_writer *w, u32 type, u64 size)
 {
 	info_put(w, (u32[]){type, (u32)size}, 8, 8);
