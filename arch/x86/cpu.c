@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What CPUID says about the CPU itself.
+ * Properties of the CPU that CPUID reports.
  */
 #include "arch/x86/cpu.h"
 #include "lib/string.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions that C has no words for, one function each, and the bits of the control
- * registers. SDM: "Instruction Set Reference", "Control Registers".
+ * One function per instruction that C cannot express, and the bits of the control registers. SDM:
+ * "Instruction Set Reference", "Control Registers".
  */
 #ifndef GH_CPU_H
 #define GH_CPU_H
@@ -73,7 +73,7 @@ struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;
 };
 
-/* What CPUID says with @leaf in EAX and @subleaf in ECX. */
+/* Execute CPUID with @leaf in EAX and @subleaf in ECX. */
 static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 {
 	struct cpuid_regs r;
@@ -107,7 +107,7 @@ DEFINE_REGISTER(dr3)
 DEFINE_REGISTER(dr6)
 #undef DEFINE_REGISTER
 
-/* The time-stamp counter, in its own ticks. */
+/* Read the time-stamp counter, in TSC ticks. */
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;
@@ -116,25 +116,25 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
-/* In loops that wait for another CPU. */
+/* PAUSE, for loops that wait for another CPU. */
 static inline void cpu_relax(void)
 {
 	asm volatile("pause" : : : "memory");
 }
 
-/* Write this CPU's caches back to memory and empty them. */
+/* Write back and invalidate this CPU's caches. */
 static inline void wbinvd(void)
 {
 	asm volatile("wbinvd" : : : "memory");
 }
 
-/* The CPU sleeps until an NMI or SMI; interrupts are off in all of our code. */
+/* Halt this CPU until an NMI or SMI. Glasshouse always runs with interrupts disabled. */
 static inline void cpu_halt(void)
 {
 	asm volatile("hlt" : : : "memory");
 }
 
-/* The end of this CPU. */
+/* Halt this CPU for good. */
 static inline void cpu_stop(void) __noreturn;
 static inline void cpu_stop(void)
 {
@@ -142,11 +142,10 @@ static inline void cpu_stop(void)
 		cpu_halt();
 }
 
-/* How many bits a physical address has (CPUID.80000008H:EAX[7:0]; 36 where there is no such leaf).
- */
+/* The width of a physical address in bits (CPUID.80000008H:EAX[7:0]; 36 without that leaf). */
 u8 cpu_phys_bits(void);
 
-/* This CPU's brand string into 49 bytes at @brand; empty where there is none. */
+/* Copy this CPU's brand string to the 49 bytes at @brand; "" if it has none. */
 void cpu_brand(char *brand);
 
 #endif

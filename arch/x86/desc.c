@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GDT and TSS: just what long mode asks for, one pair per CPU.
+ * GDT and TSS, one pair per CPU: only what long mode requires.
  */
 #include "arch/x86/desc.h"
 #include "arch/x86/msr.h"

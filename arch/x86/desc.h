@@ -7,8 +7,7 @@
 
 #include "arch/x86/percpu.h"
 
-/* Which of the TSS's interrupt stacks a vector takes: those that must work whatever the state is.
- */
+/* The interrupt stacks of the TSS, for the vectors that cannot rely on the current stack. */
 enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_COUNT = 3 };
 
 #define IST_STACK_PAGES 1
@@ -21,7 +20,7 @@ struct desc_ptr {
 /* Fill @cpu's GDT and TSS and allocate its interrupt stacks. Returns 0 or -ENOMEM. */
 int desc_init(struct cpu *cpu);
 
-/* Load GDT, TSS and GS.base: from here on this CPU is @cpu. */
+/* Load @cpu's GDT, segment registers, TSS and GS.base on this CPU. this_cpu() works afterwards. */
 void desc_load(struct cpu *cpu);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port and memory-mapped I/O: inb(port), outb(port, value), and w for 16, l for 32 bits; one access
- * of just that width. SDM: "Input/Output".
+ * Port and memory-mapped I/O. Each function makes exactly one access of its width. inb(port) and
+ * outb(port, value) access 8 bits, inw and outw 16, inl and outl 32. SDM: "Input/Output".
  */
 #ifndef GH_IO_H
 #define GH_IO_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Access to the local APIC of the CPU that runs this.
+ * Access the local APIC of the current CPU.
  */
 #include "arch/x86/lapic.h"
 #include "arch/x86/cpu.h"
@@ -42,7 +42,7 @@ void lapic_write(u32 offset, u32 value)
 		mmio_write32(page + offset, value);
 }
 
-/* An APIC that a guest has switched off may read as busy for ever. */
+/* The wait is bounded: an APIC that the guest has disabled may read as busy for ever. */
 static void wait_idle(void)
 {
 	for (unsigned i = 0; i < 100000 && mmio_read32(page + LAPIC_ICR) & ICR_BUSY; i++)
@@ -54,12 +54,13 @@ void lapic_send_ipi(u32 icr, u32 dest)
 	u32 saved;
 
 	if (lapic_is_x2apic()) {
-		/* Not serializing: what the receiver is to see must be written before. */
+		/* This WRMSR is not serializing: make earlier writes visible to the receiver first.
+		 */
 		asm volatile("mfence; lfence" : : : "memory");
 		wrmsr(LAPIC_MSR(LAPIC_ICR), (u64)dest << 32 | icr);
 		return;
 	}
-	/* The guest may be between its two writes: it finds its high half again. */
+	/* The guest may be between its writes to the two halves of ICR: restore its high half. */
 	wait_idle();
 	saved = mmio_read32(page + LAPIC_ICR_HI);
 	mmio_write32(page + LAPIC_ICR_HI, dest << 24);

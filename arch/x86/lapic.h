@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC, in xAPIC and x2APIC mode alike. SDM: "Advanced Programmable Interrupt Controller
- * (APIC)".
+ * Access to the local APIC, in xAPIC and x2APIC mode. SDM: "Advanced Programmable Interrupt
+ * Controller (APIC)".
  */
 #ifndef GH_LAPIC_H
 #define GH_LAPIC_H
@@ -45,8 +45,9 @@
 #define ICR_SHORTHAND_OTHERS 3u
 
 /*
- * Map the xAPIC page at @pa (from the MADT or IA32_APIC_BASE). Once, on the boot CPU. Needed also
- * when the firmware left x2APIC mode on, for the guest may not keep it. Returns 0 or -ENOMEM.
+ * Map the xAPIC page at physical address @pa (from the MADT or IA32_APIC_BASE). Called once, on the
+ * boot CPU, also if the firmware enabled x2APIC mode, since the guest may switch back. Returns 0,
+ * or -ENOMEM when there is no free page.
  */
 int lapic_init(u64 pa);
 
@@ -56,22 +57,23 @@ bool lapic_is_x2apic(void);
 /* This CPU's APIC ID (32 bits in x2APIC mode, else 8). */
 u32 lapic_id(void);
 
-/* Read or write a register of this CPU's local APIC; @offset as in the xAPIC page. */
+/* Read or write a register of this CPU's local APIC. @offset: LAPIC_..., as in the xAPIC page. */
 u32 lapic_read(u32 offset);
 void lapic_write(u32 offset, u32 value);
 
 /*
- * Send an interprocessor interrupt: @icr = the low half (vector, delivery mode, shorthand...),
- * @dest = the APIC ID. Waits until the previous one of this CPU is gone.
+ * Send an interprocessor interrupt. @icr: the low half of ICR (vector, delivery mode, shorthand);
+ * @dest: the APIC ID. In xAPIC mode, waits for up to 100000 reads until the APIC has accepted it.
+ * SDM: "Interrupt Command Register (ICR)".
  */
 void lapic_send_ipi(u32 icr, u32 dest);
 
-/* An NMI to the CPU with that APIC ID. */
+/* Send an NMI to the CPU with APIC ID @dest. */
 void lapic_send_nmi(u32 dest);
 
 /*
- * Put the registers of this CPU's local APIC into their state after INIT, as far as software can:
- * the ID and the mode stay. SDM: "Local APIC State After It Receives an INIT-Deassert IPI".
+ * Set the registers of this CPU's local APIC to their values after INIT, as far as software can;
+ * the ID and the mode are kept. SDM: "Local APIC State After It Receives an INIT-Deassert IPI".
  */
 void lapic_init_reset(void);
 

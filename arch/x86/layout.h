@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things are in our own linear address space. Shared by C, assembly and linker.ld.
+ * The layout of Glasshouse's linear address space. Shared by C, assembly and linker.ld.
  *
- *   DIRECT_BASE + p  the physical address p: RAM but for our image, and what ioremap() has mapped
- *   STACK_BASE       stacks, each with a page below it that is not there
- *   IMAGE_BASE       the image, wherever in physical memory GRUB has put it
+ *   DIRECT_BASE + p  physical address p: the pages that paging_map_direct() and ioremap() mapped
+ *   STACK_BASE       stacks, each above an unmapped guard page
+ *   IMAGE_BASE       the image, whose physical address GRUB chooses
  */
 #ifndef GH_LAYOUT_H
 #define GH_LAYOUT_H
@@ -22,7 +22,7 @@
 /* The address that the image is linked at; GRUB moves it (see boot/multiboot2.S). */
 #define IMAGE_LMA 0x200000
 
-/* The image is not larger: as much of it as the boot page tables map. */
+/* The maximum size of the image in bytes: the boot page tables map this much. */
 #define IMAGE_MAX 0x200000
 
 #define SEL_CODE64 0x08
@@ -30,12 +30,12 @@
 #define SEL_CODE32 0x18
 #define SEL_TSS    0x20
 
-/* Flat segments of CPL 0, 4 GiB: present, accessed. SDM: "Segment Descriptors". */
+/* Flat segments, DPL 0, 4 GiB, present, accessed. SDM: "Segment Descriptors". */
 #define DESC_CODE64 GH_UL(0x00af9b000000ffff)
 #define DESC_DATA   GH_UL(0x00cf93000000ffff)
 #define DESC_CODE32 GH_UL(0x00cf9b000000ffff)
 
-/* GDT: null, code64, data, code32, and the TSS, which takes two. */
+/* GDT: null, code64, data, code32, and the TSS, which takes two entries. */
 #define GDT_ENTRIES 6
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From 32-bit protected mode to long mode, with the page tables and the stack that Glasshouse uses
- * until it has built its own; other CPUs start with these tables, too.
+ * Switch from 32-bit protected mode to long mode, with the page tables and the stack that Glasshouse
+ * uses until it has built its own. The other CPUs start with these page tables too.
  *
- * enter_long_mode: EBP = physical address of the image (4 KiB aligned), EDX = where to go on,
+ * enter_long_mode: EBP = physical address of the image (4 KiB aligned), EDX = address to continue at,
  * as an offset in the image; flat 32-bit segments, paging off. EDI, ESI and EBP are kept.
- * What this does:
- *   1. fills the boot page tables: the first 4 GiB at 0 and at DIRECT_BASE, the image at IMAGE_BASE;
- *   2. turns on PAE, EFER.LME and NXE, paging with write protection;
- *   3. jumps to 64-bit code, then to where it is linked.
+ * Steps:
+ *   1. fill the boot page tables: the first 4 GiB at 0 and at DIRECT_BASE, the image at IMAGE_BASE;
+ *   2. enable PAE, EFER.LME and NXE, paging with write protection;
+ *   3. jump to 64-bit code, then to the address that the code is linked at.
  */
 #include "arch/x86/layout.h"
 
@@ -68,7 +68,7 @@ enter_long_mode:
 	orl $0x80010000, %eax
 	movl %eax, %cr0
 
-	/* 3. To 64 bits, and up. */
+	/* 3. Load a GDT, enter 64-bit code, then jump to IMAGE_BASE. */
 	leal PHYS(boot_gdt)(%ebp), %eax
 	pushl $0
 	pushl %eax
@@ -101,7 +101,7 @@ high64:
 
 	.text
 	.globl call_on_stack
-/* void call_on_stack(u64 stack_top, void (*fn)(void)): leaves the boot stack for good. */
+/* void call_on_stack(u64 stack_top, void (*fn)(void)) */
 call_on_stack:
 	movq %rdi, %rsp
 	xorl %ebp, %ebp

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RDMSR, WRMSR and XSETBV: plain, and such that a #GP becomes an error code. SDM: "Model-Specific
- * Registers (MSRs)".
+ * RDMSR, WRMSR and XSETBV. The _safe versions return an error instead of raising #GP. SDM:
+ * "Model-Specific Registers (MSRs)".
  */
 #ifndef GH_MSR_H
 #define GH_MSR_H
@@ -10,7 +10,7 @@
 #include "errno.h"
 #include "types.h"
 
-/* An MSR that the CPU is known to have: without it, this is #GP, and a panic. */
+/* Read an MSR that the CPU is known to have: otherwise #GP, which is a panic. */
 static inline u64 rdmsr(u32 msr)
 {
 	u32 lo, hi;
@@ -19,22 +19,23 @@ static inline u64 rdmsr(u32 msr)
 	return (u64)hi << 32 | lo;
 }
 
-/* The same; the value, too, must be one that the MSR takes. */
+/* Write an MSR that the CPU is known to have, and that accepts @v: otherwise #GP, a panic. */
 static inline void wrmsr(u32 msr, u64 v)
 {
 	asm volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
 
 /*
- * An instruction at 1: that may #GP; the trap handler finds the address in .ex_table and goes on at
- * 2: with the carry flag set. Distances from the entry itself keep the table small.
+ * Marks the instruction at label 1 as one that may raise #GP: the trap handler finds its address in
+ * .ex_table and continues at label 2 with the carry flag set. Offsets relative to the entry keep
+ * the table small.
  */
 #define EX_TABLE                            \
 	".pushsection .ex_table, \"a\"\n\t" \
 	".long 1b - ., 2b - .\n\t"          \
 	".popsection"
 
-/* Returns 0 with the value in *v, or -EIO with *v = 0 when the CPU raised #GP. */
+/* Read an MSR into *@v. Returns 0; or -EIO, with *@v = 0, when the CPU raises #GP. */
 static inline int rdmsr_safe(u32 msr, u64 *v)
 {
 	u32 lo, hi;
@@ -47,7 +48,7 @@ static inline int rdmsr_safe(u32 msr, u64 *v)
 	return fault ? -EIO : 0;
 }
 
-/* Returns 0, or -EIO when the CPU raised #GP. */
+/* Write @v to an MSR. Returns 0; or -EIO when the CPU raises #GP. */
 static inline int wrmsr_safe(u32 msr, u64 v)
 {
 	bool fault;
@@ -59,7 +60,7 @@ static inline int wrmsr_safe(u32 msr, u64 v)
 	return fault ? -EIO : 0;
 }
 
-/* Returns 0, or -EIO when the CPU raised #GP. CR4.OSXSAVE must be 1. */
+/* Write @v to XCR @index. CR4.OSXSAVE must be 1. Returns 0; or -EIO when the CPU raises #GP. */
 static inline int xsetbv_safe(u32 index, u64 v)
 {
 	bool fault;

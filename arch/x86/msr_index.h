@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Model-specific registers: numbers and bits, named as in Linux' msr-index.h.
+ * Model-specific registers: numbers and bits, named as in Linux's msr-index.h.
  * Source: Intel SDM volume 4, "Architectural MSRs".
  */
 #ifndef GH_MSR_INDEX_H
@@ -20,7 +20,7 @@
 #define APICBASE_EXTD   BIT(10) /* x2APIC mode */
 #define APICBASE_ENABLE BIT(11)
 
-/* IA32_FEATURE_CONTROL, which Linux calls FEAT_CTL */
+/* IA32_FEATURE_CONTROL (Linux: FEAT_CTL) */
 #define FEAT_CTL_LOCKED                  BIT(0)
 #define FEAT_CTL_VMX_ENABLED_INSIDE_SMX  BIT(1)
 #define FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX BIT(2)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving a CPU away: the page that both address spaces share, and what can be loaded before the
- * switch.
+ * Leave Glasshouse on a CPU: set up the pages that both address spaces map, and load the registers
+ * that can be loaded before the switch.
  */
 #include "arch/x86/native.h"
 #include "arch/x86/cpu.h"
@@ -30,7 +30,7 @@ CHECK(NATIVE_SELECTORS, ldtr);
 
 extern const u8 native_entry[], native_entry_end[];
 
-/* Tables below one top-level entry: page @i of it is CPU @i's. */
+/* The tables below the shared top-level entry. Page i is for CPU i. */
 static u64 *pdpt, *pd, *pt;
 
 int native_prepare(unsigned nr)
@@ -61,7 +61,10 @@ struct native_state *native_state(unsigned i)
 	return (void *)((u8 *)phys_to_virt(pt[i] & PAGE_MASK) + STATE_OFFSET);
 }
 
-/* With a GDT in which the selector meets a descriptor of our own. */
+/*
+ * Load TR from a temporary descriptor: the guest's own is marked busy, with which LTR fails. The
+ * temporary GDT is based so that the selector points at the descriptor.
+ */
 static void load_tr(const struct native_state *state)
 {
 	u64 descriptor[2] = {(state->tr_limit & 0xffff) | (state->tr_base & 0xffffff) << 16 |
@@ -70,7 +73,7 @@ static void load_tr(const struct native_state *state)
 			     state->tr_base >> 32};
 	struct desc_ptr gdt = {0xffff, (u64)descriptor - (state->tr & ~7u)};
 
-	/* One that was never loaded stays what it is: ours. */
+	/* LTR cannot load a null selector: TR stays Glasshouse's. */
 	if (state->tr & ~3u)
 		asm volatile("lgdt %0\n\tltr %1"
 			     :
@@ -90,7 +93,7 @@ void native_resume(unsigned i, u64 where)
 
 	load_tr(state);
 	write_cr0(state->cr0);
-	/* CR4.PCIDE can be set only while bits 11:0 of CR3 are 0, as in ours. */
+	/* Setting CR4.PCIDE requires bits 11:0 of CR3 to be 0, as Glasshouse's CR3 has them. */
 	write_cr4(state->cr4 & ~CR4_CET);
 	asm volatile("jmp *%0" : : "r"(page), "D"(page + STATE_OFFSET) : "memory");
 	__builtin_unreachable();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving a CPU away for good: from our address space to somebody's 64-bit state, in one step that
- * nobody can come between. SDM: "IA-32e Mode", "IRET/IRETD/IRETQ—Interrupt Return".
+ * Leave Glasshouse on a CPU for good: switch from Glasshouse's address space to the guest's 64-bit
+ * state, with NMIs blocked until the last instruction. SDM: "IA-32e Mode",
+ * "IRET/IRETD/IRETQ—Interrupt Return".
  */
 #ifndef GH_NATIVE_H
 #define GH_NATIVE_H
 
-/* Offsets that native_entry.S knows; checked in native.c. */
+/* Offsets for native_entry.S; checked in native.c. */
 #define NATIVE_FRAME     128
 #define NATIVE_CR3       168
 #define NATIVE_CR4       176
@@ -21,9 +22,11 @@
 #ifndef __ASSEMBLER__
 #include "bits.h"
 
-/* What a CPU is to have. Registers that are not here it has already. */
+/*
+ * The registers to load. Registers that are not in here must already hold their final values.
+ */
 struct native_state {
-	u64 regs[16]; /* in the order of their numbers; RSP's place is not used */
+	u64 regs[16]; /* by register number; RSP's slot is not used */
 	u64 rip, cs, rflags, rsp, ss;
 	u64 cr3, cr4, efer, fs_base, gs_base, dr7;
 	u16 reserved1[3], gdt_limit;
@@ -38,28 +41,27 @@ struct native_state {
 };
 
 /*
- * Get what native_resume() needs on @nr CPUs. May be called again with the same @nr. Returns 0 or
- * -ENOMEM.
+ * Allocate the pages that native_resume() needs, for @nr CPUs (1 to 512). May be called again with
+ * the same @nr. Returns 0, or -ENOMEM when there is no free page.
  */
 int native_prepare(unsigned nr);
 
-/* Where to put the state of CPU @i, all of it. */
+/* The state of CPU @i (0 to nr - 1), which the caller fills in completely. */
 struct native_state *native_state(unsigned i);
 
 /*
- * Make the shared page known to @top, a top-level page table: one of its entries that is not
- * present and above the middle maps from now on read-only pages of ours, supervisor only, and stays
- * like this: the last instruction of ours is in one. Returns where that is, or 0 when there is no
- * such entry.
+ * Map the shared pages, read-only and supervisor only, in @top, the guest's top-level page table:
+ * use an entry of the upper half that is not present. The mapping stays for good, because the last
+ * instruction of Glasshouse runs there. Returns its linear address; or 0 when no entry is free.
  */
 u64 native_share(u64 *top);
 
 /*
- * This CPU, number @i of those that were prepared, goes on in its state: 64-bit mode or
- * compatibility mode with 4-level paging, whose top-level table native_share() was told of; @where:
- * what it returned. NMIs must be blocked, as in a handler of theirs; they are not afterwards.
- * Segments are loaded from the state's own descriptor tables; only TR's descriptor is made up,
- * because the real one is marked busy and may be read-only.
+ * Switch this CPU to native_state(@i): 64-bit mode or compatibility mode with 4-level paging.
+ * native_share() must have mapped the shared pages in its top-level table; @where: the address that
+ * it returned. NMIs must be blocked, as in an NMI handler; IRETQ unblocks them. Segments are loaded
+ * from the state's own descriptor tables, except TR: its descriptor is marked busy and may be
+ * read-only, so TR is loaded from a temporary copy.
  */
 void native_resume(unsigned i, u64 where) __noreturn;
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last instructions of ours on a CPU that is given away. They run from a copy, in a page that both
- * address spaces have at the same place.
+ * The last instructions of Glasshouse on a CPU that it leaves. They run from a copy, in a page that both
+ * address spaces map at the same address.
  *
- * RDI: struct native_state, in that very page, so it is there after the switch, too. What this does:
- *   1. takes the other's page tables;
- *   2. EFER, descriptor tables, data segments, their bases;
- *   3. breakpoints, and what of CR4 our own code could not live with;
- *   4. all registers; IRETQ, which takes CS, SS, RSP, RFLAGS, RIP and unblocks NMIs.
+ * RDI: struct native_state, in the same page, so that it is still mapped after the switch. Steps:
+ *   1. load the guest's page tables;
+ *   2. load EFER, the descriptor tables, the data segments and their bases;
+ *   3. load DR7, and CR4 with the bits that native_resume() left out;
+ *   4. load all general registers; IRETQ loads CS, SS, RSP, RFLAGS, RIP and unblocks NMIs.
  */
 #include "arch/x86/native.h"
 

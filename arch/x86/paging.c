@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own page tables: image, direct map, stacks.
+ * Glasshouse's page tables: image, direct map, stacks.
  */
 #include "arch/x86/paging.h"
 #include "arch/x86/cpu.h"
@@ -46,8 +46,9 @@ static unsigned level_shift(int level)
 }
 
 /*
- * The entry for @va in the table of @level (4 is the top one; 1 has the 4-KiB pages), with the
- * tables above it made as needed. NULL: out of pages, or a larger page is there already.
+ * The entry for @va in the table of @level (4: PML4; 1: 4-KiB pages). With @create, missing tables
+ * above it are allocated. Returns NULL when there is no table (or free page), or a larger page maps
+ * @va.
  */
 static u64 *entry_for(u64 va, int level, bool create)
 {
@@ -70,7 +71,7 @@ static u64 *entry_for(u64 va, int level, bool create)
 	return &table[va >> level_shift(level) & 511];
 }
 
-/* The size of the page at @va, 0 when there is none. */
+/* The size in bytes of the page that maps @va; 0 if @va is not mapped. */
 static u64 mapped_size(u64 va)
 {
 	for (int level = 4; level >= 1; level--) {
@@ -84,7 +85,10 @@ static u64 mapped_size(u64 va)
 	return 0;
 }
 
-/* Map [va, va+size), page aligned; with the largest pages if @large. What is there stays. */
+/*
+ * Map [@va, @va+@size), page-aligned, with the largest possible pages if @large. Existing mappings
+ * are kept.
+ */
 static int map(u64 va, u64 pa, u64 size, u64 flags, bool large)
 {
 	while (size) {
@@ -96,7 +100,7 @@ static int map(u64 va, u64 pa, u64 size, u64 flags, bool large)
 		else if (large && IS_ALIGNED(va | pa, MIB(2)) && size >= MIB(2))
 			level = 2;
 
-		/* A table that is there already is filled, not replaced. */
+		/* Where a lower-level table exists, add entries to it. */
 		for (;; level--) {
 			e = entry_for(va, level, true);
 			if (!e && mapped_size(va))
@@ -137,7 +141,7 @@ int paging_init(void)
 	return r;
 }
 
-/* Map what of [pa, pa+size) lies outside of the image. */
+/* Map the part of [@pa, @pa+@size) that lies outside of the image. */
 static int map_direct(u64 pa, u64 size, u64 flags)
 {
 	u64 start = ALIGN_DOWN(pa, PAGE_SIZE), end = ALIGN_UP(pa + size, PAGE_SIZE);

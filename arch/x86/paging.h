@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own page tables (SDM: "4-Level Paging and 5-Level Paging"). One set for all CPUs. No page is
- * both writable and executable, and the image is not there a second time in the direct map.
+ * Glasshouse's own page tables, one set for all CPUs. SDM: "4-Level Paging and 5-Level Paging". No
+ * page is both writable and executable, and the direct map does not contain the image.
  */
 #ifndef GH_PAGING_H
 #define GH_PAGING_H
@@ -9,63 +9,70 @@
 #include "arch/x86/layout.h"
 #include "types.h"
 
-/* The physical address that __image_start lies at. Set once by paging_set_image_base(). */
+/* The physical address of __image_start. Set once by paging_set_image_base(). */
 extern u64 image_base_pa;
 
-/* Must be called before any address is converted. @pa: where GRUB has put the image. */
+/*
+ * Set image_base_pa. Must be called before any address is converted. @pa: the physical address at
+ * which GRUB loaded the image.
+ */
 void paging_set_image_base(u64 pa);
 
-/* Physical address of something in the image or in the direct map. */
+/* The physical address of @p, which points into the image or the direct map. */
 u64 virt_to_phys(const void *p);
 
-/* Where the physical address @pa is in the direct map: valid only for what paging_map_direct() or
- * ioremap() mapped. */
+/*
+ * The address of physical address @pa in the direct map. Valid only for pages that
+ * paging_map_direct() or ioremap() mapped.
+ */
 static inline void *phys_to_virt(u64 pa)
 {
 	return (void *)(DIRECT_BASE + pa);
 }
 
 /*
- * Build the tables: the image with its rights. Needs lib/pages. Nothing else is mapped yet: follow
- * with paging_map_direct() for all that is used, then paging_load(). Returns 0 or -ENOMEM.
+ * Allocate the page tables (by lib/pages) and map the image, each section with its access rights.
+ * The caller maps everything else it uses by paging_map_direct(), then calls paging_load(). Returns
+ * 0, or -ENOMEM when there is no free page.
  */
 int paging_init(void);
 
 /*
- * Map the pages that [@pa, @pa+@size) touches into the direct map, writable, not executable,
- * write-back (the MTRRs have the last word). What is mapped already stays. Returns 0 or -ENOMEM.
+ * Map the pages of [@pa, @pa+@size) (physical, bytes) into the direct map: writable, not
+ * executable, write-back unless the MTRRs say otherwise. Existing mappings are kept. Returns 0, or
+ * -ENOMEM when there is no free page.
  */
 int paging_map_direct(u64 pa, u64 size);
 
 /*
- * The same, uncached: for devices. Returns the linear address of @pa, or NULL when out of pages.
+ * The same, uncached, for devices. Returns the linear address of @pa, or NULL when there is no free
+ * page.
  */
 void *ioremap(u64 pa, u64 size);
 
-/* Is all of [@pa, @pa+@size) in the direct map? Then it may be read and written at
- * phys_to_virt(@pa). */
+/* Is all of [@pa, @pa+@size) mapped in the direct map, at phys_to_virt(@pa)? */
 bool paging_is_mapped(u64 pa, u64 size);
 
 /*
- * A new stack of @pages pages with a page below it that is not mapped. Returns its top, 16-byte
- * aligned, or 0 when out of pages.
+ * Allocate a stack of @pages pages above an unmapped guard page. Returns the linear address of its
+ * top, page-aligned; or 0 when there is no free page.
  */
 u64 stack_alloc(unsigned pages);
 
 /*
- * Put @entry into a place of the top level, above the middle, that is not in use in our tables nor
- * in @other, another top-level table, but for @entry: into both. Returns the linear address that it
- * maps in both, or 0 when there is no such place.
+ * Write the top-level entry @entry into both Glasshouse's PML4 and @other, another PML4, at an
+ * index of the upper half that is free in both or already holds @entry. Returns the linear address
+ * that it maps; or 0 when there is no such index.
  */
 u64 paging_share(u64 *other, u64 entry);
 
-/* Take that back from @other; @va is what paging_share() returned. */
+/* Clear that entry in @other. @va: the address that paging_share() returned. */
 void paging_unshare(u64 *other, u64 va);
 
-/* This CPU uses the tables from now on. */
+/* Load CR3 of this CPU with Glasshouse's page tables. */
 void paging_load(void);
 
-/* What CR3 holds: physical address of the top table. */
+/* The value of CR3: the physical address of the PML4. */
 u64 paging_cr3(void);
 
 #endif

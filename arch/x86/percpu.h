@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each CPU has of its own. GS.base points at it, in root mode always.
+ * Per-CPU data. In root mode GS.base always points to the CPU's struct cpu.
  */
 #ifndef GH_PERCPU_H
 #define GH_PERCPU_H
@@ -25,21 +25,22 @@ struct tss64 {
 } __packed;
 
 struct cpu {
-	struct cpu *self;  /* what %gs:0 reads; checked in smp.c */
-	struct vcpu *vcpu; /* whose guest this CPU runs, NULL before there is one */
+	struct cpu *self;  /* for this_cpu(), at %gs:0; checked in smp.c */
+	struct vcpu *vcpu; /* the vCPU that runs on this CPU, NULL until it is created */
 	u32 id;            /* 0 is the boot CPU */
 	u32 apic_id;       /* of its local APIC */
 	u64 stack_top;     /* linear address */
-	void *virt_area;   /* memory that hardware_enable() gives to the CPU (KVM: vmxarea) */
-	bool online;       /* it has reached C and its own stack */
-	bool virt_on;      /* hardware_enable() done: virtualisation is switched on */
+	void *virt_area;   /* memory for hardware_enable(): VT-x's VMXON region (KVM: vmxarea) */
+	bool online;       /* it runs C code on its own stack */
+	bool virt_on;      /* hardware_enable() has enabled virtualisation */
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };
 
-extern struct cpu *cpus[MAX_CPUS]; /* [id]; the first nr_cpus are there */
+extern struct cpu *cpus[MAX_CPUS]; /* by id; the first nr_cpus exist */
 extern unsigned nr_cpus;
 
+/* The struct cpu of the current CPU. Valid after desc_load(). */
 static inline struct cpu *this_cpu(void)
 {
 	struct cpu *cpu;
@@ -48,6 +49,7 @@ static inline struct cpu *this_cpu(void)
 	return cpu;
 }
 
+/* Run the loop body for each existing CPU, in the order of ids, whether it is online or not. */
 #define for_each_cpu(cpu) for (unsigned i_ = 0; i_ < nr_cpus && ((cpu) = cpus[i_], true); i_++)
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INIT-SIPI-SIPI, one CPU after the other; the wait after INIT is shared by all.
+ * Start the other CPUs by INIT-SIPI-SIPI. All share one wait after INIT; SIPIs go to one CPU at a
+ * time.
  */
 #include "arch/x86/smp.h"
 #include "arch/x86/cpu.h"
@@ -47,12 +48,11 @@ struct cpu *cpu_create(u32 apic_id)
 
 void cpu_init_registers(void)
 {
-	/* A machine check without MCE would shut the CPU down. All that have 64-bit mode have it.
-	 */
+	/* Without MCE a machine check shuts the CPU down. All 64-bit CPUs have MCE. */
 	u64 cr4 = CR4_PAE | CR4_MCE;
 
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	/* XSETBV is carried out for the guest in root mode. */
+	/* For XSETBV, which Glasshouse emulates in root mode. */
 	if (cpuid(1, 0).ecx & BIT(26))
 		cr4 |= CR4_OSXSAVE;
 	if (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & BIT(7))
@@ -95,10 +95,10 @@ static bool start_one(struct cpu *cpu, u64 trampoline, void (*delay_us)(u32))
 		if (wait_online(cpu, tries ? 1000000 : 200, delay_us))
 			return true;
 	}
-	/* It must not come later, with what is meant for the next one. */
+	/* Stop it: if it started later, it would use the next CPU's trampoline data. */
 	lapic_send_ipi(ICR_DELIVERY_INIT << 8 | (u32)ICR_ASSERT, cpu->apic_id);
 	pr_err("CPU %u (APIC ID %u) does not answer INIT and SIPI: it stays stopped, and the guest "
-	       "will not see it run. Look at the firmware's setup, or leave it out with cpus=%u.\n",
+	       "cannot start it. Check the firmware's setup, or boot without it by cpus=%u.\n",
 	       cpu->id, cpu->apic_id, cpu->id);
 	return false;
 }

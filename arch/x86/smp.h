@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: from their reset state to C. SDM: "Multiple-Processor Management", "MP
+ * Start the other CPUs, from their reset state to C code. SDM: "Multiple-Processor Management", "MP
  * Initialization Protocol Algorithm".
  */
 #ifndef GH_SMP_H
@@ -9,23 +9,24 @@
 #include "arch/x86/percpu.h"
 
 /*
- * Make the struct cpu of a CPU with that APIC ID, with stacks and descriptor tables, and give it
- * the next id. Returns it, or NULL when out of memory or of MAX_CPUS.
+ * Allocate the struct cpu, stacks and descriptor tables of the CPU with APIC ID @apic_id, and give
+ * it the next id. Returns it; or NULL when there is no free memory, or there are MAX_CPUS CPUs
+ * already.
  */
 struct cpu *cpu_create(u32 apic_id);
 
-/* CR0, CR4 and what else all CPUs have alike in root mode. On each CPU, before anything else. */
+/* Set CR0 and CR4 to the values for root mode. The first call on each CPU. */
 void cpu_init_registers(void);
 
 /* Send an NMI to @cpu, from any CPU. */
 void smp_send_nmi(const struct cpu *cpu);
 
 /*
- * Start all CPUs of cpus[] but the first. Each ends up in @main(cpu) on its own stack, with paging,
- * GDT, IDT and GS.base as on the boot CPU. @trampoline: physical address of a page below 1 MiB
- * (mapped in the direct map); its content is put back. @delay_us: waits that many microseconds. A
- * CPU that does not answer within a second is named and has .online == false. Returns the number of
- * CPUs that run, the boot CPU included.
+ * Start all CPUs of cpus[] except the first. Each calls @main(cpu) on its own stack, with paging,
+ * GDT, IDT and GS.base set up as on the boot CPU. @trampoline: physical address of a page below 1
+ * MiB, mapped in the direct map; its content is restored. @delay_us: waits that many microseconds.
+ * A CPU that does not answer within a second is logged and keeps .online == false. Returns the
+ * number of running CPUs, including the boot CPU.
  */
 unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_us)(u32));
 

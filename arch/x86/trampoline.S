@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a CPU starts after SIPI.
+ * The code that a CPU runs after SIPI.
  *
- * What the CPU does: real mode, CS = the page's number * 100h, IP = 0 (SDM: "Typical AP Initialization Sequence").
- * What this does, copied to a page below 1 MiB, so that it names nothing but itself, relative to its start:
- *   1. makes a GDT pointer for itself, whose base depends on where the page is;
- *   2. goes to 32-bit protected mode, then with the boot page tables to long mode;
- *   3. jumps to ap_entry in the image, which takes our real page tables, for good, and its own stack, which
- *      only they map, and calls ap_main(cpu, main).
+ * The CPU starts in real mode, CS = page number * 100h, IP = 0 (SDM: "Typical AP Initialization Sequence").
+ * The code is copied to a page below 1 MiB, so it uses only addresses relative to its own start. Steps:
+ *   1. compute the addresses that depend on the page: the GDT's and the jump targets';
+ *   2. switch to 32-bit protected mode, then, with the boot page tables, to long mode;
+ *   3. jump to ap_entry in the image, which loads the final page tables and the CPU's own stack (the boot
+ *      page tables do not map it) and calls ap_main(cpu, main).
  */
 #include "arch/x86/layout.h"
 #include "arch/x86/trampoline.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The IDT, and what becomes of exceptions and NMIs in root mode.
+ * The IDT, and the handling of exceptions and NMIs in root mode.
  */
 #include "arch/x86/trap.h"
 #include "arch/x86/cpu.h"
@@ -19,8 +19,8 @@ struct idt_gate {
 } __packed;
 
 struct ex_entry {
-	s32 insn;  /* the instruction that may fault, as a distance from this field */
-	s32 fixup; /* where to go on, likewise */
+	s32 insn;  /* the instruction that may fault, relative to this field */
+	s32 fixup; /* the address to continue at, relative to this field */
 };
 
 extern const char trap_gates[256][16];

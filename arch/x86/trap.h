@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions and NMIs that hit us in root mode. SDM: "Interrupt and Exception Handling".
+ * Exceptions and NMIs in root mode. SDM: "Interrupt and Exception Handling".
  */
 #ifndef GH_TRAP_H
 #define GH_TRAP_H
 
 #include "bits.h"
 
-/* What trap_entry.S has pushed; the last five are the CPU's. Lowest address first. */
+/*
+ * The stack frame, lowest address first. The CPU pushes the last five fields and, for some vectors,
+ * the error code; trap_entry.S pushes the others.
+ */
 struct trap_frame {
 	u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
 	u64 vector;
@@ -16,29 +19,30 @@ struct trap_frame {
 };
 
 /*
- * What to do when an NMI hits this CPU in root mode; NULL at first, when it is lost. Runs
- * on the NMI's own stack; must not print or lock.
+ * The handler for NMIs in root mode. NULL (the initial value): NMIs are ignored. It runs on the
+ * NMI's interrupt stack, and must not log or take locks.
  */
 extern void (*nmi_handler)(struct trap_frame *frame);
 
-/* The same for #MC; NULL: it is fatal. */
+/* The handler for #MC in root mode. NULL: #MC is fatal. */
 extern void (*mc_handler)(struct trap_frame *frame);
 
-/* Shows a fatal exception in all detail and never returns. Set by whoever can tell most. */
+/* Reports a fatal exception and never returns. NULL: panic() with the exception's name and RIP. */
 extern void (*trap_report)(struct trap_frame *frame);
 
-/* "#GP general protection" and so on; "interrupt" above the exceptions. Never NULL. */
+/* The name of an exception, as "#GP general protection"; "interrupt" for other vectors (0 to 255).
+ */
 const char *exception_name(unsigned vector);
 
-/* Fill the IDT, once, for all CPUs. */
+/* Fill the IDT, which all CPUs share. Called once. */
 void idt_init(void);
 
-/* Load it on this CPU. */
+/* Load the IDT on this CPU. */
 void idt_load(void);
 
 /*
- * Sleep (HLT) until *@flag is not 0. Who sets it sends an NMI after it. There is no gap between the
- * test and the sleep in which that NMI would be lost: the NMI's return is moved past the HLT.
+ * Halt (HLT) until *@flag is not 0. The CPU that sets it must send an NMI afterwards. No NMI is
+ * lost between the test and the HLT: the handler moves the return address past the HLT.
  */
 void halt_until(const volatile u32 *flag);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The 256 gates of the IDT and the way from there to C.
+ * The entry points of the IDT's 256 gates, and the call to C.
  *
- * What the CPU does: switches to the vector's IST stack, pushes SS, RSP, RFLAGS, CS, RIP and, for some
- * vectors, an error code.
- * What this does:
- *   1. pushes 0 where the CPU pushed no error code, then the vector;
- *   2. saves all general registers (struct trap_frame in trap.h);
- *   3. calls trap_handler(frame); restores; IRETQ. GS.base is ours in root mode, always.
+ * The CPU switches to the vector's IST stack (if any), pushes SS, RSP, RFLAGS, CS, RIP and, for some
+ * vectors, an error code. Steps:
+ *   1. push 0 if the CPU pushed no error code, then the vector;
+ *   2. save all general registers (struct trap_frame in trap.h);
+ *   3. call trap_handler(frame), restore the registers, IRETQ. No SWAPGS: in root mode GS.base is always
+ *      Glasshouse's.
  */
 	.text
 	.balign 16
@@ -62,9 +62,9 @@ trap_common:
 	iretq
 
 /*
- * void halt_until(const volatile u32 *flag): an NMI between the test and the HLT would find the flag
- * set and leave the CPU asleep; trap_handler therefore sends every NMI that hits between
- * halt_until_test and halt_until_end to the latter.
+ * void halt_until(const volatile u32 *flag). If an NMI came between the test and the HLT, the CPU would
+ * halt although the flag is set. Therefore trap_handler makes every NMI between halt_until_test and
+ * halt_until_end return to halt_until_end.
  */
 	.globl halt_until, halt_until_test, halt_until_end
 halt_until:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMX as the Intel SDM (volume 3) defines it: bits and encodings, named as in Linux' asm/vmx.h;
- * above each group the title of the SDM's section. The VMCS fields' encodings are in
- * vmm/vmx/vmcs_fields.def, the exit reasons in vmm/vmx/exit_reasons.def; what each control is for
- * and whether we want it, in vmm/vmx/controls.def.
+ * VMX bits and encodings, named as in Linux's asm/vmx.h. Source: Intel SDM volume 3; above each
+ * group is the title of its section. The encodings of VMCS fields are in vmm/vmx/vmcs_fields.def,
+ * the exit reasons in vmm/vmx/exit_reasons.def; vmm/vmx/controls.def has the purpose of each
+ * control, and whether Glasshouse uses it.
  */
 #ifndef GH_VMX_H
 #define GH_VMX_H
@@ -124,7 +124,7 @@
 #define VM_ENTRY_LOAD_PKRS                  BIT(22)
 #define VM_ENTRY_LOAD_IA32_FRED             BIT(23)
 
-/* "Basic VMX Information": IA32_VMX_BASIC, of which @msr is the value */
+/* "Basic VMX Information": IA32_VMX_BASIC; @msr: its value */
 #define VMX_BASIC_REVISION(msr)  ((u32)((msr)&GENMASK(30, 0)))
 #define VMX_BASIC_VMCS_SIZE(msr) ((u32)(((msr) >> 32) & 0x1fff)) /* bytes, at most 4096 */
 #define VMX_BASIC_TRUE_CTLS      BIT(55)
@@ -204,8 +204,8 @@
 #define EPT_VIOLATION_GVA_TRANSLATED BIT(8)  /* the final access, not a paging-structure one */
 #define EPT_VIOLATION_NMI_UNBLOCKED  BIT(12) /* NMI unblocking due to IRET */
 
-/* ... of control-register accesses: CR0, 3, 4, 8; the type; a register by its number in
- * instructions; the operand of LMSW */
+/* ... of control-register accesses: the CR number (0, 3, 4, 8), the access type, the general
+ * register's number, the operand of LMSW */
 #define CONTROL_REG_ACCESS_NUM(q)  ((unsigned)((q)&0xf))
 #define CONTROL_REG_ACCESS_TYPE(q) ((unsigned)(((q) >> 4) & 3))
 #define CONTROL_REG_ACCESS_REG(q)  ((unsigned)(((q) >> 8) & 0xf))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * More of VMX' bits: those that only who checks or prints a whole VMCS needs. Source: as vmx.h.
+ * VMX bits that are needed only to check or print a whole VMCS. Source: as vmx.h.
  */
 #ifndef GH_VMX_ENTRY_H
 #define GH_VMX_ENTRY_H
@@ -62,7 +62,7 @@
 #define VMX_AR_G_MASK             BIT(15)
 #define VMX_AR_RESERVED_MASK      (GENMASK(31, 17) | GENMASK(11, 8))
 
-/* VM-instruction errors that we tell apart; the texts of all are in vmm/vmx/vmcs.c */
+/* "VM-Instruction Error Numbers": those that the code handles; all texts are in vmm/vmx/vmcs.c */
 #define VMXERR_VMLAUNCH_NONCLEAR_VMCS 4
 
 #endif

@@ -13,7 +13,7 @@
 #include "errno.h"
 #include "vmcs_count.h"
 
-/* The two ways in which a VMX instruction fails: CF for VMfailInvalid, ZF for VMfailValid. */
+/* Convert the flags after a VMX instruction: CF is VMfailInvalid, ZF is VMfailValid. */
 static inline int vmx_insn_result(bool cf, bool zf)
 {
 	if (unlikely(cf))
@@ -21,7 +21,8 @@ static inline int vmx_insn_result(bool cf, bool zf)
 	return unlikely(zf) ? -EINVAL : 0;
 }
 
-/* Enter VMX operation. @pa: physical address of the VMXON region (4 KiB, revision id set). */
+/* Enter VMX operation. @pa: physical address of the VMXON region (4-KiB aligned, revision
+ * identifier set). */
 static inline int vmxon(u64 pa)
 {
 	bool cf, zf;
@@ -39,7 +40,7 @@ static inline int vmxoff(void)
 	return vmx_insn_result(cf, zf);
 }
 
-/* Write the VMCS at @pa back to memory and set its launch state to clear. */
+/* Write the VMCS at physical address @pa back to memory and set its launch state to clear. */
 static inline int vmclear(u64 pa)
 {
 	bool cf, zf;
@@ -48,7 +49,7 @@ static inline int vmclear(u64 pa)
 	return vmx_insn_result(cf, zf);
 }
 
-/* Make the VMCS at @pa current on this CPU. */
+/* Make the VMCS at physical address @pa current on this CPU. */
 static inline int vmptrld(u64 pa)
 {
 	bool cf, zf;
@@ -58,8 +59,8 @@ static inline int vmptrld(u64 pa)
 }
 
 /*
- * Read @field of the current VMCS, unchecked: one instruction, for the hot path and for fields that
- * are known to exist. @field: an encoding from vmm/vmx/vmcs.h.
+ * Read @field of the current VMCS without an error check: for the hot path, and for fields that are
+ * known to exist. @field: an encoding from vmm/vmx/vmcs.h.
  */
 static inline u64 vmread(u64 field)
 {
@@ -70,21 +71,22 @@ static inline u64 vmread(u64 field)
 	return val;
 }
 
-/* As vmread, straight into memory: 64 bits, whatever the field's width. */
+/* As vmread(), into memory at @val: always 64 bits, whatever the field's width. */
 static inline void vmread_to(u64 field, u64 *val)
 {
 	vmcs_count_read();
 	asm volatile("vmread %1, %0" : "=m"(*val) : "r"(field) : "cc");
 }
 
-/* Write @val to @field of the current VMCS, unchecked: one instruction. */
+/* Write @val to @field of the current VMCS without an error check. */
 static inline void vmwrite(u64 field, u64 val)
 {
 	vmcs_count_write();
 	asm volatile("vmwrite %1, %0" : : "r"(field), "r"(val) : "cc");
 }
 
-/* As vmread, but says whether the field could be read: 0 and *@val, or an error and *@val 0. */
+/* As vmread(), with an error check. Returns 0 and the value in *@val; or an error, and *@val is 0.
+ */
 static inline int vmread_safe(u64 field, u64 *val)
 {
 	bool cf, zf;
@@ -97,8 +99,8 @@ static inline int vmread_safe(u64 field, u64 *val)
 }
 
 /*
- * Forget mappings that come from EPT. @type: VMX_EPT_EXTENT_CONTEXT (those of @eptp) or
- * VMX_EPT_EXTENT_GLOBAL (all, @eptp ignored).
+ * Invalidate cached mappings that derive from EPT. @type: VMX_EPT_EXTENT_CONTEXT (those of @eptp)
+ * or VMX_EPT_EXTENT_GLOBAL (all; @eptp is ignored).
  */
 static inline int invept(u64 type, u64 eptp)
 {
@@ -112,8 +114,8 @@ static inline int invept(u64 type, u64 eptp)
 }
 
 /*
- * Forget linear and combined mappings. @type: VMX_VPID_EXTENT_...; @vpid: 1 to 65535 (ignored for
- * all contexts).
+ * Invalidate cached linear and combined mappings. @type: VMX_VPID_EXTENT_... @vpid: 1 to 65535;
+ * ignored for VMX_VPID_EXTENT_ALL_CONTEXT.
  */
 static inline int invvpid(u64 type, u16 vpid)
 {
