@@ -94,7 +94,7 @@ def test_run():
         # The line is gone before the first words of the machine.
         assert this.expect(r"Glasshouse \S+\r\n").rstrip("\r\n").endswith("\r\x1b[K")
         this.expect(r"\r\[\d+ s\] the guest boots: \d+ of about 900 million instructions")
-        this.expect(r"on all its CPUs by now")
+        this.expect(r"all its CPUs run")
         this.expect("2 CPUs, under Glasshouse.")
         this.expect("/ # ")
         this.type("nproc\r")
@@ -119,7 +119,7 @@ def test_refused():
     with terminal("refused", CPU="core2_penryn_t9600", CPUS="1") as this:
         this.expect("This model lacks VT-x or EPT")
         this.expect('MISSING +"enable EPT"')
-        this.expect("Glasshouse has stopped, and says above why")
+        this.expect("Glasshouse has stopped, for the reason above")
         this.ends(1)
 
 
@@ -149,18 +149,18 @@ def test_progress(monkeypatch, tmp_path):
     for old in ("", "All 2 CPUs run: IPIs no longer exit.\n"):
         log.write_text(old)
         assert progress.stage().startswith("the BIOS and GRUB")
-        progress.heard(b"\r\nGlasshouse 1\r\n")
+        progress.output(b"\r\nGlasshouse 1\r\n")
         assert progress.stage() == "Glasshouse prepares the machine"
-        progress.heard(b"Entering the guest. From here on\r\n")
+        progress.output(b"Entering the guest. From here on\r\n")
         assert re.fullmatch("the guest boots: 251( of about 900)? million instructions",
                             progress.stage())
         log.write_text(old + "All 2 CPUs run: IPIs no longer exit.\n")
-        assert "on all its CPUs by now: 251" in progress.stage()
-        progress.heard(b"/ # ")
+        assert "all its CPUs run: 251" in progress.stage()
+        progress.output(b"/ # ")
         progress.typed()
-        assert not progress.wanted
-        progress.heard(b"reboot: Restarting system\r\n")
-        assert progress.wanted
+        assert not progress.enabled
+        progress.output(b"reboot: Restarting system\r\n")
+        assert progress.enabled
 
 
 def kill_bochs(this):
@@ -180,7 +180,7 @@ def end(this, which):
 
 @pytest.mark.parametrize("name, act, words, status", [
     ("escape", lambda this: this.type("\x01x"), "Switched off", 0),
-    ("killed", kill_bochs, "ended unexpectedly. Bochs says: nothing", 1),
+    ("killed", kill_bochs, "ended unexpectedly. Bochs' message: nothing", 1),
     ("term", lambda this: end(this, signal.SIGTERM), "", 130),
     ("hangup", lambda this: end(this, signal.SIGHUP), "", 130),
 ])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tools/build/check_includes.py: the tree keeps to its table, and wrong trees are told what is wrong."""
+"""tools/build/check_includes.py: the tree keeps to its table, and the check reports each sort of violation."""
 import re
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 import check_includes
 
-# A tree with all that is allowed.
+# A tree with every sort of include that is allowed.
 RIGHT = {
     "include/types.h": "#include <stdint.h>",
     "lib/log.h": '#include "types.h"\n/*\n#include "lib/gone.h"\n*/',
@@ -60,78 +60,78 @@ def test_this_tree():
 
 
 def test_right(tmp_path):
-    """What is allowed is not complained of."""
+    """Allowed includes are not reported."""
     assert not check_includes.check(tree(tmp_path, RIGHT))
 
 
 @pytest.mark.parametrize("by, line, name, words", [
     # A folder and its sub-folders.
-    ("vmm/vm.c", 3, "vmm/x86/insn.h", r"vmm/ names no sub-folder of its own\. Call through .*or move"),
-    ("vmm/run.h", 1, "vmm/vm0/bios.h", r"vmm/ names no sub-folder .* a pointer that vmm/vm0/ sets"),
-    ("vmm/run.c", 1, "vmm/dev/uart.h", r"vmm/ names no sub-folder"),
+    ("vmm/vm.c", 3, "vmm/x86/insn.h", r"vmm/ may not include its sub-folders\. Call through .*or move"),
+    ("vmm/run.h", 1, "vmm/vm0/bios.h", r"vmm/ may not include its sub-folders.* a pointer that vmm/vm0/ sets"),
+    ("vmm/run.c", 1, "vmm/dev/uart.h", r"vmm/ may not include its sub-folders"),
     # The CPUs' folders.
-    ("vmm/vmx/vmx.c", 4, "vmm/vm0/bios.h", r"vmm/vmx/ knows the CPU only.* Call through struct vm_ops"),
-    ("vmm/vmx/exits.c", 1, "vmm/dev/uart.h", r"vmm/vmx/ knows the CPU only"),
-    ("vmm/vmx/exits.S", 1, "vmm/load/linux.h", r"vmm/vmx/ knows the CPU only"),
-    ("vmm/vmx/vmcs.def", 2, "vmm/svm/svm.h", r"vmm/vmx/ knows the CPU only"),
-    ("vmm/svm/svm.c", 2, "vmm/vm0/bios.h", r"vmm/svm/ knows the CPU only"),
+    ("vmm/vmx/vmx.c", 4, "vmm/vm0/bios.h", r"vmm/vmx/ may include neither other CPU vendors' folders.* Call through struct vm_ops"),
+    ("vmm/vmx/exits.c", 1, "vmm/dev/uart.h", r"vmm/vmx/ may include neither other CPU vendors' folders"),
+    ("vmm/vmx/exits.S", 1, "vmm/load/linux.h", r"vmm/vmx/ may include neither other CPU vendors' folders"),
+    ("vmm/vmx/vmcs.def", 2, "vmm/svm/svm.h", r"vmm/vmx/ may include neither other CPU vendors' folders"),
+    ("vmm/svm/svm.c", 2, "vmm/vm0/bios.h", r"vmm/svm/ may include neither other CPU vendors' folders"),
     # Upwards.
-    ("include/types.h", 2, "lib/string.h", r"lib/ stands above include/\. Move .* down into include/"),
-    ("lib/print.c", 1, "drivers/acpi.h", r"drivers/ stands above lib/"),
-    ("arch/x86/smp.c", 1, "drivers/acpi.h", r"drivers/ stands above arch/x86/"),
-    ("drivers/pit.c", 1, "ept/ept.h", r"ept/ stands above drivers/"),
-    ("ept/ept.c", 1, "vmm/vm.h", r"vmm/ stands above ept/"),
-    ("vmm/x86/msr.c", 1, "vmm/vm0/bios.h", r"vmm/vm0/ stands above vmm/x86/.* a pointer in vmm/x86/"),
-    ("vmm/vmx/exits.c", 1, "report/entry_check.h", r"report/ stands above vmm/vmx/"),
-    ("vmm/vm0/power.c", 1, "report/panic.h", r"report/ stands above vmm/vm0/"),
-    ("report/panic.c", 3, "monitor/commands.h", r"monitor/ stands above report/"),
-    ("monitor/trace.c", 1, "boot/boot_info.h", r"boot/ stands above monitor/"),
-    ("boot/main.c", 5, "boot/efi/entry.h", r"boot/efi/ stands above boot/"),
+    ("include/types.h", 2, "lib/string.h", r"lib/ is a higher layer than include/\. Move .* down into include/"),
+    ("lib/print.c", 1, "drivers/acpi.h", r"drivers/ is a higher layer than lib/"),
+    ("arch/x86/smp.c", 1, "drivers/acpi.h", r"drivers/ is a higher layer than arch/x86/"),
+    ("drivers/pit.c", 1, "ept/ept.h", r"ept/ is a higher layer than drivers/"),
+    ("ept/ept.c", 1, "vmm/vm.h", r"vmm/ is a higher layer than ept/"),
+    ("vmm/x86/msr.c", 1, "vmm/vm0/bios.h", r"vmm/vm0/ is a higher layer than vmm/x86/.* a pointer in vmm/x86/"),
+    ("vmm/vmx/exits.c", 1, "report/entry_check.h", r"report/ is a higher layer than vmm/vmx/"),
+    ("vmm/vm0/power.c", 1, "report/panic.h", r"report/ is a higher layer than vmm/vm0/"),
+    ("report/panic.c", 3, "monitor/commands.h", r"monitor/ is a higher layer than report/"),
+    ("monitor/trace.c", 1, "boot/boot_info.h", r"boot/ is a higher layer than monitor/"),
+    ("boot/main.c", 5, "boot/efi/entry.h", r"boot/efi/ is a higher layer than boot/"),
     # Sideways.
-    ("vmm/vm0/power.c", 1, "vmm/load/linux.h", r"vmm/vm0/ and vmm/load/ stand side by side\. Move"),
-    ("vmm/dev/uart.c", 1, "vmm/vm0/bios.h", r"vmm/dev/ and vmm/vm0/ stand side by side"),
+    ("vmm/vm0/power.c", 1, "vmm/load/linux.h", r"vmm/vm0/ and vmm/load/ are in the same layer\. Move"),
+    ("vmm/dev/uart.c", 1, "vmm/vm0/bios.h", r"vmm/dev/ and vmm/vm0/ are in the same layer"),
     # Out of the table.
     ("vmm/new/a.c", 1, "types.h", r"vmm/new/ is not in the table of tools/build/check_includes\.py\. Move"),
     ("vmm/x86/deep/a.c", 1, "types.h", r"vmm/x86/deep/ is not in the table"),
     ("lib/print.c", 1, "guests/lib/guest.h", r"guests/lib/ is not in the table"),
-    ("vmm/x86/msr.c", 1, "insn.h", r"no such file\. Write the path from the root"),
+    ("vmm/x86/msr.c", 1, "insn.h", r"no such file\. Write the path relative to the root"),
     # VT-x.
-    ("vmm/vm0/leave.c", 1, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* know VT-x\. Call through struct virt_ops"),
-    ("boot/main.c", 5, "arch/x86/vmx_insn.h", r"only vmm/vmx/, .* know VT-x"),
-    ("report/panic.c", 3, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* know VT-x"),
+    ("vmm/vm0/leave.c", 1, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* may include this\. Call through struct virt_ops"),
+    ("boot/main.c", 5, "arch/x86/vmx_insn.h", r"only vmm/vmx/, .* may include this"),
+    ("report/panic.c", 3, "vmm/vmx/vmx.h", r"only vmm/vmx/, .* may include this"),
 ])
 def test_wrong(tmp_path, by, line, name, words):
-    """One include too many is named with file, line and rule, and with what to do."""
+    """A forbidden include is reported with file, line, rule and remedy."""
     files = dict.fromkeys([name, by], "") if "/" in name else {}
     text = RIGHT.get(by, "") + ("\n" if by in RIGHT else "") + f'#include "{name}"'
     wrong = check_includes.check(tree(tmp_path, {**files, **RIGHT, by: text}))
-    wrong = [message for message in wrong if "circle" not in message]
+    wrong = [message for message in wrong if "cycle" not in message]
     assert len(wrong) == 1 and re.fullmatch(rf'{by}:{line}: #include "{name}": {words}.*\.', wrong[0]), wrong
 
 
 def test_wrong_instruction(tmp_path):
-    """VT-x's instructions are vmm/vmx's."""
+    """A VT-x instruction outside of vmm/vmx/ is reported."""
     files = {**RIGHT, "vmm/x86/msr.c": "\nu64 rip(void)\n{\n\treturn vmread(GUEST_RIP);\n}"}
     wrong, = check_includes.check(tree(tmp_path, files))
-    assert re.fullmatch(r"vmm/x86/msr\.c:4: vmread\(\): only vmm/vmx/ executes .* struct virt_ops .*\.", wrong)
+    assert re.fullmatch(r"vmm/x86/msr\.c:4: vmread\(\): only vmm/vmx/ may execute .* struct virt_ops .*\.", wrong)
 
 
-def test_circle_of_files(tmp_path):
-    """A file and its header are one; others that include each other are named, with each line."""
+def test_cycle_of_files(tmp_path):
+    """A file and its header are one unit; a cycle of other files is reported with each include."""
     files = {**RIGHT, "lib/a.h": '#include "lib/b.h"', "lib/b.c": '#include "lib/b.h"\n#include "lib/c.h"',
              "lib/b.h": "", "lib/c.h": "", "lib/c.S": '\n#include "lib/a.h"', "lib/d.c": '#include "lib/a.h"'}
     wrong, = check_includes.check(tree(tmp_path, files))
-    assert wrong.startswith("lib/a.h:1: a circle of files: lib/a includes lib/b (lib/a.h:1), lib/b includes lib/c "
-                            "(lib/b.c:2), lib/c includes lib/a (lib/c.S:2). Take one of these includes out: ")
+    assert wrong.startswith("lib/a.h:1: an include cycle between files: lib/a includes lib/b (lib/a.h:1), lib/b includes lib/c "
+                            "(lib/b.c:2), lib/c includes lib/a (lib/c.S:2). Remove one of these includes: ")
 
 
-def test_circle_of_folders(tmp_path):
-    """Folders that include each other are named, also where no file does so with another."""
+def test_cycle_of_folders(tmp_path):
+    """A cycle of folders is reported even where no files form one."""
     files = {**RIGHT, "vmm/vm0/memory.c": '#include "vmm/load/plan.h"', "vmm/load/plan.h": ""}
-    upward, circle = check_includes.check(tree(tmp_path, files))
-    assert "side by side" in upward
-    assert circle.startswith("vmm/load/linux.h:1: a circle of folders: vmm/load includes vmm/vm0 (vmm/load/linux.h:1), "
-                             "vmm/vm0 includes vmm/load (vmm/vm0/memory.c:1). Take one of these includes out: ")
+    upward, cycle = check_includes.check(tree(tmp_path, files))
+    assert "in the same layer" in upward
+    assert cycle.startswith("vmm/load/linux.h:1: an include cycle between folders: vmm/load includes vmm/vm0 (vmm/load/linux.h:1), "
+                             "vmm/vm0 includes vmm/load (vmm/vm0/memory.c:1). Remove one of these includes: ")
 
 
 @pytest.mark.parametrize("files, status, words", [
@@ -145,7 +145,7 @@ def test_program(tmp_path, files, status, words):
 
 
 def test_table():
-    """What is built is what the table has, less include/, which has nothing to build."""
+    """The folders that are built are those of the table, except include/, which has nothing to build."""
     makefile = (check_includes.ROOT / "tools/build/hypervisor.mk").read_text()
     built = re.search(r"^FOLDERS := \$\(wildcard (.*)\)$", makefile, re.M)[1].split()
     assert set(built) == set(check_includes.TOP) - {"include"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tools/build/size.py: following one exit, or one boot, does not take more and more reading."""
+"""tools/build/size.py: the code to read for one exit or one boot does not grow unnoticed."""
 import subprocess
 import sys
 
@@ -27,13 +27,13 @@ def small_tree(tmp_path):
     return tmp_path
 
 
-def test_rooms(root):
-    """Each folder is counted, without comments and blank lines, and without what is not the hypervisor's."""
-    assert size.rooms(root) == {"boot": 2, "lib": 5, "include": 2}
+def test_folder_sizes(root):
+    """Each folder is counted, without comments, blank lines and files outside of the hypervisor."""
+    assert size.folder_sizes(root) == {"boot": 2, "lib": 5, "include": 2}
 
 
 def test_reading(root):
-    """A list has its files, what they include, and what that includes, each once."""
+    """A list has its files and all that they include, directly or not, each once."""
     leave, boot = size.readings(root)
     assert (leave.name, leave.recorded, leave.all(root)) == ("exit", 9, {"lib/a.c": 3})
     assert boot.all(root) == {"boot/main.c": 2, "lib/a.h": 2, "include/b.h": 2, "lib/c.def": 0}
@@ -41,34 +41,34 @@ def test_reading(root):
 
 @pytest.mark.parametrize("total, grown", [(100, False), (110, False), (111, True)])
 def test_grown(root, total, grown):
-    """More than a tenth above what was recorded is too much."""
+    """More than 10 % above the recorded total is a problem."""
     (root / "lib/a.c").write_text("int a;\n" * total)
-    wrong = size.Reading("exit", 100, ["lib/a.c"]).wrong(root)
-    assert wrong is None or "has grown to 111 lines" in wrong and "write 'exit 111' there" in wrong
-    assert bool(wrong) == grown
+    problem = size.Reading("exit", 100, ["lib/a.c"]).problem(root)
+    assert problem is None or "has grown to 111 lines" in problem and "write 'exit 111' there" in problem
+    assert bool(problem) == grown
 
 
 def test_missing(root):
-    """A file that has moved is named."""
-    wrong = size.Reading("exit", 100, ["lib/a.c", "lib/gone.c"]).wrong(root)
-    assert wrong.startswith(f"{size.READING}: exit names lib/gone.c, which does not exist.")
+    """A file that does not exist is reported."""
+    problem = size.Reading("exit", 100, ["lib/a.c", "lib/gone.c"]).problem(root)
+    assert problem.startswith(f"{size.READING}: exit names lib/gone.c, which does not exist.")
 
 
 @pytest.mark.parametrize("reading", size.readings(), ids=lambda reading: reading.name)
 def test_this_tree(reading):
-    """The files of the list are there, and are not much more to read than was recorded."""
+    """The files of the list exist, and their total is within the limit."""
     assert len(reading.files) > 3
-    wrong = reading.wrong()
-    if wrong:
-        pytest.fail(wrong, pytrace=False)
+    problem = reading.problem()
+    if problem:
+        pytest.fail(problem, pytrace=False)
 
 
 def test_program():
     """`make size` prints each folder and each list, with their totals."""
     told = subprocess.run([sys.executable, size.__file__], capture_output=True, text=True, check=False).stdout
-    for folder, lines in size.rooms().items():
+    for folder, lines in size.folder_sizes().items():
         assert f"{lines:7,}  {folder}\n" in told
-    assert f"{size.rooms().total():7,}  in all\n" in told
+    assert f"{size.folder_sizes().total():7,}  in total\n" in told
     for reading in size.readings():
-        assert f"What one {reading.name} reads" in told
+        assert f"To follow one {reading.name}" in told
         assert f"{sum(reading.all().values()):7,}  in {len(reading.all())} files\n" in told

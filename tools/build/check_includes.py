@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Who includes whom: holds the hypervisor's folders to the table below. `make lint` calls it.
+"""Checks that the hypervisor's folders include each other only as the table below allows. `make lint` runs it.
 
-As a program: check_includes.py [ROOT] names each include that breaks a rule, and what to do; status 1.
+Usage: check_includes.py [ROOT]. Prints each include that breaks a rule, and how to fix it; exit status 1 then.
 """
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# From the top down. A folder includes its own headers and those of the rows below its own. A sub-folder
-# is a folder of its own, so each has its place here.
+# The layers, from top to bottom. A folder may include its own headers and those of lower rows. A sub-folder
+# counts as a folder of its own.
 TABLE = (
     ("boot/efi",),
     ("boot",),
@@ -26,27 +26,27 @@ TABLE = (
     ("lib",),
     ("include",),
 )
-# Within a row nobody includes anybody, but for these: (who, whom).
+# Folders of one row may not include each other, except (includer, included):
 SIDEWAYS = {("vmm/load", "vmm/vm0")}  # the loaders use VM 0's BIOS services
 
-# VT-x has these files. Other files include none of their headers and execute none of its instructions.
+# The files that may use VT-x. Other files may not include its headers or execute its instructions.
 VMX = re.compile(r"vmm/vmx/|arch/x86/vmx|report/(?:entry_check|entry_rules|provoke)\.")
 VMX_HEADER = re.compile(r"vmm/vmx/|arch/x86/vmx")
-# Here the boot chooses the vendor's table of operations: (who, whom).
-CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h")}
+# The boot code selects the vendor's table of operations: (includer, included).
+VENDOR_CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h")}
 VMX_INSTRUCTION = re.compile(r"\bvm(?:read|write|clear|ptrld|xon|xoff)(?:_\w+)?\(")
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {folder: number for number, row in enumerate(TABLE) for folder in row}
 TOP = sorted({folder.split("/")[0] for folder in ROW})
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
-# Literals, which may have what looks like a comment in them; and comments.
+# String and character literals, in which comment markers mean nothing; and comments.
 TOKENS = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', re.S)
 
 
 @dataclass(frozen=True)
 class Include:
-    """A line that includes a file; `path` is the file's, from the root, or None when there is none."""
+    """An #include line; `path` is the included file, relative to the root, or None if it does not exist."""
 
     by: str
     line: int
@@ -58,13 +58,13 @@ class Include:
 
 
 def sources(root=ROOT):
-    """The hypervisor's files of C and assembly, headers and tables, as paths from the root."""
+    """The hypervisor's C and assembly files, headers and tables, as paths relative to the root."""
     return [str(path.relative_to(root)) for top in TOP for path in sorted((root / top).rglob("*"))
             if path.suffix in (".c", ".S", ".h", ".def") and not path.name.startswith(".")]
 
 
 def code(path, root=ROOT):
-    """A file's lines without its comments: as many lines as the file has."""
+    """A file's lines without comments; line numbers are kept."""
     def without(match):
         return "\n" * match[0].count("\n") if match[0].startswith("/") else match[0]
 
@@ -72,7 +72,7 @@ def code(path, root=ROOT):
 
 
 def includes(by, root=ROOT):
-    """What the file `by` includes in quotes, but for what is generated (build/)."""
+    """The quoted includes of the file `by`, except generated files (build/)."""
     for number, line in enumerate(code(by, root), 1):
         match = INCLUDE.match(line)
         if match and not match[1].startswith("build/"):
@@ -86,57 +86,57 @@ def folder(path):
     return "include" if own in ("include/release", "include/debug") else own
 
 
-def part(path):
-    """A file and its own header (and assembly) are one: the path without its ending. A table is by itself."""
+def unit(path):
+    """The path without its suffix: a file, its header and its assembly are one. A table (.def) is its own unit."""
     return path if path.endswith(".def") else path.rpartition(".")[0]
 
 
 def advice(own, used):
-    """The rule that keeps folder `own` from including one of `used`, and what to do instead."""
+    """Why folder `own` may not include folder `used`, and how to fix it."""
     if own == "vmm" and used.startswith("vmm/"):
-        return ("vmm/ names no sub-folder of its own. Call through a table of operations (struct virt_ops, "
+        return ("vmm/ may not include its sub-folders. Call through a table of operations (struct virt_ops, "
                 f"struct vm_ops) or a pointer that {used}/ sets, or move the function into {used}/")
     if ROW[own] == ROW["vmm/vmx"] and used.startswith("vmm/"):
-        return (f"{own}/ knows the CPU only, neither other CPUs' folders nor kinds of VM. Call through "
+        return (f"{own}/ may include neither other CPU vendors' folders nor kinds of VM. Call through "
                 "struct vm_ops, or move what both need down into vmm/x86/ or vmm/")
     if ROW[own] == ROW[used]:
-        return (f"{own}/ and {used}/ stand side by side. Move what both need into a folder below them, or have "
-                "one set a pointer that such a folder declares")
-    return (f"{used}/ stands above {own}/. Move what is needed down into {own}/ or below, or declare a pointer "
+        return (f"{own}/ and {used}/ are in the same layer. Move the common part into a lower folder, or declare a "
+                "pointer in a lower folder that one of them sets")
+    return (f"{used}/ is a higher layer than {own}/. Move the code down into {own}/ or lower, or declare a pointer "
             f"in {own}/ that {used}/ sets")
 
 
-def wrong_layer(this):
-    """What is wrong with one include, by the table; or None."""
+def layer_violation(this):
+    """The message about an include that the table forbids; or None."""
     if not this.path:
-        return f"{this}: no such file. Write the path from the root, or the name of a header in include/."
+        return f"{this}: no such file. Write the path relative to the root, or the name of a header in include/."
     own, used = folder(this.by), folder(this.path)
     for name in (own, used):
         if name not in ROW:
-            return (f"{this}: {name}/ is not in the table of tools/build/check_includes.py. Move the file into "
-                    "a folder that is, or give this one its row.")
+            return (f"{this}: {name}/ is not in the table of tools/build/check_includes.py. Move the file to "
+                    "a folder in the table, or add a row for this one.")
     if own == used or ROW[used] > ROW[own] or (own, used) in SIDEWAYS:
         return None
     return f"{this}: {advice(own, used)}."
 
 
-def wrong_vmx(by, used, root):
-    """VT-x where it does not belong: its headers, its instructions."""
+def vmx_violations(by, used, root):
+    """Messages about VT-x headers and instructions in files that may not use VT-x."""
     if VMX.match(by):
         return
     for this in used:
-        if this.path and VMX_HEADER.match(this.path) and (by, this.path) not in CHOICE:
-            yield (f"{this}: only vmm/vmx/, arch/x86/vmx* and the report's own files know VT-x. Call through "
+        if this.path and VMX_HEADER.match(this.path) and (by, this.path) not in VENDOR_CHOICE:
+            yield (f"{this}: only vmm/vmx/, arch/x86/vmx* and the report's VT-x files may include this. Call through "
                    "struct virt_ops (vmm/virt_ops.h).")
     for number, line in enumerate(code(by, root), 1):
         match = VMX_INSTRUCTION.search(line)
         if match:
-            yield (f"{by}:{number}: {match[0]}): only vmm/vmx/ executes VT-x's instructions. Add an operation to "
+            yield (f"{by}:{number}: {match[0]}): only vmm/vmx/ may execute VT-x instructions. Add an operation to "
                    "struct virt_ops (vmm/virt_ops.h).")
 
 
-def way_back(edges, start):
-    """The shortest way along `edges` from `start` to itself, as a list of includes; or None."""
+def shortest_cycle(edges, start):
+    """The shortest cycle through `start` along `edges`, as a list of includes; or None."""
     ways, seen = [[]], set()
     for way in ways:
         for to, this in edges.get(way[-1][0] if way else start, {}).items():
@@ -148,34 +148,34 @@ def way_back(edges, start):
     return None
 
 
-def circles(used, node, what):
-    """Circles that the includes `used` make of nodes (`node` of a path), each in words."""
+def cycles(used, node, what):
+    """Messages about cycles that the includes `used` form between nodes (`node(path)`: files or folders)."""
     edges, told = {}, set()
     for this in used:
         if this.path and node(this.by) != node(this.path):
             edges.setdefault(node(this.by), {}).setdefault(node(this.path), this)
     for start in sorted(edges):
-        way = way_back(edges, start) if start not in told else None
+        way = shortest_cycle(edges, start) if start not in told else None
         if way:
             told |= {node(this.by) for this in way}
-            yield (f"{way[0].by}:{way[0].line}: a circle of {what}: " + ", ".join(
+            yield (f"{way[0].by}:{way[0].line}: an include cycle between {what}: " + ", ".join(
                 f"{node(this.by)} includes {node(this.path)} ({this.by}:{this.line})" for this in way) +
-                   ". Take one of these includes out: move what both need into a file of its own below them, "
+                   ". Remove one of these includes: move the common part into a file of a lower layer, "
                    "or pass a pointer.")
 
 
 def check(root=ROOT):
-    """All that is wrong, in words."""
+    """All messages."""
     files = {path: list(includes(path, root)) for path in sources(root)}
     used = [this for found in files.values() for this in found]
-    wrong = [words for words in map(wrong_layer, used) if words]
+    wrong = [words for words in map(layer_violation, used) if words]
     for path, found in files.items():
-        wrong += wrong_vmx(path, found, root)
-    return wrong + list(circles(used, folder, "folders")) + list(circles(used, part, "files"))
+        wrong += vmx_violations(path, found, root)
+    return wrong + list(cycles(used, folder, "folders")) + list(cycles(used, unit, "files"))
 
 
 def main():
-    """Prints what is wrong. Returns the exit status."""
+    """Prints all messages. Returns the exit status."""
     wrong = check(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT)
     print("".join(f"{words}\n" for words in wrong), end="")
     return bool(wrong)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * build/check-options WORDS, on the host: says what is wrong with Glasshouse's options before a
- * machine is started with them, by the very table and parser that Glasshouse has. Status 1: some
- * are wrong.
+ * build/check-options OPTIONS, a program for the host: checks Glasshouse's options before a machine
+ * is started, with Glasshouse's own option table and parser. Exit status 1: some are wrong, and
+ * stderr says which.
  */
 #include <unistd.h>
 

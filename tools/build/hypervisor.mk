@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The hypervisor: from its sources to build/glasshouse.elf; with BUILD_TYPE=debug, to build/debug/glasshouse.elf.
+# Build the hypervisor: from its sources to build/glasshouse.elf; with BUILD_TYPE=debug, to build/debug/glasshouse.elf.
 
 B := build$(if $(filter debug,$(BUILD_TYPE)),/debug)
 
@@ -27,8 +27,8 @@ $(B)/obj/%.S.o: %.S $(B)/flags | setup-build build/version.h
 $(B)/linker.ld: linker.ld arch/x86/layout.h $(B)/flags | setup-build
 	$(CC) -E -P -x assembler-with-cpp -iquote . -o $@ $<
 
-# Two links. The first has an empty symbol table, the second the table of the first. The table lies
-# behind all code, so no function moves, which the last step proves.
+# Link twice: first with an empty symbol table, then with the table made from the first link. The table
+# lies after all code, so no function moves between the links; the last step checks this.
 $(B)/symbols0.S: tools/build/mksyms.awk
 	mkdir -p $(@D)
 	awk -f tools/build/mksyms.awk </dev/null >$@
@@ -48,17 +48,17 @@ $(B)/glasshouse.elf: $(B)/pass1.elf $(B)/symbols.o
 	$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@ $(OBJECTS) $(B)/symbols.o
 	$(NM) -n $@ | awk -f tools/build/mksyms.awk | cmp -s - $(B)/symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
-			"keep .symtab_gh behind all code in linker.ld" >&2; rm -f $@; exit 1; }
+			"keep .symtab_gh after all code in linker.ld" >&2; rm -f $@; exit 1; }
 
 -include $(OBJECTS:.o=.d)
 
-# The other variant, by a make of its own.
+# Build the debug variant, by a separate make.
 ifneq ($(BUILD_TYPE),debug)
 build/debug/glasshouse.elf: FORCE
 	$(MAKE) --no-print-directory BUILD_TYPE=debug $@
 endif
 
-## size: how many lines of code each folder has, and what one reads to follow an exit or a boot
+## size: print the lines of code of each folder, and those to read to follow one exit or one boot
 .PHONY: size
 size:
 	$(PYTHON) tools/build/size.py

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# `nm -n` of the hypervisor on stdin, its symbol table as assembly on stdout: the functions' offsets
-# from __image_start, sorted, and their names, so that the hypervisor can name its own addresses.
+# Reads `nm -n` of the hypervisor from stdin and writes its symbol table as assembly to stdout: the
+# functions' offsets from __image_start, sorted, and their names. The hypervisor uses it in reports.
 
 function hex(s,    i, n) {
 	n = 0
@@ -11,7 +11,7 @@ function hex(s,    i, n) {
 
 BEGIN { count = 0 }
 
-# Only the low 32 bits: the image is far smaller, and awk's numbers hold no 64.
+# Use only the low 32 bits: awk's numbers cannot hold 64, and the image is smaller than 4 GiB.
 $3 == "__image_start" { base = hex(substr($1, 9)) }
 
 $2 ~ /^[tTwW]$/ && $3 !~ /^\./ {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How much code there is, and how much of it one has to read: `make size` prints it.
+"""Counts lines of code, in total and on the paths that a reader follows: `make size` prints them.
 
-Lines of code: no blank ones, no comments.
+Blank lines and comments do not count.
 """
 import sys
 from collections import Counter
@@ -12,16 +12,16 @@ import check_includes
 from check_includes import ROOT
 
 READING = "tools/build/reading.txt"
-ALLOWED = 10  # percent above what is recorded there
+ALLOWED = 10  # percent above the recorded total
 
 
 def lines(path, root=ROOT):
-    """The lines of code of one file."""
+    """The number of lines of code of one file."""
     return sum(bool(line.strip()) for line in check_includes.code(path, root))
 
 
-def rooms(root=ROOT):
-    """{folder: lines}; a sub-folder is a room of its own."""
+def folder_sizes(root=ROOT):
+    """{folder: lines}; a sub-folder counts as a folder of its own."""
     sizes = Counter()
     for path in check_includes.sources(root):
         sizes[check_includes.folder(path)] += lines(path, root)
@@ -30,31 +30,31 @@ def rooms(root=ROOT):
 
 @dataclass
 class Reading:
-    """One list of READING: its files, and the total that was recorded."""
+    """One list of READING: its files, and the recorded total."""
 
     name: str
     recorded: int
     files: list = field(default_factory=list)
 
     def all(self, root=ROOT):
-        """{path: lines} of the files that exist, and of the headers and tables that they include, and so on."""
+        """{path: lines} of the files that exist, and of all headers and tables that they include, directly or not."""
         found = [path for path in self.files if (root / path).is_file()]
         for path in found:
             found += sorted({this.path for this in check_includes.includes(path, root)
                              if this.path and this.path not in found})
         return {path: lines(path, root) for path in found}
 
-    def wrong(self, root=ROOT):
-        """What is wrong with the list, in words; or None."""
+    def problem(self, root=ROOT):
+        """A message if a file is missing or the total has grown too much; or None."""
         missing = [path for path in self.files if not (root / path).is_file()]
         total = sum(self.all(root).values())
         if missing:
             return (f"{READING}: {self.name} names {', '.join(missing)}, which does not exist. Name the file "
-                    "that has the code now, or take the line out.")
+                    "that has the code now, or remove the line.")
         if total * 100 > self.recorded * (100 + ALLOWED):
-            return (f"What one {self.name} reads has grown to {total} lines, more than {ALLOWED} % above the "
-                    f"{self.recorded} in {READING}. Take out what it need not include; or, if it is worth that "
-                    f"much reading, write '{self.name} {total}' there.")
+            return (f"Following one {self.name} has grown to {total} lines, more than {ALLOWED} % above the "
+                    f"{self.recorded} in {READING}. Remove includes that are not needed; or, if the growth is "
+                    f"justified, write '{self.name} {total}' there.")
         return None
 
 
@@ -72,19 +72,19 @@ def readings(root=ROOT):
 
 def main():
     """Prints the tables. Returns the exit status."""
-    sizes = rooms()
+    sizes = folder_sizes()
     for folder in sorted(sizes):
         print(f"{sizes[folder]:7,}  {folder}")
-    print(f"{sizes.total():7,}  in all")
+    print(f"{sizes.total():7,}  in total")
     for reading in readings():
         found = reading.all()
-        print(f"\nWhat one {reading.name} reads (recorded: {reading.recorded:,}):")
+        print(f"\nTo follow one {reading.name} (recorded: {reading.recorded:,}):")
         for path, count in found.items():
             print(f"{count:7,}  {path}")
         print(f"{sum(found.values()):7,}  in {len(found)} files")
-    wrong = [words for words in (reading.wrong() for reading in readings()) if words]
-    print("".join(f"\n{words}\n" for words in wrong), end="")
-    return bool(wrong)
+    problems = [text for text in (reading.problem() for reading in readings()) if text]
+    print("".join(f"\n{text}\n" for text in problems), end="")
+    return bool(problems)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-# The guests, and the ISO.
+# Build the guests and the ISO.
 
 build/guest/vmlinuz build/guest/busybox &: tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest
 
-# Kernels of other projects, for the boot tests.
+# Download kernels of other projects, for the boot tests.
 FOREIGN := build/guest/foreign/xen
 
 $(FOREIGN): tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest/foreign foreign
 
-# The kernel that Debian installs on a PC, for a boot test.
+# Download the kernel that Debian installs on a PC, for a boot test.
 STOCK := build/guest/stock/vmlinuz
 
 $(STOCK): tools/image/fetch-guest | setup-guest
@@ -28,7 +28,7 @@ build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) \
 	$(say) CPIO $@
 	tools/image/mkinitramfs $@
 
-# Guests of our own: each folder of guests/ with a main.c makes a flat image, with guests/lib.
+# Test guests: each folder of guests/ with a main.c is linked with guests/lib into a flat image.
 OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
 GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
@@ -49,17 +49,17 @@ endef
 $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
-# That initramfs with a kernel module in it, which asks Glasshouse to leave.
+# The initramfs with a kernel module added that asks Glasshouse to leave.
 build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
 	$(say) KO $@
 	tools/image/mkmodule $@
 
-# The guest that is a boot sector.
+# The test guest that is a boot sector.
 build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
 	$(say) LD $@
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
-# Glasshouse's parser of options, for this machine.
+# Glasshouse's option parser, as a program for the host.
 CHECK_OPTIONS := tools/build/check_options.c boot/options.c lib/options.c lib/option_help.c lib/print.c lib/string.c
 build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
 	$(say) CC $@
@@ -70,7 +70,7 @@ build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) |
 GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
 	$(OWN_GUESTS:%=build/guest/%.img)
 
-# Who brings kernel and initrd needs none of Debian's.
+# With GUEST_KERNEL and GUEST_INITRD given, Debian's files are not needed.
 RUN_FILES := build/glasshouse.elf build/check-options \
 	$(if $(and $(GUEST_KERNEL),$(GUEST_INITRD)),,build/guest/vmlinuz build/guest/initrd.img)
 

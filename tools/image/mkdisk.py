@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes images of hard disks as an installation leaves them, without root and without loop devices.
+"""Makes hard disk images like those of an installed system, without root rights and loop devices.
 
-The first sector is GRUB's boot.img with a partition table in it, GRUB's core image follows in the
-gap, and the one partition holds an ext2 file system with /boot: grub.cfg, the kernel, the initrd.
+The first sector is GRUB's boot.img with a partition table; GRUB's core image follows in the gap before
+the only partition, an ext2 file system whose /boot has grub.cfg, the kernel and the initrd.
 """
 import os
 import shutil
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import mkiso
 
-PARTITION_START = 2048  # sectors: the gap that partitioning tools leave
-BOOT_CODE = 440         # bytes of the first sector that are boot.img's; disk id and partitions follow
+PARTITION_START = 2048  # sectors, as partitioning tools choose it
+BOOT_CODE = 440         # bytes of boot.img in the first sector, before disk id and partition table
 GRUB = Path("/usr/lib/grub/i386-pc")
 MODULES = "biosdisk part_msdos ext2 normal linux multiboot2 cmostest".split()
 
 
 def run(*command):
-    """Runs a tool; its words are shown when it fails."""
+    """Runs a tool. RuntimeError with its output if it fails."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True,
                           stderr=subprocess.STDOUT, env=dict(os.environ, PATH=path), check=False)
@@ -30,20 +30,20 @@ def run(*command):
 
 
 def partition_table(sectors):
-    """A master boot record's last 72 bytes: one Linux partition, active, of so many sectors."""
-    anywhere = b"\xfe\xff\xff"  # cylinder, head, sector: beyond what they can say
+    """The last 72 bytes of a master boot record: one active Linux partition of `sectors` sectors."""
+    anywhere = b"\xfe\xff\xff"  # cylinder, head, sector: the value for addresses out of range
     entry = struct.pack("<B3sB3sII", 0x80, anywhere, 0x83, anywhere, PARTITION_START, sectors)
     return struct.pack("<IH", 0x68732067, 0) + entry + bytes(48) + b"\x55\xaa"
 
 
 def core_image(work):
-    """GRUB for the gap: it looks for its files on the first partition of the disk that it came from."""
+    """GRUB's core image. It looks for its files on the first partition of its boot disk."""
     core = work / "core.img"
     run("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-p", "(,msdos1)/boot/grub", "-o", core,
         *MODULES)
     data = core.read_bytes()
-    # The first sector has the list of the others' blocks; grub-mkimage has filled it for a core
-    # image that begins in sector 1, which is also where boot.img looks for it.
+    # The block list at the end of the first sector must match a core image that starts in sector 1,
+    # where boot.img loads it from.
     start, count = struct.unpack_from("<QH", data, mkiso.SECTOR - 12)
     assert start == 2 and count == -(-len(data) // mkiso.SECTOR) - 1, "grub-mkimage's block list"
     assert len(data) <= (PARTITION_START - 1) * mkiso.SECTOR, "GRUB's core image is larger than the gap"
@@ -51,7 +51,7 @@ def core_image(work):
 
 
 def file_system(work, text, files):
-    """An ext2 file system with `text` as grub.cfg and the files, by path, below /boot."""
+    """Makes an ext2 file system with `text` as grub.cfg and `files`, {path: source}, below /boot."""
     tree = work / "root"
     (tree / "boot/grub").mkdir(parents=True)
     (tree / "boot/grub/grub.cfg").write_text(text)
@@ -65,9 +65,9 @@ def file_system(work, text, files):
 
 
 def make_disk(out, text, files):
-    """Writes the disk image `out`: its own GRUB reads `text`, the files (by path) are below /boot.
+    """Writes the disk image `out`, with `text` as grub.cfg and `files`, {path: source}, below /boot.
 
-    What mkiso.grub_cfg() returns is such a pair. Returns the image's path.
+    mkiso.grub_cfg() returns `text` and `files`. Returns the image's path.
     """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)

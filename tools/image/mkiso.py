@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Makes bootable ISOs: GRUB (BIOS), Glasshouse, a guest's kernel and initrd.
 
-The ISO is hybrid (a CD or a disk) and padded to whole cylinders, so that Bochs takes it as a disk.
-As a program: mkiso.py OUT, with OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD from the environment.
+The ISO is hybrid (a CD or a disk) and padded to whole cylinders, so that Bochs accepts it as a disk.
+Usage: mkiso.py OUT, with OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD in the environment.
 """
 import errno
 import os
@@ -26,13 +26,13 @@ INITRD = BUILD / "guest" / "initrd.img"
 SECTOR = 512
 CYLINDER = 16 * 63 * SECTOR
 
-# What any machine can take.
+# The command line of the guest Linux on any machine.
 CMDLINE = "console=ttyS0,115200 quiet"
 
 
 @dataclass
 class Entry:
-    """A file for the ISO and the words that GRUB hands on with it."""
+    """A file on the ISO and its command line, which GRUB passes on."""
 
     path: Path
     words: str = ""
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass
 class Boot:
-    """What GRUB loads: the first file by `command`, the others by `module`."""
+    """What GRUB loads: the first file by the command `command`, the modules by the command `module`."""
 
     first: Entry
     modules: list = field(default_factory=list)
@@ -49,7 +49,7 @@ class Boot:
 
 
 def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
-    """GRUB loads Glasshouse, and a Linux for it as modules."""
+    """GRUB loads Glasshouse, with a Linux kernel and initrd as its modules."""
     modules = [Entry(Path(kernel), f"linux {cmdline}")]
     if initrd:
         modules.append(Entry(Path(initrd), "initrd"))
@@ -57,21 +57,21 @@ def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
 
 
 def native(kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
-    """The same Linux, loaded by GRUB itself."""
+    """GRUB loads the same Linux directly, without Glasshouse."""
     modules = [Entry(Path(initrd))] if initrd else []
     return Boot(Entry(Path(kernel), cmdline), modules, "linux", "initrd")
 
 
 def grub_words(words):
-    """The words, each in GRUB's single quotes: nothing in them is special to its shell then.
+    """The words, each in single quotes, so that GRUB's shell treats no character as special.
 
-    GRUB itself puts words with spaces into double quotes when it joins them again.
+    GRUB puts words with spaces into double quotes when it joins them to a command line.
     """
     return " ".join("'" + w.replace("'", "'\\''") + "'" for w in shlex.split(words))
 
 
 def grub_commands(boot, files):
-    """The lines that load and start `boot`. Its files go into `files`, {name on the ISO: file}."""
+    """The GRUB commands that load and start `boot`. Adds its files to `files`, {name on the ISO: path}."""
 
     def line(command, entry):
         name = entry.path.name
@@ -86,12 +86,12 @@ def grub_commands(boot, files):
 
 
 def grub_cfg(boot):
-    """The whole grub.cfg: no menu, no waiting. Returns the text and {name on the ISO: file}."""
+    """A grub.cfg that starts `boot` without a menu. Returns the text and {name on the ISO: path}."""
     files = {}
     return grub_commands(boot, files), files
 
 
-# What the second drive's second sector says is done before the menu: which entry, and its $words.
+# Before the menu, GRUB runs the commands in the second drive's second sector, which choice() writes.
 MENU = """\
 set timeout=0
 if ! source (hd1)1+1; then set timeout=-1; fi
@@ -99,9 +99,9 @@ if ! source (hd1)1+1; then set timeout=-1; fi
 
 
 def grub_menu(boots):
-    """A grub.cfg with a menu of `boots`, {name: Boot}, and {name on the ISO: file}.
+    """A grub.cfg with a menu of `boots`, {name: Boot}. Returns the text and {name on the ISO: path}.
 
-    Each entry's word $words stands for those that choice() gives; without a choice the menu waits.
+    choice() sets the variable $words that entries use; without it the menu waits for a key.
     """
     files = {}
     entries = []
@@ -112,23 +112,23 @@ def grub_menu(boots):
 
 
 def choice(name, words, sector=b""):
-    """A drive that chooses an entry of grub_menu()'s and its words; it begins with `sector`."""
+    """The content of a second drive that selects a menu entry and sets $words; it starts with `sector`."""
     text = f"set default='{name}'\nset words='{words}'\n".encode()
     assert len(sector) <= SECTOR and len(text) <= SECTOR
     return (sector.ljust(SECTOR, b"\0") + text.ljust(SECTOR, b"\n")).ljust(CYLINDER, b"\0")
 
 
 def make_iso(out, boot):
-    """Writes the ISO `out` that boots `boot`; returns its path."""
+    """Writes the ISO `out`, which boots `boot`. Returns its path."""
     return write_iso(out, *grub_cfg(boot), [boot.command])
 
 
 def write_iso(out, text, files, modules):
-    """Writes the ISO `out` with `text` as its grub.cfg, `files` in /boot, and these modules of GRUB's."""
+    """Writes the ISO `out` with `text` as grub.cfg, `files` in /boot, and these GRUB modules. Returns its path."""
     out = Path(out)
     for path in files.values():
         if not path.is_file():
-            sys.exit(f"mkiso: there is no file '{path}' to put onto {out.name}")
+            sys.exit(f"mkiso: cannot make {out.name}: there is no file '{path}'")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         tree = Path(work) / "iso"
@@ -137,7 +137,7 @@ def write_iso(out, text, files, modules):
         for name, path in files.items():
             shutil.copyfile(path, tree / "boot" / name)
         new = Path(work) / "new.iso"
-        # xorriso takes a path with '=' in it for two: it gets names without a folder.
+        # xorriso splits a path at '=': pass names without a folder.
         run = subprocess.run(
             ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
              f"--install-modules={' '.join(modules)} normal part_msdos part_gpt part_apple",
@@ -152,29 +152,28 @@ def write_iso(out, text, files, modules):
 
 
 def words_of(name):
-    """The words of an environment variable, quoted as a shell has it; ends if its quotes are wrong."""
+    """The words of an environment variable, split by a shell's rules; exits if its quotes are wrong."""
     try:
         return shlex.split(os.environ.get(name, ""))
     except ValueError as error:
-        sys.exit(f"{name}={os.environ[name]}: {error}; a quote that is meant as such needs a \\ "
-                 "before it")
+        sys.exit(f"{name}={os.environ[name]}: {error}; put a \\ before a quote that is "
+                 "part of a word")
 
 
 def options():
-    """OPTS as it stands, once Glasshouse's own parser has taken it; ends if that names mistakes."""
-    # As GRUB hands them on: it escapes what is special, and quotes a word with spaces.
+    """The value of OPTS, checked by Glasshouse's own parser; exits if it finds mistakes."""
+    # Join the words as GRUB does: escape special characters, quote words with spaces.
     words = [re.sub(r"([\\\"'])", r"\\\1", word) for word in words_of("OPTS")]
     line = " ".join(f'"{word}"' if " " in word else word for word in words)
     if subprocess.run([BUILD / "check-options", line], check=False).returncode:
-        sys.exit(f"OPTS={line} is not what Glasshouse understands (above); docs/options.md has all "
-                 "options")
+        sys.exit(f"OPTS={line} has mistakes (above); docs/options.md lists all options")
     return os.environ.get("OPTS", "")
 
 
-def own_file(name, hint):
-    """The file that an environment variable names, and its beginning; None, b"" when it names none.
+def user_file(name, hint):
+    """The path in an environment variable, and the file's first bytes; None, b"" if the variable is empty.
 
-    Ends if it cannot be read; `hint` says what to give.
+    Exits if the file cannot be read; `hint` says what to give instead.
     """
     if not os.environ.get(name):
         return None, b""
@@ -184,32 +183,32 @@ def own_file(name, hint):
             start = file.read(0x210)
     except OSError as error:
         if error.errno == errno.EACCES:
-            hint = "copy it to where you may read it"
+            hint = "copy it to a place where you can read it"
         sys.exit(f"{name}={path}: {error.strerror}; {hint}")
     if not start:
         sys.exit(f"{name}={path}: the file is empty; {hint}")
     return path, start
 
 
-def own_kernel():
-    """The kernel that GUEST_KERNEL names, if any; ends if it has not a bzImage's setup header."""
-    hint = "give a Linux kernel: /boot/vmlinuz-..., or arch/x86/boot/bzImage of a built one"
-    path, start = own_file("GUEST_KERNEL", hint)
+def user_kernel():
+    """The kernel that GUEST_KERNEL names, if any; exits if it has no bzImage setup header."""
+    hint = "give a Linux kernel: /boot/vmlinuz-..., or arch/x86/boot/bzImage of a kernel build"
+    path, start = user_file("GUEST_KERNEL", hint)
     if path and (start[0x1fe:0x200] != b"\x55\xaa" or start[0x202:0x206] != b"HdrS"):
-        kind = ("an ELF file, perhaps the vmlinux that a bzImage is made of" if start[:4] == b"\x7fELF"
+        kind = ("an ELF file, perhaps the vmlinux of a kernel build" if start[:4] == b"\x7fELF"
                 else "a file without its setup header (55 AA at 1feh, HdrS at 202h)")
         sys.exit(f"GUEST_KERNEL={path}: this is no bzImage but {kind}; {hint}")
     return path
 
 
 def from_environment(extra_cmdline=""):
-    """The boot that OPTS, APPEND, GUEST_KERNEL and GUEST_INITRD ask for; ends if one is wrong."""
-    opts, kernel = options(), own_kernel() or KERNEL
+    """The Boot for OPTS, APPEND, GUEST_KERNEL and GUEST_INITRD; exits if one is wrong."""
+    opts, kernel = options(), user_kernel() or KERNEL
     if os.environ.get("GUEST_INITRD") == "none":
         initrd = None
     else:
-        hint = "give /boot/initrd.img-..., none, or nothing, which is build/guest/initrd.img"
-        initrd = own_file("GUEST_INITRD", hint)[0] or INITRD
+        hint = "give /boot/initrd.img-... or none, or leave it empty for build/guest/initrd.img"
+        initrd = user_file("GUEST_INITRD", hint)[0] or INITRD
     cmdline = " ".join([CMDLINE, extra_cmdline, shlex.join(words_of("APPEND"))]).strip()
     return glasshouse(opts, kernel, cmdline, initrd)
 

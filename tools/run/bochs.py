@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The machine that Bochs emulates for us: its configuration, and how Bochs is started.
+"""Configures and starts Bochs.
 
-Emulated time runs from instructions (sync=none) and starts at a fixed date, so that a run without
-input repeats to the tick.
+Emulated time is derived from the instruction count (sync=none) and starts at a fixed date, so that runs
+without input are identical to the tick.
 """
 import re
 import socket
@@ -13,19 +13,19 @@ from pathlib import Path
 # Emulated instructions per emulated second.
 IPS = 50_000_000
 
-# What makes Debian's kernel boot in Bochs in half a minute and the same each time: no crypto
-# self-tests, no calibration of what IPS fixes, and an idle loop without MWAIT, on which Bochs stalls.
+# Options that make Debian's kernel boot in Bochs fast and reproducibly: no crypto self-tests, no timer
+# calibration (IPS determines the result), and an idle loop without MWAIT, on which Bochs stalls.
 LINUX_QUICK = (f"cryptomgr.notests lpj={IPS // 250} tsc=reliable no_timer_check idle=nomwait "
                "clearcpuid=rdrand,rdseed")
 
-# The CPU models with VT-x and EPT. Debian's Linux boots on all but the last two, where it does not
-# without Glasshouse either.
+# The CPU models with VT-x and EPT. Debian's Linux boots on all except the last two, on which it does
+# not boot natively either.
 CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k",
            "corei7_ivy_bridge_3770k", "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x",
            "corei3_cnl", "corei7_icelake_u", "tigerlake")
 
-# The firmware: Bochs' own BIOS, or SeaBIOS, which leaves IA32_FEATURE_CONTROL unlocked and whose MADT
-# has one CPU only.
+# The firmware: Bochs' own BIOS, or SeaBIOS, which leaves IA32_FEATURE_CONTROL unlocked and lists only
+# one CPU in the MADT.
 BIOS = "file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot"
 SEABIOS = "file=/usr/share/seabios/bios.bin"
 
@@ -63,12 +63,12 @@ class Machine:
     model: str = "corei7_skylake_x"
     cpus: int = 1
     memory: int = 512
-    ignore_bad_msrs: bool = True  # unknown MSRs read as 0, as Linux likes it, instead of #GP
-    second: Path | None = None  # another drive: an .iso is a CD, anything else a disk
+    ignore_bad_msrs: bool = True  # unknown MSRs read as 0 instead of raising #GP, as Linux expects
+    second: Path | None = None  # the second drive: a CD if its name ends in .iso, otherwise a disk
     bios: str = BIOS
 
     def bochsrc(self, com1):
-        """The configuration file, with `com1` as the serial port's options."""
+        """The text of the configuration file; `com1`: the options of the first serial port."""
         second = ""
         if self.second:
             kind = ("cdrom, status=inserted" if self.second.suffix == ".iso" else
@@ -80,7 +80,7 @@ class Machine:
 
 
 def models():
-    """The names of the CPU models that this Bochs knows, in its order: from old to new."""
+    """The CPU models that this Bochs supports, in its own order: old to new."""
     told = subprocess.run(["bochs-bin", "--help", "cpu"], capture_output=True, text=True,
                           check=False)
     listed = (told.stdout + told.stderr).partition("models:")[2].strip()
@@ -88,19 +88,20 @@ def models():
 
 
 def script(ticks=0, resets=0):
-    """What the debugger is to do: let the machine run for so many ticks and resets.
+    """The debugger commands that run the machine for `ticks` ticks (0: no limit) and `resets` resets.
 
-    After a reset by a machine with several CPUs, this Bochs runs no clock until its debugger has
-    stopped once, and its BIOS fails on that. So it stops at what only the BIOS' start does: it
-    writes the interrupt vector 0x72, twice. A stop costs a `c`; the end of the script ends Bochs.
-    After such a reset the clock may be 2^32 ticks ahead, so a limit of ticks goes with no resets.
+    After a reset of a machine with several CPUs, this Bochs does not advance its clock until the
+    debugger has stopped once, and the BIOS fails because of that. Therefore a watch point stops the
+    machine where only the BIOS start code writes: at interrupt vector 0x72, twice per start. Each stop
+    uses up one `c`; Bochs ends at the end of the script. After such a reset the clock may be 2^32 ticks
+    ahead, so a limit of ticks cannot be combined with resets.
     """
     lines = [f"sba {ticks}"] if ticks else []
     lines += ["watch w 0x1c8 4"] + ["c"] * (2 * resets + 3)
     return "\n".join(lines + ["ptime", "q", ""])
 
 
-# What the debugger is to do: when a signal interrupts the machine, print the text screen, cell by cell.
+# Debugger commands: run until a signal interrupts the machine, then print the text screen's cells.
 SCREEN = "c\nxp /2000hx 0xb8000\nq\n"
 
 
@@ -108,7 +109,7 @@ def start(machine, folder, commands):
     """Starts Bochs in `folder` with COM1 on a socket and `commands` for its debugger.
 
     Returns the process and the socket. Port E9 goes to folder/glasshouse.log, COM2 to com2.log, Bochs'
-    own words to bochs.log and stderr.log.
+    own messages to bochs.log and stderr.log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -116,7 +117,7 @@ def start(machine, folder, commands):
         (folder / "bochsrc").write_text(
             machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
         (folder / "script").write_text(commands)
-        # However we end, Bochs ends with us.
+        # Bochs ends when this process ends, however that happens.
         arguments = ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-f", "bochsrc",
                      "-rc", "script"]
         with (folder / "glasshouse.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
@@ -131,12 +132,12 @@ def start(machine, folder, commands):
                     break
     process.kill()
     process.wait()
-    raise RuntimeError(f"Bochs did not start (status {process.returncode}); its words:\n"
+    raise RuntimeError(f"Bochs did not start (status {process.returncode}); its messages:\n"
                        + tail(folder / "stderr.log") + tail(folder / "bochs.log"))
 
 
 def tail(path, lines=15):
-    """The last lines of a log, or nothing."""
+    """The last lines of a log; "" if there is no such file."""
     if not path.exists():
         return ""
     text = path.read_bytes().decode(errors="replace").replace("\r", "")

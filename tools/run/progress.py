@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a machine is at while its serial line is silent: one line on the terminal, rewritten.
+"""A progress line on the terminal while the machine's serial line is silent.
 
-A boot in an emulator is silent twice: the BIOS and GRUB write to the screen only, and a quiet Linux
-says nothing before its userland. The line shows what is known from outside. It is gone before the
-machine's next words come, and for good once somebody types at a prompt.
+A boot in an emulator is silent twice: the BIOS and GRUB write to the screen only, and Linux with `quiet`
+prints nothing before userland. The line shows the stage of the boot, taken from the logs. It is erased
+before the machine's next output, and switched off when the user types at a prompt.
 """
 import os
 import re
@@ -17,14 +17,14 @@ RESET = re.compile(rb"reboot: Restarting system\r*\n")
 
 
 def has_escapes():
-    """Whether stdout is a terminal that can erase a line."""
+    """Is stdout a terminal that can erase a line?"""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class Progress:
-    """The line, for a machine whose logs (bochs.log, glasshouse.log) are in `folder`.
+    """The progress line of a machine whose logs (bochs.log, glasshouse.log) are in `folder`.
 
-    `total`: about how many million instructions it is to its shell; 0: not known.
+    `total`: the approximate number of million instructions until its shell; 0: unknown.
     """
 
     def __init__(self, folder, total=0):
@@ -32,17 +32,17 @@ class Progress:
         self.restart(total)
 
     def restart(self, total=0):
-        """The machine boots, again perhaps; what its logs hold so far is of the boot before."""
+        """The machine boots, perhaps again: ignore what its logs already contain."""
         self.total = total
-        self.wanted = has_escapes()
+        self.enabled = has_escapes()
         self.began = time.monotonic()
         log = self.folder / "glasshouse.log"
         self.start = log.stat().st_size if log.exists() else 0
         self.text = b""
         self.entered = self.drawn = False
 
-    def heard(self, data):
-        """The machine says `data`, which the caller writes next."""
+    def output(self, data):
+        """The machine has sent `data`, which the caller will show next."""
         self.erase()
         self.text = (self.text + data)[-200:]
         self.entered = self.entered or ENTERED in self.text
@@ -50,33 +50,33 @@ class Progress:
             self.restart()
 
     def typed(self):
-        """Somebody has typed. At a prompt, an unfinished line, that means that the guest is there."""
+        """The user has typed. At a prompt (an unfinished line) this ends the progress line: the guest is up."""
         self.erase()
         if self.entered and not self.text.endswith(b"\n"):
-            self.wanted = False
+            self.enabled = False
 
-    def tick(self):
-        """The machine has been silent for a second."""
-        if self.wanted and (self.text.endswith(b"\n") or not self.text):
+    def idle(self):
+        """The machine has been silent for a second: update the line."""
+        if self.enabled and (self.text.endswith(b"\n") or not self.text):
             line = f"[{time.monotonic() - self.began:.0f} s] {self.stage()}"
             self._write("\r" + line[:shutil.get_terminal_size().columns - 1] + "\x1b[K")
             self.drawn = True
 
     def erase(self):
-        """Leaves an empty line, where it began."""
+        """Erases the progress line."""
         if self.drawn:
             self._write("\r\x1b[K")
             self.drawn = False
 
     def stage(self):
-        """What the machine is at, in words."""
+        """The stage of the boot, as text."""
         if not self.text:
             return "the BIOS and GRUB load Glasshouse and its guest"
         if not self.entered:
             return "Glasshouse prepares the machine"
         words = "the guest boots"
         if ALL_RUN.search(self._log("glasshouse.log", self.start)):
-            words += ", on all its CPUs by now"
+            words += ", all its CPUs run"
         # Each line of Bochs' log begins with the count of instructions.
         last = re.findall(rb"^(\d{11})\w", self._log("bochs.log"), re.M)
         if last:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Running it, in emulators.
+# Run the ISO in emulators.
 
 ## run: boot the ISO in Bochs, on this terminal (CPUS= CPU= MEM= OPTS= APPEND= GUEST_KERNEL= GUEST_INITRD=)
 .PHONY: run
@@ -11,7 +11,7 @@ run: $(RUN_FILES) | setup-iso setup-run
 run-qemu: iso | setup-qemu
 	$(PYTHON) tools/run/run_qemu.py
 
-## gdb: boot the ISO under Bochs' own debugger, symbols loaded, the serial line on a second terminal
+## gdb: boot the ISO under Bochs' own debugger, with symbols; the serial line goes to a file
 .PHONY: gdb
 gdb: $(RUN_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run/run.py --debugger

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make run, make gdb: boots the image in Bochs on this terminal.
+"""make run, make gdb: boots the ISO in Bochs on this terminal.
 
-CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD what runs on it.
+In the environment, CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD the guest.
 """
 import contextlib
 import errno
@@ -24,51 +24,51 @@ import bochs  # noqa: E402  pylint: disable=wrong-import-position
 import mkiso  # noqa: E402  pylint: disable=wrong-import-position
 from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-import-position
 
-# What the guest that we bring takes to its shell, whatever the model, in millions of instructions.
-TO_SHELL = 900
+# Instructions, in millions, until the default guest's shell; about the same on all models.
+SHELL_INSTRUCTIONS = 900
 FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
 HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
 Ctrl-A a    send a Ctrl-A to the machine
-Ctrl-C goes to the machine. When the window has changed its size, tell the guest: stty rows 40 cols 120
-What Glasshouse says while the guest has the serial line: {log}
+Ctrl-C goes to the machine. After resizing the window, tell the guest: stty rows 40 cols 120
+Glasshouse's messages while the guest uses the serial line: {log}
 """
 
-# Glasshouse's last words, when it refuses the machine or the guest, and when it panics.
-LAST_WORDS = re.compile(rb"^(Glasshouse has stopped\.|Glasshouse: .* Stopped\.|\*\*\* Stopped\.)"
+# Glasshouse's last message when it refuses the machine or the guest, and when it panics.
+STOP_MESSAGE = re.compile(rb"^(Glasshouse has stopped\.|Glasshouse: .* Stopped\.|\*\*\* Stopped\.)"
                         rb"[^\n]*\n", re.M)
 
-# What a program in the guest may have left, and a shell here would not like: the screen that editors
-# take, keypad and cursor keys in application mode, a paste in brackets, a hidden cursor, colours.
-TERMINAL_AS_USUAL = "\x1b[?47l\x1b[?1l\x1b>\x1b[?2004l\x1b[?25h\x1b[0m"
+# Undo terminal modes that a program in the guest may have set: the alternate screen, keypad and cursor
+# keys in application mode, bracketed paste, a hidden cursor, colours.
+TERMINAL_RESET = "\x1b[?47l\x1b[?1l\x1b>\x1b[?2004l\x1b[?25h\x1b[0m"
 
 
 def number(name, default, low, high, unit):
-    """The number that an environment variable holds; ends if it is none, or not within the range."""
+    """The number in an environment variable; exits if it is not a number within the range."""
     text = os.environ.get(name) or str(default)
     if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-        sys.exit(f"{name}={text}: give a number of {unit} from {low} to {high}; without {name}= it is "
+        sys.exit(f"{name}={text}: give a number of {unit} from {low} to {high}; the default is "
                  f"{default}")
     return int(text)
 
 
 def cpu_model():
-    """The CPU model that CPU asks for; ends if Bochs has none of the name."""
+    """The CPU model that the variable CPU names; exits if Bochs does not support it."""
     model = os.environ.get("CPU") or "corei7_haswell_4770"
     known = bochs.models()
     if model not in known:
         names = " ".join(bochs.CAPABLE), " ".join(m for m in known if m not in bochs.CAPABLE)
         lists = [textwrap.fill(n, 96, initial_indent="  ", subsequent_indent="  ") for n in names]
-        sys.exit(f"CPU={model}: this Bochs has no such model. With what Glasshouse needs, from old to "
-                 f"new, it has:\n{lists[0]}\n(The last two boot no Debian's Linux, without "
-                 f"Glasshouse either.) Glasshouse refuses, in words:\n{lists[1]}")
+        sys.exit(f"CPU={model}: this Bochs has no such model. Models that Glasshouse runs on, from old "
+                 f"to new:\n{lists[0]}\n(Debian's Linux does not boot on the last two, even without "
+                 f"Glasshouse.) Models that Glasshouse refuses, with a message:\n{lists[1]}")
     return model
 
 
 def machine():
-    """The machine and the guest that the environment asks for; builds the ISO."""
+    """Builds the ISO for the environment's choices. Returns the machine."""
     cpus, memory = number("CPUS", 2, 1, 8, "CPUs"), number("MEM", 512, 128, 2048, "MiB")
     model = cpu_model()
     extra = bochs.LINUX_QUICK
@@ -81,7 +81,7 @@ def machine():
 
 @contextlib.contextmanager
 def raw_terminal():
-    """stdin passes every key on as it is typed, if it is a terminal; restored in any case."""
+    """Puts stdin into raw mode if it is a terminal, and restores it afterwards."""
     if not sys.stdin.isatty():
         yield
         return
@@ -90,15 +90,15 @@ def raw_terminal():
         tty.setraw(sys.stdin)
         yield
     finally:
-        # What was typed for the machine, and came too late, is not for the shell.
+        # Discard what was typed for the machine but not read: the shell must not get it.
         with contextlib.suppress(termios.error):
             termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, saved)
         if has_escapes():
-            show(TERMINAL_AS_USUAL.encode())
+            show(TERMINAL_RESET.encode())
 
 
 def keys(data, escaped):
-    """What of the typed bytes goes to the machine, whether Ctrl-A is pending, and what is asked."""
+    """Parses typed bytes. Returns those for the machine, whether Ctrl-A is pending, and a command or None."""
     out, asked = bytearray(), None
     for byte in data:
         if escaped:
@@ -117,19 +117,19 @@ def keys(data, escaped):
 
 
 def show(data):
-    """Writes bytes to the terminal, all of them, now."""
+    """Writes bytes to the terminal and flushes."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 def relay(serial, log, progress):
-    """Carries bytes between terminal and serial line. Returns how it came to an end.
+    """Relays bytes between terminal and serial line. Returns why it ended.
 
-    "ended": the machine did; "stopped": Glasshouse did, by its own last words; "quit": the person
-    asked.
+    "ended": the machine ended; "stopped": Glasshouse printed its stop message; "quit": the user typed
+    Ctrl-A x.
     """
     sources, escaped, person = [serial], False, sys.stdin.isatty()
-    # What a person types goes at once; what a pipe holds waits for a prompt.
+    # A terminal's input is sent at once; a pipe's input waits for the guest's prompt.
     seen, prompt = b"", b"" if person else b"# "
     while True:
         if prompt is not None and prompt in seen:
@@ -137,20 +137,20 @@ def relay(serial, log, progress):
             prompt = None
         readable = select.select(sources, [], [], 1)[0]
         if serial not in readable:
-            progress.tick()
+            progress.idle()
         for ready in readable:
             if ready is serial:
                 try:
                     data = serial.recv(4096)
                 except ConnectionError:
                     data = b""
-                progress.heard(data)
+                progress.output(data)
                 if not data:
                     return "ended"
                 log.write(data)
                 show(data)
                 seen = (seen + data)[-500:]
-                if LAST_WORDS.search(seen):
+                if STOP_MESSAGE.search(seen):
                     return "stopped"
                 continue
             data = os.read(ready, 1024)
@@ -170,43 +170,43 @@ def relay(serial, log, progress):
 
 
 def announce(this):
-    """Says what a person is about to see."""
+    """Prints what the user is about to see."""
     refused = "" if this.model in bochs.CAPABLE else """
-This model lacks VT-x or EPT: what you will see is how Glasshouse refuses it.
+This model lacks VT-x or EPT: you will see how Glasshouse refuses it.
 """
     print(f"""\
 Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in the emulator Bochs.
 {refused}You will see:
-  - for a while only a line that counts: BIOS and GRUB write to the screen, this is the serial line
-  - Glasshouse, and what it found on the CPUs
-  - Linux under it, and its shell: type there; 'poweroff' ends it
-How long that takes is up to this computer: half a minute if it is fast, minutes if it is busy.
-Glasshouse's own lines: {FOLDER}/glasshouse.log. Bochs': {FOLDER}/bochs.log.
-Ctrl-A x ends it at once, Ctrl-A h helps.
+  - at first only a progress line: BIOS and GRUB write to the screen, but this is the serial line
+  - Glasshouse's report about the CPUs
+  - Linux as its guest, with a shell: type there; 'poweroff' ends it
+This takes from half a minute on a fast computer to some minutes on a busy one.
+Glasshouse's own messages: {FOLDER}/glasshouse.log. Bochs': {FOLDER}/bochs.log.
+Ctrl-A x ends it at once, Ctrl-A h shows help.
 """, flush=True)
 
 
 def ending(how):
-    """Says how the machine came to its end. Returns the exit status."""
+    """Prints how the machine ended. Returns the exit status."""
     if how == "quit":
         print("\nSwitched off.")
         return 0
     if how == "stopped":
-        print("\nGlasshouse has stopped, and says above why. The machine is switched off.",
+        print("\nGlasshouse has stopped, for the reason above. The machine is switched off.",
               file=sys.stderr)
         return 1
     words = (FOLDER / "stderr.log").read_text(errors="replace")
     if "soft power off" in words:
         print("\nThe machine has powered off.")
         return 0
-    words = words[words.find("====="):].strip() if "=====" in words else "nothing; it was killed"
-    print(f"\nThe machine ended unexpectedly. Bochs says: {words}\n"
-          f"More in {FOLDER}/bochs.log and glasshouse.log.", file=sys.stderr)
+    words = words[words.find("====="):].strip() if "=====" in words else "nothing (it was killed)"
+    print(f"\nThe machine ended unexpectedly. Bochs' message: {words}\n"
+          f"See {FOLDER}/bochs.log and glasshouse.log.", file=sys.stderr)
     return 1
 
 
 def run():
-    """Boots on this terminal. Returns the exit status."""
+    """make run: boots on this terminal. Returns the exit status."""
     this = machine()
     announce(this)
     how = "quit"
@@ -216,7 +216,7 @@ def run():
         sys.exit(f"run: {error}")
     try:
         with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:
-            how = relay(serial, log, Progress(FOLDER, 0 if os.environ.get("GUEST_KERNEL") else TO_SHELL))
+            how = relay(serial, log, Progress(FOLDER, 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS))
     finally:
         if how != "ended":
             process.kill()
@@ -225,7 +225,7 @@ def run():
 
 
 def debug():
-    """Boots under Bochs' debugger, which gets this terminal. Returns the exit status."""
+    """make gdb: boots under Bochs' debugger, on this terminal. Returns the exit status."""
     this = machine()
     names = subprocess.run(["nm", "-n", mkiso.ELF], capture_output=True, text=True, check=True)
     symbols = [line.split() for line in names.stdout.splitlines()]
@@ -234,20 +234,20 @@ def debug():
     (FOLDER / "bochsrc").write_text(this.bochsrc("mode=file, dev=com1.log"))
     (FOLDER / "script").write_text('ldsym global "symbols"\n')
     print(f"""\
-Bochs has no gdb stub; this is its own debugger, with Glasshouse's symbols. The serial line, on a
-second terminal:  tail -f {FOLDER}/com1.log
-  lb 0xADDRESS, c    stop at a linear address (nm build/glasshouse.elf), go on
+Bochs has no gdb stub; this is its own debugger, with Glasshouse's symbols. To see the serial line,
+run on a second terminal:  tail -f {FOLDER}/com1.log
+  lb 0xADDRESS, c    stop at a linear address (see nm build/glasshouse.elf), continue
   vmexitbp           stop at each VM exit          show "cpu0.VMX"   the VMCS
-  page 0xADDRESS     page walk, through EPT too    info symbols "x"  names that begin with x
-  s, r, u, x /8gx    step, registers, disassemble, memory    help    everything else, q ends
+  page 0xADDRESS     page walk, through EPT too    info symbols "x"  symbols that begin with x
+  s, r, u, x /8gx    step, registers, disassemble, memory    help    all commands    q    quit
 """, flush=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the debugger's: it stops the machine
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the debugger handles Ctrl-C: it stops the machine
     return subprocess.run(["bochs-bin", "-q", "-f", "bochsrc", "-rc", "script"], cwd=FOLDER,
                           stderr=(FOLDER / "stderr.log").open("wb"), check=False).returncode
 
 
 def interrupted(*_):
-    """SIGTERM and SIGHUP end us as Ctrl-C does: Bochs ends too, the terminal is put right."""
+    """Makes SIGTERM and SIGHUP act like Ctrl-C: Bochs is ended and the terminal restored."""
     raise KeyboardInterrupt
 
 
@@ -259,6 +259,6 @@ if __name__ == "__main__":
     except (KeyboardInterrupt, OSError) as end:
         if isinstance(end, OSError) and end.errno not in (errno.EPIPE, errno.EIO):
             raise
-        # Nobody is there to be told any more, or wants to be.
+        # Nobody reads stdout any more: make Python's flush at exit succeed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(130)

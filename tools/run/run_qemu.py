@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """make run-qemu: boots build/glasshouse.iso in QEMU on this terminal.
 
-QEMU emulates no VT-x itself; with KVM it hands on the machine's own, where nesting is on.
+QEMU does not emulate VT-x; KVM can pass this machine's VT-x on if nesting is enabled.
 """
 import os
 import sys
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from run import mkiso, number
 
-# KVM with the machine's own CPU. vapic=off: QEMU otherwise watches how the guest accesses the local
-# APIC's task priority, and setting the registers that it finds then changes CR4 under a nested guest.
+# KVM with the machine's own CPU. vapic=off: otherwise QEMU tracks the guest's accesses to the local APIC's
+# task priority, and writing back the registers that it reads changes CR4 under a nested guest.
 KVM = ["-accel", "kvm", "-cpu", "host", "-global", "kvm-apic.vapic=off"]
 
 NESTED = Path("/sys/module/kvm_intel/parameters/nested")
 
 
 def obstacle():
-    """Why there is no VT-x for a guest of this machine's, or None."""
+    """Why this machine cannot give a guest VT-x; or None."""
     if " vmx" not in Path("/proc/cpuinfo").read_text():
-        return ("this machine's CPU shows no VT-x (no 'vmx' in /proc/cpuinfo); on a PC, switch it on "
-                "in the firmware's set-up")
+        return ("this machine's CPU has no VT-x (no 'vmx' in /proc/cpuinfo); on a PC, enable it "
+                "in the firmware's setup")
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "/dev/kvm is not there or not yours: modprobe kvm_intel, join the group kvm"
+        return "/dev/kvm is missing or not accessible; run modprobe kvm_intel, join the group kvm"
     if not NESTED.exists() or NESTED.read_text().strip() not in ("1", "Y"):
-        return (f"KVM does not hand VT-x on to guests ({NESTED} is not Y): "
+        return (f"KVM does not give VT-x to guests ({NESTED} is not Y); run "
                 "modprobe -r kvm_intel; modprobe kvm_intel nested=1")
     return None
 
@@ -36,8 +36,8 @@ def main():
     why_not = obstacle()
     if why_not:
         print(f"""\
-There is no VT-x for QEMU to hand on: {why_not}.
-What follows is Glasshouse on QEMU's own CPU, which it refuses. `make run` has VT-x anywhere.
+QEMU has no VT-x here: {why_not}.
+Glasshouse will refuse QEMU's emulated CPU. `make run` emulates VT-x on any machine.
 """)
     else:
         print("Glasshouse on this machine's VT-x, nested in KVM; 'poweroff' in the guest ends it.\n")
