@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all boot tests share: their paths, and the logs of a failure in its report."""
+"""Common to all boot tests: import paths, a folder for each pytest run, logs in the report of a failure."""
 import fcntl
 import os
 import shutil
@@ -16,9 +16,9 @@ import harness  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def pytest_configure(config):
-    """Gives this call of pytest a folder of its own, and removes those of calls that have ended.
+    """Creates a folder for this pytest run, and removes the folders of finished runs.
 
-    A call under way holds a lock on its folder. Workers inherit the folder by the environment.
+    A running pytest holds a lock on its folder. Workers get the folder by the environment.
     """
     if hasattr(config, "workerinput"):
         return
@@ -42,7 +42,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows the ends of its machines' logs."""
+    """Adds the last lines of the machines' logs to the report of a failure."""
     report = (yield).get_result()
     if call.when == "call":
         item.failed = report.failed
@@ -53,7 +53,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(autouse=True)
 def machines(request):
-    """A test leaves no machine running; the ISO of one that failed stays, to be looked into."""
+    """Stops the machines of a test. Keeps the ISOs of a failed test for inspection."""
     yield
     for run in harness.runs:
         run.stop()

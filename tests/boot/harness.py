@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A boot in Bochs or QEMU as a test sees it: started, talked to, ended, judged.
+"""Boots a machine in Bochs or QEMU for a test, talks to it, and judges the result.
 
-A verdict comes from a complete TAP plan on the serial line, or from words that the test names.
+A test passes by a complete TAP plan on the serial line, or by text that the test waits for.
 """
 import os
 import re
@@ -17,19 +17,19 @@ import bochs
 import mkiso
 import words
 
-# Where runs have their folders: pytest's own, which conftest.py makes; who runs beside it has another.
+# The folder of all runs: conftest.py makes one for each pytest run; other programs use by-hand.
 FOLDER = Path(os.environ.get("BOOT_FOLDER") or mkiso.BUILD / "by-hand")
 
-# Limits far above what is needed: emulated instructions, and seconds on a busy host.
+# Limits far above the need: emulated instructions, and seconds on a busy host.
 TICKS = 3_000_000_000
 SECONDS = 900
 
-# Every run of the test that is under way; the report of a failing test shows their logs.
+# All runs of the current test; the report of a failure shows their logs.
 runs = []
 
 
 class Run:
-    """One machine under way. Its serial line grows in `text`. `monitor`: QEMU's, a socket."""
+    """A running machine. `text`: the serial output so far. `monitor`: a socket to QEMU's monitor, or None."""
 
     def __init__(self, folder, process, serial, seconds, resets=0, monitor=None):
         self.folder, self.process, self.serial, self.monitor = folder, process, serial, monitor
@@ -40,7 +40,7 @@ class Run:
         runs.append(self)
 
     def _more(self):
-        """Waits for more text, a while. False when the machine has ended; too long is a failure."""
+        """Waits up to 5 s for more text. Returns False if the machine has ended. Fails after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             self.stop()
@@ -57,7 +57,7 @@ class Run:
         return bool(data)
 
     def expect(self, pattern):
-        """Waits until `pattern` comes on the serial line, behind what was expected before."""
+        """Waits until `pattern` appears on the serial line, after the previous match. Returns the match."""
         while True:
             match = re.compile(pattern).search(self.text, self.seen)
             if match:
@@ -67,18 +67,18 @@ class Run:
                 raise AssertionError(f"the machine ended ({self.ending()}) without {pattern!r}")
 
     def send(self, text):
-        """Types on the serial line."""
+        """Sends `text` to the serial line."""
         self.serial.sendall(text.encode())
 
     def wait(self):
-        """Waits for the machine's end; returns how it ended."""
+        """Waits until the machine ends. Returns ending()."""
         while self._more():
             pass
         self.process.wait(60)
         return self.ending()
 
     def stop(self):
-        """Switches the machine off."""
+        """Ends the machine at once."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -87,7 +87,7 @@ class Run:
             self.monitor.close()
 
     def ending(self):
-        """How it ended: power-off, finished (port 0x8900), ticks, reset, triple fault, or why."""
+        """How the machine ended: power-off, finished (port 0x8900), ticks, reset, triple fault, or an error."""
         self.process.wait(60)
         said = self.log("stderr.log")
         for name, sign in (("power-off", "soft power off"), ("triple fault", "3rd (")):
@@ -101,25 +101,25 @@ class Run:
         return "reset" if len(stops) > self.stops else "finished"
 
     def log(self, name):
-        """A whole log of this run: glasshouse.log (port E9), com2.log, bochs.log, stderr.log."""
+        """The text of a log: glasshouse.log (port E9), com2.log, bochs.log or stderr.log."""
         path = self.folder / name
         return path.read_bytes().decode("latin-1").replace("\r", "") if path.exists() else ""
 
     def logs(self):
-        """The ends of all logs, for the report of a failure."""
+        """The last lines of all logs, for the report of a failure."""
         parts = [("serial line", "\n".join(self.text.splitlines()[-60:]))]
         parts += [(name, bochs.tail(self.folder / name, 25))
                   for name in ("glasshouse.log", "stderr.log")]
         return [(f"{self.folder.name}: {name}", text) for name, text in parts if text.strip()]
 
     def screen(self):
-        """The words on the VGA text screen of a machine that has halted for good, and its end.
+        """Waits until the machine has halted for good, ends it, and returns the words on its VGA text screen.
 
-        In Bochs it was started with bochs.SCREEN. The logs are complete then.
+        In Bochs it must have been started with bochs.SCREEN. Afterwards the logs are complete.
         """
         if self.monitor:
             self.expect(words.STOPPED)
-            time.sleep(1)  # for the end of the line, on all consoles
+            time.sleep(1)  # until the line is complete on all consoles
             self.monitor.sendall(b"xp /2000hx 0xb8000\nquit\n")
             return screen_text(b"".join(iter(lambda: self.monitor.recv(65536), b"")).decode("latin-1"))
         while "HLT instruction with IF=0" not in self.log("bochs.log"):
@@ -130,21 +130,21 @@ class Run:
         return screen_text(self.log("glasshouse.log"))
 
     def results(self):
-        """The verdict: all of a complete TAP plan passed. Returns the tests' names."""
+        """Asserts that the serial line has a complete TAP plan and all tests passed. Returns the tests' names."""
         return tap(self.text)
 
 
 def screen_text(dump):
-    """The words of a text screen, with single spaces between, from its last 2000 cells in hexadecimal."""
+    """The words of a text screen, separated by single spaces; `dump`: a hexadecimal dump of its cells."""
     cells = re.findall(r"\b0x([0-9a-f]{4})\b", dump)[-2000:]
     assert len(cells) == 2000, "no text screen has been printed"
     return " ".join("".join(chr(int(cell, 16) & 0xff) for cell in cells).split())
 
 
 def tap(text):
-    """The names of the tests of a TAP stream; AssertionError unless all of a whole plan passed."""
+    """The names of the tests of a TAP stream. AssertionError unless the plan is complete and all passed."""
     plans = re.findall(r"^1\.\.(\d+)$", text, re.M)
-    assert len(plans) == 1, f"{len(plans)} TAP plans on the serial line, there must be one"
+    assert len(plans) == 1, f"{len(plans)} TAP plans on the serial line, expected one"
     bail = re.search(r"^Bail out!.*", text, re.M)
     assert not bail, bail.group()
     lines = re.findall(r"^(not )?ok (\d+)(?: - (.*))?$", text, re.M)
@@ -157,11 +157,11 @@ def tap(text):
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
          ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS):
-    """Boots `spec` in Bochs; `name` is the folder's under build/boot. Returns a Run.
+    """Boots `spec` in Bochs; `name` is the name of its folder. Returns a Run.
 
-    `spec` is what mkiso makes an ISO of, or an image that is there; `second` is another drive's.
-
-    A reset beyond `resets` ends the machine; with any, there is no limit of ticks.
+    `spec`: a mkiso.Boot, or the path of an image; `second`: the path of the second drive's image.
+    `resets`: the number of allowed resets; one more ends the machine. Without resets, `ticks` limits the
+    emulated time.
     """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -194,7 +194,7 @@ def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120):
 
 
 def linux(test, opts="", append="", **extra):
-    """Debian's Linux under Glasshouse, to run guests/initramfs/tests/`test`.sh."""
+    """Debian's Linux under Glasshouse, which runs guests/initramfs/tests/`test`.sh."""
     return mkiso.glasshouse(opts, cmdline=_cmdline(test, append), **extra)
 
 
@@ -204,6 +204,6 @@ def native_linux(test, append="", kernel=mkiso.KERNEL):
 
 
 def _cmdline(test, append):
-    # A panic ends the machine at once, by a reset.
+    # A panic resets the machine at once.
     return (f"console=ttyS0,115200 quiet panic=-1 oops=panic {bochs.LINUX_QUICK} "
             f"gh.test={test} {append}").rstrip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A boot loader that lies: what is absurd is named, on every line there is, and Glasshouse stops."""
+"""A boot loader that passes wrong boot information: Glasshouse reports it on every console and stops."""
 import struct
 
 import pytest
@@ -13,13 +13,13 @@ GUEST = mkiso.BUILD / "guest" / "conformance.img"
 MIB = 1 << 20
 MEMORY = 64
 
-# Where the pieces lie. The liar itself is at 16 MiB.
+# Addresses of the parts in memory. The loader (guests/liar) itself is at 16 MiB.
 IMAGE, INFO, KERNEL = 32 * MIB, 36 * MIB, 40 * MIB
 RAM = [(0, 0x9f000, 1), (MIB, (MEMORY - 1) * MIB, 1)]
 
 
 def tag(kind, data):
-    """A tag of the boot information."""
+    """One tag of the boot information."""
     return struct.pack("<II", kind, 8 + len(data)) + data + bytes(-len(data) % 8)
 
 
@@ -29,19 +29,19 @@ def module(start, size, string="linux cpus=1"):
 
 
 def memory(ranges=None, entry_size=24):
-    """The tag with the memory map: (start, size, type) each; what the machine has if none are given."""
+    """The memory map tag, of (start, size, type) ranges; by default the machine's real map."""
     entries = b"".join(struct.pack("<QQII", *entry, 0) for entry in (RAM if ranges is None else ranges))
     return tag(6, struct.pack("<II", entry_size, 0) + entries)
 
 
 def info(*tags, size=None):
-    """The whole boot information; `size` is what it says of itself."""
+    """The whole boot information; `size`: the value of total_size, by default the right one."""
     body = b"".join(tags) + tag(21, struct.pack("<I", IMAGE)) + tag(0, b"")
     return struct.pack("<II", 8 + len(body) if size is None else size, 0) + body
 
 
 def image():
-    """Glasshouse as it lies in memory, and the offset of its entry."""
+    """Glasshouse's memory image, and the offset of its entry point."""
     elf = mkiso.ELF.read_bytes()
     entry, headers = struct.unpack_from("<QQ", elf, 24)
     size, count = struct.unpack_from("<HH", elf, 54)
@@ -55,7 +55,7 @@ def image():
 
 
 def lie(name, boot_information, commands=None):
-    """The machine, started by the loader that hands `boot_information` to Glasshouse."""
+    """Boots a machine whose loader passes `boot_information` to Glasshouse."""
     flat, entry = image()
     pieces = [(IMAGE, flat), (INFO, boot_information), (KERNEL, GUEST.read_bytes())]
     path = harness.FOLDER / f"{name}.pieces"
@@ -68,7 +68,7 @@ def lie(name, boot_information, commands=None):
 
 
 def test_truth():
-    """A loader that tells the truth starts a guest: what follows is not the loader's fault."""
+    """With correct boot information the guest starts, so the failures below come from the wrong values."""
     run = lie("truth", info(memory(), module(KERNEL, GUEST.stat().st_size)))
     assert run.wait() == "power-off"
     assert run.results()
@@ -106,12 +106,12 @@ LIES = [
 
 @pytest.mark.parametrize("name, boot_information, words", LIES, ids=[name for name, *_ in LIES])
 def test_lie(name, boot_information, words):
-    """Named, with field and value, on every console."""
+    """The message names field and value on every console."""
     run = lie(name, boot_information, bochs.SCREEN)
     screen = run.screen()
     for text in (run.text, run.log("com2.log"), run.log("glasshouse.log")):
         assert words in text
-    # Has what was said scrolled away?
+    # The message may have scrolled off the screen.
     rows = sum(len(line) // 80 + 1 for line in run.text.partition(words)[2].splitlines())
     assert words in screen or rows > 24
     assert "Glasshouse has stopped" in screen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What Glasshouse may cost, in ticks on Bochs' skylake_x: see tests/bench/bench.py."""
+"""Limits on the cost of Glasshouse, in ticks on Bochs' skylake_x: see tests/bench/bench.py."""
 import sys
 from pathlib import Path
 
@@ -13,17 +13,17 @@ import bench  # noqa: E402  pylint: disable=wrong-import-position
 
 GUEST = mkiso.BUILD / "guest" / "bench.img"
 
-# Ratios to native, by number of CPUs.
-BOOT = {1: 1.001, 2: 1.005}
+# Maximum ratios of the time under Glasshouse to the native time.
+BOOT = {1: 1.001, 2: 1.005}  # by number of CPUs
 FORK_EXEC = 1.012
 FLAT = 1.001
-START = 10_000_000  # ticks from our entry to the guest's first instruction
+START = 10_000_000  # ticks from Glasshouse's entry to the guest's first instruction
 EXITS_TO_INIT = 1000
-IMAGE = 256 << 10
+IMAGE = 256 << 10  # bytes
 
 
 def test_round_trips():
-    """CPUID and a trapped RDMSR, there and back; the first touch of a device that nobody described."""
+    """The exits of CPUID and of an intercepted RDMSR; the first access to a device outside of the memory map."""
     ticks = bench.guest(mkiso.glasshouse("", GUEST, "", None), "budget-guest").ticks
     assert ticks["cpuid"] <= 110
     assert ticks["rdmsr"] <= 130
@@ -37,7 +37,7 @@ def test_vmcs_accesses():
 
 
 def boot_both(cpus, attempt):
-    """The figures of Debian's kernel and first process natively and under Glasshouse."""
+    """Measures Debian's kernel under Glasshouse and natively. Returns the first, and the ratios by name."""
     cmdline = f"{bench.LINUX} gh.attempt={attempt}"
     native = bench.linux(mkiso.native(cmdline=cmdline), f"budget-native-{cpus}-{attempt}", cpus)
     ours = bench.linux(mkiso.glasshouse("", cmdline=cmdline), f"budget-{cpus}-{attempt}", cpus)
@@ -46,10 +46,10 @@ def boot_both(cpus, attempt):
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_linux(cpus):
-    """Debian's kernel to its first process, and what processes do, against the same without Glasshouse.
+    """Debian's kernel to its first process, and operations of processes, compared with native runs.
 
-    With two CPUs a worker of the kernel runs beside its boot or in its way, natively too, which is a tenth of the
-    boot. Two boots that differ in this, either way, say nothing of the cost: then both are made again.
+    With two CPUs, a kernel worker runs in parallel with the boot or delays it, natively too; the difference is a
+    tenth of the boot. If only one of the two boots is delayed, their ratio says nothing: repeat both.
     """
     for attempt in range(3):
         ours, ratio = boot_both(cpus, attempt)
@@ -59,22 +59,22 @@ def test_linux(cpus):
     assert ours.start <= START
     assert ratio["boot"] <= BOOT[cpus], ratio
     if cpus > 1:
-        return  # which CPU wakes which, and when, is no matter of cost
+        return  # with two CPUs the times depend on the order of wake-ups
     assert ratio["fork-exec"] <= FORK_EXEC, ratio
     for name in ("getpid", "page-fault", "pipe"):
         assert ratio[name] <= FLAT, (name, ratio)
 
 
 def test_exits():
-    """Linux comes to its first process with few exits, and none for what goes on all the time."""
+    """Linux reaches its first process with few exits, and none for frequent operations."""
     exits = bench.exits_to_init()
     assert sum(exits.values()) <= EXITS_TO_INIT, exits
-    # Of ports only those that reset and switch off exit: the keyboard controller's, mostly.
+    # Only the ports for reset and power-off exit: mostly the keyboard controller's.
     assert exits.pop("IO_INSTRUCTION", 0) <= 200, exits
     assert set(exits) <= {"CPUID", "MSR_READ", "MSR_WRITE", "XSETBV", "CR_ACCESS"}, exits
     assert exits.get("CR_ACCESS", 0) <= 10, exits
 
 
 def test_image_size():
-    """Text and data."""
+    """The size of text and data is within the limit."""
     assert bench.image_size() <= IMAGE

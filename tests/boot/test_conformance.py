@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The conformance guest with options and several CPUs, and its ends. test_models.py has all models."""
+"""The conformance guest with options and several CPUs, and its resets. test_models.py runs it on all models."""
 import re
 
 import pytest
@@ -13,7 +13,7 @@ SKYLAKE = "corei7_skylake_x"
 
 
 def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1):
-    """Boots the guest under Glasshouse; MSRs that the CPU lacks are #GP, as on a real one."""
+    """Boots the guest under Glasshouse; missing MSRs raise #GP, as on a real CPU."""
     spec = mkiso.glasshouse(opts, IMAGE, f"cpus={cpus} {cmdline}", None)
     return harness.boot(f"conformance-{name}", spec, model, cpus, 256, ignore_bad_msrs=False)
 
@@ -27,7 +27,7 @@ def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1):
     ("tiger-lake-1", "tigerlake", 1, "", ""),
 ])
 def test_conforms(name, model, cpus, cmdline, opts):
-    """Every line of the guest's is ok."""
+    """All tests of the guest pass."""
     run = conformance(name, cmdline, opts, model, cpus)
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
@@ -37,7 +37,7 @@ def test_conforms(name, model, cpus, cmdline, opts):
 
 
 def test_natively():
-    """The guest asks for nothing that the CPU itself does not do."""
+    """All tests of the guest pass natively too."""
     run = harness.boot("conformance-native", mkiso.native(IMAGE, "cpus=2", None), SKYLAKE, 2, 256,
                        ignore_bad_msrs=False)
     assert run.wait() == "power-off"
@@ -48,11 +48,11 @@ def test_natively():
 @pytest.mark.parametrize("how, said", [
     ("triple", "triple fault at RIP"),
     ("port92", "reset by port 92h"),
-    # By two CPUs at once, and by a word to the port below.
+    # Both CPUs reset at once, by a 16-bit write to the port below.
     ("keyboard", r"(?s)vCPU (\d): reset by the keyboard controller.*vCPU (?!\1)\d: reset by the keyboard"),
 ])
 def test_resets(how, said):
-    """What resets a machine does, with VMX off on all CPUs before."""
+    """Each kind of reset works, and VMX is off on all CPUs before it."""
     run = conformance(how, f"end={how}", cpus=2)
     assert run.wait() == "reset"
     assert run.results()
@@ -62,14 +62,14 @@ def test_resets(how, said):
 
 
 def test_sinks():
-    """Writes to hidden memory that need a page each time do not use up Glasshouse's own."""
+    """Writes to hidden memory that need a page each do not exhaust Glasshouse's memory."""
     run = conformance("sinks", "pushes=1", "reserve=32M")
     assert run.wait() == "power-off"
     assert "10000 PUSHes to our memory go nowhere" in run.results()
 
 
 def test_power_off_by_a_byte():
-    """A byte to the upper half of PM1 control is seen, though Bochs itself ignores it."""
+    """Glasshouse detects an 8-bit write to the upper half of PM1 control, although Bochs ignores it."""
     run = conformance("pm1", "end=pm1", "console=com1")
     run.expect("vCPU 0: power off.")
     run.expect("Virtualisation is off on all CPUs.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Systems that are installed on drives, and raw modules: started by the machine's own BIOS."""
+"""Systems installed on drives, and raw modules, which use the machine's own BIOS."""
 import re
 
 import pytest
@@ -14,17 +14,17 @@ CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
 STOCK = mkiso.BUILD / "guest" / "stock" / "vmlinuz"
 MIB = 1 << 20
 
-# Where the page begins whose INT 15h tells of memory, at the end of conventional memory.
+# The page with the INT 15h handler, which reports memory, at the end of conventional memory.
 RESIDENT = test_linux.LOW - 0x1000
 
 
 def glasshouse(opts, kernel=SECTOR, role="linux"):
-    """Glasshouse, which with boot= looks at no module."""
+    """Glasshouse with one module, which it ignores with boot=."""
     return mkiso.Boot(mkiso.Entry(mkiso.ELF, opts), [mkiso.Entry(kernel, role)])
 
 
 def disk_of(name, data):
-    """A disk that begins with `data`."""
+    """Makes a disk image that begins with `data`."""
     path = harness.FOLDER / f"{name}.img"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.ljust(4 * mkiso.CYLINDER, b"\0"))
@@ -32,13 +32,13 @@ def disk_of(name, data):
 
 
 def hexadecimal(text, name):
-    """The numbers behind each line "# name", as lists."""
+    """The hexadecimal numbers of each line "# name", as lists."""
     return [[int(word, 16) for word in line.split()]
             for line in re.findall(rf"^# {name}((?: [0-9A-F]{{4}})+)$", text, re.M)]
 
 
 def e820(text):
-    """The map that the sector has read."""
+    """The memory map that the boot sector printed."""
     out = []
     for words in hexadecimal(text, "e820"):
         kind, size, base = (sum(word << 16 * (n - 1 - i) for i, word in enumerate(part))
@@ -50,20 +50,20 @@ def e820(text):
 
 
 def check_sector(text, ip, cs, drive, memory=512):
-    """A sector was started as the BIOS would, and knows of all memory but ours."""
+    """The sector started as by a BIOS, and found all memory except Glasshouse's."""
     [[got_ip, got_cs, dx, flags]] = hexadecimal(text, "start")
     assert (got_ip, got_cs, dx) == (ip, cs, drive)
     assert flags & 0x200, "interrupts are off"
 
     ranges = e820(text)
     hidden = [r[:2] for r in ranges if r[2] == "reserved" and MIB <= r[0] < memory * MIB]
-    assert hidden, "our memory is not reserved"
+    assert hidden, "Glasshouse's memory is not reserved"
     given = test_linux.without_holes(ranges, hidden)
     assert given == test_linux.firmware_map(memory, RESIDENT)
 
     [[conventional, above, low_kib, blocks, low_kib2, blocks2]] = hexadecimal(text, "sizes")
     assert conventional == RESIDENT // 1024
-    # Up to the first hole; E801h's two sizes are for who adds them, so none is told beyond a hole.
+    # Only memory below the first hole: callers add the two sizes of E801h.
     first = hidden[0][0]
     sizes = ((first - MIB) >> 10, 0)
     if first >= 16 * MIB:
@@ -73,14 +73,14 @@ def check_sector(text, ip, cs, drive, memory=512):
 
 
 def check_linux(run):
-    """Linux ran on every CPU, found nothing of ours, and has the rest of the memory."""
+    """Linux ran on every CPU, found no trace of Glasshouse, and has the rest of the memory."""
     assert run.wait() == "power-off"
     assert run.results()
     assert test_linux.check_memory(run.text, test_linux.firmware_map(512, RESIDENT)) <= 4 * MIB
 
 
-# A GRUB that loads Glasshouse when it starts on the machine, and Linux when it starts under
-# Glasshouse, where a person would choose twice: it leaves a sign in the clock's memory.
+# A grub.cfg that loads Glasshouse on the machine and Linux under Glasshouse. A bit in the CMOS RAM tells
+# the two apart, where a user would choose from a menu.
 TWICE = """\
 if cmostest 0x6e:0; then
 cmosclean 0x6e:0
@@ -93,9 +93,9 @@ boot
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_in_place(cpus):
-    """A machine with one disk: its GRUB loads Glasshouse, which starts the same disk.
+    """A machine with one disk: its GRUB loads Glasshouse, which boots the same disk.
 
-    The kernel is the one that Debian installs on a PC; most of the time it unpacks itself (XZ).
+    The kernel is the one that Debian installs on a PC; decompressing itself (XZ) takes most of the time.
     """
     text, files = mkiso.grub_cfg(harness.native_linux("basic", f"gh.cpus={cpus}", STOCK))
     files["glasshouse.elf"] = mkiso.ELF
@@ -104,7 +104,7 @@ def test_in_place(cpus):
 
 
 def test_second_disk():
-    """A system on the second disk, which its GRUB loads, Glasshouse on the first."""
+    """Glasshouse on the first disk boots a system with its own GRUB on the second."""
     pair = mkiso.grub_cfg(mkiso.native(CONFORMANCE, "", None))
     disk = mkdisk.make_disk(harness.FOLDER / "second.img", *pair)
     run = harness.boot("second-disk", glasshouse("boot=hd1"), ignore_bad_msrs=False, second=disk)
@@ -114,7 +114,7 @@ def test_second_disk():
 
 
 def test_natively():
-    """Such a disk boots without Glasshouse: it is one that a BIOS starts."""
+    """The same disk boots natively."""
     pair = mkiso.grub_cfg(mkiso.native(CONFORMANCE, "", None))
     disk = mkdisk.make_disk(harness.FOLDER / "native.img", *pair)
     run = harness.boot("disk-native", disk, ignore_bad_msrs=False)
@@ -123,7 +123,7 @@ def test_natively():
 
 
 def test_cd():
-    """A CD is found whatever its number, and booted."""
+    """A CD boots; Glasshouse finds its drive number."""
     cd = mkiso.make_iso(harness.FOLDER / "cd.iso", mkiso.native(CONFORMANCE, "", None))
     run = harness.boot("cd", glasshouse("boot=cd"), ignore_bad_msrs=False, second=cd)
     assert run.wait() == "power-off"
@@ -135,7 +135,7 @@ def test_cd():
     ("raw addr=0x20000 cs=0x1ff0 dl=1", (0x100, 0x1ff0, 1)),
 ])
 def test_raw(words, start):
-    """A boot sector as a module."""
+    """A boot sector boots as a module."""
     run = harness.boot(f"raw-{start[1]:x}", glasshouse("", SECTOR, words))
     assert run.wait() == "power-off"
     assert run.results()
@@ -144,7 +144,7 @@ def test_raw(words, start):
 
 @pytest.mark.parametrize("mode", ["32", "64"])
 def test_raw_mode(mode):
-    """A binary that starts in another mode."""
+    """A binary starts in 32-bit or 64-bit mode."""
     run = harness.boot(f"raw-mode-{mode}",
                        glasshouse("", SECTOR, f"raw addr=0x10000 entry=0x10180 mode={mode}"))
     assert run.wait() == "power-off"
@@ -158,7 +158,7 @@ def test_raw_mode(mode):
     ("boot=hd1 cpus=0", None, r"(?s)option \"cpus\".*drive 81h"),
 ])
 def test_refusal(opts, data, why):
-    """What cannot be started is named, and nothing is."""
+    """A drive that cannot be booted is refused with a message."""
     name = "refusal-" + re.sub(r"\W+", "-", opts) + ("-" if data else "")
     run = harness.boot(name, glasshouse(opts), second=disk_of(name, data) if data else None)
     run.expect(why)

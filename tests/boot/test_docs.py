@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The documents are as the tree is: files, functions, messages, platforms."""
+"""The documents match the tree: files, functions, messages, platforms."""
 import re
 from pathlib import Path
 
@@ -13,35 +13,35 @@ FILES = [str(path.relative_to(mkiso.ROOT)) for folder in mkiso.ROOT.iterdir()
          if folder.name not in ("build", ".git") for path in [folder, *folder.rglob("*.*")]
          if path.is_file() and "__pycache__" not in path.parts]
 SOURCES = [name for name in FILES if not name.endswith(".md")]
-# What is spoken of as something to be written.
-TO_COME = re.compile(r"NAME|\*")
+# Placeholders for names, not names of files.
+PLACEHOLDER = re.compile(r"NAME|\*")
 
 
 def read(name):
-    """A file of the tree, as text."""
+    """The text of a file of the tree."""
     return (mkiso.ROOT / name).read_text(errors="replace")
 
 
 def ours(name):
-    """A document, without docs/kvm.md's columns that are not ours: KVM's names, the SDM's titles."""
+    """The text of a document, without docs/kvm.md's columns of KVM's names and the SDM's titles."""
     text, head, table = read(name).partition("| what happens | here | in KVM | in the SDM |")
     return text + head + re.sub(r"^(\|[^|]*\|[^|]*\|).*", r"\1", table, flags=re.M)
 
 
 @pytest.fixture(scope="module", name="words")
 def all_words():
-    """Every name in the sources."""
+    """All identifiers in the sources."""
     return set(re.findall(r"[A-Za-z_]\w*", "\n".join(read(name) for name in SOURCES)))
 
 
 @pytest.mark.parametrize("document", [name for name in FILES if name.endswith(".md")])
 def test_names(document, words):
-    """Functions and fields in code type, files of the sources, links."""
+    """Functions and fields in code type, source files and links exist."""
     text = ours(document)
     code = " ".join(re.findall(r"`([^`/.]+)`", text))
     missing = {name for name in re.findall(r"\b[a-z]\w*_\w+", code) if name not in words}
     endings = tuple(f"/{name}" for name in
-                    re.findall(r"[\w/*-]+\.(?:c|h|S|py|def|ld)\b", text) if not TO_COME.search(name))
+                    re.findall(r"[\w/*-]+\.(?:c|h|S|py|def|ld)\b", text) if not PLACEHOLDER.search(name))
     paths = [f"/{name}" for name in FILES]
     missing |= {name for name in endings if not any(path.endswith(name) for path in paths)}
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
@@ -51,19 +51,19 @@ def test_names(document, words):
 
 
 def test_readme():
-    """README fits on two screens, and its map has each folder of the hypervisor and of the tree."""
+    """README fits on two screens, and its map lists each folder of the hypervisor and of the tree."""
     text = read("README.md")
     assert text.count("\n") <= 112
-    rooms = re.findall(r"^ {4}(\S+/)(?: (\S+/))?  ", text.partition("## The rooms")[2], re.M)
-    rooms = {name.rstrip("/") for row in rooms for name in row if name}
+    rows = re.findall(r"^ {4}(\S+/)(?: (\S+/))?  ", text.partition("## The rooms")[2], re.M)
+    listed = {name.rstrip("/") for row in rows for name in row if name}
     folders = {check_includes.folder(path) for path in check_includes.sources()} | {
         path.name for path in mkiso.ROOT.iterdir()
         if path.is_dir() and path.name[0] != "." and path.name not in ("build", "docs", "arch")}
-    assert rooms == folders
+    assert listed == folders
 
 
 def test_layers():
-    """docs/architecture.md has the folders of the include rules, from the top down."""
+    """docs/architecture.md lists the folders of the include rules, from top to bottom."""
     text = read("docs/architecture.md").partition("## Include rules")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\S+)/` \|", text, re.M) == [name for row in check_includes.TABLE for name in row]
     for name in check_includes.ROW:
@@ -73,7 +73,7 @@ def test_layers():
 
 @pytest.mark.parametrize("name", ["virt_ops", "vm_ops"])
 def test_operations(name):
-    """docs/architecture.md has each member of the two tables of operations in a table of its own, and no other."""
+    """docs/architecture.md lists exactly the members of each table of operations."""
     body = re.search(rf"^struct {name} \{{(.*?)^\}};", read(f"vmm/{name}.h"), re.M | re.S)[1]
     members = re.findall(r"\(\*(\w+)\)\(|\*(\w+);", re.sub(r"(?s)/\*.*?\*/", "", body))
     table = read("docs/architecture.md").partition(f"**`struct {name}`**")[2].partition("\n\n|")[2]
@@ -82,7 +82,7 @@ def test_operations(name):
 
 
 def test_platforms():
-    """docs/platforms.md has each model that a test names, and no other."""
+    """docs/platforms.md lists exactly the models that the tests name."""
     table = read("docs/platforms.md")
     tests = "\n".join(read(name) for name in SOURCES if name.startswith("tests/boot/test_"))
     tests += " ".join(bochs.CAPABLE)
@@ -94,16 +94,16 @@ def test_platforms():
 # Adjacent literals, with macros between them.
 LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
 TROUBLE = r"\b(?:pr_err|pr_warn|pr_warn_ratelimited|boot_stop|panic)\(\s*"
-# These print a panic's report, which docs/debugging.md describes.
+# These files print a panic's report, which docs/debugging.md describes.
 REPORT = ("report/panic_report.c", "vmm/recorder_text.c", "vmm/vmx/dump.c")
 
 
 def messages(before):
-    """What Glasshouse's sources have as text behind `before`: (file, text), with 0 for what varies."""
+    """The string literals after `before` in Glasshouse's sources: (file, text), with 0 for each conversion."""
     for name in SOURCES:
         if not re.match(rf"({'|'.join(check_includes.TOP)})/.*\.[chS]$", name):
             continue
-        text = re.sub(r"(?s)/\*.*?\*/|'(?:\\.|[^'\\])'", "", read(name))  # a '"' begins no literal
+        text = re.sub(r"(?s)/\*.*?\*/|'(?:\\.|[^'\\])'", "", read(name))  # the character '"' does not start a literal
         for run in re.findall(before + LITERALS, text):
             run = re.sub(r"\b[A-Z_]{3,}\b(?=\s*\"|\s*$)", '"..."', run, flags=re.M)
             text = "".join(re.findall(r'"((?:\\.|[^"\\])*)"', run)).replace("\\n", " ")
@@ -112,18 +112,18 @@ def messages(before):
 
 
 def described():
-    """The messages that docs/troubleshooting.md has in its tables or quotes, as patterns."""
+    """The messages in tables or quotes of docs/troubleshooting.md, as patterns."""
     text = read("docs/troubleshooting.md").partition("## Glasshouse stops before the guest")[2]
     cells = re.findall(r"^\| (?!message|---)(.*?) \|", text, re.M)
     cells += re.findall(r'"([^"|]{8,})"', re.sub(r"(?m)^\|.*", "", text))
     for part in "; ".join(cells).split("; "):
-        # Less would be found in anything.
+        # A shorter pattern would match any message.
         assert len(re.findall(r"\w", part)) > 7 or ":" in part, part
         yield re.compile(".*?".join(re.escape(words.strip()) for words in part.split("...")))
 
 
 def test_messages():
-    """docs/troubleshooting.md has each warning and error of Glasshouse, and none that is not said."""
+    """docs/troubleshooting.md lists all warnings and errors of Glasshouse, and no others."""
     known = list(described())
     wanted = {text for name, text in messages(TROUBLE)
               if re.search(r"[a-z]{3}", text) and not f"{name}: {text}".startswith(REPORT)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Failures in words: panics, VM entries that the CPU refuses, bad modules, wrong options."""
+"""Reports of failures: panics, refused VM entries, bad modules, wrong options."""
 import re
 
 import pytest
@@ -12,13 +12,13 @@ GUEST = mkiso.BUILD / "guest" / "conformance.img"
 
 
 def run_guest(name, opts, cpus=1, resets=0, kernel=GUEST, **extra):
-    """A guest of our own under Glasshouse with `opts`."""
+    """Boots a test guest under Glasshouse with `opts`."""
     spec = mkiso.glasshouse(opts, kernel, f"cpus={cpus}", extra.pop("initrd", None))
     return harness.boot(f"failures-{name}", spec, cpus=cpus, memory=64, resets=resets, **extra)
 
 
 def report(run, cpu=0):
-    """The panic's report on the serial line, whole."""
+    """Asserts that the serial line has a complete panic report of CPU `cpu`. Returns its text."""
     match = re.search(rf"(?s)\*\*\* Glasshouse \S+ panics on CPU {cpu} \*\*\*(.*?)\n\*\*\*", run.text)
     assert match, "no report on COM1"
     words = match[1]
@@ -41,12 +41,12 @@ def report(run, cpu=0):
     ("straynmi", "provoked", ("do_panic", "vcpu_run")),
     ("doublefault", "#DF double fault in root mode", ("do_doublefault",)),
     ("stack", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
-    # On another CPU: it has the page tables that forbid.
+    # On another CPU: its page tables forbid these accesses too.
     ("write@1", "#PF page fault in root mode", ("do_write", "failing_handle_exit", "vcpu_run")),
     ("stack@1", "RSP has reached its guard page", ("do_stack_deeper", "do_stack", "vcpu_run")),
 ])
 def test_panic(how, why, frames):
-    """The report: reason, symbols, VMCS, last exits of each CPU, on COM1 too."""
+    """The report on COM1 has the reason, symbols, the VMCS and the last exits of each CPU."""
     run = run_guest(how, f"provoke={how} panic=reset", cpus=2)
     assert run.wait() == "reset"
     words = report(run, cpu=1 if how.endswith("@1") else 0)
@@ -57,7 +57,7 @@ def test_panic(how, why, frames):
 
 
 def test_machine_check():
-    """One that hits root mode is the guest's, which goes on."""
+    """A machine check in root mode is delivered to the guest, which continues."""
     spec = mkiso.glasshouse("provoke=mc", GUEST, "mce=1", None)
     run = harness.boot("failures-mc", spec, memory=64, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
@@ -73,21 +73,21 @@ def test_machine_check():
     ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
 ])
 def test_halts(how, words):
-    """Without panic=reset it stops behind the report, with several CPUs too."""
+    """Without panic=reset Glasshouse stops after the report, also with several CPUs."""
     run = run_guest(f"halt-{how}", f"provoke={how}", cpus=2)
     run.expect(words)
     run.stop()
 
 
 def test_changed_code():
-    """A byte of our code that changes while the guest runs is noticed at the end."""
+    """A changed byte of Glasshouse's code is detected when the guest ends."""
     run = run_guest("text", "provoke=text")
     assert run.wait() == "power-off"
     assert "Glasshouse's code or constants have changed" in run.log("com2.log")
 
 
 def test_last_words():
-    """The boot after a panic prints its report again; it is the ring in RAM that is read."""
+    """The boot after a panic prints the report again, from the log in RAM."""
     run = run_guest("last-words", "provoke=panic panic=reset", resets=1)
     assert run.wait() == "reset"
     first, heading, second = run.text.partition("--- The boot before this one ended with: ---")
@@ -97,7 +97,7 @@ def test_last_words():
     assert "panics on CPU 0" in after
 
 
-# A guest with PAE paging, made of one in 64-bit mode.
+# Changes a guest in 64-bit mode to PAE paging.
 PAE = "VM_ENTRY_CONTROLS=d1ff,GUEST_IA32_EFER=0,"
 
 
@@ -116,9 +116,9 @@ PAE = "VM_ENTRY_CONTROLS=d1ff,GUEST_IA32_EFER=0,"
     (PAE + "GUEST_PDPTR0=3", "Checks on Guest Page-Directory-Pointer-Table Entries", "PDPTR"),
 ])
 def test_entry(fields, section, complaint):
-    """A VM entry that the CPU refuses: the broken rule is named, with its field and value.
+    """The report of a refused VM entry names the broken rule, the field and its value.
 
-    `complaint` is why this CPU refuses it, as Bochs says.
+    `complaint`: the reason in Bochs' own log.
     """
     field, _, value = fields.rpartition(",")[2].partition("=")
     run = run_guest(f"entry-{field}-{value}", f"provoke=entry:{fields} panic=reset")
@@ -131,7 +131,7 @@ def test_entry(fields, section, complaint):
 
 
 def module(name, data):
-    """A file for a module."""
+    """Writes a file for a module. Returns its path."""
     path = harness.FOLDER / f"{name}.bin"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -139,7 +139,7 @@ def module(name, data):
 
 
 def header(at, value, size):
-    """A guest of our own with another value at `at` in the kernel's header."""
+    """Returns a function that makes a test guest with `value` at offset `at` of the kernel's header."""
     return lambda: GUEST.read_bytes()[:at] + value.to_bytes(size, "little") + GUEST.read_bytes()[at + size:]
 
 
@@ -160,7 +160,7 @@ def header(at, value, size):
     ("empty-initrd", GUEST.read_bytes, b"", r"module initrd: size is 0"),
 ])
 def test_bad_module(name, kernel, initrd, words):
-    """A module that is not what its role says: its name, field and value, and Glasshouse stops."""
+    """Glasshouse refuses a module that does not match its role: the message has role, field and value."""
     if initrd is not None:
         initrd = module(f"{name}-initrd", initrd)
     run = run_guest(f"module-{name}", "", kernel=module(name, kernel()), initrd=initrd,
@@ -173,7 +173,7 @@ def test_bad_module(name, kernel, initrd, words):
 
 
 def test_wrong_options():
-    """Each wrong option is named, with the nearest right one or what is allowed."""
+    """Each wrong option is reported, with the most similar name or the allowed values."""
     run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp reserve=1M")
     run.expect(r'option "strikt".*did you mean "strict"')
     run.expect(r'option "cpus".*"0" is not allowed; give a number from 1 to 256')

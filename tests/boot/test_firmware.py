@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Another firmware than Bochs' own: SeaBIOS, which leaves IA32_FEATURE_CONTROL to whoever comes first."""
+"""Boots with SeaBIOS instead of Bochs' own BIOS: it leaves IA32_FEATURE_CONTROL unlocked."""
 import bochs
 import harness
 import mkiso
@@ -10,14 +10,14 @@ UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locke
 
 
 def boot(name, spec, second=None):
-    """Boots under SeaBIOS: no stops of the debugger's, which wait for what Bochs' own BIOS does."""
+    """Boots under SeaBIOS, without the debugger stops of bochs.script(), which need Bochs' own BIOS."""
     commands = f"sba {harness.TICKS}\nc\nptime\nq\n"
     return harness.boot(f"seabios-{name}", spec, memory=128, ignore_bad_msrs=False, commands=commands,
                         second=second, bios=bochs.SEABIOS)
 
 
 def test_unlocked():
-    """Glasshouse allows VMXON and locks the register, which it says; a guest runs as elsewhere."""
+    """Glasshouse enables VMXON, locks the register and logs it; a guest runs as on other firmware."""
     run = boot("conformance", mkiso.glasshouse("", CONFORMANCE, "cpus=1", None))
     assert run.wait() == "power-off"
     assert run.results()
@@ -26,7 +26,7 @@ def test_unlocked():
 
 
 def test_in_place():
-    """A disk's boot sector is read by this BIOS' services, and started by them."""
+    """Glasshouse reads a disk's boot sector by this BIOS' services and starts it."""
     disk = test_disk.disk_of("seabios", test_disk.SECTOR.read_bytes())
     run = boot("sector", test_disk.glasshouse("boot=hd1"), disk)
     assert run.wait() == "power-off"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernels of other projects, by several boot protocols: natively and as guests they say the same."""
+"""Kernels of other projects, by several boot protocols, print the same natively and as guests."""
 import re
 import subprocess
 
@@ -11,7 +11,7 @@ import mkiso
 
 FOREIGN = mkiso.BUILD / "guest" / "foreign"
 
-# For each command of GRUB: its command for a module, and the role of one for Glasshouse.
+# GRUB's command for the kernel: its command for a module, and the module's role under Glasshouse.
 MODULES = {
     "multiboot": ("module", "module"),
     "multiboot2": ("module2", "module"),
@@ -27,7 +27,7 @@ XEN_WORDS = [
     r"\(XEN\) Xen-e820 RAM map:",
     r"\(XEN\) System RAM: 5\d\dMB",
     r"\(XEN\) Brought up 1 CPUs",
-    r"\(XEN\) Could not construct domain 0",  # what it gets is no Linux
+    r"\(XEN\) Could not construct domain 0",  # its module is not a Linux kernel
 ]
 MACH_WORDS = [
     r"GNU Mach 1\.8",
@@ -54,7 +54,7 @@ GRUB_WORDS = [
     r"base_addr = 0x100000, length = 0x1f\w{6}, available RAM",
 ]
 
-# A script of its own; what it does then, without a network card, is to give up.
+# An iPXE script; afterwards, without a network card, iPXE gives up.
 IPXE = "echo iPXE runs && sleep 3"
 IPXE_WORDS = [
     r"iPXE initialising devices\.\.\.ok",
@@ -62,9 +62,9 @@ IPXE_WORDS = [
     r"Features: .* ELF MBOOT PXE bzImage",
     r"iPXE runs",
 ]
-IPXE_SLEEPS = 240_000_000  # a tick within that
+IPXE_SLEEPS = 240_000_000  # a tick during its sleep
 
-# GRUB's command, the file, its words, the words of its module, what it says on the serial line (iPXE: on the screen).
+# GRUB's command, the file, its arguments, its module's arguments, patterns on the serial line (iPXE: on the screen).
 KERNELS = {
     "xen-1": ("multiboot", "xen", XEN, "placeholder dom0", XEN_WORDS),
     "xen-2": ("multiboot2", "xen", XEN, "placeholder dom0", XEN_WORDS),
@@ -76,12 +76,12 @@ KERNELS = {
     "ipxe": ("linux16", "ipxe", IPXE, None, IPXE_WORDS),
 }
 
-# In Bochs, GRUB ends in a triple fault, in its own code, when it loads Xen by multiboot 2 on the machine itself.
+# In Bochs, GRUB itself triple-faults when it loads Xen natively by multiboot 2.
 NATIVE = [name for name in KERNELS if name != "xen-2"]
 
 
 def load(name, native):
-    """What GRUB loads for the kernel `name`."""
+    """The mkiso.Boot of the kernel `name`, natively or under Glasshouse."""
     command, file, words, module_words, _ = KERNELS[name]
     module, role = MODULES[command]
     kernel, extra = FOREIGN / file, FOREIGN / "example"
@@ -97,7 +97,7 @@ def load(name, native):
 
 @pytest.fixture(name="grub_image", scope="module", autouse=True)
 def make_grub_image():
-    """GRUB itself is a multiboot kernel."""
+    """Makes a GRUB image, which is a multiboot kernel."""
     harness.FOLDER.mkdir(parents=True, exist_ok=True)
     config = harness.FOLDER / "core.cfg"
     config.write_text(GRUB_CONFIG)
@@ -107,14 +107,14 @@ def make_grub_image():
 
 
 def start(name, native, **extra):
-    """Boots it."""
+    """Boots the kernel `name`. Returns a Run."""
     return harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native), **extra)
 
 
 def check_ipxe(native):
-    """iPXE speaks by the BIOS, to the screen: the debugger prints that while iPXE sleeps.
+    """iPXE prints to the screen by the BIOS: the debugger dumps the screen while iPXE sleeps.
 
-    Then it gives up as a boot sector does, by the BIOS' INT 18h.
+    Then iPXE gives up by INT 18h, as a boot sector does.
     """
     run = start("ipxe", native, commands="\n".join([
         bochs.script(IPXE_SLEEPS).partition("ptime")[0] + "xp /2000hx 0xb8000",
@@ -127,7 +127,7 @@ def check_ipxe(native):
 
 
 def check(name, native):
-    """Boots it, and waits for all of its words, in their order."""
+    """Boots the kernel and waits for all its patterns, in order."""
     if name == "ipxe":
         return check_ipxe(native)
     run = start(name, native, ticks=1_500_000_000)
@@ -138,13 +138,13 @@ def check(name, native):
 
 @pytest.mark.parametrize("name", NATIVE)
 def test_native(name):
-    """What the next test expects is what the kernel says on the machine itself."""
+    """The kernel prints the expected text natively."""
     check(name, True)
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_guest(name):
-    """The same under Glasshouse."""
+    """The kernel prints the same text under Glasshouse."""
     run = check(name, False)
     assert "Entering the guest" in run.text
 
@@ -155,7 +155,7 @@ def test_guest(name):
     ("linux16", "module linux: size is 0x"),
 ])
 def test_refused(role, words):
-    """A file that is no such kernel is named, and nothing is started."""
+    """A file that is not a kernel of its role is refused."""
     boot = mkiso.Boot(mkiso.Entry(mkiso.ELF), [mkiso.Entry(harness.FOLDER / "core.cfg", role)])
     run = harness.boot(f"kernel-refused-{role}", boot, ticks=200_000_000)
     run.expect(words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Glasshouse leaves a running Linux, which has the bare machine from then on."""
+"""Glasshouse leaves a running Linux, which then runs on the bare machine."""
 import pytest
 
 import harness
@@ -8,7 +8,7 @@ import mkiso
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_leaves(cpus):
-    """By VMCALL from a kernel module: native CPUID, interrupts, hotplug and power-off afterwards."""
+    """A kernel module asks by VMCALL. Afterwards CPUID, interrupts, hotplug and power-off are native."""
     spec = harness.linux("leave", "", f"gh.cpus={cpus}",
                          initrd=mkiso.BUILD / "guest" / "leave.img")
     run = harness.boot(f"leave-{cpus}", spec, cpus=cpus)
@@ -20,7 +20,7 @@ def test_leaves(cpus):
 
 
 def test_refuses():
-    """It stays while a CPU is in 32-bit mode, has NMIs blocked, has no local APIC, or two ask at once."""
+    """Glasshouse refuses while a CPU is in 32-bit mode, blocks NMIs or has its local APIC off, or if two CPUs ask."""
     spec = mkiso.glasshouse("icr=trap", mkiso.BUILD / "guest" / "conformance.img",
                             "cpus=3 leave=1", None)
     run = harness.boot("leave-refused", spec, cpus=3, memory=256, ignore_bad_msrs=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's own Linux under Glasshouse, from GRUB to userland and to its end."""
+"""Debian's Linux under Glasshouse, from GRUB to userland and to power-off."""
 import re
 
 import pytest
@@ -10,14 +10,14 @@ import words
 MIB = 1 << 20
 
 
-# Where conventional memory ends under Glasshouse: Bochs' BIOS says 0x9f000, and five pages are the log's.
+# The end of conventional memory under Glasshouse: Bochs' BIOS reports 0x9f000; the log takes five pages.
 LOW = 0x9a000
 
 
 def firmware_map(memory, low=LOW):
-    """The memory map of Bochs' BIOS for a machine of `memory` MiB: (start, end, kind).
+    """The memory map of Bochs' BIOS on a machine with `memory` MiB: (start, end, kind).
 
-    `low`: where conventional memory ends.
+    `low`: the end of conventional memory.
     """
     top = memory * MIB
     return [
@@ -37,7 +37,7 @@ def guest_map(text):
 
 
 def without_holes(ranges, holes):
-    """The map with the reserved ranges `holes` given back to the RAM around them."""
+    """The map with the reserved ranges `holes` turned back into RAM."""
     out = []
     for first, last, kind in sorted(ranges):
         if (first, last) in holes:
@@ -50,17 +50,17 @@ def without_holes(ranges, holes):
 
 
 def check_memory(text, expected):
-    """The guest's map is the expected one, less our memory. Returns how much that is."""
+    """Asserts that the guest's map is `expected` without Glasshouse's memory. Returns its size in bytes."""
     holes = [(int(first, 16), int(last, 16) + 1)
              for first, last in re.findall(r"^# hole ([0-9a-f]+) ([0-9a-f]+)$", text, re.M)]
-    assert 1 <= len(holes) <= 3, "the guest found no memory of ours, or too much"
+    assert 1 <= len(holes) <= 3, "the guest found too few or too many ranges of Glasshouse's memory"
     assert without_holes(guest_map(text), holes) == expected
     return sum(last - first for first, last in holes)
 
 
 @pytest.mark.parametrize("cpus, opts", [(4, ""), (2, "icept=pf"), (1, "")])
 def test_boots(cpus, opts):
-    """Userland on every CPU; the right memory; nothing of ours to be found. test_models.py has all models."""
+    """Linux runs on every CPU, has the right memory, finds no trace of Glasshouse. test_models.py tests all models."""
     run = harness.boot(f"linux-{cpus}-{opts or 'plain'}", harness.linux("basic", opts, f"gh.cpus={cpus}"),
                        cpus=cpus)
     assert run.wait() == "power-off"
@@ -69,14 +69,14 @@ def test_boots(cpus, opts):
 
 
 def test_hotplug():
-    """A CPU goes offline and comes back, three times."""
+    """A CPU goes offline and online again, three times."""
     run = harness.boot("hotplug", harness.linux("hotplug", "icr=trap", "gh.cpus=2"), cpus=2)
     assert run.wait() == "power-off"
     assert run.results()
 
 
 def test_reboot():
-    """The guest's reset resets the machine, which boots again as before, and finds the log."""
+    """The guest's reset resets the machine; the second boot prints the log of the first."""
     run = harness.boot("reboot", harness.linux("reboot", append="gh.cpus=2"), cpus=2, resets=1)
     assert run.wait() == "power-off"
     assert run.results()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""One ISO on every CPU model with VT-x and EPT that Bochs has: Linux, and guests of our own.
+"""Boots one ISO on all CPU models of Bochs with VT-x and EPT: Linux and the test guests.
 
-It is made once, and the same bytes boot everywhere; a second drive says which entry of its menu runs.
+The ISO is made once and is the same for all models; a second drive selects the entry of its menu.
 """
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ import test_monkey
 GUESTS = mkiso.BUILD / "guest"
 CONFORMANCE, ARCH, MONKEY = (GUESTS / f"{name}.img" for name in ("conformance", "arch", "monkey"))
 
-# The menu. $words are those that a choice gives.
+# The menu; mkiso.choice() sets $words.
 MENU = {
     "linux": harness.linux("basic", "", "$words"),
     "conformance": mkiso.glasshouse("", CONFORMANCE, "$words", None),
@@ -29,17 +29,17 @@ MENU = {
     "monkey": mkiso.glasshouse("", MONKEY, "$words", None),
 }
 
-LYNNFIELD = "corei5_lynnfield_750"  # has no unrestricted guest: no real mode, so one CPU
+LYNNFIELD = "corei5_lynnfield_750"  # no unrestricted guest: no real mode, so only one CPU
 CAPABLE = [model for model in bochs.CAPABLE if model != LYNNFIELD]
-# Linux boots on these. On the others it does not without Glasshouse either.
+# Linux boots on these models. On the others it does not boot natively either.
 LINUX = [model for model in CAPABLE if model not in ("corei7_icelake_u", "tigerlake")]
 OLD_EPT = (LYNNFIELD, "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k")
-X2APIC = ("corei7_ivy_bridge_3770k", "broadwell_ult", "corei7_icelake_u", "tigerlake")  # are to use it
+X2APIC = ("corei7_ivy_bridge_3770k", "broadwell_ult", "corei7_icelake_u", "tigerlake")  # test guests use it here
 
 
 @pytest.fixture(name="iso", scope="module")
 def make_the_iso():
-    """The ISO, and the sum of its bytes; the first process that wants it makes it."""
+    """The path and SHA-256 of the ISO; the first process that needs it makes it."""
     out = harness.FOLDER / "models.iso"
     out.parent.mkdir(parents=True, exist_ok=True)
     with (harness.FOLDER / "models.lock").open("w") as lock:
@@ -52,9 +52,9 @@ def make_the_iso():
 
 
 def boot(iso, model, entry, words="", cpus=1, **extra):
-    """Boots the entry, with these words, of the one ISO."""
+    """Boots `entry` of the ISO's menu, with $words set to `words`."""
     path, made = iso
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == made, "this is not the ISO that was made"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == made, "the ISO has changed since it was made"
     name = f"models-{entry.replace(' ', '-')}-{model}"
     second = harness.FOLDER / f"{name}.img"
     second.write_bytes(mkiso.choice(entry, words, test_disk.SECTOR.read_bytes()))
@@ -62,7 +62,7 @@ def boot(iso, model, entry, words="", cpus=1, **extra):
 
 
 def guest(iso, model, entry, words="", cpus=1):
-    """Boots a guest of our own, which passes all its tests and ends; MSRs that the CPU lacks are #GP."""
+    """Boots a test guest and asserts that all its tests pass; missing MSRs raise #GP. Returns the Run."""
     run = boot(iso, model, entry, words, cpus, memory=256, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert run.results()
@@ -70,13 +70,13 @@ def guest(iso, model, entry, words="", cpus=1):
 
 
 def cpus_of(model):
-    """How many CPUs of the model the guests of our own use, and what tells them that and their mode."""
+    """The number of CPUs for test guests on the model, and the arguments with that and the APIC mode."""
     cpus = 1 if model == LYNNFIELD else 2
     return cpus, f"cpus={cpus} {'apic=x2' if model in X2APIC else ''}".rstrip()
 
 
 def check_report(text, model):
-    """What the model lacks is named at the start, and nothing else."""
+    """The report at the start lists exactly the features that the model lacks."""
     lacks = re.findall(r"^  Lacks     (.*?):", text, re.M)
     assert lacks == (["unrestricted guest"] if model == LYNNFIELD else [])
     assert ("1 GiB pages, accessed and dirty flags" in text) == (model not in OLD_EPT)
@@ -85,7 +85,7 @@ def check_report(text, model):
 
 @pytest.mark.parametrize("model", LINUX)
 def test_linux_boots(iso, model):
-    """Debian's Linux: userland on both CPUs, the right memory, nothing of ours to be found."""
+    """Debian's Linux runs on both CPUs, has the right memory, finds no trace of Glasshouse."""
     run = boot(iso, model, "linux", "gh.cpus=2", 2)
     assert run.wait() == "power-off"
     assert run.results()
@@ -93,7 +93,7 @@ def test_linux_boots(iso, model):
 
 
 def test_linux_on_boot_cpu(iso):
-    """Without unrestricted guest the other CPU cannot start, which is said; Linux runs on one."""
+    """Without unrestricted guest the other CPU cannot start, which is logged; Linux runs on one CPU."""
     run = boot(iso, LYNNFIELD, "linux", "gh.cpus=1", 2)
     assert run.wait() == "power-off"
     assert run.results()
@@ -103,7 +103,7 @@ def test_linux_on_boot_cpu(iso):
 
 @pytest.mark.parametrize("model", bochs.CAPABLE)
 def test_conforms(iso, model):
-    """What the model lacks is in the report; every line of the conformance guest's is ok."""
+    """The conformance guest passes on the model, and the report lists what the model lacks."""
     cpus, words = cpus_of(model)
     run = guest(iso, model, "conformance", words, cpus)
     assert "# conformance under Glasshouse" in run.text
@@ -112,13 +112,13 @@ def test_conforms(iso, model):
 
 @pytest.mark.parametrize("model", CAPABLE)
 def test_as_native(iso, model):
-    """What Glasshouse does by hand is as the CPU does it: the same tests pass in both."""
+    """What Glasshouse emulates behaves like the CPU: the same tests pass natively and under it."""
     native = guest(iso, model, "arch natively").results()
     assert guest(iso, model, "arch").results() == native
 
 
 def test_modes_without_unrestricted_guest(iso):
-    """A guest that leaves long mode's paging gets #GP, and why is said."""
+    """A guest that turns off paging gets #GP, and the reason is logged."""
     run = boot(iso, LYNNFIELD, "arch", memory=256, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert "Bail out! exception 13" in run.text
@@ -127,13 +127,13 @@ def test_modes_without_unrestricted_guest(iso):
 
 @pytest.mark.parametrize("model", CAPABLE)
 def test_sector(iso, model):
-    """A drive's boot sector is started as by the firmware, and its BIOS keeps our memory from it."""
+    """A boot sector starts as by the firmware, and the BIOS does not report Glasshouse's memory to it."""
     run = guest(iso, model, "second drive")
     test_disk.check_sector(run.text, 0x7c00, 0, 0x81, 256)
 
 
 def test_no_sector_without_unrestricted_guest(iso):
-    """A CPU that cannot run real mode as a guest says so."""
+    """Glasshouse refuses a boot sector on a CPU that cannot run real mode as a guest."""
     run = boot(iso, LYNNFIELD, "second drive")
     run.expect(r"starts in real mode, which this CPU cannot do")
     run.stop()
@@ -141,7 +141,7 @@ def test_no_sector_without_unrestricted_guest(iso):
 
 @pytest.mark.parametrize("number, model", enumerate(bochs.CAPABLE))
 def test_monkey_survives(iso, number, model):
-    """A short run of the random guest on each, with a seed of its own."""
+    """A short run of the random guest on each model, each with another seed."""
     cpus, words = cpus_of(model)
     run = guest(iso, model, "monkey", f"{words} seed={number + 1} n=1000", cpus)
     test_monkey.check_log(run.log("com2.log"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The monkey: seeded random guests that try to bring Glasshouse down, and do not.
+"""The monkey: seeded random guests that try to crash Glasshouse.
 
-SEED= and EXITS= (in the environment) choose another seed, and more of it: see `make soak`.
+SEED= and EXITS= in the environment choose another seed and the total number of exits: see `make soak`.
 """
 import collections
 import os
@@ -21,19 +21,19 @@ EXITS = int(os.environ.get("EXITS") or 2_000_000)
 
 @dataclass
 class Monkey:
-    """One run: its machine, its part of all exits in percent, and how many an action causes, at least."""
+    """One run: its machine, its share of all exits in percent, the minimum number of exits per action."""
 
     name: str
     percent: int
     per_action: float
     model: str = SKYLAKE
     cpus: int = 1
-    waiting: int = 0  # CPUs that the guest starts at its end: until then, INIT and SIPI are trapped
+    waiting: int = 0  # CPUs that the guest starts at its end: until then, INIT and SIPI are intercepted
     words: str = ""
     opts: str = ""
 
 
-# One speaks on COM2 too; elsewhere a line there would cost as much as a thousand exits.
+# Only one run logs to COM2 too: there a line costs as much as a thousand exits.
 E9 = "console=e9"
 RUNS = [
     Monkey("skylake", 25, 9.8),
@@ -45,37 +45,37 @@ RUNS = [
 ]
 assert sum(run.percent for run in RUNS) == 100
 
-# Each run meets so many kinds of exits, and no kind makes more than this part of them.
+# The minimum number of kinds of exits in a run, and the maximum share of one kind.
 KINDS = 20
 SHARE = 0.35
 
 
 def exits(log):
-    """How many exits of each kind Glasshouse counted."""
+    """The number of exits of each kind, from Glasshouse's log."""
     counts, wanted = collections.Counter(), 0
     for total, line in re.findall(r"^exits: vcpu \d+ (?:total (\d+)|and)(.*)$", log, re.M):
         wanted += int(total or 0)
         counts.update({name: int(n) for name, n in re.findall(r" ([A-Z_]+) (\d+)", line)})
-    assert sum(counts.values()) == wanted, "the counts of the kinds of exits are not whole"
+    assert sum(counts.values()) == wanted, "the counts of the kinds of exits do not add up to the total"
     return counts
 
 
 def boot(name, spec, model, cpus):
-    """A machine with 256 MiB and time for as many exits as are asked for."""
+    """Boots a machine with 256 MiB and enough time for EXITS exits."""
     run = harness.boot(name, spec, model, cpus, 256, ticks=20 * EXITS * 1000, ignore_bad_msrs=False)
     run.deadline += harness.SECONDS * (EXITS // 2_000_000)
     return run
 
 
 def check_log(log):
-    """No defect, and Glasshouse's own code is what it was."""
+    """The log has no defect, and Glasshouse's code is unchanged."""
     assert "defect of Glasshouse" not in log
     assert "Glasshouse's code and constants are unchanged" in log
 
 
 @pytest.mark.parametrize("number", range(len(RUNS)), ids=[run.name for run in RUNS])
 def test_survives(number):
-    """The guest comes to its end, the hypervisor still answers and switches the machine off."""
+    """The guest runs to its end, and Glasshouse then still works and powers the machine off."""
     this = RUNS[number]
     wanted = -(-EXITS * this.percent // 100)
     actions = int(wanted / this.per_action / this.cpus) + 1
@@ -107,26 +107,26 @@ def test_survives(number):
     ("tigerlake", E9, "apic=x2"),
 ], ids=["skylake", "skylake-icept", "arrandale", "tiger-lake-x2apic"])
 def test_sweep(request, model, opts, words):
-    """Everything once in order, in every mode of the CPU; see guests/monkey/sweep.c."""
+    """All actions once, in order, in every CPU mode; see guests/monkey/sweep.c."""
     spec = mkiso.glasshouse(opts, IMAGE, f"cpus=1 seed={SEED} n=1000 sweep=2 {words}", None)
     run = boot(f"sweep-{request.node.callspec.id}", spec, model, 1)
     assert run.wait() == "power-off"
     for name in run.results():
         print(name)
     log = run.log("glasshouse.log")
-    assert exits(log)["TASK_SWITCH"], "no task was switched to"
+    assert exits(log)["TASK_SWITCH"], "no task switch has exited"
     check_log(log)
 
 
 def test_sweep_natively():
-    """The guest survives on the machine itself, so what it does is no end by itself."""
+    """The guest also survives natively, so its actions do not end the machine by themselves."""
     run = boot("sweep-native", mkiso.native(IMAGE, "cpus=1 seed=1 n=1000 sweep=2", None), SKYLAKE, 1)
     assert run.wait() == "power-off"
     assert run.results()
 
 
 def test_leaves():
-    """Asked to leave, wrongly and often, it stays; asked rightly, it leaves, while other CPUs storm."""
+    """Glasshouse refuses many wrong requests to leave, and obeys a right one, while other CPUs cause exits."""
     spec = mkiso.glasshouse("", IMAGE, f"cpus=3 seed={SEED} n=500 leave=300", None)
     run = boot("monkey-leave", spec, SKYLAKE, 3)
     assert run.wait() == "power-off"
@@ -141,7 +141,7 @@ def test_leaves():
     ("port64", "vCPU 1: reset by the keyboard controller."),
 ])
 def test_ends(how, words):
-    """One CPU ends the machine while another storms: it is reset, as hardware would be."""
+    """One CPU resets the machine while another causes exits: the machine is reset, as hardware would be."""
     spec = mkiso.glasshouse("", IMAGE, f"cpus=2 seed={SEED} n=400 end={how}", None)
     run = boot(f"monkey-{how}", spec, SKYLAKE, 2)
     assert run.wait() == "reset"

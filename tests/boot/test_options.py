@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Glasshouse's options, each by what it does. docs/options.md lists them."""
+"""The effect of each option of Glasshouse. docs/options.md lists them."""
 import re
 
 import pytest
@@ -13,15 +13,16 @@ CONFORMANCE, MONKEY = GUESTS / "conformance.img", GUESTS / "monkey.img"
 
 
 def boot(name, opts, cmdline="", kernel=CONFORMANCE, **extra):
-    """A guest of our own under Glasshouse with `opts`."""
+    """Boots a test guest under Glasshouse with `opts`."""
     spec = mkiso.glasshouse(opts, kernel, cmdline, None)
     return harness.boot(f"options-{name}", spec, memory=128, ignore_bad_msrs=False, **extra)
 
 
 def test_strict():
-    """What Glasshouse does not know stops it, in words; without the option the guest gets #UD and goes on.
+    """An exit without a handler stops Glasshouse with a message; without the option the guest gets #UD.
 
-    Glasshouse asks for no exits on #UD, so none is expected. The guest raises many, and wants them.
+    Glasshouse does not intercept #UD and has no handler for it; this test sets the intercept. The guest raises
+    many #UDs and handles them.
     """
     ud, acts = "provoke=entry:EXCEPTION_BITMAP=40", "cpus=1 seed=1 n=1000"
     words = (r"vCPU 0: exit without a handler: exception that nobody asked for at RIP [0-9a-f]+, "
@@ -39,7 +40,7 @@ def test_strict():
 
 @pytest.mark.parametrize("level, hidden", [("error", 3), ("warning", 2), ("info", 1), ("debug", 0)])
 def test_log(level, hidden):
-    """Each level hides what is below it, from the options on."""
+    """Each level hides the messages of lower levels, once the options are parsed."""
     run = boot(f"log-{level}", f"log={level}")
     assert run.wait() == "power-off"
     assert run.results()
@@ -47,12 +48,12 @@ def test_log(level, hidden):
              r'Linux: command line ""')
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
-    # Nothing is left in the UART when the machine is switched off.
+    # The UART has sent everything before the machine is powered off.
     assert hidden > 1 or run.log("com2.log").endswith("Virtualisation is off on all CPUs.\n")
 
 
 def test_log_of_errors():
-    """What stops Glasshouse is said at any level."""
+    """The reason why Glasshouse stops is printed at any level."""
     run = boot("log-stop", "log=error", kernel=GUESTS / "initrd.img")
     run.expect(r"module linux: .*\n(.*\n)*Glasshouse has stopped")
     run.stop()
@@ -61,20 +62,20 @@ def test_log_of_errors():
 
 @pytest.mark.parametrize("choice", ["com1", "com2", "vga", "e9", "com1,vga"])
 def test_console(choice):
-    """While the guest runs, our lines are on those consoles that were chosen, and on no other."""
-    # Bochs does not switch off by this: the machine stands still, and its screen can be read.
+    """While the guest runs, Glasshouse logs to the chosen consoles only."""
+    # Bochs does not power off by this write: the machine halts, and its screen can be read.
     run = boot(f"console-{choice}", f"console={choice}", "end=pm1", commands=bochs.SCREEN)
     screen = run.screen()
     assert run.results()
     texts = {"com1": run.text, "com2": run.log("com2.log"), "e9": run.log("glasshouse.log"), "vga": screen}
     before, after = "Entering the guest.", "Virtualisation is off on all CPUs."
     assert {name for name, text in texts.items() if after in text} == set(choice.split(","))
-    del texts["vga"]  # from which this has scrolled away
+    del texts["vga"]  # this line has scrolled off the screen
     assert all(before in text for text in texts.values())
 
 
 def test_cpus():
-    """The machine has more CPUs than are used: those that are, are all that the guest has."""
+    """Glasshouse uses only cpus= of the machine's CPUs, and the guest has only those."""
     run = boot("cpus", "cpus=2", "cpus=2", cpus=3)
     assert run.wait() == "power-off"
     assert run.results()
@@ -83,7 +84,7 @@ def test_cpus():
 
 
 def test_reserve():
-    """So much more memory is kept, but for less than 2 MiB: what lies between two pieces is kept, too."""
+    """reserve= adds this much to the reserved memory, up to 2 MiB off because of gaps between the pieces."""
     kept = []
     for opts in ("", "reserve=64M"):
         run = boot(f"reserve-{opts}", opts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""On a CPU that cannot, Glasshouse says so in words and stops."""
+"""Glasshouse refuses CPUs that lack what it needs: it prints the reason and stops."""
 import re
 
 import pytest
@@ -10,7 +10,7 @@ import words
 
 
 def refused(run, why, *logs):
-    """The machine says why, and that it has stopped, on all its consoles, and has not entered a guest."""
+    """Asserts that all consoles show the reason and that Glasshouse stopped, and that no guest was entered."""
     screen = run.screen()
     for text in (run.text, screen, *map(run.log, logs)):
         assert re.search(why, text) and re.search(words.STOPPED, text), text
@@ -23,12 +23,12 @@ def refused(run, why, *logs):
     ("pentium", words.NOT_64_BIT, ["glasshouse.log"]),
 ])
 def test_model(model, why, logs):
-    """Refused, with what is missing, and nothing is started."""
+    """The message names the missing feature."""
     run = harness.boot(f"refusal-{model}", harness.linux("basic"), model, commands=bochs.SCREEN)
     refused(run, why, *logs)
 
 
 def test_qemu():
-    """QEMU emulates no VT-x: the same ISO says so there."""
+    """The same ISO is refused in QEMU, which does not emulate VT-x."""
     run = harness.boot_qemu("refusal-qemu", harness.linux("basic"))
     refused(run, words.NO_VMX, "com2.log", "glasshouse.log")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make run`, typed at through a terminal; what it refuses; what it leaves behind."""
+"""`make run` on a terminal: typing, refusals, and the cleanup at its end."""
 import contextlib
 import fcntl
 import io
@@ -28,13 +28,13 @@ CHOICES = ("CPUS", "CPU", "MEM", "OPTS", "APPEND", "GUEST_KERNEL", "GUEST_INITRD
 
 
 def environment(name, **chosen):
-    """The environment of `make run` with these choices; its folder is `name`."""
+    """The environment of `make run` with the variables `chosen` and the folder `name`."""
     return dict(os.environ, TERM="xterm", RUN_FOLDER=str(harness.FOLDER / name),
                 **dict(dict.fromkeys(CHOICES, ""), **chosen))
 
 
 class Terminal:
-    """tools/run/run.py on a terminal of its own, and somebody who types."""
+    """tools/run/run.py on a pseudo-terminal, with a user who types."""
 
     def __init__(self, name, **chosen):
         self.master, slave = pty.openpty()
@@ -43,11 +43,11 @@ class Terminal:
         self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools/run/run.py"], stdin=slave,
                                         stdout=slave, stderr=slave, start_new_session=True,
                                         env=environment(name, **chosen))
-        self.slave = slave  # open, so that the last words can be read
+        self.slave = slave  # stays open, so that the last output can be read
         self.text = ""
 
     def expect(self, pattern, seconds=harness.SECONDS):
-        """Waits for the pattern; what came up to it is returned, and forgotten."""
+        """Waits for the pattern. Returns the text before it, and drops both."""
         end = time.monotonic() + seconds
         while not (match := re.search(pattern, self.text)):
             assert time.monotonic() < end, f"no {pattern!r} in time; last: {self.text[-500:]}"
@@ -59,23 +59,23 @@ class Terminal:
         return before
 
     def type(self, text):
-        """Types, as a person does."""
+        """Types `text` on the terminal."""
         os.write(self.master, text.encode())
 
     def bochs(self):
-        """The process id of the machine under way."""
+        """The process id of Bochs."""
         pid = self.process.pid
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
     def ends(self, status):
-        """The program ends with this status; the terminal is as it was, the machine gone."""
+        """Asserts that the program ends with `status` and has restored the terminal."""
         assert self.process.wait(60) == status
         assert termios.tcgetattr(self.master) == self.before
 
 
 @contextlib.contextmanager
 def terminal(name, **chosen):
-    """A Terminal that ends with the test."""
+    """A Terminal that is closed at the end of the test."""
     this = Terminal(name, **chosen)
     try:
         yield this
@@ -87,11 +87,11 @@ def terminal(name, **chosen):
 
 
 def test_run():
-    """A shell on this terminal: nproc says 2, poweroff ends it with status 0."""
+    """The guest's shell works on the terminal: nproc prints 2, poweroff ends with status 0."""
     with terminal("typed", CPUS="2") as this:
         this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
         assert termios.tcgetattr(this.master) != this.before
-        # The line is gone before the first words of the machine.
+        # The progress line is erased before the machine's first output.
         assert this.expect(r"Glasshouse \S+\r\n").rstrip("\r\n").endswith("\r\x1b[K")
         this.expect(r"\r\[\d+ s\] the guest boots: \d+ of about 900 million instructions")
         this.expect(r"all its CPUs run")
@@ -115,7 +115,7 @@ def test_run():
 
 
 def test_refused():
-    """A machine that Glasshouse refuses ends by itself, after the reason."""
+    """If Glasshouse refuses the machine, `make run` prints the reason and ends."""
     with terminal("refused", CPU="core2_penryn_t9600", CPUS="1") as this:
         this.expect("This model lacks VT-x or EPT")
         this.expect('MISSING +"enable EPT"')
@@ -124,7 +124,7 @@ def test_refused():
 
 
 def test_pipe(monkeypatch):
-    """What a pipe holds waits for the guest's prompt, for nobody reads it before."""
+    """Input from a pipe is sent only after the guest's prompt, since nothing reads it before."""
     reader, writer = os.pipe()
     os.write(writer, b"poweroff\n")
     os.close(writer)
@@ -141,7 +141,7 @@ def test_pipe(monkeypatch):
 
 
 def test_progress(monkeypatch, tmp_path):
-    """The stages of a boot, and of the one after a reboot, when the first one's log is there yet."""
+    """The stages of a boot, and of a second boot while the log of the first still exists."""
     monkeypatch.setattr("progress.has_escapes", lambda: True)
     log = tmp_path / "glasshouse.log"
     (tmp_path / "bochs.log").write_text("00000000000i[     ] a\n00251000000e[CPU0 ] b\n002510")
@@ -164,12 +164,12 @@ def test_progress(monkeypatch, tmp_path):
 
 
 def kill_bochs(this):
-    """The emulator dies."""
+    """Kills the emulator."""
     os.kill(this.bochs(), signal.SIGKILL)
 
 
 def end(this, which):
-    """The signal, and what was typed just before it and has come through the terminal."""
+    """Sends the signal, just after typed text has arrived at the terminal."""
     this.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, this.process.pid, os.WSTOPPED | os.WNOWAIT)
     this.type("rm -r important\r")
@@ -185,7 +185,7 @@ def end(this, which):
     ("hangup", lambda this: end(this, signal.SIGHUP), "", 130),
 ])
 def test_ends(name, act, words, status):
-    """However it ends, the terminal is put right, what was typed ahead is gone, and so is Bochs."""
+    """However `make run` ends, it restores the terminal, discards unread input and ends Bochs."""
     with terminal(name) as this:
         this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
         bochs = this.bochs()
@@ -197,7 +197,7 @@ def test_ends(name, act, words, status):
 
 
 def test_gone():
-    """Where the terminal goes away without a signal, it all ends, too."""
+    """`make run` also ends if its terminal disappears without a signal."""
     with terminal("gone") as this:
         this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
         bochs = this.bochs()
@@ -227,7 +227,7 @@ def test_gone():
     ({"GUEST_INITRD": "/nowhere"}, "GUEST_INITRD=/nowhere: No such file or directory; give"),
 ])
 def test_wrong(chosen, words):
-    """What cannot work is refused before there is a machine, in words that say what to give."""
+    """Wrong choices are refused before the machine starts, with a message that says what to give."""
     done = subprocess.run([sys.executable, mkiso.ROOT / "tools/run/run.py"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
                           env=environment("wrong", **chosen))

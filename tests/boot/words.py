@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What Glasshouse says, as the tests know it: all patterns in one place."""
+"""Patterns of Glasshouse's messages that several tests use."""
 
-# A CPU that cannot: what it lacks, on the serial line, and the last words.
+# A refused CPU: the missing feature, on the serial line, and the last message.
 NO_VMX = r"VT-x +none: CPUID\.1:ECX\.VMX is 0"
 NO_EPT = r'MISSING +"enable EPT"'
 NOT_64_BIT = r"Glasshouse: this CPU has no 64-bit mode"
 STOPPED = r"(?i)Glasshouse has stopped|Stopped\."
 
-# Printed at power-off for each vCPU: its exits, in all and by reason.
+# Printed at power-off for each vCPU: its exits, in total and by reason.
 EXITS = r"(?m)^exits: vcpu (\d+) total (\d+) (.*)$"
