@@ -215,7 +215,7 @@ def test_gone():
     ({"MEM": "3"}, "MEM=3: give a number"),
     ({"MEM": "100000"}, "MEM=100000: give a number"),
     ({"CPU": "quit_sim"}, r"CPU=quit_sim: .* no such model(?s:.*)corei7_haswell_4770(?s:.*)refuses"),
-    ({"OPTS": "icpt=pf"}, r'"icpt": there is none of this name; is "icept" meant(?s:.*)OPTS=icpt=pf'),
+    ({"OPTS": "icpt=pf"}, r'"icpt": unknown; did you mean "icept"(?s:.*)OPTS=icpt=pf'),
     ({"OPTS": "strict icr=trp"}, r'"icr": "trp" is not allowed; give lift or trap \('),
     ({"OPTS": "icr='trap"}, "OPTS=icr='trap: No closing quotation"),
     ({"APPEND": 'a="b'}, 'APPEND=a="b: No closing quotation'),
