@@ -400,7 +400,12 @@ static const ZydisMnemonic mnemonics[] = {
 	[INSN_XCHG] = ZYDIS_MNEMONIC_XCHG,       [INSN_XADD] = ZYDIS_MNEMONIC_XADD,
 	[INSN_CMPXCHG] = ZYDIS_MNEMONIC_CMPXCHG, [INSN_BT] = ZYDIS_MNEMONIC_BT,
 	[INSN_BTS] = ZYDIS_MNEMONIC_BTS,         [INSN_BTR] = ZYDIS_MNEMONIC_BTR,
-	[INSN_BTC] = ZYDIS_MNEMONIC_BTC,
+	[INSN_BTC] = ZYDIS_MNEMONIC_BTC,         [INSN_ROL] = ZYDIS_MNEMONIC_ROL,
+	[INSN_ROR] = ZYDIS_MNEMONIC_ROR,         [INSN_RCL] = ZYDIS_MNEMONIC_RCL,
+	[INSN_RCR] = ZYDIS_MNEMONIC_RCR,         [INSN_SHL] = ZYDIS_MNEMONIC_SHL,
+	[INSN_SHR] = ZYDIS_MNEMONIC_SHR,         [INSN_SAR] = ZYDIS_MNEMONIC_SAR,
+	[INSN_SHLD] = ZYDIS_MNEMONIC_SHLD,       [INSN_SHRD] = ZYDIS_MNEMONIC_SHRD,
+	[INSN_MOVBE] = ZYDIS_MNEMONIC_MOVBE,
 };
 
 /* The operation for what Zydis found, or -1. Zydis names each size of a string instruction. */
@@ -518,6 +523,9 @@ static void test_memory_ops(void **state)
 		int mode = (int)rand_below(&seed, MODES), op, ret;
 
 		random_bytes(&seed, bytes);
+		if (i % 64 == 0) { /* MOVBE, whose three bytes chance does not find */
+			memcpy(bytes, (u8[]){0x0f, 0x38, 0xf0 | (i >> 6 & 1)}, 3);
+		}
 		if (ZYAN_FAILED(ZydisDecoderDecodeFull(&zydis[mode], bytes, 15, &z, ops)) ||
 		    not_intel(&z) || insn_decode(&in, bytes, 15, mode) < 0)
 			continue;
@@ -525,6 +533,8 @@ static void test_memory_ops(void **state)
 		if (z.mnemonic == ZYDIS_MNEMONIC_MOVNTI)
 			op = INSN_MOV;
 		ret = insn_memory_op(&in, &mem);
+		if (!ret && mem.op == INSN_SAL) /* one name for both encodings */
+			mem.op = INSN_SHL;
 		if (ret != (op < 0 ? -EOPNOTSUPP : 0) ||
 		    (ret == 0 && ((int)mem.op != op || !same_memory_op(&mem, &z, ops)))) {
 			show(bytes, mode, ret, &z);
@@ -534,7 +544,7 @@ static void test_memory_ops(void **state)
 			seen[op]++;
 	}
 	for (size_t op = 0; op < ARRAY_SIZE(seen); op++)
-		assert_true(seen[op] > 10);
+		assert_true(op == INSN_SAL || seen[op] > 10);
 }
 
 /*
@@ -634,6 +644,8 @@ static int mem_write(void *ctx, unsigned size, u64 value)
 #define STATUS_FLAGS 0x8d5 /* OF SF ZF AF PF CF */
 #define FLAG_DF      0x400
 #define FLAG_AF      0x010
+#define FLAG_CF      0x001
+#define FLAG_OF      0x800
 
 static u64 random_flags(u64 *seed)
 {
@@ -676,6 +688,19 @@ static void compare(const u8 *bytes, size_t n, const u64 regs[16], u64 flags,
 	}
 }
 
+/* Flags that the SDM leaves undefined after a shift by @count. */
+static u64 undefined_after_shift(const struct insn_mem *mem, unsigned count)
+{
+	unsigned bits = 8u * mem->size;
+	u64 undefined = count == 1 ? 0 : FLAG_OF;
+
+	if (!count)
+		return 0;
+	if (mem->op <= INSN_RCR)
+		return undefined;
+	return undefined | FLAG_AF | (count >= bits ? FLAG_CF : 0);
+}
+
 /* Flags that the SDM leaves undefined, by operation. */
 static u64 undefined_flags(enum insn_op op)
 {
@@ -714,10 +739,11 @@ static void start(u64 *seed, u64 regs[16], u64 *flags, struct memory *memory)
  */
 static void random_instruction(u64 *seed, u8 *bytes, unsigned *base)
 {
-	static const u16 opcodes[] = {0x63,  0x80,  0x81,  0x83,  0x84,  0x85,  0x86,  0x87,
-				      0x88,  0x89,  0x8a,  0x8b,  0xc6,  0xc7,  0xf6,  0xf7,
-				      0xfe,  0xff,  0x1a3, 0x1ab, 0x1b3, 0x1bb, 0x1ba, 0x1b0,
-				      0x1b1, 0x1c0, 0x1c1, 0x1c3, 0x1b6, 0x1b7, 0x1be, 0x1bf};
+	static const u16 opcodes[] = {0x63,  0x80,  0x81,  0x83,  0x84,  0x85,  0x86,  0x87,  0x88,
+				      0x89,  0x8a,  0x8b,  0xc6,  0xc7,  0xf6,  0xf7,  0xfe,  0xff,
+				      0x1a3, 0x1ab, 0x1b3, 0x1bb, 0x1ba, 0x1b0, 0x1b1, 0x1c0, 0x1c1,
+				      0x1c3, 0x1b6, 0x1b7, 0x1be, 0x1bf, 0xc0,  0xc1,  0xd0,  0xd1,
+				      0xd2,  0xd3,  0x1a4, 0x1a5, 0x1ac, 0x1ad, 0x2f0, 0x2f1};
 	u16 opcode = opcodes[rand_below(seed, ARRAY_SIZE(opcodes))];
 	u8 rex = rand_below(seed, 3) ? 0x40 | (u8)rand_below(seed, 16) : 0, modrm;
 	size_t n = 0;
@@ -735,6 +761,8 @@ static void random_instruction(u64 *seed, u8 *bytes, unsigned *base)
 		bytes[n++] = rex;
 	if (opcode >> 8)
 		bytes[n++] = 0x0f;
+	if (opcode >> 8 == 2)
+		bytes[n++] = 0x38;
 	bytes[n++] = (u8)opcode;
 	bytes[n++] = modrm;
 	for (int i = 0; i < 8; i++)
@@ -746,7 +774,7 @@ static void test_against_cpu(void **state)
 	struct memory memory;
 	struct insn_bus bus = {mem_read, mem_write, &memory};
 	long seen[INSN_LODS + 1] = {0};
-	u64 seed = 4, regs[16], flags;
+	u64 seed = 4, regs[16], flags, undefined;
 
 	(void)state;
 	for (long i = 0; i < rounds(400000); i++) {
@@ -766,16 +794,26 @@ static void test_against_cpu(void **state)
 		if (rand_below(&seed, 4) == 0) /* at times CMPXCHG and CMP compare equal */
 			memcpy(&regs[0], memory.data + 64, base ? 8 : 0);
 		/* A bit number in a register moves the operand: only 0 to 63 are tested. */
-		if (mem.op >= INSN_BT && mem.has_reg) {
+		if (mem.op >= INSN_BT && mem.op <= INSN_BTC && mem.has_reg) {
 			if (mem.reg == base)
 				continue;
 			regs[mem.reg] &= mem.size * 8 - 1;
+		}
+		undefined = undefined_flags(mem.op);
+		if (mem.op >= INSN_ROL && mem.op <= INSN_SHRD) {
+			unsigned count = (unsigned)(mem.has_imm ? mem.imm : regs[1]) &
+					 (mem.size == 8 ? 63 : 31);
+
+			undefined = undefined_after_shift(&mem, count);
+			/* Then the result is undefined, too. */
+			if (mem.op >= INSN_SHLD && count > 8u * mem.size)
+				continue;
 		}
 		memcpy(native->in, regs, sizeof(regs));
 		native->flags_in = flags;
 		run_native(bytes, n);
 		assert_int_equal(insn_emulate_mem(&in, &mem, regs, &flags, &bus), 0);
-		compare(bytes, n, regs, flags, &memory, undefined_flags(mem.op));
+		compare(bytes, n, regs, flags, &memory, undefined);
 		seen[mem.op]++;
 	}
 	for (int op = 0; op < INSN_MOVS; op++)

@@ -87,6 +87,17 @@ enum insn_op {
 	INSN_BTS,
 	INSN_BTR,
 	INSN_BTC,
+	INSN_ROL, /* the next eight: in the order of encoding */
+	INSN_ROR,
+	INSN_RCL,
+	INSN_RCR,
+	INSN_SHL,
+	INSN_SHR,
+	INSN_SAL, /* another encoding of SHL */
+	INSN_SAR,
+	INSN_SHLD,
+	INSN_SHRD,
+	INSN_MOVBE, /* a load or a store */
 	INSN_MOVS,
 	INSN_STOS,
 	INSN_LODS,
@@ -99,6 +110,7 @@ struct insn_mem {
 	bool has_reg;       /* the other operand is a register... */
 	bool high_byte;     /* ...bits 15:8 of it: AH, CH, DH, BH (then reg is 0 to 3) */
 	bool has_imm;       /* ...or an immediate */
+	bool count_in_cl;   /* SHLD, SHRD: the count is in CL, not an immediate */
 	u8 size;            /* of the memory operand: 1, 2, 4, 8 bytes */
 	u8 reg;             /* 0 to 15: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 ... R15 */
 	u8 reg_size;        /* bytes; more than size only for MOVZX and MOVSX */

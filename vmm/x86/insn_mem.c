@@ -78,6 +78,19 @@ static int classify_unary(const struct insn *in, struct insn_mem *mem)
 	return 0;
 }
 
+/* C0, C1, D0 to D3: rotates and shifts. */
+static void classify_shift(const struct insn *in, struct insn_mem *mem)
+{
+	set_op(mem, INSN_ROL + (in->reg & 7), true, true);
+	if (in->opcode >= 0xd2) {
+		set_reg(in, mem, RCX, 1);
+		return;
+	}
+	set_imm(in, mem);
+	if (in->opcode >= 0xd0)
+		mem->imm = 1;
+}
+
 static int classify_string(const struct insn *in, struct insn_mem *mem)
 {
 	switch (in->opcode) {
@@ -127,6 +140,10 @@ static int classify_one_byte(const struct insn *in, struct insn_mem *mem)
 		set_op(mem, INSN_MOV, store, !store);
 		set_reg(in, mem, RAX, mem->size);
 		return 0;
+	case 0xc0 ... 0xc1:
+	case 0xd0 ... 0xd3:
+		classify_shift(in, mem);
+		return 0;
 	case 0xc6 ... 0xc7:
 		set_op(mem, INSN_MOV, false, true);
 		set_imm(in, mem);
@@ -164,6 +181,14 @@ static int classify_0f(const struct insn *in, struct insn_mem *mem)
 		mem->size = in->opcode & 1 ? 2 : 1;
 		set_reg(in, mem, in->reg, in->opsize);
 		return 0;
+	case 0xa4 ... 0xa5:
+	case 0xac ... 0xad:
+		set_op(mem, in->opcode < 0xa8 ? INSN_SHLD : INSN_SHRD, true, true);
+		mem->size = in->opsize;
+		mem->count_in_cl = in->opcode & 1;
+		if (!mem->count_in_cl)
+			set_imm(in, mem);
+		break;
 	case 0xa3:
 	case 0xab:
 	case 0xb3:
@@ -184,6 +209,19 @@ static int classify_0f(const struct insn *in, struct insn_mem *mem)
 	return 0;
 }
 
+/* 0F 38: MOVBE; with F2 it is CRC32. */
+static int classify_0f38(const struct insn *in, struct insn_mem *mem)
+{
+	bool store = in->opcode & 1;
+
+	if ((in->opcode & ~1) != 0xf0 || in->rep)
+		return -EOPNOTSUPP;
+	set_op(mem, INSN_MOVBE, !store, store);
+	mem->size = in->opsize;
+	set_reg(in, mem, in->reg, mem->size);
+	return 0;
+}
+
 int insn_memory_op(const struct insn *insn, struct insn_mem *mem)
 {
 	bool in_memory = insn->has_modrm ? insn->mod != 3 : insn->map == 0 && insn->opcode >= 0xa0;
@@ -194,6 +232,8 @@ int insn_memory_op(const struct insn *insn, struct insn_mem *mem)
 	*mem = (struct insn_mem){.size = insn->opcode & 1 ? insn->opsize : 1};
 	if (insn->map == 1)
 		return classify_0f(insn, mem);
+	if (insn->map == 2)
+		return classify_0f38(insn, mem);
 	return insn->map == 0 ? classify_one_byte(insn, mem) : -EOPNOTSUPP;
 }
 
@@ -221,6 +261,19 @@ static u64 sign_extend(u64 value, unsigned size)
 	u64 sign = BIT(8 * size - 1);
 
 	return (value ^ sign) - sign;
+}
+
+/* SF, ZF and PF of @result, which has @size bytes. */
+static u64 result_flags(u64 result, unsigned size)
+{
+	u64 flags = result & BIT(8 * size - 1) ? SF : 0;
+
+	if (!result)
+		flags |= ZF;
+	/* A lookup table of the parities of all 4-bit values, packed into one number. */
+	if (!(0x6996 >> ((result ^ result >> 4) & 15) & 1))
+		flags |= PF;
+	return flags;
 }
 
 /*
@@ -260,20 +313,57 @@ static u64 alu(enum insn_op op, u64 a, u64 b, unsigned size, u64 *flags)
 		kept |= carry_in;
 	else if (carries & sign)
 		kept |= CF;
-	kept |= (carries & 8 ? AF : 0) | (overflow & sign ? OF : 0) | (result & sign ? SF : 0);
 	result &= size_mask(size);
-	if (!result)
-		kept |= ZF;
-	/* A lookup table of the parities of all 4-bit values, packed into one number. */
-	if (!(0x6996 >> ((result ^ result >> 4) & 15) & 1))
-		kept |= PF;
-	*flags = kept;
+	*flags = kept | (carries & 8 ? AF : 0) | (overflow & sign ? OF : 0) |
+		 result_flags(result, size);
 	return result;
+}
+
+/*
+ * Shift or rotate @value by @count, which has been masked; SHLD and SHRD shift in bits of @fill.
+ * The flags are those that the SDM defines ("RCL/RCR/ROL/ROR—Rotate", "SAL/SAR/SHL/SHR—Shift").
+ */
+static u64 shift(enum insn_op op, u64 value, u64 fill, unsigned count, unsigned size, u64 *flags)
+{
+	u64 sign = BIT(8 * size - 1), cf = *flags & CF ? 1 : 0, of;
+	bool left = op == INSN_ROL || op == INSN_RCL || op == INSN_SHL || op == INSN_SAL ||
+		    op == INSN_SHLD;
+	bool rotates = op <= INSN_RCR;
+
+	if (!count)
+		return value;
+	while (count--) {
+		u64 out = left ? (value & sign ? 1 : 0) : value & 1, in = 0;
+
+		if (op == INSN_ROL || op == INSN_ROR)
+			in = out;
+		else if (op == INSN_RCL || op == INSN_RCR)
+			in = cf;
+		else if (op == INSN_SAR)
+			in = value & sign ? 1 : 0;
+		else if (op == INSN_SHLD || op == INSN_SHRD)
+			in = left ? (fill & sign ? 1 : 0) : fill & 1;
+		value = left ? value << 1 | in : value >> 1 | (in ? sign : 0);
+		value &= size_mask(size);
+		fill = left ? fill << 1 : fill >> 1;
+		cf = out;
+	}
+	of = value & sign ? 1 : 0;
+	of ^= left ? cf : (value & sign >> 1 ? 1 : 0);
+	*flags = (*flags & ~(rotates ? CF | OF : ARITH)) | (cf ? CF : 0) | (of ? OF : 0) |
+		 (rotates ? 0 : result_flags(value, size));
+	return value;
+}
+
+static u64 swap_bytes(u64 value, unsigned size)
+{
+	return __builtin_bswap64(value) >> (64 - 8 * size);
 }
 
 /* New values. They are committed after the bus access has succeeded. */
 struct result {
 	u64 mem, reg, acc, flags;
+	unsigned count; /* of a shift */
 };
 
 static void bit_test(const struct insn_mem *mem, u64 old, u64 number, struct result *res)
@@ -312,6 +402,13 @@ static void compute(const struct insn_mem *mem, u64 old, u64 src, struct result 
 	case INSN_BTC:
 		bit_test(mem, old, src, res);
 		break;
+	case INSN_ROL ... INSN_SHRD:
+		res->mem = shift(mem->op, old, src, res->count, mem->size, &res->flags);
+		break;
+	case INSN_MOVBE:
+		res->mem = swap_bytes(src, mem->size);
+		res->reg = swap_bytes(old, mem->size);
+		break;
 	case INSN_NOT:
 		res->mem = ~old;
 		break;
@@ -336,6 +433,14 @@ static bool writes_reg(const struct insn_mem *mem)
 	if (mem->op == INSN_XCHG || mem->op == INSN_XADD)
 		return true;
 	return mem->has_reg && !mem->mem_is_dest && mem->op != INSN_CMP;
+}
+
+/* How far a shift shifts. SDM: "SAL/SAR/SHL/SHR—Shift": the count is masked. */
+static unsigned shift_count(const struct insn_mem *mem, const u64 regs[16])
+{
+	u64 count = mem->has_imm ? mem->imm : regs[RCX];
+
+	return count & (mem->size == 8 ? 0x3f : 0x1f);
 }
 
 /* Emulate one iteration of MOVS, STOS or LODS. */
@@ -380,6 +485,7 @@ int insn_emulate_mem(const struct insn *insn, const struct insn_mem *mem, u64 re
 	if (mem->has_reg)
 		src = get_reg(regs, mem->reg, mem->reg_size, mem->high_byte);
 	src &= size_mask(mem->size);
+	res.count = shift_count(mem, regs);
 	if (mem->reads)
 		ret = bus->read(bus->ctx, mem->size, &old);
 	if (ret)
