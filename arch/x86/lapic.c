@@ -17,6 +17,11 @@ int lapic_init(u64 pa)
 	return page ? 0 : -ENOMEM;
 }
 
+bool lapic_is_on(void)
+{
+	return rdmsr(MSR_IA32_APICBASE) & APICBASE_ENABLE;
+}
+
 bool lapic_is_x2apic(void)
 {
 	return rdmsr(MSR_IA32_APICBASE) & APICBASE_EXTD;

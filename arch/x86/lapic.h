@@ -51,6 +51,10 @@
  */
 int lapic_init(u64 pa);
 
+/* Is this CPU's local APIC switched on (IA32_APIC_BASE.EN)? The guest may change that at any time.
+ */
+bool lapic_is_on(void);
+
 /* Is this CPU's local APIC in x2APIC mode now? The guest may change that at any time. */
 bool lapic_is_x2apic(void);
 

@@ -55,6 +55,9 @@ void cpu_init_registers(void)
 	/* For XSETBV, which Glasshouse emulates in root mode. */
 	if (cpuid(1, 0).ecx & BIT(26))
 		cr4 |= CR4_OSXSAVE;
+	/* fpu_store() executes SSE instructions for the guest. All CPUs with 64-bit mode have them.
+	 */
+	cr4 |= CR4_OSFXSR;
 	if (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & BIT(7))
 		cr4 |= CR4_SMEP;
 	write_cr4(cr4);

@@ -35,6 +35,7 @@ static void check_cpu(unsigned cpu)
 	check_control_registers(cpu);
 	check_state(cpu);
 	check_local_apic(cpu);
+	check_local_apic_stores(cpu);
 	check_events(cpu);
 	check_memory(cpu);
 }
@@ -139,6 +140,8 @@ void guest_main(void)
 	ok(apic_id() == 0, "and the first CPU still runs");
 	if (param("leave"))
 		check_leave_without_apic();
+	if (param("apicoff"))
+		check_disabled_apic(cpus);
 	plan();
 	if (end)
 		end_by(end, cpus);

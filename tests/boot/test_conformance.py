@@ -22,6 +22,7 @@ def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1):
     ("skylake-4", SKYLAKE, 4, "", ""),
     ("skylake-x2", SKYLAKE, 2, "apic=x2", ""),
     ("skylake-again", SKYLAKE, 2, "again=1 kick=1", "icr=trap"),
+    ("skylake-apic-off", SKYLAKE, 2, "apicoff=1", "icr=trap"),
     ("skylake-again-x2", SKYLAKE, 2, "again=1 apic=x2", "icr=trap"),
     ("skylake-pf", SKYLAKE, 2, "", "icept=pf"),
     ("tiger-lake-1", "tigerlake", 1, "", ""),

@@ -23,11 +23,8 @@
  * waits for its SIPI. */
 static void vm0_init(struct vcpu *vcpu)
 {
-	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
-
 	lapic_init_reset();
-	v->lapic_ldr = 0;
-	v->lapic_dfr = ~0u;
+	icr_apic_reset(vcpu);
 	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
 	 * Protocol Algorithm". */
 	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
@@ -79,7 +76,7 @@ static int create_vcpus(struct vm *vm)
 		cpu->vcpu = create_vcpu(vm, cpu);
 		if (!cpu->vcpu)
 			return -ENOMEM;
-		to_vm0_vcpu(cpu->vcpu)->lapic_dfr = ~0u;
+		icr_apic_reset(cpu->vcpu);
 	}
 	return 0;
 }

@@ -9,9 +9,6 @@
 #include "lib/log.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
-#include "vmm/x86/emulate.h"
-#include "vmm/x86/guest_mem.h"
-#include "vmm/x86/unknown.h"
 
 #define XAPIC_BROADCAST  0xffu
 #define X2APIC_BROADCAST 0xffffffffu
@@ -65,6 +62,12 @@ void icr_vcpu_started(struct vcpu *vcpu)
 	if (__atomic_add_fetch(&vm0->nr_started, 1, __ATOMIC_ACQ_REL) == vcpu->vm->nr_vcpus &&
 	    vm0->icr_trapped && !vm0->icr_keep)
 		icr_lift(vm0);
+}
+
+void icr_apic_reset(struct vcpu *vcpu)
+{
+	to_vm0_vcpu(vcpu)->lapic_ldr = 0;
+	to_vm0_vcpu(vcpu)->lapic_dfr = ~0u;
 }
 
 bool icr_page_fault(const struct vm0 *vm0, gpa_t gpa)
@@ -129,10 +132,10 @@ static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 	return true;
 }
 
-static void write_register(struct vcpu *vcpu, u32 offset, u32 value)
+void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 {
-	/* In x2APIC mode nothing is there. */
-	if (lapic_is_x2apic())
+	/* Switched off or in x2APIC mode, no local APIC is at the page. */
+	if (!lapic_is_on() || lapic_is_x2apic())
 		return;
 	if (offset == LAPIC_LDR)
 		to_vm0_vcpu(vcpu)->lapic_ldr = value;
@@ -144,67 +147,10 @@ static void write_register(struct vcpu *vcpu, u32 offset, u32 value)
 	lapic_write(offset, value);
 }
 
-struct lapic_access {
-	struct vcpu *vcpu;
-	u32 offset; /* of the register */
-};
-
-static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
-{
-	const struct lapic_access *a = ctx;
-
-	if (size != 4)
-		return -EINVAL;
-	*value = lapic_is_x2apic() ? ~0ull : lapic_read(a->offset);
-	return 0;
-}
-
-static int lapic_bus_write(void *ctx, unsigned size, u64 value)
-{
-	const struct lapic_access *a = ctx;
-
-	if (size != 4)
-		return -EINVAL;
-	write_register(a->vcpu, a->offset, (u32)value);
-	return 0;
-}
-
-/* Decode the instruction that writes to the page of @fault. False when that is none that can be
- * emulated, or when its operand is elsewhere. */
-static bool decode_write(struct vcpu *vcpu, const struct page_fault *fault, struct insn *insn,
-			 struct insn_mem *mem, gva_t *gva)
-{
-	gpa_t gpa;
-
-	if (vcpu->event.valid || !decode_guest_insn(vcpu, insn) || insn_memory_op(insn, mem) ||
-	    mem->op == INSN_MOVS)
-		return false;
-	*gva = guest_operand(vcpu, insn, mem);
-	return !guest_physical(vcpu, *gva, &gpa) &&
-	       ALIGN_DOWN(gpa, PAGE_SIZE) == ALIGN_DOWN(fault->address, PAGE_SIZE);
-}
-
-int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
-{
-	struct insn insn;
-	struct insn_mem mem;
-	struct lapic_access access = {.vcpu = vcpu};
-	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
-	gva_t gva;
-
-	if (decode_write(vcpu, fault, &insn, &mem, &gva)) {
-		/* The register comes from the operand: KVM, when we are nested in it, may report
-		 * the page of the access only, and a linear address of an earlier exit. */
-		access.offset = gva & ~PAGE_MASK & ~0xful;
-		if (!emulate_insn(vcpu, &insn, &mem, &bus, gva))
-			return 1;
-	}
-	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
-}
-
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (lapic_is_x2apic() && emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
+	if (lapic_is_on() && lapic_is_x2apic() &&
+	    emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(msr, value) ? -EINVAL : 0;
 }

@@ -10,7 +10,6 @@
 #ifndef GH_ICR_H
 #define GH_ICR_H
 
-#include "vmm/mmu.h"
 #include "vmm/vm0/vm0.h"
 
 /* Arm the trap, after all vCPUs have been created. @keep: never lift it. Returns 0 or negative. */
@@ -19,11 +18,17 @@ int icr_trap(struct vm0 *vm0, bool keep);
 /* vm_ops.started: when the last vCPU starts to run guest code, the trap is lifted. */
 void icr_vcpu_started(struct vcpu *vcpu);
 
+/* The local APIC of @vcpu has been reset: what the guest has written to it is gone. */
+void icr_apic_reset(struct vcpu *vcpu);
+
 /* Is @gpa in the page that is read-only because of the trap? */
 bool icr_page_fault(const struct vm0 *vm0, gpa_t gpa);
 
-/* Emulate the instruction that writes to the trapped page. Returns what an exit handler returns. */
-int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault);
+/*
+ * The guest writes 32 bits to the register at @offset of the trapped page. INIT and SIPI are
+ * emulated; everything else is written to the machine's local APIC.
+ */
+void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value);
 
 /* WRMSR of @value to @msr, the ICR in x2APIC mode. Returns 0, or -EINVAL for #GP. */
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value);

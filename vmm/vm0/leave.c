@@ -25,12 +25,6 @@ static int refuse(struct vcpu *vcpu, int error, const char *why)
 	return error;
 }
 
-/* The last step needs an NMI from it; so does calling the others. */
-static bool lapic_is_on(void)
-{
-	return rdmsr(MSR_IA32_APICBASE) & APICBASE_ENABLE;
-}
-
 int vm_leave(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;

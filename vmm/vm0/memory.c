@@ -11,6 +11,7 @@
 #include "vmm/event.h"
 #include "vmm/vm0/hidden.h"
 #include "vmm/vm0/icr.h"
+#include "vmm/vm0/lapic_page.h"
 #include "vmm/memslot.h"
 
 #define LOW_MEMORY MIB(1)

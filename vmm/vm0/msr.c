@@ -72,7 +72,13 @@ static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 				    vcpu->id, value & PAGE_MASK);
 		return -EINVAL;
 	}
-	return wrmsr_safe(msr, value) ? -EINVAL : 0;
+	if (wrmsr_safe(msr, value))
+		return -EINVAL;
+	/* SDM: "Local APIC State After Power-Up or Reset": so it is after each change of its mode.
+	 */
+	if ((value ^ old) & (APICBASE_ENABLE | APICBASE_EXTD))
+		icr_apic_reset(vcpu);
+	return 0;
 }
 
 static int write_microcode(struct vcpu *vcpu, u32 msr, u64 value)

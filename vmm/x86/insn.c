@@ -167,6 +167,7 @@ static void read_prefixes(struct insn *in, struct reader *r)
 /* Read the rest of a VEX (C5, C4) or EVEX (62) prefix, of which @escape is the first byte. */
 static void read_vex(struct insn *in, struct reader *r, u8 escape)
 {
+	static const u8 mandatory[] = {0, 0x66, 0xf3, 0xf2};
 	u8 p0 = next(r), p1;
 
 	/* The CPU raises #UD for VEX or EVEX after 66, F2, F3, LOCK, REX. */
@@ -175,11 +176,13 @@ static void read_vex(struct insn *in, struct reader *r, u8 escape)
 	in->encoding = escape == 0x62 ? INSN_EVEX : INSN_VEX;
 	if (escape == 0xc5) {
 		in->map = 1;
+		in->pp = mandatory[p0 & 3];
 		in->rex = (~p0 & 0x80) >> 5;
 	} else {
 		p1 = next(r);
 		in->rex = (~p0 & 0xe0) >> 5 | (p1 & 0x80) >> 4;
 		in->map = p0 & (escape == 0x62 ? 0x0f : 0x1f);
+		in->pp = mandatory[p1 & 3];
 		if (escape == 0x62) {
 			next(r);
 			/* Bit 2 of the second payload byte is fixed to 1. */

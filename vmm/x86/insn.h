@@ -32,6 +32,7 @@ struct insn {
 	bool opsize_prefix; /* 0x66 */
 	bool adsize_prefix; /* 0x67 */
 
+	u8 pp;     /* the mandatory prefix of VEX and EVEX: 0, 0x66, 0xf3, 0xf2 */
 	u8 map;    /* 0: one byte; 1: 0F; 2: 0F 38; 3: 0F 3A; 5, 6: EVEX only */
 	u8 opcode; /* the last opcode byte */
 

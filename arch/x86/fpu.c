@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storing 32 bits of the FPU and vector registers.
+ */
+#include "arch/x86/fpu.h"
+#include "bits.h"
+
+#define FSW_IE BIT(0) /* invalid operation */
+#define FSW_ES BIT(7) /* an unmasked exception is pending */
+
+struct xmm {
+	u32 quarter[4];
+};
+
+/* The number of a register is part of an instruction, so there is one for each. */
+#define STORE(insn, n)                                     \
+	case n:                                            \
+		asm volatile(insn #n ", %0" : "=m"(*out)); \
+		break
+
+static void store_xmm(unsigned reg, struct xmm *out)
+{
+	switch (reg) {
+		STORE("movups %%xmm", 0);
+		STORE("movups %%xmm", 1);
+		STORE("movups %%xmm", 2);
+		STORE("movups %%xmm", 3);
+		STORE("movups %%xmm", 4);
+		STORE("movups %%xmm", 5);
+		STORE("movups %%xmm", 6);
+		STORE("movups %%xmm", 7);
+		STORE("movups %%xmm", 8);
+		STORE("movups %%xmm", 9);
+		STORE("movups %%xmm", 10);
+		STORE("movups %%xmm", 11);
+		STORE("movups %%xmm", 12);
+		STORE("movups %%xmm", 13);
+		STORE("movups %%xmm", 14);
+		STORE("movups %%xmm", 15);
+	}
+}
+
+static void store_mm(unsigned reg, u32 *out)
+{
+	switch (reg) {
+		STORE("movd %%mm", 0);
+		STORE("movd %%mm", 1);
+		STORE("movd %%mm", 2);
+		STORE("movd %%mm", 3);
+		STORE("movd %%mm", 4);
+		STORE("movd %%mm", 5);
+		STORE("movd %%mm", 6);
+		STORE("movd %%mm", 7);
+	}
+}
+
+/* An invalid operation that is not masked stores nothing; other exceptions do not stop a store. */
+static bool x87_stored(void)
+{
+	u16 fsw;
+
+	asm volatile("fnstsw %0" : "=am"(fsw));
+	return (fsw & (FSW_IE | FSW_ES)) != (FSW_IE | FSW_ES);
+}
+
+bool fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
+{
+	struct xmm xmm = {{0}};
+
+	switch (kind) {
+	case FPU_XMM:
+		store_xmm(reg, &xmm);
+		*value = xmm.quarter[quarter];
+		return true;
+	case FPU_MM:
+		store_mm(reg, value);
+		return true;
+	case FPU_MXCSR:
+		asm volatile("stmxcsr %0" : "=m"(*value));
+		return true;
+	case FPU_FST:
+		asm volatile("fsts %0" : "=m"(*value));
+		break;
+	case FPU_FSTP:
+		asm volatile("fstps %0" : "=m"(*value));
+		break;
+	case FPU_FIST:
+		asm volatile("fistl %0" : "=m"(*value));
+		break;
+	case FPU_FISTP:
+		asm volatile("fistpl %0" : "=m"(*value));
+		break;
+	case FPU_FISTTP:
+		asm volatile("fisttpl %0" : "=m"(*value));
+		break;
+	}
+	return x87_stored();
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storing 32 bits of the FPU and vector registers. These registers are always the guest's:
+ * Glasshouse neither uses nor saves them, so each function stores what the guest's own instruction
+ * would store. SDM: "Instruction Set Reference".
+ */
+#ifndef GH_FPU_H
+#define GH_FPU_H
+
+#include "types.h"
+
+enum fpu_store {
+	FPU_XMM,    /* a quarter of an XMM register: MOVD, MOVSS, EXTRACTPS, PEXTRD */
+	FPU_MM,     /* the low half of an MMX register: MOVD */
+	FPU_FST,    /* ST(0) as a single */
+	FPU_FSTP,   /* the same, then pop */
+	FPU_FIST,   /* ST(0) as an integer */
+	FPU_FISTP,  /* the same, then pop */
+	FPU_FISTTP, /* ST(0) truncated to an integer, then pop */
+	FPU_MXCSR,
+};
+
+/*
+ * Execute a store of the kind @kind into *@value. @reg: the number of the register, 0 to 15 (XMM)
+ * or 0 to 7 (MM); @quarter: which 32 bits of an XMM register, 0 to 3. Returns false when an
+ * unmasked x87 exception prevents the store: it is then pending in the FPU, as after the guest's
+ * own instruction.
+ */
+bool fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value);
+
+#endif

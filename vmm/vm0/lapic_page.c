@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stores of the guest to the page of its local APIC.
+ */
+#include "vmm/vm0/lapic_page.h"
+#include "arch/x86/lapic.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "vmm/virt_ops.h"
+#include "vmm/vm0/icr.h"
+#include "vmm/x86/breakpoint.h"
+#include "vmm/x86/emulate.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/x86/insn_fpu.h"
+#include "vmm/x86/unknown.h"
+
+struct lapic_access {
+	struct vcpu *vcpu;
+	const struct insn *insn;
+	const struct insn_mem *mem;
+	u32 offset; /* in the page */
+};
+
+static bool is_register(u32 offset, unsigned size)
+{
+	return size == 4 && IS_ALIGNED(offset, 16);
+}
+
+/* What MOVS reads. The CPU has read it before the write exited, so it is there. */
+static int read_source(const struct lapic_access *a, unsigned size, u64 *value)
+{
+	struct segment seg;
+	gva_t gva = a->vcpu->regs[VCPU_RSI];
+
+	if (a->insn->adsize < 8)
+		gva &= BIT(8 * a->insn->adsize) - 1;
+	guest_segment(a->vcpu, (enum segment_reg)insn_segment(a->insn, INSN_DS), &seg);
+	gva += seg.base;
+	*value = 0;
+	return read_guest_virt(a->vcpu, a->insn->mode == INSN_64 ? gva : (u32)gva, value, size);
+}
+
+static int lapic_bus_read(void *ctx, unsigned size, u64 *value)
+{
+	const struct lapic_access *a = ctx;
+
+	if (a->mem->op == INSN_MOVS)
+		return read_source(a, size, value);
+	*value = ~0ull;
+	if (is_register(a->offset, size) && lapic_is_on() && !lapic_is_x2apic())
+		*value = lapic_read(a->offset);
+	return 0;
+}
+
+static int lapic_bus_write(void *ctx, unsigned size, u64 value)
+{
+	const struct lapic_access *a = ctx;
+
+	if (is_register(a->offset, size))
+		icr_write_mmio(a->vcpu, a->offset, (u32)value);
+	return 0;
+}
+
+/* Is linear @gva in the page of @fault? */
+static bool in_page(struct vcpu *vcpu, const struct page_fault *fault, gva_t gva)
+{
+	gpa_t gpa;
+
+	return !guest_physical(vcpu, gva, &gpa) &&
+	       ALIGN_DOWN(gpa, PAGE_SIZE) == ALIGN_DOWN(fault->address, PAGE_SIZE);
+}
+
+static bool emulate_store(struct vcpu *vcpu, const struct page_fault *fault,
+			  const struct insn *insn)
+{
+	struct insn_mem mem;
+	struct lapic_access access = {.vcpu = vcpu, .insn = insn, .mem = &mem};
+	struct insn_bus bus = {lapic_bus_read, lapic_bus_write, &access};
+	gva_t gva;
+
+	if (insn_memory_op(insn, &mem))
+		return false;
+	gva = guest_operand(vcpu, insn, &mem);
+	if (!in_page(vcpu, fault, gva))
+		return false;
+	/* The register comes from the operand: KVM, when we are nested in it, may report the page
+	 * of the access only, and a linear address of an earlier exit. */
+	access.offset = gva & ~PAGE_MASK;
+	return !emulate_insn(vcpu, insn, &mem, &bus, gva);
+}
+
+/* The FPU's registers are the guest's: execute the store for it, into a variable. */
+static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
+			      const struct insn *insn)
+{
+	static const struct insn_mem plain_store = {.op = INSN_MOV};
+	struct insn_fpu store;
+	u32 value;
+	gva_t gva;
+
+	if (!insn_fpu_store(insn, &store))
+		return false;
+	gva = guest_operand(vcpu, insn, &plain_store);
+	if (!in_page(vcpu, fault, gva))
+		return false;
+	if (fpu_store(store.kind, store.reg, store.quarter, &value)) {
+		if (is_register(gva & ~PAGE_MASK, 4))
+			icr_write_mmio(vcpu, gva & ~PAGE_MASK, value);
+		breakpoint_access(vcpu, BREAKPOINT_WRITE, gva, 4);
+	}
+	emulate_skip(vcpu, insn, false);
+	return true;
+}
+
+int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	struct insn insn;
+
+	if (!vcpu->event.valid && decode_guest_insn(vcpu, &insn)) {
+		if (emulate_store(vcpu, fault, &insn) || emulate_fpu_store(vcpu, fault, &insn))
+			return 1;
+		if (emulate_without_write(vcpu))
+			return 1;
+	}
+	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");
+}
