@@ -183,8 +183,22 @@ static void take_page_tables(void)
 	paging_load();
 }
 
+/* CPUs with APIC IDs above 254 can be started in x2APIC mode only. */
+static void use_x2apic(void)
+{
+	if (!acpi_needs_x2apic(&acpi) || lapic_is_x2apic())
+		return;
+	if (!(cpuid(1, 0).ecx & BIT(21)))
+		boot_stop("The ACPI tables list CPUs with APIC IDs above 254, but this CPU has no "
+			  "x2APIC. Look for a newer firmware.");
+	lapic_enable_x2apic();
+	smp_x2apic = true;
+	pr_info("The local APICs are in x2APIC mode: some CPUs have APIC IDs above 254.\n");
+}
+
 static void find_cpus(void)
 {
+	struct cpu *cpu;
 	struct cpuid_regs id = cpuid(1, 0);
 	u64 base = rdmsr(MSR_IA32_APICBASE);
 	u32 boot_id;
@@ -193,22 +207,39 @@ static void find_cpus(void)
 	    lapic_init(base & PAGE_MASK & GENMASK(51, 12)))
 		boot_stop(
 			"The local APIC is missing or off. Switch it on in the firmware's setup.");
+	use_x2apic();
 	boot_id = lapic_id();
 	if (!cpu_create(boot_id))
 		boot_stop("Out of memory for the boot CPU: a defect of Glasshouse.");
 	for (unsigned i = 0; i < acpi.nr_cpus; i++) {
 		if (acpi.cpus[i].apic_id == boot_id || !acpi.cpus[i].enabled)
 			continue;
-		if (options.cpus && nr_cpus >= options.cpus)
-			break;
-		if (!cpu_create(acpi.cpus[i].apic_id))
+		cpu = cpu_create(acpi.cpus[i].apic_id);
+		if (!cpu)
 			boot_stop("Out of memory for the CPUs: a defect of Glasshouse.");
+		cpu->parked = options.cpus && cpu->id >= options.cpus;
 	}
+}
+
+/*
+ * A CPU that cpus= leaves out stays in root mode, where an INIT does not reach it (SDM: "Treatment
+ * of Specific Events in VMX Non-Root and Root Operation"): the guest cannot start it. Without
+ * virtualisation it only halts, and the guest's INIT and SIPI stay trapped.
+ */
+static void park(struct cpu *cpu) __noreturn;
+static void park(struct cpu *cpu)
+{
+	if (!virt->check_processor_compat(cpu->id))
+		virt->hardware_enable();
+	__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
+	cpu_stop();
 }
 
 /* Each CPU except the first, from smp_start() on: wait for a vCPU, and run it. */
 static void run_cpu(struct cpu *cpu)
 {
+	if (cpu->parked)
+		park(cpu);
 	if (virt->check_processor_compat(cpu->id))
 		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
@@ -227,6 +258,8 @@ static void start_cpus(void)
 
 	if (nr_cpus == 1)
 		return;
+	if (page == MEMMAP_NONE && options.cpus == 1)
+		return;
 	if (page == MEMMAP_NONE)
 		boot_stop(
 			"No memory below 640 KiB to start the other CPUs from. Boot with cpus=1.");
@@ -239,7 +272,32 @@ static void start_cpus(void)
 			"named.");
 	for_each_cpu (cpu)
 		if (cpu->id && cpu->online)
-			pr_info("CPU %u: ready, with all that CPU 0 has.\n", cpu->id);
+			pr_info("CPU %u: %s.\n", cpu->id,
+				!cpu->parked   ? "ready, with all that CPU 0 has"
+				: cpu->virt_on ? "left out by cpus=, and parked in root mode"
+					       : "left out by cpus=");
+}
+
+static bool runs_guest(u32 apic_id)
+{
+	struct cpu *cpu;
+
+	for_each_cpu (cpu)
+		if (cpu->apic_id == apic_id)
+			return cpu->online && !cpu->parked;
+	return false;
+}
+
+/* An operating system waits ten seconds for each CPU that does not start. */
+static void hide_cpus(void)
+{
+	unsigned hidden = 0;
+
+	if (acpi.madt && paging_is_mapped(acpi.madt, acpi.madt_length))
+		hidden = acpi_hide_cpus(phys_to_virt(acpi.madt), acpi.madt_length, runs_guest);
+	if (hidden)
+		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",
+			hidden);
 }
 
 static void make_vm0(void)
@@ -316,6 +374,7 @@ static void run_boot_cpu(void)
 	if (virt->hardware_setup())
 		boot_stop("This CPU cannot run a guest (above).");
 	start_cpus();
+	hide_cpus();
 	make_vm0();
 	load_vm0();
 	enter_vm0();

@@ -51,7 +51,8 @@ const struct option boot_option_table[] = {
 	 .offset = AT(cpus),
 	 .min = 1,
 	 .max = MAX_CPUS,
-	 .help = "use at most so many CPUs"},
+	 .help = "use at most so many CPUs; the others are parked, and the guest does not see "
+		 "them"},
 	{.name = "console",
 	 .kind = OPTION_SET,
 	 .offset = AT(console),

@@ -172,6 +172,7 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 uid, u32 flags)
 	if (info->nr_cpus == ACPI_CPUS) {
 		pr_warn("ACPI: MADT: more than %u CPUs; the one with APIC ID %u is skipped\n",
 			ACPI_CPUS, apic_id);
+		info->nr_skipped_cpus++;
 		return;
 	}
 	info->cpus[info->nr_cpus++] = (struct acpi_cpu){
@@ -193,6 +194,55 @@ static void parse_madt_entry(struct acpi_info *info, const union madt_entry *e)
 	default:
 		break;
 	}
+}
+
+/* The flags of an entry that describes the CPU with the APIC ID *@apic_id; NULL if it describes
+ * none.
+ */
+static void *cpu_flags(union madt_entry *e, u32 *apic_id)
+{
+	if (e->head.type == MADT_LAPIC && e->head.length >= sizeof(e->lapic)) {
+		*apic_id = e->lapic.apic_id;
+		return *apic_id == 0xff ? NULL : (u8 *)e + offsetof(union madt_entry, lapic.flags);
+	}
+	if (e->head.type == MADT_X2APIC && e->head.length >= sizeof(e->x2apic)) {
+		*apic_id = e->x2apic.apic_id;
+		return *apic_id == 0xffffffff ? NULL
+					      : (u8 *)e + offsetof(union madt_entry, x2apic.flags);
+	}
+	return NULL;
+}
+
+unsigned acpi_hide_cpus(void *madt, u32 length, bool (*runs)(u32 apic_id))
+{
+	struct madt *table = madt;
+	u8 *p = table->entries, *end = (u8 *)madt + length;
+	unsigned hidden = 0;
+
+	while (end - p >= 2 && p[1] >= 2 && p[1] <= end - p) {
+		u32 apic_id, flags;
+		void *at = cpu_flags((void *)p, &apic_id);
+
+		p += p[1];
+		if (!at)
+			continue;
+		memcpy(&flags, at, sizeof(flags));
+		if (!(flags & (MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE)) || runs(apic_id))
+			continue;
+		flags &= ~(u32)(MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE);
+		memcpy(at, &flags, sizeof(flags));
+		hidden++;
+	}
+	table->head.checksum = (u8)(table->head.checksum - checksum(madt, length));
+	return hidden;
+}
+
+bool acpi_needs_x2apic(const struct acpi_info *info)
+{
+	for (unsigned i = 0; i < info->nr_cpus; i++)
+		if (info->cpus[i].apic_id >= 0xff)
+			return true;
+	return false;
 }
 
 static void parse_madt(struct acpi_info *info, const struct madt *madt)
@@ -344,8 +394,11 @@ static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 
 		pr_warn("ACPI: a table at %#lx cannot be mapped; skipped\n", pa);
 	} else if (has_signature(t, "APIC") && !info->nr_cpus) {
 		t = map_table(mem, pa, sizeof(struct madt));
-		if (t)
+		if (t) {
+			info->madt = pa;
+			info->madt_length = t->length;
 			parse_madt(info, (const void *)t);
+		}
 	} else if (has_signature(t, "FACP") && !info->pm1a_cnt.address) {
 		t = map_table(mem, pa, FADT_V1_LENGTH);
 		if (t)

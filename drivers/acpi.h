@@ -8,7 +8,7 @@
 
 #include "bits.h"
 
-#define ACPI_CPUS 256 /* entries in acpi_info's cpus; further CPUs are skipped */
+#define ACPI_CPUS 1024 /* entries in acpi_info's cpus; further CPUs are skipped */
 
 /* How the parser reads physical memory. */
 struct acpi_mem {
@@ -36,6 +36,9 @@ struct acpi_info {
 	/* MADT: enabled or online-capable CPUs in the table's order, each APIC ID once. */
 	struct acpi_cpu cpus[ACPI_CPUS];
 	unsigned nr_cpus;
+	unsigned nr_skipped_cpus; /* CPUs that found no room in cpus[] */
+	u64 madt;                 /* physical address of the table; 0: there is none */
+	u32 madt_length;          /* bytes */
 
 	/* FADT */
 	struct acpi_reg pm1a_cnt, pm1b_cnt;
@@ -66,5 +69,18 @@ int acpi_parse(struct acpi_info *info, const struct acpi_mem *mem, u64 rsdp_pa);
 /* The same, with a copy of the root pointer: @len bytes at @rsdp, as boot loaders pass them. */
 int acpi_parse_rsdp(struct acpi_info *info, const struct acpi_mem *mem, const void *rsdp,
 		    size_t len);
+
+/*
+ * Does a CPU have an APIC ID that only x2APIC mode can address? SDM: "x2APIC State Transitions",
+ * "Determining IPI Destination": in xAPIC mode an ID has 8 bits, and 255 is the broadcast.
+ */
+bool acpi_needs_x2apic(const struct acpi_info *info);
+
+/*
+ * Mark the CPUs in the MADT at @madt, of @length bytes, that @runs() denies as unusable, so that an
+ * operating system does not try to start them. Keeps the table's checksum right. Returns how many
+ * entries have been changed. Source: ACPI Specification, "Local APIC Flags".
+ */
+unsigned acpi_hide_cpus(void *madt, u32 length, bool (*runs)(u32 apic_id));
 
 #endif

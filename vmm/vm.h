@@ -9,7 +9,7 @@
 #include "lib/memmap.h"
 #include "vmm/vm_ops.h"
 
-#define VM_MAX_VCPUS 256
+#define VM_MAX_VCPUS 1024
 #define VM_MAX_SLOTS 256
 
 struct vcpu;

@@ -17,6 +17,11 @@ int lapic_init(u64 pa)
 	return page ? 0 : -ENOMEM;
 }
 
+void lapic_enable_x2apic(void)
+{
+	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) | APICBASE_EXTD);
+}
+
 bool lapic_is_on(void)
 {
 	return rdmsr(MSR_IA32_APICBASE) & APICBASE_ENABLE;

@@ -51,6 +51,9 @@
  */
 int lapic_init(u64 pa);
 
+/* Put this CPU's local APIC into x2APIC mode. It must be on, and the CPU must have the mode. */
+void lapic_enable_x2apic(void);
+
 /* Is this CPU's local APIC switched on (IA32_APIC_BASE.EN)? The guest may change that at any time.
  */
 bool lapic_is_on(void);

@@ -8,7 +8,7 @@
 #include "arch/x86/layout.h"
 #include "bits.h"
 
-#define MAX_CPUS        256
+#define MAX_CPUS        1024
 #define CPU_STACK_PAGES 4
 
 struct vcpu;
@@ -31,6 +31,7 @@ struct cpu {
 	u32 apic_id;       /* of its local APIC */
 	u64 stack_top;     /* linear address */
 	void *virt_area;   /* memory for hardware_enable(): VT-x's VMXON region (KVM: vmxarea) */
+	bool parked;       /* the user does not want it: it runs no guest */
 	bool online;       /* it runs C code on its own stack */
 	bool virt_on;      /* hardware_enable() has enabled virtualisation */
 	u64 gdt[GDT_ENTRIES];

@@ -17,6 +17,7 @@
 
 struct cpu *cpus[MAX_CPUS];
 unsigned nr_cpus;
+bool smp_x2apic;
 
 _Static_assert(offsetof(struct cpu, self) == 0, "this_cpu() reads %gs:0");
 _Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "struct cpu takes one page");
@@ -68,6 +69,8 @@ void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 	cpu_init_registers();
 	desc_load(cpu);
 	idt_load();
+	if (smp_x2apic && !lapic_is_x2apic())
+		lapic_enable_x2apic();
 	cpu->apic_id = lapic_id();
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	main(cpu);

@@ -18,6 +18,10 @@ struct cpu *cpu_create(u32 apic_id);
 /* Set CR0 and CR4 to the values for root mode. The first call on each CPU. */
 void cpu_init_registers(void);
 
+/* Set before smp_start(): each CPU switches its local APIC to x2APIC mode, because some have IDs
+ * that only this mode can address. */
+extern bool smp_x2apic;
+
 /* Send an NMI to @cpu, from any CPU. */
 void smp_send_nmi(const struct cpu *cpu);
 

@@ -85,3 +85,13 @@ def test_reboot():
     assert ended not in first
     last, end, _ = second.partition(ended)[2].partition("--- End ---")
     assert end and re.search(words.EXITS, last) and "Virtualisation is off on all CPUs." in last
+
+
+def test_linux_on_fewer_cpus():
+    """A CPU that cpus= leaves out is not in Linux' ACPI tables: it waits for none."""
+    run = harness.boot("linux-fewer", harness.linux("basic", "cpus=1", "gh.cpus=1 loglevel=7"), cpus=2)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert "left out by cpus=, and parked in root mode" in run.text
+    assert "do_boot_cpu failed" not in run.text
+    assert float(re.search(r"\[ *([\d.]+)\] reboot: Power down", run.text)[1]) < 10  # it gives each CPU 10 s to start

@@ -79,6 +79,9 @@ def test_cpus():
     run = boot("cpus", "cpus=2", "cpus=2", cpus=3)
     assert run.wait() == "power-off"
     assert run.results()
+    assert "CPU 2: left out by cpus=, and parked in root mode." in run.text
+    assert "The ACPI tables no longer list the 1 CPUs that do not run the guest." in run.text
+    assert "All 2 CPUs run: IPIs no longer exit." in run.log("com2.log")
     assert re.findall(r"^CPU (\d): ready", run.text, re.M) == ["1"]
     assert re.findall(r"^exits: vcpu (\d)", run.log("com2.log"), re.M) == ["0", "1"]
 

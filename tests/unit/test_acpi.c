@@ -342,11 +342,11 @@ static void test_find_rsdp(void **state)
 
 static void test_many(void **state)
 {
-	static u8 body[8 + 300 * 16];
+	static u8 body[8 + 1100 * 16];
 
 	(void)state;
 	memcpy(body, madt_body, 8);
-	for (u32 i = 0; i < 300; i++) {
+	for (u32 i = 0; i < 1100; i++) {
 		u8 *e = body + 8 + (size_t)i * 16;
 
 		memcpy(e, (u8[]){9, 16}, 2);
@@ -357,7 +357,36 @@ static void test_many(void **state)
 	put_table(RSDT, "RSDT", 1, (u32[]){0x80000}, 4);
 	assert_int_equal(parse(RSDP), 0);
 	assert_int_equal(info.nr_cpus, ACPI_CPUS);
-	assert_true(log_has("more than 256 CPUs"));
+	assert_int_equal(info.nr_skipped_cpus, 1100 - ACPI_CPUS);
+	assert_true(acpi_needs_x2apic(&info));
+	assert_true(log_has("more than 1024 CPUs"));
+}
+
+static bool runs_4_only(u32 apic_id)
+{
+	return apic_id == 4;
+}
+
+/* The CPUs that do not run the guest are gone from the table, which stays valid. */
+static void test_hide_cpus(void **state)
+{
+	(void)state;
+	sample(0);
+	assert_int_equal(parse(RSDP), 0);
+	assert_int_equal(info.madt, MADT);
+	assert_int_equal(info.nr_cpus, 4);
+	assert_int_equal(acpi_hide_cpus(ram + MADT, info.madt_length, runs_4_only), 3);
+	assert_int_equal(parse(RSDP), 0);
+	assert_false(log_has("checksum is wrong"));
+	assert_int_equal(info.nr_cpus, 1);
+	assert_int_equal(info.cpus[0].apic_id, 4);
+	assert_false(acpi_needs_x2apic(&info));
+	assert_int_equal(acpi_hide_cpus(ram + MADT, info.madt_length, runs_4_only), 0);
+	/* An entry of length 0, and one that reaches beyond the end, end the walk. */
+	ram[MADT + 44 + 1] = 0;
+	assert_int_equal(acpi_hide_cpus(ram + MADT, info.madt_length, runs_4_only), 0);
+	ram[MADT + 44 + 1] = 0xff;
+	assert_int_equal(acpi_hide_cpus(ram + MADT, info.madt_length, runs_4_only), 0);
 }
 
 /* Good tables with random bytes changed; most checksums are corrected. */
@@ -396,7 +425,7 @@ int main(void)
 		cmocka_unit_test(test_old_machine), cmocka_unit_test(test_new_machine),
 		cmocka_unit_test(test_damage),      cmocka_unit_test(test_s5),
 		cmocka_unit_test(test_find_rsdp),   cmocka_unit_test(test_many),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_hide_cpus),   cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static int create_vcpus(struct vm *vm)
 	struct cpu *cpu;
 
 	for_each_cpu (cpu) {
-		if (!cpu->online)
+		if (!cpu->online || cpu->parked)
 			continue;
 		cpu->vcpu = create_vcpu(vm, cpu);
 		if (!cpu->vcpu)

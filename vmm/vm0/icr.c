@@ -14,11 +14,15 @@
 #define X2APIC_BROADCAST 0xffffffffu
 #define DFR_CLUSTER      0x0fffffffu
 
-static bool runs_apic_id(const struct vm *vm, u32 apic_id)
+/* Can the guest start the CPU with that APIC ID outside of Glasshouse? Not if it runs a vCPU, nor
+ * if it is parked in root mode. */
+static bool is_out_of_reach(u32 apic_id)
 {
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i]->cpu->apic_id == apic_id)
-			return true;
+	struct cpu *cpu;
+
+	for_each_cpu (cpu)
+		if (cpu->apic_id == apic_id)
+			return cpu->vcpu || __atomic_load_n(&cpu->virt_on, __ATOMIC_ACQUIRE);
 	return false;
 }
 
@@ -29,7 +33,8 @@ int icr_trap(struct vm0 *vm0, bool keep)
 	/* The guest must not start a CPU that Glasshouse does not run: it would run outside VMX
 	 * operation, and could reach Glasshouse's memory. */
 	for (unsigned i = 0; i < vm0->acpi->nr_cpus; i++)
-		keep |= !runs_apic_id(vm, vm0->acpi->cpus[i].apic_id);
+		keep |= !is_out_of_reach(vm0->acpi->cpus[i].apic_id);
+	keep |= vm0->acpi->nr_skipped_cpus > 0;
 	/* A CPU that cannot wait for a SIPI in non-root mode never sees one that is not trapped. */
 	keep |= !virt->can_wait_for_sipi();
 	vm0->icr_keep = keep;
