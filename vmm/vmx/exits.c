@@ -10,6 +10,7 @@
 #include "vmm/event.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/io.h"
+#include "vmm/x86/io_string.h"
 #include "vmm/mmu.h"
 #include "vmm/x86/msr.h"
 #include "vmm/x86/task_switch.h"
@@ -130,7 +131,7 @@ static int handle_io(struct vcpu *vcpu)
 		.rep = qual & IO_QUAL_REP,
 	};
 
-	return emulate_pio(vcpu, &io);
+	return io.string ? emulate_string_pio(vcpu, &io) : emulate_pio(vcpu, &io);
 }
 
 int vmx_skip_or_fault(struct vcpu *vcpu, int error)

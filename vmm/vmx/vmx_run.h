@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers that vmx_run.S knows; checked in vmx.c.
+ * Numbers that vmx_run.S knows; checked in setup.c.
  */
 #ifndef GH_VMX_RUN_H
 #define GH_VMX_RUN_H

@@ -32,7 +32,5 @@ static int complete_io(struct vcpu *vcpu, const struct pio_access *io, u32 value
 
 int emulate_pio(struct vcpu *vcpu, const struct pio_access *io)
 {
-	if (io->string)
-		return emulate_string_pio(vcpu, io);
 	return complete_io(vcpu, io, kernel_pio(vcpu, io, (u32)vcpu->regs[VCPU_RAX]));
 }

@@ -15,17 +15,10 @@ struct pio_access {
 };
 
 /*
- * Emulate one IN or OUT, or one iteration of INS or OUTS, and skip the instruction when it is
- * complete. Returns what an exit handler returns.
+ * Emulate one IN or OUT, and skip the instruction. INS and OUTS: see io_string.h. Returns what an
+ * exit handler returns.
  */
 int emulate_pio(struct vcpu *vcpu, const struct pio_access *io);
-
-/*
- * emulate_pio() for INS and OUTS, with the faults of their memory operand (protection keys are not
- * checked). SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output
- * String to Port".
- */
-int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io);
 
 /*
  * Perform one access through vm_ops.pio, after checking I/O breakpoints. OUT writes @value; IN

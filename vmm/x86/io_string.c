@@ -8,7 +8,7 @@
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/emulate.h"
 #include "vmm/x86/guest_mem.h"
-#include "vmm/x86/io.h"
+#include "vmm/x86/io_string.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INS and OUTS at ports that exit.
+ */
+#ifndef GH_IO_STRING_H
+#define GH_IO_STRING_H
+
+#include "vmm/x86/io.h"
+
+/*
+ * Emulate one iteration of INS or OUTS, and skip the instruction when it is complete, with the
+ * faults of their memory operand (protection keys are not checked). Returns what an exit handler
+ * returns. SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output
+ * String to Port".
+ */
+int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io);
+
+#endif
