@@ -9,11 +9,12 @@
  * What this does:
  *   1. finds out where it is, by a call whose return address lands in a field of the boot
  *      information that is reserved and zero;
- *   2. refuses a CPU without long mode, in words, on COM1, port E9 and the screen;
+ *   2. refuses a CPU without long mode or XD, in words, on COM1, port E9 and the screen;
  *   3. goes to 64-bit mode by enter_long_mode (arch/x86/long_mode.S) and calls
  *      multiboot2_main(magic, boot information, load address).
  */
 #include "arch/x86/layout.h"
+#include "arch/x86/long_mode.inc"
 
 #define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
 #define TAG_END			0
@@ -74,19 +75,19 @@ multiboot2_entry:
 	movl %eax, %edi
 	movl %ebx, %esi
 
-	/* 2. Long mode? */
-	leal PHYS(no_long_mode)(%ebp), %edx
+	/* 2. Long mode? And XD, which firmware can switch off? */
 	movl $0x80000000, %eax
-	pushl %edx
 	cpuid
-	popl %edx
 	cmpl $0x80000001, %eax
+	leal PHYS(no_long_mode)(%ebp), %ecx
 	jb refuse
 	movl $0x80000001, %eax
-	pushl %edx
 	cpuid
 	btl $29, %edx
-	popl %edx
+	leal PHYS(no_long_mode)(%ebp), %ecx
+	jnc refuse
+	lift_firmware_limits
+	leal PHYS(no_xd)(%ebp), %ecx
 	jnc refuse
 
 	/* 3. To 64 bits, with our page tables. */
@@ -102,11 +103,11 @@ multiboot2_64:
 
 	.code32
 /*
- * %edx: the text. Tries COM1 (without waiting for ever on a port that is not there), port E9 and the
+ * %ecx: the text. Tries COM1 (without waiting for ever on a port that is not there), port E9 and the
  * first line of the VGA text screen; then stops.
  */
 refuse:
-	movl %edx, %esi
+	movl %ecx, %esi
 	movl $0xb8000, %edi
 	movw $0x3fb, %dx	/* 115200 baud, 8 bits: the firmware may have left 5 */
 	movb $0x80, %al
@@ -142,5 +143,7 @@ refuse:
 	.section .rodata, "a"
 no_long_mode:
 	.asciz "Glasshouse: this CPU has no 64-bit mode (CPUID 80000001h:EDX[29] is 0). It needs a 64-bit Intel CPU with VT-x. Stopped.\r\n"
+no_xd:
+	.asciz "Glasshouse: this CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). Switch it on in the firmware's setup: XD, NX or \"No-Execute Memory Protection\". Stopped.\r\n"
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,13 +4,15 @@
  * uses until it has built its own. The other CPUs start with these page tables too.
  *
  * enter_long_mode: EBP = physical address of the image (4 KiB aligned), EDX = address to continue at,
- * as an offset in the image; flat 32-bit segments, paging off. EDI, ESI and EBP are kept.
+ * as an offset in the image; flat 32-bit segments, paging off, the boot stack; the CPU has XD. EDI, ESI and
+ * EBP are kept.
  * Steps:
  *   1. fill the boot page tables: the first 4 GiB at 0 and at DIRECT_BASE, the image at IMAGE_BASE;
- *   2. enable PAE, EFER.LME and NXE, paging with write protection;
+ *   2. enable PAE, EFER.LME and NXE, paging with write protection, and nothing else;
  *   3. jump to 64-bit code, then to the address that the code is linked at.
  */
 #include "arch/x86/layout.h"
+#include "arch/x86/long_mode.inc"
 
 #define PHYS(sym) ((sym) - IMAGE_BASE)
 
@@ -54,19 +56,13 @@ enter_long_mode:
 	cmpl $512, %ecx
 	jb 1b
 
-	/* 2. CR4.PAE; EFER.LME and NXE; CR0.PG and WP. */
-	movl %cr4, %eax
-	orl $0x20, %eax
-	movl %eax, %cr4
-	leal PHYS(boot_pml4)(%ebp), %eax
-	movl %eax, %cr3
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x900, %eax
-	wrmsr
-	movl %cr0, %eax
-	orl $0x80010000, %eax
-	movl %eax, %cr0
+	/* 2. The loader's flags and breakpoints are cleared too: NT would make an IRET #GP. */
+	pushl $2
+	popfl
+	xorl %eax, %eax
+	movl %eax, %dr7
+	leal PHYS(boot_pml4)(%ebp), %edx
+	turn_on_long_mode %edx
 
 	/* 3. Load a GDT, enter 64-bit code, then jump to IMAGE_BASE. */
 	leal PHYS(boot_gdt)(%ebp), %eax

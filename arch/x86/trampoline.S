@@ -5,11 +5,13 @@
  * The CPU starts in real mode, CS = page number * 100h, IP = 0 (SDM: "Typical AP Initialization Sequence").
  * The code is copied to a page below 1 MiB, so it uses only addresses relative to its own start. Steps:
  *   1. compute the addresses that depend on the page: the GDT's and the jump targets';
- *   2. switch to 32-bit protected mode, then, with the boot page tables, to long mode;
+ *   2. switch to 32-bit protected mode, undo the firmware's limits, then, with the boot page tables, switch to
+ *      long mode;
  *   3. jump to ap_entry in the image, which loads the final page tables and the CPU's own stack (the boot
  *      page tables do not map it) and calls ap_main(cpu, main).
  */
 #include "arch/x86/layout.h"
+#include "arch/x86/long_mode.inc"
 #include "arch/x86/trampoline.h"
 
 #define REL(sym) ((sym) - trampoline_start)
@@ -44,18 +46,14 @@ start32:
 	movw $SEL_DATA, %ax
 	movw %ax, %ds
 	movw %ax, %ss
-	movl $0x20, %eax		/* CR4.PAE */
-	movl %eax, %cr4
-	movl REL(trampoline_params) + TRAMPOLINE_BOOT_CR3(%ebx), %eax
-	movl %eax, %cr3
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x900, %eax		/* EFER.LME, NXE */
-	wrmsr
-	movl %cr0, %eax
-	orl $0x80010000, %eax		/* PG, WP */
-	movl %eax, %cr0
+	movl %ebx, %esi
+	lift_firmware_limits
+	movl %esi, %ebx
+	jnc no_xd
+	turn_on_long_mode REL(trampoline_params)+TRAMPOLINE_BOOT_CR3(%ebx)
 	ljmpl *REL(far64)(%ebx)
+no_xd:	hlt				/* smp_start() says that this CPU does not answer */
+	jmp no_xd
 
 	.code64
 start64:

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Enters the kernel, in 32-bit protected mode, with EAX and EBX as multiboot 2 defines them.
- * Multiboot2 Specification: "I386 machine state".
+ * Enters the kernel, in 32-bit protected mode, with EAX and EBX as multiboot 2 defines them, and with what
+ * a test wants to be left on in CR0, CR4, DR7 and EFLAGS. Multiboot2 Specification: "I386 machine state".
  */
 	.text
 	.code32
 	.globl liar_enter
 liar_enter:
+	movl %cr0, %eax
+	orl liar_cr0, %eax
+	movl %eax, %cr0
+	movl %cr4, %eax
+	orl liar_cr4, %eax
+	movl %eax, %cr4
+	xorl %eax, %eax
+	movl %eax, %dr0
+	movl liar_dr7, %eax
+	movl %eax, %dr7
+	pushl liar_eflags
+	popfl
 	movl $0x36d76289, %eax
 	movl liar_info, %ebx
 	jmp *liar_entry

@@ -3,6 +3,8 @@
  * A boot loader that passes whatever boot information a test wants. Its initrd is a list of pieces
  * of memory: a kernel, boot information, modules. It copies them to their addresses and starts the
  * kernel as a multiboot 2 loader does.
+ *
+ * Command line: cr0=, cr4=: bits that it leaves on in these registers; dr7=, eflags=: what it leaves there
  */
 #include "guests/lib/guest.h"
 
@@ -18,7 +20,7 @@ struct piece {
 	u8 data[];
 };
 
-u32 liar_entry, liar_info;
+u32 liar_entry, liar_info, liar_cr0, liar_cr4, liar_dr7, liar_eflags;
 
 void liar_enter(void);
 void legacy_call(void (*code32)(void));
@@ -31,6 +33,10 @@ void guest_main(void)
 
 	liar_entry = head->entry;
 	liar_info = head->info;
+	liar_cr0 = (u32)param_number("cr0", 0);
+	liar_cr4 = (u32)param_number("cr4", 0);
+	liar_dr7 = (u32)param_number("dr7", 0x400);
+	liar_eflags = (u32)param_number("eflags", 2);
 	for (at += sizeof(*head); at < end;) {
 		const struct piece *p = (const void *)at;
 

@@ -54,8 +54,11 @@ def image():
     return bytes(flat), entry - base
 
 
-def lie(name, boot_information, commands=None):
-    """Boots a machine whose loader passes `boot_information` to Glasshouse."""
+def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x"):
+    """Boots a machine whose loader passes `boot_information` to Glasshouse.
+
+    `left`: what the loader leaves on in the CPU, in the words of guests/liar/main.c.
+    """
     flat, entry = image()
     pieces = [(IMAGE, flat), (INFO, boot_information), (KERNEL, GUEST.read_bytes())]
     path = harness.FOLDER / f"{name}.pieces"
@@ -63,8 +66,8 @@ def lie(name, boot_information, commands=None):
     path.write_bytes(struct.pack("<II", IMAGE + entry, INFO) + b"".join(
         struct.pack("<II", at, len(data) + -len(data) % 8) + data + bytes(-len(data) % 8)
         for at, data in pieces))
-    spec = mkiso.native(LIAR, "", path)
-    return harness.boot(f"liar-{name}", spec, memory=MEMORY, ignore_bad_msrs=False, commands=commands)
+    spec = mkiso.native(LIAR, left, path)
+    return harness.boot(f"liar-{name}", spec, model, memory=MEMORY, ignore_bad_msrs=False, commands=commands)
 
 
 def test_truth():
@@ -75,6 +78,24 @@ def test_truth():
 
 
 KERNEL_TAG = module(KERNEL, GUEST.stat().st_size) if GUEST.exists() else b""
+# Nested task, which makes IRET #GP; a breakpoint on writes to address 0, and one on port 0.
+NT, BREAKPOINTS = 0x4000, 0x10401
+
+
+@pytest.mark.parametrize("name, model, left", [
+    ("flags", "corei7_skylake_x", f"eflags={NT | 2} dr7={BREAKPOINTS}"),
+    ("cet", "tigerlake", f"cr0={1 << 16} cr4={1 << 23}"),
+    ("la57", "sapphire_rapids", f"cr4={1 << 12}"),
+])
+def test_left_on(name, model, left):
+    """What a loader leaves on in the CPU does not survive our entry."""
+    if model not in bochs.models():
+        pytest.skip(f"this Bochs has no {model}")
+    run = lie(f"left-{name}", info(memory(), KERNEL_TAG), None, left, model)
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
 NOWHERE = 'The module "{}" at {}, {} bytes, is not in memory that the firmware reports'
 
 

@@ -32,3 +32,10 @@ def test_qemu():
     """The same ISO is refused in QEMU, which does not emulate VT-x."""
     run = harness.boot_qemu("refusal-qemu", harness.linux("basic"))
     refused(run, words.NO_VMX, "com2.log", "glasshouse.log")
+
+
+@pytest.mark.parametrize("cpu", ["qemu64,-nx", "Haswell,-nx,level=3"])
+def test_no_execute_disable(cpu):
+    """Without XD our page tables would be #PF; on an Intel CPU it is looked for in IA32_MISC_ENABLE, too."""
+    run = harness.boot_qemu(f"refusal-{cpu.partition(',')[0]}-nx", harness.linux("basic"), cpu)
+    refused(run, words.NO_XD, "glasshouse.log")
