@@ -33,7 +33,7 @@
 #define TRAMPOLINE_MAX 0x9f000
 #define LOG_LOWEST     0x40000 /* leaves conventional memory enough for any boot sector */
 #define HEAP_PAGES     192     /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 16      /* stacks, VMCS, vCPU */
+#define HEAP_PAGES_CPU 17      /* stacks, VMCS, MSR bitmap, vCPU */
 #define HEAP_PAGES_GIB 2       /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
@@ -386,8 +386,9 @@ void boot_early(u64 load_base)
 
 	start_tsc = rdtsc();
 	paging_set_image_base(load_base);
-	early.self = &early;
-	wrmsr(MSR_GS_BASE, (u64)&early);
+	/* Before the IDT, whose gate for NMIs takes its stack from the TSS. */
+	desc_init_early(&early);
+	desc_load(&early);
 	idt_init();
 	idt_load();
 	start_consoles();

@@ -22,12 +22,16 @@ static void delay_slice(u32 us)
 {
 	u64 count = MAX(us * PIT_HZ / 1000000 + 1, 2), start = rdtsc();
 	u8 saved = inb(PORT61);
+	bool works;
 
 	outb(PORT61, (u8)((saved & ~SPEAKER) | GATE));
 	outb(PIT_COMMAND, CH2_MODE0);
+	/* The command sets the output low, and without a count it stays so. Where it is high, nothing
+	 * is there, or its clock is gated: then its output says nothing. */
+	works = !(inb(PORT61) & OUT2);
 	outb(PIT_CH2, (u8)count);
 	outb(PIT_CH2, (u8)(count >> 8));
-	while (!(inb(PORT61) & OUT2) && rdtsc() - start < (u64)us * MAX_TSC_MHZ)
+	while (!(works && inb(PORT61) & OUT2) && rdtsc() - start < (u64)us * MAX_TSC_MHZ)
 		cpu_relax();
 	outb(PORT61, saved);
 }

@@ -9,8 +9,8 @@
 #include "types.h"
 
 /*
- * Wait at least @us microseconds, any number. If the 8254 does not count, the time-stamp counter
- * ends the wait, not earlier than @us if it runs at up to 8 GHz.
+ * Wait at least @us microseconds, any number. If there is no 8254, or it does not count, the
+ * time-stamp counter ends the wait, not earlier than @us if it runs at up to 8 GHz.
  */
 void pit_delay_us(u32 us);
 

@@ -91,6 +91,8 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		__atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT), __ATOMIC_SEQ_CST);
 	if (requests & REQ_STOP)
 		return 0;
+	if (requests & REQ_INTERCEPTS)
+		virt->load_intercepts(vcpu);
 	if (requests & REQ_TRIPLE_FAULT)
 		return vcpu->vm->ops->triple_fault(vcpu);
 	if (requests & REQ_INIT) {

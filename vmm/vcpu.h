@@ -36,6 +36,7 @@ enum vcpu_request {
 	REQ_TRIPLE_FAULT = 1 << 3, /* an exception met a double fault */
 	REQ_EVENT = 1 << 4,        /* an event or an NMI is to be delivered */
 	REQ_BLOCK = 1 << 5,        /* not runnable: stays set until SIPI */
+	REQ_INTERCEPTS = 1 << 6,   /* other MSRs exit; can wait for the next exit: no kick */
 	REQ_VM = 1 << 16,          /* this bit and those above are the VM's own: vm_ops.request */
 };
 

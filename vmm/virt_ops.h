@@ -127,9 +127,12 @@ struct virt_ops {
 	/* After an instruction of unknown length: @rip is the next one's. */
 	void (*skip_to)(struct vcpu *vcpu, u64 rip);
 
-	/* Accesses to an MSR (0 to 1fffh, c0000000h to c0001fffh), or to @length ports from @port
-	 * on, exit or do not, on all CPUs. */
+	/* Accesses to an MSR (0 to 1fffh, c0000000h to c0001fffh) exit or do not: on each CPU from
+	 * its next exit on. */
 	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
+	/* That next exit (REQ_INTERCEPTS): the vCPU takes over what has been set. */
+	void (*load_intercepts)(struct vcpu *vcpu);
+	/* Accesses to @length ports from @port on exit or do not. Before any vCPU runs. */
 	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
 	/* Page faults of the guest exit or do not. */
 	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);

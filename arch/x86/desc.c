@@ -7,15 +7,10 @@
 #include "arch/x86/paging.h"
 #include "errno.h"
 
-int desc_init(struct cpu *cpu)
+static void fill_tables(struct cpu *cpu)
 {
 	u64 base = (u64)&cpu->tss;
 
-	for (int i = 0; i < IST_COUNT; i++) {
-		cpu->tss.ist[i] = stack_alloc(IST_STACK_PAGES);
-		if (!cpu->tss.ist[i])
-			return -ENOMEM;
-	}
 	cpu->tss.io_map_base = sizeof(cpu->tss);
 	cpu->gdt[SEL_CODE64 / 8] = DESC_CODE64;
 	cpu->gdt[SEL_DATA / 8] = DESC_DATA;
@@ -25,7 +20,27 @@ int desc_init(struct cpu *cpu)
 				(base >> 24 & 0xff) << 56;
 	cpu->gdt[SEL_TSS / 8 + 1] = base >> 32;
 	cpu->self = cpu;
+}
+
+int desc_init(struct cpu *cpu)
+{
+	for (int i = 0; i < IST_COUNT; i++) {
+		cpu->tss.ist[i] = stack_alloc(IST_STACK_PAGES);
+		if (!cpu->tss.ist[i])
+			return -ENOMEM;
+	}
+	fill_tables(cpu);
 	return 0;
+}
+
+/* One stack for NMI, #DF and #MC: only the first returns this early. */
+void desc_init_early(struct cpu *cpu)
+{
+	static u8 stack[IST_STACK_PAGES * PAGE_SIZE] __aligned(16);
+
+	for (int i = 0; i < IST_COUNT; i++)
+		cpu->tss.ist[i] = (u64)(stack + sizeof(stack));
+	fill_tables(cpu);
 }
 
 void desc_load(struct cpu *cpu)

@@ -20,6 +20,9 @@ struct desc_ptr {
 /* Fill @cpu's GDT and TSS and allocate its interrupt stacks. Returns 0 or -ENOMEM. */
 int desc_init(struct cpu *cpu);
 
+/* The same for the boot CPU before there is memory to allocate: its stacks are static. */
+void desc_init_early(struct cpu *cpu);
+
 /* Load @cpu's GDT, segment registers, TSS and GS.base on this CPU. this_cpu() works afterwards. */
 void desc_load(struct cpu *cpu);
 

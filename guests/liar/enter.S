@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Enters the kernel, in 32-bit protected mode, with EAX and EBX as multiboot 2 defines them, and with what
- * a test wants to be left on in CR0, CR4, DR7 and EFLAGS. Multiboot2 Specification: "I386 machine state".
+ * a test wants to be left on in CR0, CR4 and EFLAGS. Multiboot2 Specification: "I386 machine state".
  */
 	.text
 	.code32
@@ -13,14 +13,10 @@ liar_enter:
 	movl %cr4, %eax
 	orl liar_cr4, %eax
 	movl %eax, %cr4
-	xorl %eax, %eax
-	movl %eax, %dr0
-	movl liar_dr7, %eax
-	movl %eax, %dr7
 	pushl liar_eflags
 	popfl
 	movl $0x36d76289, %eax
 	movl liar_info, %ebx
-	jmp *liar_entry
+	notrack jmp *liar_entry
 
 	.section .note.GNU-stack, "", @progbits

@@ -78,13 +78,16 @@ def test_truth():
 
 
 KERNEL_TAG = module(KERNEL, GUEST.stat().st_size) if GUEST.exists() else b""
-# Nested task, which makes IRET #GP; a breakpoint on writes to address 0, and one on port 0.
-NT, BREAKPOINTS = 0x4000, 0x10401
+# EFLAGS with "nested task", which makes IRET #GP; CR4.CET, which needs CR0.WP, and IA32_S_CET: #CP at an
+# indirect jump that nobody expects.
+NT = "eflags=16386"
+CET = f"cr0={1 << 16} cr4={1 << 23} scet={0x14}"
 
 
 @pytest.mark.parametrize("name, model, left", [
-    ("flags", "corei7_skylake_x", f"eflags={NT | 2} dr7={BREAKPOINTS}"),
-    ("cet", "tigerlake", f"cr0={1 << 16} cr4={1 << 23}"),
+    ("breakpoint", "corei7_skylake_x", f"watch={0xb8000}"),
+    ("nmi", "corei7_skylake_x", f"nmi=2400 {NT}"),  # 2 ms: before the boot CPU has its own TSS
+    ("cet", "tigerlake", CET),
     ("la57", "sapphire_rapids", f"cr4={1 << 12}"),
 ])
 def test_left_on(name, model, left):

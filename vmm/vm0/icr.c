@@ -154,7 +154,10 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (lapic_is_on() && lapic_is_x2apic() &&
+	/* This vCPU may not know yet that the trap is lifted: it still exits. */
+	bool trapped = __atomic_load_n(&to_vm0(vcpu->vm)->icr_trapped, __ATOMIC_ACQUIRE);
+
+	if (trapped && lapic_is_on() && lapic_is_x2apic() &&
 	    emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(msr, value) ? -EINVAL : 0;

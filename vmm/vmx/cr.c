@@ -70,14 +70,6 @@ static bool load_pdptes(struct vcpu *vcpu)
 	return true;
 }
 
-void vmx_flush_guest_tlb(struct vcpu *vcpu)
-{
-	if (vmcs_config.has_vpid)
-		invvpid(vmcs_config.has_invvpid_single ? VMX_VPID_EXTENT_SINGLE_CONTEXT
-						       : VMX_VPID_EXTENT_ALL_CONTEXT,
-			to_vmx(vcpu)->vpid);
-}
-
 /* CR3 other than by MOV, which does not exit. PDPTEs that cannot be loaded map nothing. */
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 {

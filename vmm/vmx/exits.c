@@ -170,6 +170,26 @@ static int handle_wrmsr(struct vcpu *vcpu)
 	return vmx_skip_or_fault(vcpu, emulate_wrmsr(vcpu));
 }
 
+/* SDM: "RDMSR", "WRMSRNS": the qualification of their immediate forms is the MSR's number. */
+static enum vcpu_reg msr_imm_register(void)
+{
+	return (enum vcpu_reg)INSN_INFO_REG1(vmread(VMX_INSTRUCTION_INFO));
+}
+
+static int handle_rdmsr_imm(struct vcpu *vcpu)
+{
+	u32 msr = (u32)exit_qualification(vcpu);
+
+	return vmx_skip_or_fault(vcpu, emulate_rdmsr_imm(vcpu, msr, msr_imm_register()));
+}
+
+static int handle_wrmsrns_imm(struct vcpu *vcpu)
+{
+	u32 msr = (u32)exit_qualification(vcpu);
+
+	return vmx_skip_or_fault(vcpu, emulate_wrmsrns_imm(vcpu, msr, msr_imm_register()));
+}
+
 static int handle_xsetbv(struct vcpu *vcpu)
 {
 	return vmx_skip_or_fault(vcpu, emulate_xsetbv(vcpu));
@@ -278,6 +298,8 @@ static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_IO_INSTRUCTION] = handle_io,
 	[EXIT_REASON_MSR_READ] = handle_rdmsr,
 	[EXIT_REASON_MSR_WRITE] = handle_wrmsr,
+	[EXIT_REASON_RDMSR_IMM] = handle_rdmsr_imm,
+	[EXIT_REASON_WRMSRNS_IMM] = handle_wrmsrns_imm,
 	[EXIT_REASON_EPT_VIOLATION] = handle_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = handle_ept_misconfig,
 	[EXIT_REASON_PREEMPTION_TIMER] = handle_preemption_timer,

@@ -95,6 +95,9 @@ int vmx_hardware_enable(void)
 		return r;
 	}
 	cpu->virt_on = true;
+	/* What another hypervisor has left, or Glasshouse before a warm start: VMXOFF and VMXON keep
+	 * it. SDM: "Guidelines for Use of the INVEPT Instruction". */
+	vmx_flush_all();
 	return 0;
 }
 
@@ -221,7 +224,7 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmwrite(IO_BITMAP_A, virt_to_phys(vm_vmx->io_bitmap));
 	vmwrite(IO_BITMAP_B, virt_to_phys(vm_vmx->io_bitmap) + PAGE_SIZE);
-	vmwrite(MSR_BITMAP, virt_to_phys(vm_vmx->msr_bitmap));
+	vmwrite(MSR_BITMAP, virt_to_phys(vmx->msr_bitmap));
 	vmwrite(EPT_POINTER, ept_pointer(&vm->ept));
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 	if (vmcs_config.has_vpid)
@@ -269,7 +272,8 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 	if (!vmx)
 		return NULL;
 	vmx->vmcs = alloc_vmcs_cpu();
-	if (!vmx->vmcs)
+	vmx->msr_bitmap = page_alloc();
+	if (!vmx->vmcs || !vmx->msr_bitmap)
 		return NULL;
 	vmx->vcpu.vm = vm;
 	vmx->vcpu.cpu = cpu;
@@ -304,6 +308,9 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 	vcpu->host_rsp = 0;
 	vcpu->cpu->vcpu = vcpu;
 	vmx_vcpu_setup(vmx);
+	vmx_load_intercepts(vcpu);
+	/* For CPUs where vmx_flush_all() cannot; of the guest's paging, the reset sees to that. */
+	vmx_flush_tlb(vcpu);
 	vmx->loaded = true;
 	return 0;
 }

@@ -16,6 +16,7 @@
 struct vcpu_vmx {
 	struct vcpu vcpu; /* first, so that one pointer serves */
 	void *vmcs;
+	u8 *msr_bitmap; /* the one that the VMCS points at; see vmx_load_intercepts() */
 	bool loaded;   /* it is the current VMCS of its CPU */
 	u32 cpu_based; /* primary controls as they are in the VMCS */
 	u32 exception_bitmap;
@@ -24,7 +25,7 @@ struct vcpu_vmx {
 };
 
 struct vm_vmx {
-	u8 *msr_bitmap; /* 4 KiB. SDM: "MSR-Bitmap Address" */
+	u8 *msr_bitmap; /* 4 KiB, for the vCPUs to copy. SDM: "MSR-Bitmap Address" */
 	u8 *io_bitmap;  /* A and B, 8 KiB */
 };
 
@@ -96,7 +97,12 @@ int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 /* cr.c: the exit handler for accesses to control registers. */
 int handle_cr(struct vcpu *vcpu);
 
-/* cr.c: this CPU forgets what it has cached of the guest's own paging. */
+/*
+ * tlb.c: this CPU forgets what it has cached: of every guest, as far as the CPU can be told so; of the VM's
+ * EPT; of the guest's own paging.
+ */
+void vmx_flush_all(void);
+void vmx_flush_tlb(struct vcpu *vcpu);
 void vmx_flush_guest_tlb(struct vcpu *vcpu);
 
 /*
@@ -141,6 +147,10 @@ void vmx_get_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *se
 void vmx_set_segment(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 int vmx_registers_complete(struct vcpu *vcpu);
 void vmx_load_guest_msrs(struct vcpu *vcpu);
+/* intercepts.c: */
+void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write);
+void vmx_load_intercepts(struct vcpu *vcpu);
+void vmx_set_io_intercept(struct vm *vm, u16 port, unsigned length, bool on);
 /* event.c: */
 void vmx_inject_event(struct vcpu *vcpu);
 bool vmx_nmi_allowed(struct vcpu *vcpu);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * struct virt_ops for VT-x. The operations are in setup.c (VT-x and VMCSs), state.c (registers),
- * event.c (injection), exits.c (exits), dump.c; the intercepts and what is one line are here.
+ * event.c (injection), exits.c (exits), intercepts.c, tlb.c, dump.c; what is one line is here.
  */
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_ops.h"
@@ -34,33 +34,6 @@ static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
 	vmx_skip_to(rip);
 }
 
-static void set_bit_to(u8 *bitmap, u32 bit, bool on)
-{
-	u8 mask = (u8)BIT(bit % 8);
-
-	if (on)
-		__atomic_or_fetch(&bitmap[bit / 8], mask, __ATOMIC_RELAXED);
-	else
-		__atomic_and_fetch(&bitmap[bit / 8], (u8)~mask, __ATOMIC_RELAXED);
-}
-
-/* SDM: "MSR-Bitmap Address": reads of low MSRs, of high ones, writes of low ones, of high ones; 1
- * KiB each. */
-static void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write)
-{
-	u8 *bitmap = ((struct vm_vmx *)vm->arch)->msr_bitmap;
-	u32 offset = msr >= 0xc0000000 ? 1024 : 0;
-
-	set_bit_to(bitmap + offset, msr & 0x1fff, read);
-	set_bit_to(bitmap + offset + 2048, msr & 0x1fff, write);
-}
-
-static void vmx_set_io_intercept(struct vm *vm, u16 port, unsigned length, bool on)
-{
-	for (unsigned i = 0; i < length; i++)
-		set_bit_to(((struct vm_vmx *)vm->arch)->io_bitmap, (u32)port + i, on);
-}
-
 static void vmx_set_pf_intercept(struct vcpu *vcpu, bool on)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
@@ -68,14 +41,6 @@ static void vmx_set_pf_intercept(struct vcpu *vcpu, bool on)
 	vmx->exception_bitmap = on ? vmx->exception_bitmap | (u32)BIT(PF_VECTOR)
 				   : vmx->exception_bitmap & ~(u32)BIT(PF_VECTOR);
 	vmwrite(EXCEPTION_BITMAP, vmx->exception_bitmap);
-}
-
-static void vmx_flush_tlb(struct vcpu *vcpu)
-{
-	if (vmcs_config.has_invept_single)
-		invept(VMX_EPT_EXTENT_CONTEXT, ept_pointer(&vcpu->vm->ept));
-	else
-		invept(VMX_EPT_EXTENT_GLOBAL, 0);
 }
 
 const struct virt_ops vmx_x86_ops = {
@@ -105,6 +70,7 @@ const struct virt_ops vmx_x86_ops = {
 	.skip_emulated_instruction = vmx_skip_emulated_instruction,
 	.skip_to = vmx_skip_to_op,
 	.set_msr_intercept = vmx_set_msr_intercept,
+	.load_intercepts = vmx_load_intercepts,
 	.set_io_intercept = vmx_set_io_intercept,
 	.set_pf_intercept = vmx_set_pf_intercept,
 	.flush_tlb = vmx_flush_tlb,

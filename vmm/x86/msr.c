@@ -7,6 +7,26 @@
 #include "vmm/vcpu.h"
 #include "vmm/x86/guest_mem.h"
 
+int emulate_rdmsr_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
+{
+	u64 value;
+
+	if (vcpu->vm->ops->rdmsr(vcpu, msr, &value))
+		return -EINVAL;
+	if (reg == VCPU_RSP)
+		virt->set_sysreg(vcpu, SYSREG_RSP, value);
+	else
+		vcpu->regs[reg] = value;
+	return 0;
+}
+
+int emulate_wrmsrns_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
+{
+	u64 value = reg == VCPU_RSP ? virt->get_sysreg(vcpu, SYSREG_RSP) : vcpu->regs[reg];
+
+	return vcpu->vm->ops->wrmsr(vcpu, msr, value);
+}
+
 /*
  * The CPU checks the value (SDM: "XSETBV—Set Extended Control Register"). Some CPUs exit before
  * they check the privilege level.
