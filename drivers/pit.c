@@ -26,8 +26,8 @@ static void delay_slice(u32 us)
 
 	outb(PORT61, (u8)((saved & ~SPEAKER) | GATE));
 	outb(PIT_COMMAND, CH2_MODE0);
-	/* The command sets the output low, and without a count it stays so. Where it is high, nothing
-	 * is there, or its clock is gated: then its output says nothing. */
+	/* The command sets the output low, and without a count it stays so. Where it is high,
+	 * nothing is there, or its clock is gated: then its output says nothing. */
 	works = !(inb(PORT61) & OUT2);
 	outb(PIT_CH2, (u8)count);
 	outb(PIT_CH2, (u8)(count >> 8));

@@ -15,6 +15,7 @@
 #define MSR_IA32_TSC_ADJUST      0x0000003b
 #define MSR_IA32_UCODE_WRITE     0x00000079
 #define MSR_IA32_SMM_MONITOR_CTL 0x0000009b
+#define MSR_IA32_UMWAIT_CONTROL  0x000000e1
 
 #define APICBASE_BSP    BIT(8)
 #define APICBASE_EXTD   BIT(10) /* x2APIC mode */
@@ -24,6 +25,9 @@
 #define FEAT_CTL_LOCKED                  BIT(0)
 #define FEAT_CTL_VMX_ENABLED_INSIDE_SMX  BIT(1)
 #define FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX BIT(2)
+#define FEAT_CTL_SGX_LC_ENABLED          BIT(17)
+#define FEAT_CTL_SGX_ENABLED             BIT(18)
+#define FEAT_CTL_LMCE_ENABLED            BIT(20)
 
 /* System call entry */
 #define MSR_IA32_SYSENTER_CS  0x00000174
@@ -49,6 +53,23 @@
 #define MSR_IA32_DEBUGCTLMSR 0x000001d9
 #define MSR_IA32_PEBS_ENABLE 0x000003f1
 #define MSR_IA32_DS_AREA     0x00000600
+
+#define MISC_ENABLE_XD_DISABLE BIT(34)
+
+/* Architectural PEBS: base, index; one CFG_C for each counter */
+#define MSR_IA32_PEBS_BASE      0x000003f4
+#define MSR_IA32_PEBS_INDEX     0x000003f5
+#define MSR_IA32_PMC_GP0_CFG_C  0x00001903
+#define MSR_IA32_PMC_GP31_CFG_C 0x0000197f
+#define MSR_IA32_PMC_FX0_CFG_C  0x00001983
+#define MSR_IA32_PMC_FX31_CFG_C 0x000019ff
+
+/* Architectural LBRs */
+#define MSR_IA32_LBR_0_INFO    0x00001200
+#define MSR_IA32_LBR_CTL       0x000014ce
+#define MSR_IA32_LBR_DEPTH     0x000014cf
+#define MSR_IA32_LBR_0_FROM_IP 0x00001500
+#define MSR_IA32_LBR_0_TO_IP   0x00001600
 
 /* Intel Processor Trace */
 #define MSR_IA32_RTIT_OUTPUT_BASE      0x00000560
@@ -97,12 +118,17 @@
 /* Protection */
 #define MSR_IA32_BNDCFGS      0x00000d90
 #define MSR_IA32_XSS          0x00000da0
-#define XSTATE_PT             BIT(8) /* in IA32_XSS: state of Intel PT */
+#define MSR_IA32_U_CET        0x000006a0
 #define MSR_IA32_S_CET        0x000006a2
 #define MSR_IA32_PL3_SSP      0x000006a7
 #define MSR_IA32_INT_SSP_TAB  0x000006a8
 #define MSR_IA32_PKRS         0x000006e1
 #define MSR_IA32_TSC_DEADLINE 0x000006e0
+
+/* FRED, and RDMSRLIST and WRMSRLIST */
+#define MSR_IA32_BARRIER     0x0000002f
+#define MSR_IA32_FRED_RSP0   0x000001cc
+#define MSR_IA32_FRED_CONFIG 0x000001d4
 
 /* x2APIC: an xAPIC register at offset 16n is MSR 0x800 + n */
 #define MSR_X2APIC_BASE 0x00000800

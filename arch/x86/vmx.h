@@ -159,7 +159,8 @@
 #define VMX_EXIT_REASONS_BASIC_MASK     0xffffu
 #define VMX_EXIT_REASONS_FAILED_VMENTRY BIT(31)
 
-/* "VM-Exit Instruction-Information Field": the register operand, Reg1, of RDMSR, WRMSRNS and others */
+/* "VM-Exit Instruction-Information Field": the register operand, Reg1, of RDMSR, WRMSRNS and others
+ */
 #define INSN_INFO_REG1(info) ((unsigned)(((info) >> 3) & 0xf))
 
 /* Interruption information, of one format: "VM-Entry Controls for Event Injection", "Information

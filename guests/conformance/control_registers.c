@@ -50,6 +50,22 @@ static void check_cr4(unsigned cpu)
 		ok(TRY_CR(4, cr4 | CR4_VMXE) == GP_VECTOR, "cpu %u: CR4.VMXE is #GP", cpu);
 	else
 		skip("no hypervisor", "cpu %u: CR4.VMXE is #GP", cpu);
+	if (under_hypervisor) {
+		struct cpuid_regs seven = {0};
+
+		if (cpuid(0, 0).eax >= 7)
+			seven = cpuid(7, 0);
+		ok(TRY_CR(4, cr4 | CR4_SMXE) == GP_VECTOR, "cpu %u: CR4.SMXE is #GP", cpu);
+		ok(TRY_CR(4, cr4 | CR4_FRED) == GP_VECTOR, "cpu %u: CR4.FRED is #GP", cpu);
+		ok(seven.ecx & BIT(31) || TRY_CR(4, cr4 | CR4_PKS) == GP_VECTOR,
+		   "cpu %u: CR4.PKS is #GP, if CPUID does not have it", cpu);
+		ok((seven.ecx & BIT(7)) | (seven.edx & BIT(20)) ||
+			   TRY_CR(4, cr4 | CR4_CET) == GP_VECTOR,
+		   "cpu %u: CR4.CET is #GP, if CPUID does not have it", cpu);
+	} else {
+		for (unsigned i = 0; i < 4; i++)
+			skip("no hypervisor", "cpu %u: CR4 has no bits of hidden features", cpu);
+	}
 	ok(!(cr4 & CR4_VMXE), "cpu %u: CR4.VMXE reads as clear", cpu);
 	ok(TRY_CR(4, cr4 | BIT(31)) == GP_VECTOR, "cpu %u: a reserved bit of CR4 is #GP", cpu);
 	ok(TRY_CR(4, cr4 & ~CR4_PAE) == GP_VECTOR, "cpu %u: CR4.PAE clear in long mode is #GP",

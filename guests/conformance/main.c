@@ -8,6 +8,7 @@
  *   apic=x2    x2APIC mode
  *   again=1    start each CPU twice
  *   kick=1     INIT at any time
+ *   lax=1      the CPU reads MSRs that it does not have as 0
  *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
  *   mce=N      expect N machine checks, from its option provoke=mc

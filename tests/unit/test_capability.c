@@ -323,11 +323,27 @@ static void other_cpus_are_compared(void **state)
 	DIFFERS(cap.cpuid_vmx = false, "no VT-x");
 }
 
+/* LMCE is the firmware's to allow; SGX an OS allows itself, if it may. */
+static void what_we_lock_leaves_nothing_out(void **state)
+{
+	const u64 vmx = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+
+	(void)state;
+	assert_true(vmx_feature_control_to_lock(0, false, false) == vmx);
+	assert_true(vmx_feature_control_to_lock(FEAT_CTL_LMCE_ENABLED, false, false) ==
+		    (vmx | FEAT_CTL_LMCE_ENABLED));
+	assert_true(vmx_feature_control_to_lock(0, true, false) == (vmx | FEAT_CTL_SGX_ENABLED));
+	assert_true(vmx_feature_control_to_lock(0, true, true) ==
+		    (vmx | FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED));
+	assert_true(vmx_feature_control_to_lock(0, false, true) == vmx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table_is_well_formed),
 		cmocka_unit_test(every_model_with_ept_is_ready),
+		cmocka_unit_test(what_we_lock_leaves_nothing_out),
 		cmocka_unit_test(skylake_controls_are_exact),
 		cmocka_unit_test(poor_models_lose_only_what_they_lack),
 		cmocka_unit_test(missing_required_controls_are_named),

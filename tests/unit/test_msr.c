@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * RDMSR and WRMSR: which registers hold the number and the value, in the classic forms and in those with
- * the number as an immediate.
+ * RDMSR and WRMSR: which registers hold the number and the value, in the classic forms and in those
+ * with the number as an immediate.
  */
 #include "tests/unit/stubs.h"
 #include "arch/x86/vmx.h"
 #include "vmm/virt_ops.h"
+#include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/x86/msr.h"
 
@@ -109,6 +110,18 @@ static void a_refusal_changes_nothing(void **state)
 	assert_true(emulate_wrmsrns_imm(&vcpu, 0xbad, VCPU_RBX) < 0);
 }
 
+/* Components of XCR0 that belong to a hidden feature: the CPU itself would take them. */
+static void xsetbv_refuses_what_is_hidden(void **state)
+{
+	struct cpuid_policy policy = {.hidden_xstate = BIT(3) | BIT(4)};
+
+	(void)state;
+	vm.cpuid = &policy;
+	vcpu.regs[VCPU_RCX] = 0;
+	vcpu.regs[VCPU_RAX] = 0x1f;
+	assert_true(emulate_xsetbv(&vcpu) < 0);
+}
+
 /* SDM: bits 6:3; the others say nothing about the register. */
 static void the_exit_names_the_register(void **state)
 {
@@ -126,6 +139,7 @@ int main(void)
 		cmocka_unit_test_setup(immediate_forms_take_one_register, setup),
 		cmocka_unit_test_setup(the_register_may_be_rsp, setup),
 		cmocka_unit_test_setup(a_refusal_changes_nothing, setup),
+		cmocka_unit_test_setup(xsetbv_refuses_what_is_hidden, setup),
 		cmocka_unit_test(the_exit_names_the_register),
 	};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Delays: an 8254 that counts ends them; one that is not there, or stands still, does not make them zero.
+ * Delays: an 8254 that counts ends them; one that is not there, or stands still, does not make them
+ * zero.
  */
 #include "tests/unit/stubs.h"
 

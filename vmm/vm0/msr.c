@@ -8,6 +8,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/icr.h"
+#include "vmm/x86/cpuid.h"
 
 static int hidden(struct vcpu *vcpu, const char *what, u32 msr)
 {
@@ -25,26 +26,19 @@ static int refused(struct vcpu *vcpu, const char *what, u32 msr)
 	return -EINVAL;
 }
 
+/* MSRs without a row: those of hidden features, and those that no bitmap has a bit for. */
 static int read_machine(struct vcpu *vcpu, u32 msr, u64 *value)
 {
+	if (cpuid_hides_msr(vcpu->vm, msr))
+		return hidden(vcpu, "RDMSR", msr);
 	return rdmsr_safe(msr, value) ? refused(vcpu, "RDMSR", msr) : 0;
 }
 
 static int write_machine(struct vcpu *vcpu, u32 msr, u64 value)
 {
+	if (cpuid_hides_msr(vcpu->vm, msr))
+		return hidden(vcpu, "WRMSR", msr);
 	return wrmsr_safe(msr, value) ? refused(vcpu, "WRMSR", msr) : 0;
-}
-
-static int hidden_read(struct vcpu *vcpu, u32 msr, u64 *value)
-{
-	(void)value;
-	return hidden(vcpu, "RDMSR", msr);
-}
-
-static int hidden_write(struct vcpu *vcpu, u32 msr, u64 value)
-{
-	(void)value;
-	return hidden(vcpu, "WRMSR", msr);
 }
 
 static int refuse_write(struct vcpu *vcpu, u32 msr, u64 value)
@@ -93,16 +87,27 @@ static int write_microcode(struct vcpu *vcpu, u32 msr, u64 value)
 
 static int write_xss(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (value & XSTATE_PT)
-		return hidden_write(vcpu, msr, value);
+	if (value & vcpu->vm->cpuid->hidden_xstate)
+		return hidden(vcpu, "WRMSR", msr);
 	return write_machine(vcpu, msr, value);
 }
 
 static int write_pebs_enable(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	if (value)
-		return hidden_write(vcpu, msr, value);
+		return hidden(vcpu, "WRMSR", msr);
 	return write_machine(vcpu, msr, value);
+}
+
+/* Nobody but firmware switches XD off. */
+static int write_misc_enable(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	if (value & MISC_ENABLE_XD_DISABLE)
+		pr_warn_ratelimited(
+			"vCPU %u: the guest switches the execute-disable bit off, which "
+			"Glasshouse needs: it stays on",
+			vcpu->id);
+	return write_machine(vcpu, msr, value & ~MISC_ENABLE_XD_DISABLE);
 }
 
 static const struct msr_row {
@@ -126,9 +131,12 @@ static const struct msr_row *find_row(u32 msr)
 void vm0_msr_init(struct vm *vm)
 {
 	for (const struct msr_row *row = rows; row < rows + ARRAY_SIZE(rows); row++)
-		for (u32 msr = row->first; msr <= row->last; msr++)
-			virt->set_msr_intercept(vm, msr, row->read != read_machine,
-						row->write != write_machine);
+		for (u32 msr = row->first; msr <= row->last; msr++) {
+			bool hide = cpuid_hides_msr(vm, msr);
+
+			virt->set_msr_intercept(vm, msr, hide || row->read != read_machine,
+						hide || row->write != write_machine);
+		}
 }
 
 int vm0_rdmsr(struct vcpu *vcpu, u32 msr, u64 *value)

@@ -95,6 +95,16 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 		cap->ept_vpid = read_or_0(rdmsr_safe, MSR_IA32_VMX_EPT_VPID_CAP);
 }
 
+u64 vmx_feature_control_to_lock(u64 value, bool sgx, bool sgx_lc)
+{
+	value |= FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	if (sgx)
+		value |= FEAT_CTL_SGX_ENABLED;
+	if (sgx && sgx_lc)
+		value |= FEAT_CTL_SGX_LC_ENABLED;
+	return value;
+}
+
 int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result)
 {
 	u32 must = (u32)capability, may = (u32)(capability >> 32);

@@ -102,6 +102,14 @@ static inline bool vmx_can(const struct vmx_capability *cap, const struct vmx_co
 void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, u64 *val));
 
 /*
+ * What to write to an IA32_FEATURE_CONTROL that is unlocked and holds @value: the lock, for the
+ * guest cannot set it later; VMXON; what firmware has set (LMCE); and what an OS would set itself
+ * if it found the register unlocked: SGX and its launch control, where CPUID has them (@sgx,
+ * @sgx_lc).
+ */
+u64 vmx_feature_control_to_lock(u64 value, bool sgx, bool sgx_lc);
+
+/*
  * Compute one word of controls: @min and @opt as far as the CPU can, and what the CPU demands.
  * @capability: low half what must be 1, high half what may be 1. Returns 0 and *@result, or
  * -EOPNOTSUPP, with each bit of @min that is missing, and each unused one that is forced, named on

@@ -7,13 +7,17 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
 
 /* Of CR4: what belongs to features that the guest does not have. */
-#define CR4_OWNED (CR4_VMXE | CR4_SMXE)
+static u64 cr4_owned(const struct vcpu *vcpu)
+{
+	return vcpu->vm->cpuid->hidden_cr4;
+}
 
 /* Bits that we own: those that must be 1, but for PE and PG where "unrestricted guest" frees them.
  */
@@ -31,9 +35,9 @@ u64 vmx_get_cr0(void)
 	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
 }
 
-u64 vmx_get_cr4(void)
+u64 vmx_get_cr4(struct vcpu *vcpu)
 {
-	return vmread(GUEST_CR4) & ~CR4_OWNED;
+	return vmread(GUEST_CR4) & ~cr4_owned(vcpu);
 }
 
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
@@ -46,9 +50,8 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
-	(void)vcpu;
-	vmwrite(CR4_GUEST_HOST_MASK, CR4_OWNED);
-	vmwrite(CR4_READ_SHADOW, cr4 & ~CR4_OWNED);
+	vmwrite(CR4_GUEST_HOST_MASK, cr4_owned(vcpu));
+	vmwrite(CR4_READ_SHADOW, cr4 & ~cr4_owned(vcpu));
 	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which MSRs and ports exit. The CPU may read the bitmaps of a VMCS at any time while the guest runs, so
- * they must not change then. SDM: "Software Use of the VMCS and Related Structures".
+ * Which MSRs and ports exit. The CPU may read the bitmaps of a VMCS at any time while the guest
+ * runs, so they must not change then. SDM: "Software Use of the VMCS and Related Structures".
  */
 #include "lib/string.h"
 #include "vmm/vmx/vmx.h"

@@ -36,11 +36,16 @@ static void read_capability(struct vmx_capability *cap)
 /* SDM: "Enabling and Entering VMX Operation". An unlocked register is ours to set and lock. */
 static void unlock_feature_control(struct vmx_capability *cap)
 {
-	u64 value = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	struct cpuid_regs seven = {0};
+	u64 value;
 
+	if (cpuid(0, 0).eax >= 7)
+		seven = cpuid(7, 0);
+	value = vmx_feature_control_to_lock(cap->feature_control, seven.ebx & BIT(2),
+					    seven.ecx & BIT(30));
 	if (cap->cpuid_vmx && !(cap->feature_control & FEAT_CTL_LOCKED) &&
-	    !wrmsr_safe(MSR_IA32_FEAT_CTL, cap->feature_control | value)) {
-		cap->feature_control |= value;
+	    !wrmsr_safe(MSR_IA32_FEAT_CTL, value)) {
+		cap->feature_control = value;
 		pr_info("IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked "
 			"now.\n");
 	}
@@ -95,8 +100,8 @@ int vmx_hardware_enable(void)
 		return r;
 	}
 	cpu->virt_on = true;
-	/* What another hypervisor has left, or Glasshouse before a warm start: VMXOFF and VMXON keep
-	 * it. SDM: "Guidelines for Use of the INVEPT Instruction". */
+	/* What another hypervisor has left, or Glasshouse before a warm start: VMXOFF and VMXON
+	 * keep it. SDM: "Guidelines for Use of the INVEPT Instruction". */
 	vmx_flush_all();
 	return 0;
 }
@@ -129,19 +134,6 @@ void vmx_hardware_disable(void)
 	write_cr4(read_cr4() & ~CR4_VMXE);
 }
 
-/* What CPUID hides from every guest: one row of cpuid_hidden.def each. */
-static void hide_features(struct vm *vm)
-{
-	const struct vmcs_config *c = &vmcs_config;
-	u32 proc2 = c->cpu_based_2nd_exec_ctrl;
-
-#define CPUID_HIDDEN(name, leaf, subleaf, reg, bits, when, why) \
-	if (when)                                               \
-		cpuid_hide(vm, leaf, subleaf, CPUID_##reg, bits, name, why);
-#include "vmm/vmx/cpuid_hidden.def"
-#undef CPUID_HIDDEN
-}
-
 int vmx_vm_init(struct vm *vm)
 {
 	const struct ept_ops ops = {page_alloc, page_free, (u64)phys_to_virt(0)};
@@ -161,7 +153,7 @@ int vmx_vm_init(struct vm *vm)
 	vmx->io_bitmap = pages_alloc(2);
 	if (!vmx->msr_bitmap || !vmx->io_bitmap || cpuid_policy_init(vm))
 		return -ENOMEM;
-	hide_features(vm);
+	vmx_hide_features(vm);
 	return ept_init(&vm->ept, &ops, &caps);
 }
 

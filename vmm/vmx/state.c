@@ -71,7 +71,7 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 	case SYSREG_CR3:
 		return vmread(GUEST_CR3);
 	case SYSREG_CR4:
-		return vmx_get_cr4();
+		return vmx_get_cr4(vcpu);
 	case SYSREG_EFER:
 		return vmread(GUEST_IA32_EFER);
 	case SYSREG_DR7:
@@ -178,7 +178,7 @@ int vmx_registers_complete(struct vcpu *vcpu)
 	if (vmcs_config.has_cet && vmread(GUEST_S_CET) & S_CET_SH_STK_EN)
 		return -EOPNOTSUPP;
 	/* The last page of ours has key 0, and is read with the guest's rights. */
-	if (vmcs_config.has_pkrs && vmx_get_cr4() & CR4_PKS &&
+	if (vmcs_config.has_pkrs && vmx_get_cr4(vcpu) & CR4_PKS &&
 	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
 		return -EOPNOTSUPP;
 	if (blocked != GUEST_INTR_STATE_STI)

@@ -17,8 +17,8 @@ struct vcpu_vmx {
 	struct vcpu vcpu; /* first, so that one pointer serves */
 	void *vmcs;
 	u8 *msr_bitmap; /* the one that the VMCS points at; see vmx_load_intercepts() */
-	bool loaded;   /* it is the current VMCS of its CPU */
-	u32 cpu_based; /* primary controls as they are in the VMCS */
+	bool loaded;    /* it is the current VMCS of its CPU */
+	u32 cpu_based;  /* primary controls as they are in the VMCS */
 	u32 exception_bitmap;
 	u32 sti_seen; /* by vmx_registers_complete() */
 	u16 vpid;
@@ -94,12 +94,15 @@ int vmx_handle_exit(struct vcpu *vcpu);
  */
 int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 
+/* hidden.c: take from @vm, which has no vCPUs yet, what hidden.def names. */
+void vmx_hide_features(struct vm *vm);
+
 /* cr.c: the exit handler for accesses to control registers. */
 int handle_cr(struct vcpu *vcpu);
 
 /*
- * tlb.c: this CPU forgets what it has cached: of every guest, as far as the CPU can be told so; of the VM's
- * EPT; of the guest's own paging.
+ * tlb.c: this CPU forgets what it has cached: of every guest, as far as the CPU can be told so; of
+ * the VM's EPT; of the guest's own paging.
  */
 void vmx_flush_all(void);
 void vmx_flush_tlb(struct vcpu *vcpu);
@@ -110,7 +113,7 @@ void vmx_flush_guest_tlb(struct vcpu *vcpu);
  * without it noticing. A new CR3 also loads the PDPTEs, where PAE paging is on.
  */
 u64 vmx_get_cr0(void);
-u64 vmx_get_cr4(void);
+u64 vmx_get_cr4(struct vcpu *vcpu);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);

@@ -37,33 +37,73 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 		const char *name, const char *why)
 {
 	struct cpuid_policy *p = vm->cpuid;
+	bool present = false;
 	u32 regs[4];
 
-	if (leaf > cpuid(leaf & 0x80000000, 0).eax)
-		return;
-	host_cpuid(leaf, subleaf, regs);
-	if (!(regs[reg] & bits))
-		return;
+	if (leaf <= cpuid(leaf & 0x80000000, 0).eax) {
+		host_cpuid(leaf, subleaf, regs);
+		present = regs[reg] & bits;
+	}
 	BUG_ON(p->nr_hidden == CPUID_MAX_HIDDEN);
-	p->hidden[p->nr_hidden++] = (struct cpuid_hidden){leaf, subleaf, reg, (u32)bits, name, why};
+	p->hidden[p->nr_hidden++] =
+		(struct cpuid_hidden){leaf, subleaf, reg, (u32)bits, present, name, why};
 	if (leaf < 32)
 		p->plain_leaves &= ~(u32)BIT(leaf);
 }
 
-void cpuid_report(const struct vm *vm)
+void cpuid_hide_msrs(struct vm *vm, u32 first, u32 last, u32 step)
+{
+	struct cpuid_policy *p = vm->cpuid;
+	unsigned n = p->nr_hidden_msrs++;
+
+	BUG_ON(n == CPUID_MAX_HIDDEN_MSRS);
+	p->hidden_msrs[n].first = first;
+	p->hidden_msrs[n].last = last;
+	p->hidden_msrs[n].step = step;
+	for (u32 msr = first; msr <= last; msr += step)
+		virt->set_msr_intercept(vm, msr, true, true);
+}
+
+bool cpuid_hides_msr(const struct vm *vm, u32 msr)
 {
 	const struct cpuid_policy *p = vm->cpuid;
 
+	for (unsigned i = 0; i < p->nr_hidden_msrs; i++)
+		if (msr >= p->hidden_msrs[i].first && msr <= p->hidden_msrs[i].last &&
+		    (msr - p->hidden_msrs[i].first) % p->hidden_msrs[i].step == 0)
+			return true;
+	return false;
+}
+
+/* A feature's bits follow one another. */
+void cpuid_report(const struct vm *vm)
+{
+	const struct cpuid_policy *p = vm->cpuid;
+	const char *last = NULL;
+
 	pr_info("Hidden from the guest:");
-	for (unsigned i = 0; i < p->nr_hidden; i++)
-		pr_info("%s %s (%s)", i ? "," : "", p->hidden[i].name, p->hidden[i].why);
+	for (unsigned i = 0; i < p->nr_hidden; i++) {
+		if (!p->hidden[i].present || p->hidden[i].name == last)
+			continue;
+		pr_info("%s %s (%s)", last ? "," : "", p->hidden[i].name, p->hidden[i].why);
+		last = p->hidden[i].name;
+	}
 	pr_info("\n");
 }
 
+static bool has_subleaves(u32 leaf)
+{
+	return leaf == 7 || leaf == 0xd || leaf == 0x23;
+}
+
+/* A leaf beyond the last is answered as another, and nothing of that is hidden. */
 static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
 {
+	if (!has_subleaves(leaf))
+		subleaf = 0;
 	for (unsigned i = 0; i < p->nr_hidden; i++)
-		if (p->hidden[i].leaf == leaf && p->hidden[i].subleaf == subleaf)
+		if (p->hidden[i].leaf == leaf && p->hidden[i].subleaf == subleaf &&
+		    leaf <= cpuid(leaf & 0x80000000, 0).eax)
 			regs[p->hidden[i].reg] &= ~p->hidden[i].bits;
 }
 
@@ -98,7 +138,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 	if (leaf != CPUID_GLASSHOUSE) {
 		host_cpuid(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
-		hide(vcpu->vm->cpuid, leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, regs);
+		hide(vcpu->vm->cpuid, leaf, subleaf, regs);
 	}
 	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];
 	vcpu->regs[VCPU_RBX] = regs[CPUID_EBX];

@@ -18,32 +18,50 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
  * The CPUID bits that are hidden from a VM's guest. The vendor's vm_init creates it; other code may
  * hide more bits until the VM's first vCPU is created.
  */
-#define CPUID_MAX_HIDDEN 48
+#define CPUID_MAX_HIDDEN      64
+#define CPUID_MAX_HIDDEN_MSRS 32
 
 struct cpuid_policy {
 	struct cpuid_hidden {
 		u32 leaf, subleaf;
 		enum cpuid_reg reg;
 		u32 bits;
+		bool present; /* the CPU had the feature at boot; a microcode update may add it */
 		const char *name, *why;
 	} hidden[CPUID_MAX_HIDDEN];
 	unsigned nr_hidden;
 	u32 plain_leaves; /* basic leaves below 32 that are passed through unchanged */
+
+	/* What belongs to these features beside CPUID: #GP to the guest. */
+	u64 hidden_cr4, hidden_xstate; /* bits of CR4; of XCR0 and IA32_XSS */
+	struct {
+		u32 first, last, step;
+	} hidden_msrs[CPUID_MAX_HIDDEN_MSRS];
+	unsigned nr_hidden_msrs;
 };
 
 /* Give @vm a policy that hides nothing. Returns 0, or -ENOMEM when there is no free page. */
 int cpuid_policy_init(struct vm *vm);
 
 /*
- * Hide @bits (a 32-bit mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0.
- * Does nothing if the CPU lacks the leaf, or sets none of the bits. @name, @why: the feature and
- * the reason, for cpuid_report(); both must stay valid. A VM holds CPUID_MAX_HIDDEN entries; one
- * more is a panic.
+ * Hide @bits (a 32-bit mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0,
+ * also when the CPU shows them later only. @subleaf 0 stands for all subleaves of a leaf, except of
+ * 7, Dh and 23h. @name, @why: the feature and the reason, for cpuid_report(); both must stay valid.
+ * A VM holds CPUID_MAX_HIDDEN entries; one more is a panic.
  */
 void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
 		const char *name, const char *why);
 
-/* Log the features that are hidden from the guest of @vm, as one line. */
+/*
+ * Hide the MSRs @first, @first + @step, ... @last from the guest of @vm: they exit, and the guest
+ * gets #GP. A VM holds CPUID_MAX_HIDDEN_MSRS entries; one more is a panic.
+ */
+void cpuid_hide_msrs(struct vm *vm, u32 first, u32 last, u32 step);
+
+/* Is @msr one of these? */
+bool cpuid_hides_msr(const struct vm *vm, u32 msr);
+
+/* Log the features that the CPU has and that are hidden from the guest of @vm, as one line. */
 void cpuid_report(const struct vm *vm);
 
 /* Is the leaf in the guest's EAX passed through unchanged? */

@@ -5,6 +5,7 @@
 #include "vmm/x86/msr.h"
 #include "arch/x86/msr.h"
 #include "vmm/vcpu.h"
+#include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
 
 int emulate_rdmsr_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
@@ -33,7 +34,7 @@ int emulate_wrmsrns_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
  */
 int emulate_xsetbv(struct vcpu *vcpu)
 {
-	if (guest_cpl(vcpu))
+	if (guest_cpl(vcpu) || edx_eax(vcpu) & vcpu->vm->cpuid->hidden_xstate)
 		return -EINVAL;
 	return xsetbv_safe((u32)vcpu->regs[VCPU_RCX], edx_eax(vcpu)) ? -EINVAL : 0;
 }

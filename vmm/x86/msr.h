@@ -38,7 +38,8 @@ static inline int emulate_wrmsr(struct vcpu *vcpu)
 	return vcpu->vm->ops->wrmsr(vcpu, (u32)vcpu->regs[VCPU_RCX], edx_eax(vcpu));
 }
 
-/* The same for the forms with the MSR's number as an immediate: RDMSR to, and WRMSRNS from, @reg. */
+/* The same for the forms with the MSR's number as an immediate: RDMSR to, and WRMSRNS from, @reg.
+ */
 int emulate_rdmsr_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg);
 int emulate_wrmsrns_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg);
 
