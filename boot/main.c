@@ -24,6 +24,7 @@
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
 #include "vmm/vm0/create.h"
+#include "vmm/vm0/microcode.h"
 #include "vmm/vmx/vmx_ops.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
@@ -32,9 +33,9 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define LOG_LOWEST     0x40000 /* leaves conventional memory enough for any boot sector */
-#define HEAP_PAGES     192     /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 17      /* stacks, VMCS, MSR bitmap, vCPU */
-#define HEAP_PAGES_GIB 2       /* page directories for a GiB of RAM, ours and the EPT's */
+#define HEAP_PAGES     (192 + MICROCODE_PAGES) /* for page tables, EPT, the VM */
+#define HEAP_PAGES_CPU 17                      /* stacks, VMCS, MSR bitmap, vCPU */
+#define HEAP_PAGES_GIB 2 /* page directories for a GiB of RAM, ours and the EPT's */
 
 extern char __image_start[], __image_end[];
 

@@ -8,6 +8,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/icr.h"
+#include "vmm/vm0/microcode.h"
 #include "vmm/x86/cpuid.h"
 
 static int hidden(struct vcpu *vcpu, const char *what, u32 msr)
@@ -78,11 +79,7 @@ static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 static int write_microcode(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	(void)msr;
-	(void)value;
-	pr_warn_ratelimited(
-		"vCPU %u: microcode update by the guest refused: load it from the firmware",
-		vcpu->id);
-	return 0;
+	return microcode_update(vcpu, value);
 }
 
 static int write_xss(struct vcpu *vcpu, u32 msr, u64 value)

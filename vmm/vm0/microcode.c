@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Microcode updates by the guest. The CPU reads an update by a linear address, which means
+ * something else in our page tables than in the guest's; so it gets a copy. That the update is
+ * genuine and for this CPU, the CPU checks. New CPUID bits do not reach the guest where they are
+ * hidden: see cpuid_hide().
+ */
+#include "vmm/vm0/microcode.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "errno.h"
+#include "lib/log.h"
+#include "lib/pages.h"
+#include "lib/spinlock.h"
+#include "vmm/vcpu.h"
+#include "vmm/x86/guest_mem.h"
+
+#define DEFAULT_DATA  2000u
+#define DEFAULT_TOTAL 2048u
+
+u32 microcode_size(const struct microcode_header *h)
+{
+	u32 data = h->data_size ? h->data_size : DEFAULT_DATA;
+	u32 total = h->data_size ? h->total_size : DEFAULT_TOTAL;
+
+	if (h->header_version != 1 || h->loader_version != 1)
+		return 0;
+	if (data % 4 || total % 1024 || total > MICROCODE_MAX ||
+	    total < (u64)data + sizeof(struct microcode_header))
+		return 0;
+	return total;
+}
+
+/* SDM: "Determining the Signature": CPUID puts the revision there. */
+static u32 read_revision(void)
+{
+	u64 sign;
+
+	wrmsr_safe(MSR_IA32_UCODE_REV, 0);
+	cpuid(1, 0);
+	rdmsr_safe(MSR_IA32_UCODE_REV, &sign);
+	return (u32)(sign >> 32);
+}
+
+/* Into @copy; the size comes from our copy of the header. Returns NULL, or why not. */
+static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_header *copy)
+{
+	u64 start = address - sizeof(*copy);
+	u32 size;
+
+	if (!copy)
+		return "there is no memory for a copy";
+	if (read_guest_virt(vcpu, start, copy, sizeof(*copy)))
+		return "its header is not in memory";
+	size = microcode_size(copy);
+	if (!size)
+		return "its header is not as the SDM says, or it is longer than 2 MiB";
+	if (read_guest_virt(vcpu, address, copy + 1, size - sizeof(*copy)))
+		return "not all of it is in memory";
+	return NULL;
+}
+
+int microcode_update(struct vcpu *vcpu, u64 address)
+{
+	static spinlock_t lock;
+	static struct microcode_header *copy;
+	const char *why_not;
+	u32 before = 0, now = 0;
+	int r = 0;
+
+	spin_lock(&lock);
+	if (!copy)
+		copy = pages_alloc(MICROCODE_PAGES);
+	why_not = copy_update(vcpu, address, copy);
+	if (!why_not) {
+		before = read_revision();
+		r = wrmsr_safe(MSR_IA32_UCODE_WRITE, (u64)(copy + 1));
+		now = read_revision();
+	}
+	spin_unlock(&lock);
+	if (why_not)
+		pr_warn_ratelimited("vCPU %u: microcode update by the guest refused: %s", vcpu->id,
+				    why_not);
+	else
+		pr_info("vCPU %u: microcode update by the guest: revision %x before, %x now%s\n",
+			vcpu->id, before, now, r ? " (the CPU refuses it: #GP to the guest)" : "");
+	return r ? -EINVAL : 0;
+}
