@@ -20,7 +20,7 @@ struct mtrr_state {
 	bool fixed_enabled; /* IA32_MTRR_DEF_TYPE.FE (bit 10) */
 	u8 default_type;    /* IA32_MTRR_DEF_TYPE[7:0] */
 	u8 nr_var;          /* IA32_MTRRCAP.VCNT; of more, only the first MTRR_MAX_VAR are used */
-	u8 phys_bits;       /* CPUID.80000008H:EAX[7:0] */
+	u8 phys_bits;       /* CPUID.80000008H:EAX[7:0], less the bits of a KeyID */
 	struct {
 		u64 base; /* IA32_MTRR_PHYSBASEn */
 		u64 mask; /* IA32_MTRR_PHYSMASKn */

@@ -99,6 +99,13 @@
 
 #define DEBUGCTLMSR_BTF BIT(1)
 
+/* Memory encryption */
+#define MSR_IA32_TME_ACTIVATE 0x00000982
+
+#define TME_ACTIVATE_LOCKED        BIT(0)
+#define TME_ACTIVATE_ENABLED       BIT(1)
+#define TME_ACTIVATE_KEYID_BITS(v) ((u8)((v) >> 32 & 0xf))
+
 /* Memory types */
 #define MSR_MTRRcap          0x000000fe
 #define MSR_MTRRphysBase0    0x00000200 /* + 2n */

@@ -12,11 +12,13 @@
 #include "vmm/vm0/hidden.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/lapic_page.h"
+#include "vmm/vm0/wall.h"
 #include "vmm/memslot.h"
 
 #define LOW_MEMORY MIB(1)
 
-static void read_mtrrs(struct mtrr_state *m)
+/* @keyid_mask: address bits that the MTRRs do not compare. */
+static void read_mtrrs(struct mtrr_state *m, u64 keyid_mask)
 {
 	static const u32 fixed[MTRR_NR_FIXED] = {
 		MSR_MTRRfix64K_00000,    MSR_MTRRfix16K_80000,    MSR_MTRRfix16K_A0000,
@@ -26,7 +28,7 @@ static void read_mtrrs(struct mtrr_state *m)
 	};
 	u64 cap, def = 0;
 
-	m->phys_bits = cpu_phys_bits();
+	m->phys_bits = keyid_mask ? (u8)__builtin_ctzll(keyid_mask) : cpu_phys_bits();
 	if (rdmsr_safe(MSR_MTRRcap, &cap) || rdmsr_safe(MSR_MTRRdefType, &def))
 		return; /* no MTRRs: all memory is uncached, which is always right */
 	m->enabled = def & MTRRDEFTYPE_E;
@@ -41,12 +43,14 @@ static void read_mtrrs(struct mtrr_state *m)
 		rdmsr_safe(fixed[i], &m->fixed[i]);
 }
 
-bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size)
+/* By CPUID, as IA32_TME_ACTIVATE is no MSR of other CPUs. */
+static u64 read_keyid_mask(void)
 {
-	for (unsigned i = 0; i < vm0->nr_hidden; i++)
-		if (ranges_overlap(gpa, size, vm0->hidden[i].base, vm0->hidden[i].size))
-			return true;
-	return false;
+	u64 activate = 0;
+
+	if (cpuid(0, 0).eax >= 7 && cpuid(7, 0).ecx & BIT(13))
+		rdmsr_safe(MSR_IA32_TME_ACTIVATE, &activate);
+	return keyid_mask(activate, cpu_phys_bits());
 }
 
 /* Kernels look for tables everywhere below 1 MiB, which is not worth a line in the log each: all
@@ -118,7 +122,8 @@ int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory)
 	u64 next = LOW_MEMORY;
 	int r;
 
-	read_mtrrs(&vm0->mtrr);
+	vm0->keyid_mask = read_keyid_mask();
+	read_mtrrs(&vm0->mtrr, vm0->keyid_mask);
 	*map = *memory->machine;
 	vm0->nr_hidden = memory->nr_hidden;
 	for (unsigned i = 0; i < memory->nr_hidden; i++) {
@@ -168,11 +173,9 @@ int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	struct ept_mapping map;
 	int r;
 
-	if (vm0_is_hidden(vm0, ALIGN_DOWN(gpa, block), block)) {
-		if (vm0_is_hidden(vm0, gpa, 1))
-			return emulate_hidden_access(vcpu, fault);
-		block = PAGE_SIZE;
-	}
+	block = vm0_touch_size(vm0, gpa, block);
+	if (!block)
+		return emulate_hidden_access(vcpu, fault);
 	r = ept_map_hole(ept, gpa, block, MEMTYPE_UC);
 	if (r != -EEXIST)
 		return first_touch(vcpu, gpa, r);

@@ -22,9 +22,6 @@ struct vm0_memory {
  */
 int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory);
 
-/* Does [@gpa, @gpa+@size) overlap Glasshouse's own memory? */
-bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size);
-
 /* vm_ops.page_fault: hidden memory, devices above RAM at their first touch, the local APIC while it
  * is trapped. */
 int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault);

@@ -82,7 +82,8 @@ int microcode_update(struct vcpu *vcpu, u64 address)
 		pr_warn_ratelimited("vCPU %u: microcode update by the guest refused: %s", vcpu->id,
 				    why_not);
 	else
-		pr_info("vCPU %u: microcode update by the guest: revision %x before, %x now%s\n",
+		pr_warn_ratelimited(
+			"vCPU %u: microcode update by the guest: revision %x before, %x now%s",
 			vcpu->id, before, now, r ? " (the CPU refuses it: #GP to the guest)" : "");
 	return r ? -EINVAL : 0;
 }

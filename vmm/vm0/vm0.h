@@ -58,6 +58,7 @@ struct vm0 {
 	/* Glasshouse's own memory: the guest reads all ones there, and its writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
 	unsigned nr_hidden;
+	u64 keyid_mask; /* address bits that make no other address; see wall.h */
 	/* See hidden.c. */
 	void *ones;
 	u8 *scratch;

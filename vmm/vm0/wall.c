@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which guest-physical addresses of VM 0 reach memory that it does not get.
+ */
+#include "vmm/vm0/wall.h"
+#include "arch/x86/msr_index.h"
+
+u64 keyid_mask(u64 activate, u8 phys_bits)
+{
+	u8 bits = TME_ACTIVATE_KEYID_BITS(activate);
+
+	if (!(activate & TME_ACTIVATE_LOCKED) || !(activate & TME_ACTIVATE_ENABLED) || !bits)
+		return 0;
+	return GENMASK(phys_bits - 1, phys_bits - bits);
+}
+
+bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size)
+{
+	gpa &= ~vm0->keyid_mask;
+	for (unsigned i = 0; i < vm0->nr_hidden; i++)
+		if (ranges_overlap(gpa, size, vm0->hidden[i].base, vm0->hidden[i].size))
+			return true;
+	return false;
+}
+
+static bool is_walled(const struct vm0 *vm0, gpa_t gpa, u64 size)
+{
+	if (vm0_is_hidden(vm0, gpa, size))
+		return true;
+	return gpa & vm0->keyid_mask &&
+	       ranges_overlap(gpa & ~vm0->keyid_mask, size, vm0->lapic_gpa, PAGE_SIZE);
+}
+
+u64 vm0_touch_size(const struct vm0 *vm0, gpa_t gpa, u64 block)
+{
+	if (!is_walled(vm0, ALIGN_DOWN(gpa, block), block))
+		return block;
+	return is_walled(vm0, ALIGN_DOWN(gpa, PAGE_SIZE), PAGE_SIZE) ? 0 : PAGE_SIZE;
+}
