@@ -21,7 +21,7 @@ struct microcode_header {
 #define MICROCODE_MAX MIB(2)
 
 /* Pages of the heap that the copy takes, at the first update. */
-#define MICROCODE_PAGES (MICROCODE_MAX / PAGE_SIZE)
+#define MICROCODE_PAGES ((u32)(MICROCODE_MAX / PAGE_SIZE))
 
 /* How many bytes @header and what follows it take; 0 when the header is not one that the SDM
  * describes, or asks for more than MICROCODE_MAX. */

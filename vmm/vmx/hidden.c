@@ -9,41 +9,52 @@
 
 enum feature {
 #define HIDDEN_FEATURE(id, name, when, why) FEATURE_##id,
-#define HIDDEN_CPUID(id, leaf, subleaf, reg, bits)
-#define HIDDEN_CR4(id, bits)
-#define HIDDEN_XSTATE(id, bits)
-#define HIDDEN_MSRS(id, first, last, step)
 #include "vmm/vmx/hidden.def"
-#undef HIDDEN_FEATURE
-#undef HIDDEN_CPUID
-#undef HIDDEN_CR4
-#undef HIDDEN_XSTATE
-#undef HIDDEN_MSRS
-	NR_FEATURES
 };
 
-/* One feature: all its rows, of which each is one statement. */
-static void hide_feature(struct vm *vm, enum feature feature, const char *name, const char *why)
-{
-#define HIDDEN_FEATURE(id, name, when, why)
+static const struct {
+	enum feature feature;
+	u32 leaf, subleaf;
+	enum cpuid_reg reg;
+	u32 bits;
+} cpuid_rows[] = {
 #define HIDDEN_CPUID(id, leaf, subleaf, reg, bits) \
-	if (feature == FEATURE_##id)               \
-		cpuid_hide(vm, leaf, subleaf, CPUID_##reg, bits, name, why);
-#define HIDDEN_CR4(id, bits)         \
-	if (feature == FEATURE_##id) \
-		vm->cpuid->hidden_cr4 |= bits;
-#define HIDDEN_XSTATE(id, bits)      \
-	if (feature == FEATURE_##id) \
-		vm->cpuid->hidden_xstate |= bits;
-#define HIDDEN_MSRS(id, first, last, step) \
-	if (feature == FEATURE_##id)       \
-		cpuid_hide_msrs(vm, first, last, step);
+	{FEATURE_##id, leaf, subleaf, CPUID_##reg, (u32)(bits)},
 #include "vmm/vmx/hidden.def"
-#undef HIDDEN_FEATURE
-#undef HIDDEN_CPUID
-#undef HIDDEN_CR4
-#undef HIDDEN_XSTATE
-#undef HIDDEN_MSRS
+};
+
+static const struct {
+	enum feature feature;
+	u64 cr4, xstate;
+} register_rows[] = {
+#define HIDDEN_CR4(id, bits)    {FEATURE_##id, bits, 0},
+#define HIDDEN_XSTATE(id, bits) {FEATURE_##id, 0, bits},
+#include "vmm/vmx/hidden.def"
+};
+
+static const struct {
+	enum feature feature;
+	u32 first, last, step;
+} msr_rows[] = {
+#define HIDDEN_MSRS(id, first, last, step) {FEATURE_##id, first, last, step},
+#include "vmm/vmx/hidden.def"
+};
+
+static void hide(struct vm *vm, enum feature feature, const char *name, const char *why)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(cpuid_rows); i++)
+		if (cpuid_rows[i].feature == feature)
+			cpuid_hide(vm, cpuid_rows[i].leaf, cpuid_rows[i].subleaf, cpuid_rows[i].reg,
+				   cpuid_rows[i].bits, name, why);
+	for (unsigned i = 0; i < ARRAY_SIZE(register_rows); i++) {
+		if (register_rows[i].feature != feature)
+			continue;
+		vm->cpuid->hidden_cr4 |= register_rows[i].cr4;
+		vm->cpuid->hidden_xstate |= register_rows[i].xstate;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(msr_rows); i++)
+		if (msr_rows[i].feature == feature)
+			cpuid_hide_msrs(vm, msr_rows[i].first, msr_rows[i].last, msr_rows[i].step);
 }
 
 void vmx_hide_features(struct vm *vm)
@@ -54,10 +65,6 @@ void vmx_hide_features(struct vm *vm)
 
 #define HIDDEN_FEATURE(id, name, when, why) \
 	if (when)                           \
-		hide_feature(vm, FEATURE_##id, name, why);
-#define HIDDEN_CPUID(id, leaf, subleaf, reg, bits)
-#define HIDDEN_CR4(id, bits)
-#define HIDDEN_XSTATE(id, bits)
-#define HIDDEN_MSRS(id, first, last, step)
+		hide(vm, FEATURE_##id, name, why);
 #include "vmm/vmx/hidden.def"
 }
