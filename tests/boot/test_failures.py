@@ -180,6 +180,6 @@ def test_wrong_options():
     run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga or e9')
     run.expect(r'option "icept".*"fp" is not allowed; give none or pf')
     run.expect(r"Wrong options \(above\) have no effect")
-    kept = int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1])
+    kept = int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1])
     run.stop()
     assert kept > 2048

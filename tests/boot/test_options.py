@@ -44,7 +44,7 @@ def test_log(level, hidden):
     run = boot(f"log-{level}", f"log={level}")
     assert run.wait() == "power-off"
     assert run.results()
-    lines = (r"which is Glasshouse's: (all ones|ignored)", r"Memory kept from the guest",
+    lines = (r"which is Glasshouse's: (all ones|ignored)", r"Memory hidden from the guest",
              r'Linux: command line ""')
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
@@ -91,6 +91,6 @@ def test_reserve():
     kept = []
     for opts in ("", "reserve=64M"):
         run = boot(f"reserve-{opts}", opts)
-        kept.append(int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1]))
+        kept.append(int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1]))
         run.stop()
     assert abs(kept[1] - kept[0] - 64 * 1024) < 2 * 1024
