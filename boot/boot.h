@@ -4,8 +4,8 @@
  * switches the CPU to 64-bit mode with the image mapped at IMAGE_BASE, calls boot_early(), fills a
  * struct boot_info and calls boot_main().
  */
-#ifndef GH_BOOT_H
-#define GH_BOOT_H
+#ifndef GH_BOOT_BOOT_H
+#define GH_BOOT_BOOT_H
 
 #include "boot/boot_info.h"
 

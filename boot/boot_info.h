@@ -3,8 +3,8 @@
  * The boot loader's information, parsed once and copied, so that nothing later reads the loader's
  * memory. Source: Multiboot2 Specification, "Boot information format".
  */
-#ifndef GH_BOOT_INFO_H
-#define GH_BOOT_INFO_H
+#ifndef GH_BOOT_BOOT_INFO_H
+#define GH_BOOT_BOOT_INFO_H
 
 #include "bits.h"
 #include "framebuffer.h"

@@ -5,8 +5,8 @@
  * Guest State". Pure. Left out are rules that need memory to be read, those of MSR lists' contents,
  * and those of features that are never switched on here (SMM, Intel PT, LBR, FRED, HLAT).
  */
-#ifndef GH_ENTRY_CHECK_H
-#define GH_ENTRY_CHECK_H
+#ifndef GH_REPORT_ENTRY_CHECK_H
+#define GH_REPORT_ENTRY_CHECK_H
 
 #include "vmm/vmx/capability.h"
 

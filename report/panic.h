@@ -2,8 +2,8 @@
 /*
  * The report of a panic: what is known about Glasshouse and the guest, on every console.
  */
-#ifndef GH_PANIC_H
-#define GH_PANIC_H
+#ifndef GH_REPORT_PANIC_H
+#define GH_REPORT_PANIC_H
 
 #include "arch/x86/trap.h"
 #include "drivers/acpi.h"

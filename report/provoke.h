@@ -2,8 +2,8 @@
 /*
  * Failing on purpose, so that tests can read the report.
  */
-#ifndef GH_PROVOKE_H
-#define GH_PROVOKE_H
+#ifndef GH_REPORT_PROVOKE_H
+#define GH_REPORT_PROVOKE_H
 
 /*
  * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of vCPU 0 from now, or with "@1"

@@ -3,8 +3,8 @@
  * The machine's own BIOS, at work in the guest: its services, called by us before the guest starts,
  * and what the guest will hear from it about memory.
  */
-#ifndef GH_BIOS_H
-#define GH_BIOS_H
+#ifndef GH_VMM_VM0_BIOS_H
+#define GH_VMM_VM0_BIOS_H
 
 #include "vmm/vm.h"
 

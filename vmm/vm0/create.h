@@ -2,8 +2,8 @@
 /*
  * Creating VM 0 and running it.
  */
-#ifndef GH_VM0_CREATE_H
-#define GH_VM0_CREATE_H
+#ifndef GH_VMM_VM0_CREATE_H
+#define GH_VMM_VM0_CREATE_H
 
 #include "vmm/vm0/memory.h"
 

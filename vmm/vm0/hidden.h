@@ -2,8 +2,8 @@
 /*
  * The guest's accesses to Glasshouse's own memory: reads return all ones, writes are dropped.
  */
-#ifndef GH_HIDDEN_H
-#define GH_HIDDEN_H
+#ifndef GH_VMM_VM0_HIDDEN_H
+#define GH_VMM_VM0_HIDDEN_H
 
 #include "vmm/mmu.h"
 #include "vmm/vm0/vm0.h"

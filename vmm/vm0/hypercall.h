@@ -2,8 +2,8 @@
 /*
  * What a guest can ask for by VMCALL: docs/hypercalls.md.
  */
-#ifndef GH_HYPERCALL_H
-#define GH_HYPERCALL_H
+#ifndef GH_VMM_VM0_HYPERCALL_H
+#define GH_VMM_VM0_HYPERCALL_H
 
 #include "vmm/vcpu.h"
 

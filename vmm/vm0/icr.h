@@ -7,8 +7,8 @@
  * vCPUs, all else is sent as it is. Then the trap is lifted, and interrupts between CPUs cost
  * nothing.
  */
-#ifndef GH_ICR_H
-#define GH_ICR_H
+#ifndef GH_VMM_VM0_ICR_H
+#define GH_VMM_VM0_ICR_H
 
 #include "vmm/vm0/vm0.h"
 

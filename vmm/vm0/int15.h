@@ -4,8 +4,8 @@
  * or AH = 88h, answered by a handler that is resident in the guest's memory. Pure. Sources: ACPI,
  * "System Address Map Interfaces"; for E801h and 88h, the interrupt lists that firmware follows.
  */
-#ifndef GH_INT15_H
-#define GH_INT15_H
+#ifndef GH_VMM_VM0_INT15_H
+#define GH_VMM_VM0_INT15_H
 
 #include "lib/memmap.h"
 

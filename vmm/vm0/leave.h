@@ -2,8 +2,8 @@
 /*
  * Leaving: Glasshouse takes itself away from under the guest, which goes on natively.
  */
-#ifndef GH_LEAVE_H
-#define GH_LEAVE_H
+#ifndef GH_VMM_VM0_LEAVE_H
+#define GH_VMM_VM0_LEAVE_H
 
 #include "vmm/vcpu.h"
 

@@ -2,8 +2,8 @@
 /*
  * Machine checks that hit root mode. In the guest they are the guest's, without an exit.
  */
-#ifndef GH_MCHECK_H
-#define GH_MCHECK_H
+#ifndef GH_VMM_VM0_MCHECK_H
+#define GH_VMM_VM0_MCHECK_H
 
 #include "vmm/vcpu.h"
 

@@ -2,8 +2,8 @@
 /*
  * VM 0's memory: the identity map of the machine, less what Glasshouse keeps.
  */
-#ifndef GH_VM0_MEMORY_H
-#define GH_VM0_MEMORY_H
+#ifndef GH_VMM_VM0_MEMORY_H
+#define GH_VMM_VM0_MEMORY_H
 
 #include "vmm/mmu.h"
 #include "vmm/vm0/vm0.h"

@@ -2,8 +2,8 @@
 /*
  * VM 0's MSRs: the machine's, except for those in msrs.def.
  */
-#ifndef GH_VM0_MSR_H
-#define GH_VM0_MSR_H
+#ifndef GH_VMM_VM0_MSR_H
+#define GH_VMM_VM0_MSR_H
 
 #include "vmm/vm.h"
 

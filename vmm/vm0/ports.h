@@ -3,8 +3,8 @@
  * VM 0's ports: the machine's. Some are watched, because the guest resets or switches off the
  * machine by them.
  */
-#ifndef GH_VM0_PORTS_H
-#define GH_VM0_PORTS_H
+#ifndef GH_VMM_VM0_PORTS_H
+#define GH_VMM_VM0_PORTS_H
 
 #include "vmm/vm0/vm0.h"
 #include "vmm/x86/io.h"

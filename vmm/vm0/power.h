@@ -3,8 +3,8 @@
  * The ends of a machine: reset, power-off, sleep, triple fault. Virtualisation goes off on all CPUs
  * first.
  */
-#ifndef GH_POWER_H
-#define GH_POWER_H
+#ifndef GH_VMM_VM0_POWER_H
+#define GH_VMM_VM0_POWER_H
 
 #include "vmm/vm0/vm0.h"
 

@@ -3,8 +3,8 @@
  * VM 0: the VM that has the machine. Its guest-physical memory is the machine's memory, at the same
  * addresses, less what Glasshouse keeps; ports, MSRs, interrupts and devices are the machine's.
  */
-#ifndef GH_VM0_H
-#define GH_VM0_H
+#ifndef GH_VMM_VM0_VM0_H
+#define GH_VMM_VM0_VM0_H
 
 #include "drivers/acpi.h"
 #include "ept/memtype.h"

@@ -3,8 +3,8 @@
  * What VT-x of a CPU can do, and the controls that follow from it for VM 0.
  * Source: Intel SDM volume 3, appendix "VMX Capability Reporting Facility".
  */
-#ifndef GH_CAPABILITY_H
-#define GH_CAPABILITY_H
+#ifndef GH_VMM_VMX_CAPABILITY_H
+#define GH_VMM_VMX_CAPABILITY_H
 
 #include "types.h"
 #include "arch/x86/vmx.h"

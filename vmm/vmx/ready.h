@@ -3,8 +3,8 @@
  * The report "Ready?": in plain words, what a CPU's VT-x can do for us, what it lacks and what that
  * costs. Pure: works on a struct vmx_capability that was read before.
  */
-#ifndef GH_READY_H
-#define GH_READY_H
+#ifndef GH_VMM_VMX_READY_H
+#define GH_VMM_VMX_READY_H
 
 #include "vmm/vmx/capability.h"
 

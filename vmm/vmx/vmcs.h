@@ -3,8 +3,8 @@
  * The VMCS by name: one table (vmcs_fields.def) yields the encodings here, the lookups and
  * the dump in vmcs_text.h.
  */
-#ifndef GH_VMCS_H
-#define GH_VMCS_H
+#ifndef GH_VMM_VMX_VMCS_H
+#define GH_VMM_VMX_VMCS_H
 
 #include "types.h"
 

@@ -3,8 +3,8 @@
  * The VMCS in words: lookups, decoded fields, the dump. Pure: the fields are read through the
  * caller's function.
  */
-#ifndef GH_VMCS_TEXT_H
-#define GH_VMCS_TEXT_H
+#ifndef GH_VMM_VMX_VMCS_TEXT_H
+#define GH_VMM_VMX_VMCS_TEXT_H
 
 #include "arch/x86/vmx_entry.h"
 #include "vmm/vmx/capability.h"

@@ -2,8 +2,8 @@
 /*
  * What the files of the VT-x back end share.
  */
-#ifndef GH_VMM_VMX_H
-#define GH_VMM_VMX_H
+#ifndef GH_VMM_VMX_VMX_H
+#define GH_VMM_VMX_VMX_H
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmx_insn.h"

@@ -2,8 +2,8 @@
 /*
  * VT-x as the kind of CPU that runs guests.
  */
-#ifndef GH_VMX_OPS_H
-#define GH_VMX_OPS_H
+#ifndef GH_VMM_VMX_VMX_OPS_H
+#define GH_VMM_VMX_VMX_OPS_H
 
 #include "vmm/virt_ops.h"
 
