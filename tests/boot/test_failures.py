@@ -62,13 +62,13 @@ def test_machine_check():
     run = harness.boot("failures-mc", spec, memory=64, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert run.results()
-    assert "vCPU 0: machine check while Glasshouse ran, no bank says why: #MC to the guest" in run.log("com2.log")
+    assert "vCPU 0: machine check while Glasshouse ran, no bank holds an error: #MC to the guest" in run.log("com2.log")
 
 
 @pytest.mark.parametrize("how, words", [
-    ("fatalmc", r"machine check, and the CPU cannot go on: MCG_STATUS \w+, no bank says why\n[^*]*"
+    ("fatalmc", r"machine check, and the CPU cannot continue: MCG_STATUS \w+, no bank holds an error\n[^*]*"
                 r"\*\*\* Stopped"),
-    ("mc", r"machine check, and the guest takes none \(CR4\.MCE is clear\): MCG_STATUS"),
+    ("mc", r"machine check, and the guest does not accept it \(CR4\.MCE is 0\): MCG_STATUS"),
     ("panic", r"The last exits of vCPU 1 [^*]*\*\*\* Stopped\. Please report this text"),
     ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
 ])

@@ -35,7 +35,7 @@ def test_strict():
     assert run.wait() == "reset"
     log = run.log("com2.log")
     assert re.search(words + r'\. Stopped: the option "strict" is set\.', log)
-    assert "the guest cannot go on" in log and log.endswith("as panic=reset says. ***\n")
+    assert "the guest cannot continue" in log and log.endswith("as panic=reset says. ***\n")
 
 
 @pytest.mark.parametrize("level, hidden", [("error", 3), ("warning", 2), ("info", 1), ("debug", 0)])
