@@ -25,7 +25,7 @@ def test_strict():
     many #UDs and handles them.
     """
     ud, acts = "provoke=entry:EXCEPTION_BITMAP=40", "cpus=1 seed=1 n=1000"
-    words = (r"vCPU 0: exit without a handler: exception that nobody asked for at RIP [0-9a-f]+, "
+    words = (r"vCPU 0: exit without a handler: exception that is not intercepted at RIP [0-9a-f]+, "
              r"bytes(?: [0-9a-f]{2})+")
     run = boot("not-strict", ud, acts, kernel=MONKEY)
     assert run.wait() == "power-off"

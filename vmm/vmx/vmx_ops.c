@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * struct virt_ops for VT-x. The operations are in setup.c (VT-x and VMCSs), state.c (registers),
- * event.c (injection), exits.c (exits), dump.c; the intercepts and what is one line are here.
+ * event.c (injection), exits.c (exits) and dump.c; here are the intercepts and the short ones.
  */
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_ops.h"
@@ -11,7 +11,7 @@ static bool vmx_can_wait_for_sipi(void)
 	return vmcs_config.has_wait_sipi;
 }
 
-/* SDM: "Activity State": the SIPI comes as an exit. */
+/* In this activity state a SIPI causes an exit. SDM: "Activity State". */
 static void vmx_wait_for_sipi(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -44,8 +44,8 @@ static void set_bit_to(u8 *bitmap, u32 bit, bool on)
 		__atomic_and_fetch(&bitmap[bit / 8], (u8)~mask, __ATOMIC_RELAXED);
 }
 
-/* SDM: "MSR-Bitmap Address": reads of low MSRs, of high ones, writes of low ones, of high ones; 1
- * KiB each. */
+/* The bitmap has 1 KiB each for reads of low MSRs, reads of high MSRs, writes of low MSRs, writes
+ * of high MSRs. SDM: "MSR-Bitmap Address". */
 static void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write)
 {
 	u8 *bitmap = ((struct vm_vmx *)vm->arch)->msr_bitmap;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers that vmx_run.S knows; checked in setup.c.
+ * Numbers that vmx_run.S uses; setup.c checks them.
  */
 #ifndef GH_VMM_VMX_VMX_RUN_H
 #define GH_VMM_VMX_VMX_RUN_H
