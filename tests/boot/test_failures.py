@@ -70,7 +70,7 @@ def test_machine_check():
                 r"\*\*\* Stopped"),
     ("mc", r"machine check, and the guest does not accept it \(CR4\.MCE is 0\): MCG_STATUS"),
     ("panic", r"The last exits of vCPU 1 [^*]*\*\*\* Stopped\. Please report this text"),
-    ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
+    ("badreport", r"\*\*\* The report itself failed\. \*\*\*\n\*\*\* Stopped\."),
 ])
 def test_halts(how, words):
     """Without panic=reset Glasshouse stops after the report, also with several CPUs."""
