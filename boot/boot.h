@@ -7,6 +7,7 @@
 #ifndef GH_BOOT_BOOT_H
 #define GH_BOOT_BOOT_H
 
+#include "bits.h"
 #include "boot/boot_info.h"
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "boot/boot_info.h"
 
+#include "bits.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"

@@ -6,7 +6,7 @@
 #ifndef GH_BOOT_BOOT_INFO_H
 #define GH_BOOT_BOOT_INFO_H
 
-#include "bits.h"
+#include "types.h"
 #include "framebuffer.h"
 #include "mem_range.h"
 

@@ -6,8 +6,7 @@
 #ifndef GH_VMM_RECORDER_H
 #define GH_VMM_RECORDER_H
 
-#include "arch/x86/cpu.h"
-#include "bits.h"
+#include "types.h"
 
 #define RECORDER_SIZE    64u
 #define RECORDER_REASONS 128u

@@ -8,7 +8,7 @@
 #define GH_VMM_VCPU_H
 
 #include "arch/x86/percpu.h"
-#include "bits.h"
+#include "types.h"
 #include "vmm/recorder.h"
 
 struct vm;

@@ -3,6 +3,7 @@
  * Creation of VM 0, its vm_ops, and running it. See create.h.
  */
 #include "vmm/vm0/create.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"

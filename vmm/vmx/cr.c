@@ -7,7 +7,6 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
-#include "vmm/x86/guest_mem.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
