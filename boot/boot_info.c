@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The multiboot 2 boot information, parsed: see boot_info.h.
+ * The parser of the multiboot 2 boot information. See boot_info.h.
  */
 #include "boot/boot_info.h"
 
+#include "bits.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
-/* Multiboot2 Specification, "Boot information format": the tags that we read. */
+/* Multiboot2 Specification, "Boot information format": the tags that are parsed. */
 enum {
 	TAG_END = 0,
 	TAG_CMDLINE = 1,
@@ -53,7 +54,7 @@ struct tag_framebuffer {
 	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
 } __packed;
 
-/* Copy the text of @n bytes at @src, that should end in a NUL, into @dst of @size bytes. */
+/* Copy the string at @src, which should be terminated within @n bytes, into @dst of @size bytes. */
 static void copy_text(const char *what, char *dst, size_t size, const void *src, size_t n)
 {
 	const char *text = src;
@@ -62,12 +63,12 @@ static void copy_text(const char *what, char *dst, size_t size, const void *src,
 	while (len < n && text[len])
 		len++;
 	if (len == n)
-		pr_warn("boot information: the %s does not end within its tag of %zu bytes; taken "
-			"as far as it goes\n",
+		pr_warn("boot information: the %s has no terminating NUL within its tag of %zu "
+			"bytes; cut there\n",
 			what, n);
 	if (len >= size) {
-		pr_warn("boot information: the %s is %zu characters long and was cut to %zu; make "
-			"it shorter in the boot loader's configuration\n",
+		pr_warn("boot information: the %s has %zu characters and was cut to %zu; shorten "
+			"it in the boot loader's configuration\n",
 			what, len, size - 1);
 		len = size - 1;
 	}
@@ -88,13 +89,12 @@ static int parse_module(struct boot_info *bi, const struct tag *tag)
 	struct boot_module *m;
 
 	if (t->mod_end < t->mod_start) {
-		pr_warn("boot information: a module starts at %#x and ends before that, at %#x; "
-			"left out\n",
+		pr_warn("boot information: a module starts at %#x but ends at %#x; skipped\n",
 			t->mod_start, t->mod_end);
 		return 0;
 	}
 	if (bi->nr_modules == BOOT_MODULES) {
-		pr_warn("boot information: more than %u modules; the one at %#x is left out\n",
+		pr_warn("boot information: more than %u modules; the one at %#x is skipped\n",
 			BOOT_MODULES, t->mod_start);
 		return 0;
 	}
@@ -111,14 +111,14 @@ static int add_range(struct boot_info *bi, const struct mmap_entry *e)
 	u32 type = e->type >= MEM_RAM && e->type <= MEM_BAD ? e->type : MEM_RESERVED;
 
 	if (!e->length || e->base >= MEM_LIMIT || e->length > MEM_LIMIT - e->base) {
-		pr_warn("boot information: the memory map has %#lx bytes of %s at %#lx, which "
-			"cannot be; left out\n",
+		pr_warn("boot information: the memory map has an invalid range, %#lx bytes of %s "
+			"at %#lx; skipped\n",
 			e->length, mem_type_name(type), e->base);
 		return 0;
 	}
 	if (bi->nr_mem == BOOT_MEM_RANGES) {
-		pr_err("boot information: the memory map has more than %u ranges; Glasshouse must "
-		       "be built with a larger BOOT_MEM_RANGES for this machine\n",
+		pr_err("boot information: the memory map has more than %u ranges; build Glasshouse "
+		       "with a larger BOOT_MEM_RANGES for this machine\n",
 		       BOOT_MEM_RANGES);
 		return -E2BIG;
 	}
@@ -136,7 +136,7 @@ static int parse_mmap(struct boot_info *bi, const struct tag *tag)
 
 	if (t->entry_size < sizeof(struct mmap_entry)) {
 		pr_err("boot information: the memory map's entry_size is %u, less than %zu; the "
-		       "boot loader is not one of multiboot 2, use GRUB 2\n",
+		       "boot loader does not follow multiboot 2; use GRUB 2\n",
 		       t->entry_size, sizeof(struct mmap_entry));
 		return -EINVAL;
 	}
@@ -146,8 +146,8 @@ static int parse_mmap(struct boot_info *bi, const struct tag *tag)
 			return err;
 	}
 	if (left)
-		pr_warn("boot information: the memory map ends in %u bytes that are no entry "
-			"(entry_size %u); left out\n",
+		pr_warn("boot information: the memory map ends with a part of an entry, %u of %u "
+			"bytes; skipped\n",
 			left, t->entry_size);
 	return 0;
 }
@@ -165,15 +165,15 @@ static int parse_framebuffer(struct boot_info *bi, const struct tag *tag)
 
 	if (!fb.address || !fb.width || !fb.height || fb.type > FB_TEXT || fb.pitch < line ||
 	    fb.address >= MEM_LIMIT || (u64)fb.pitch * fb.height > MEM_LIMIT - fb.address) {
-		pr_warn("boot information: a framebuffer of type %u at %#lx, %ux%u, %u bits, pitch "
-			"%u, cannot be; left out\n",
+		pr_warn("boot information: an invalid framebuffer (type %u at %#lx, %ux%u, %u "
+			"bits, pitch %u); skipped\n",
 			fb.type, fb.address, fb.width, fb.height, fb.bpp, fb.pitch);
 		return 0;
 	}
 	if (fb.type == FB_RGB) {
 		if (t->size < sizeof(*t) + 3 * sizeof(t->channels[0])) {
-			pr_warn("boot information: an RGB framebuffer without its colours (tag of "
-				"%u bytes); left out\n",
+			pr_warn("boot information: an RGB framebuffer without its colour masks "
+				"(tag of %u bytes); skipped\n",
 				t->size);
 			return 0;
 		}
@@ -191,7 +191,7 @@ static int parse_rsdp(struct boot_info *bi, const struct tag *tag)
 
 	if (tag->type == TAG_ACPI_OLD) {
 		if (bi->rsdp_length > BOOT_RSDP_V1_LENGTH)
-			return 0; /* version 2 wins */
+			return 0; /* version 2 is preferred */
 		n = MIN(n, BOOT_RSDP_V1_LENGTH);
 	}
 	bi->rsdp_length = MIN(n, sizeof(bi->rsdp));
@@ -207,7 +207,7 @@ static int parse_efi_boot_services(struct boot_info *bi, const struct tag *tag)
 }
 
 static const struct {
-	u32 type, min_size; /* min_size: bytes, the tag's head included */
+	u32 type, min_size; /* min_size: bytes, including struct tag */
 	const char *name;
 	int (*parse)(struct boot_info *bi, const struct tag *tag);
 } parsers[] = {
@@ -227,13 +227,13 @@ static int parse_tag(struct boot_info *bi, const struct tag *tag)
 			continue;
 		if (tag->size < parsers[i].min_size) {
 			pr_warn("boot information: the tag \"%s\" (type %u) has size %u, less than "
-				"%u; left out\n",
+				"%u; skipped\n",
 				parsers[i].name, tag->type, tag->size, parsers[i].min_size);
 			return 0;
 		}
 		return parsers[i].parse(bi, tag);
 	}
-	return 0; /* one that we have no use for */
+	return 0; /* not needed */
 }
 
 static int parse_tags(struct boot_info *bi, const u8 *mbi, u64 total)
@@ -246,7 +246,7 @@ static int parse_tags(struct boot_info *bi, const u8 *mbi, u64 total)
 
 		if (tag->size < sizeof(*tag) || tag->size > total - pos) {
 			pr_err("boot information: the tag of type %u at offset %lu has size %u, "
-			       "but %lu bytes are left; it was damaged: is enough memory free for "
+			       "but %lu bytes are left; it is corrupt: is enough memory free for "
 			       "the boot loader?\n",
 			       tag->type, pos, tag->size, total - pos);
 			return -EINVAL;
@@ -271,8 +271,8 @@ int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max
 
 	memset(bi, 0, sizeof(*bi));
 	if (magic != MULTIBOOT2_BOOTLOADER_MAGIC) {
-		pr_err("boot information: EAX is %#x at entry, not %#x: not loaded by multiboot 2; "
-		       "use GRUB's command multiboot2\n",
+		pr_err("boot information: EAX is %#x at entry, not %#x: Glasshouse was not loaded "
+		       "by multiboot 2; use GRUB's command multiboot2\n",
 		       magic, MULTIBOOT2_BOOTLOADER_MAGIC);
 		return -EINVAL;
 	}
@@ -282,8 +282,8 @@ int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max
 	}
 	memcpy(&head, mbi, sizeof(head));
 	if (head.total_size < sizeof(head) || head.total_size > max) {
-		pr_err("boot information: total_size is %u, not from %zu to %zu: it was damaged, "
-		       "or EBX did not point to it\n",
+		pr_err("boot information: total_size is %u, not from %zu to %zu: it is corrupt, or "
+		       "EBX did not point to it\n",
 		       head.total_size, sizeof(head), max);
 		return -EINVAL;
 	}

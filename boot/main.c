@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the boot loader to a running guest: each step is one function, in the order in which they
- * happen. This file brings up the host; what VM 0 is, vmm/vm0/ knows.
+ * From the boot loader to a running guest: one function for each step, in the order of the steps.
+ * This file initialises the host and chooses the vendor's virtualisation; vmm/vm0/ creates VM 0.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
@@ -32,24 +32,24 @@
 #define VGA_TEXT       0xb8000
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
-#define LOG_LOWEST     0x40000 /* leaves conventional memory enough for any boot sector */
-#define HEAP_PAGES     (192 + MICROCODE_PAGES) /* for page tables, EPT, the VM */
-#define HEAP_PAGES_CPU 17                      /* stacks, VMCS, MSR bitmap, vCPU */
-#define HEAP_PAGES_GIB 2 /* page directories for a GiB of RAM, ours and the EPT's */
+#define LOG_LOWEST     0x40000 /* below it, conventional memory is left to boot sectors */
+#define HEAP_PAGES     (192 + MICROCODE_PAGES) /* page and second-level tables, the VM */
+#define HEAP_PAGES_CPU 17 /* for each CPU: stacks, vCPU, its control structure and bitmap */
+#define HEAP_PAGES_GIB 2  /* for each GiB of RAM: page directories of both kinds of table */
 
 extern char __image_start[], __image_end[];
 
 static struct boot_info *boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
-static struct memmap machine;    /* memory as the firmware reports it */
-static struct mem_range ours[3]; /* image, heap, log */
+static struct memmap machine;        /* memory as the firmware reports it */
+static struct mem_range reserved[3]; /* Glasshouse's own memory: image, heap, log */
 static u64 rsdp;
 static struct vm *vm;
 
-static u64 start_tsc;    /* time-stamp counter when GRUB had left */
-static u32 cpus_ready;   /* CPUs that are checked and wait */
-static u32 cpus_refused; /* CPUs that cannot run the guest */
+static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
+static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
+static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
 static u32 launch;       /* set: the CPUs run their vCPUs */
 
 void boot_stop(const char *why)
@@ -58,7 +58,7 @@ void boot_stop(const char *why)
 	cpu_stop();
 }
 
-/* The boot page tables map all below 4 GiB. */
+/* The boot page tables map all addresses below 4 GiB. */
 static const void *map_boot(u64 pa, size_t len)
 {
 	return pa + len <= GIB(4) ? phys_to_virt(pa) : NULL;
@@ -91,15 +91,16 @@ static void read_acpi(void)
 	else if (boot_info->rsdp_length)
 		acpi_parse_rsdp(&acpi, &mem, boot_info->rsdp, boot_info->rsdp_length);
 	else
-		pr_warn("No ACPI tables: only the boot CPU is used, and power-off is not seen.\n");
+		pr_warn("No ACPI tables: only the boot CPU is used, and a power-off by the guest "
+			"is not detected. Switch ACPI on in the firmware's setup.\n");
 }
 
-/* The highest room for @size bytes within [@min, @max) where nothing is that we need; or
- * MEMMAP_NONE. */
+/* Returns the highest address in [@min, @max) of @size bytes of RAM that neither Glasshouse nor a
+ * module occupies, or MEMMAP_NONE. */
 static u64 find_room(u64 size, u64 min, u64 max)
 {
-	struct mem_range avoid[BOOT_MODULES + 3] = {ours[0], ours[1], ours[2]};
-	unsigned n = ARRAY_SIZE(ours);
+	struct mem_range avoid[BOOT_MODULES + 3] = {reserved[0], reserved[1], reserved[2]};
+	unsigned n = ARRAY_SIZE(reserved);
 
 	for (unsigned i = 0; i < boot_info->nr_modules; i++)
 		avoid[n++] = (struct mem_range){boot_info->modules[i].start,
@@ -114,58 +115,57 @@ static u64 find_room(u64 size, u64 min, u64 max)
 }
 
 /*
- * The log lies where neither firmware nor GRUB is likely to write, so that the next boot finds it:
- * at the end of conventional memory. GRUB takes memory from the top, as much as all modules have
- * and more. And each hole above 1 MiB costs a guest large pages.
+ * Put the log at the end of conventional memory, where neither the firmware nor GRUB is likely to
+ * write during a reboot, so that the next boot can print it. High memory is worse: GRUB uses it
+ * from the top down, and each hole above 1 MiB costs the guest large pages.
  */
-static void keep_log(void)
+static void place_log(void)
 {
 	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE, base = find_room(size, LOG_LOWEST, LOW_MEMORY);
 
 	if (base == MEMMAP_NONE)
 		base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
-		boot_stop("There is no room for Glasshouse's log below 4 GiB. Give it fewer or "
-			  "smaller "
-			  "modules.");
-	ours[2] = (struct mem_range){base, size, MEM_RESERVED};
+		boot_stop("There is no room for Glasshouse's log below 4 GiB. Load fewer or "
+			  "smaller modules.");
+	reserved[2] = (struct mem_range){base, size, MEM_RESERVED};
 	console_print_last(phys_to_virt(base), size);
 	console_keep_ring(phys_to_virt(base));
 }
 
-/* Our own memory: the image, and a heap as high as possible below 4 GiB, which the boot page tables
- * map. */
-static void take_memory(void)
+/* Reserve Glasshouse's own memory: the image, and a heap as high as possible below 4 GiB, which is
+ * what the boot page tables map. */
+static void reserve_memory(void)
 {
 	u64 image_end = ALIGN_UP(image_base_pa + (u64)(__image_end - __image_start), PAGE_SIZE);
 	u64 gib, size, base;
 
 	if (memmap_init(&machine, boot_info->mem, boot_info->nr_mem))
 		boot_stop("The firmware's memory map cannot be used.");
-	ours[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
+	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
 	gib = (memmap_ram_top(&machine) >> 30) + 1;
 	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
 		       PAGE_SIZE +
 	       ALIGN_UP(options.reserve, PAGE_SIZE);
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
-		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Give it fewer "
-			  "or "
+		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Load fewer or "
 			  "smaller modules.");
-	/* What is left between the two, if it is less than a large page: the guest's map has one
-	 * hole less. */
+	/* Let the heap fill a gap of less than a large page, so that the guest's memory map has one
+	 * hole instead of two. */
 	if (base > image_end && base - image_end < MIB(2) &&
 	    find_room(base - image_end, image_end, base) == image_end) {
 		size += base - image_end;
 		base = image_end;
 	}
-	ours[1] = (struct mem_range){base, size, MEM_RESERVED};
-	keep_log();
+	reserved[1] = (struct mem_range){base, size, MEM_RESERVED};
+	place_log();
 	pages_init(phys_to_virt(base), size >> PAGE_SHIFT);
 }
 
-/* Our page tables: what is memory, whatever its type but "bad"; the first MiB as a whole. */
-static void take_page_tables(void)
+/* Switch to Glasshouse's page tables. They map all of the first MiB, and memory of every type
+ * except "bad". */
+static void load_page_tables(void)
 {
 	int r = paging_init();
 
@@ -178,9 +178,8 @@ static void take_page_tables(void)
 			r = paging_map_direct(m->base, m->size);
 	}
 	if (r)
-		boot_stop("Out of memory for page tables: a defect of Glasshouse, for it has "
-			  "reckoned "
-			  "how much it needs.");
+		boot_stop("Out of memory for page tables: a defect of Glasshouse, which computed "
+			  "too small a heap. Boot with reserve=1M, and please report it.");
 	paging_load();
 }
 
@@ -211,21 +210,23 @@ static void find_cpus(void)
 	use_x2apic();
 	boot_id = lapic_id();
 	if (!cpu_create(boot_id))
-		boot_stop("Out of memory for the boot CPU: a defect of Glasshouse.");
+		boot_stop("Out of memory for the boot CPU: a defect of Glasshouse. Boot with "
+			  "reserve=1M, and please report it.");
 	for (unsigned i = 0; i < acpi.nr_cpus; i++) {
 		if (acpi.cpus[i].apic_id == boot_id || !acpi.cpus[i].enabled)
 			continue;
 		cpu = cpu_create(acpi.cpus[i].apic_id);
 		if (!cpu)
-			boot_stop("Out of memory for the CPUs: a defect of Glasshouse.");
+			boot_stop("Out of memory for the CPUs: a defect of Glasshouse. Boot with "
+				  "reserve=1M, and please report it.");
 		cpu->parked = options.cpus && cpu->id >= options.cpus;
 	}
 }
 
 /*
- * A CPU that cpus= leaves out stays in root mode, where an INIT does not reach it (SDM: "Treatment
- * of Specific Events in VMX Non-Root and Root Operation"): the guest cannot start it. Without
- * virtualisation it only halts, and the guest's INIT and SIPI stay trapped.
+ * Park a CPU that cpus= leaves out: it stays in root mode, where INITs are blocked, so the guest
+ * cannot start it. SDM: "Treatment of Specific Events in VMX Non-Root and Root Operation". A CPU
+ * without virtualisation only halts, and the ICR trap keeps the guest from starting it.
  */
 static void park(struct cpu *cpu) __noreturn;
 static void park(struct cpu *cpu)
@@ -236,7 +237,7 @@ static void park(struct cpu *cpu)
 	cpu_stop();
 }
 
-/* Each CPU except the first, from smp_start() on: wait for a vCPU, and run it. */
+/* What smp_start() runs on each CPU other than the boot CPU: wait for a vCPU, and run it. */
 static void run_cpu(struct cpu *cpu)
 {
 	if (cpu->parked)
@@ -268,13 +269,12 @@ static void start_cpus(void)
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
-		boot_stop(
-			"Not all CPUs can run a guest (above). Boot with cpus=1, or change what is "
-			"named.");
+		boot_stop("Not all CPUs can run a guest, for the reasons above. Remove these, or "
+			  "boot with cpus=1.");
 	for_each_cpu (cpu)
 		if (cpu->id && cpu->online)
 			pr_info("CPU %u: %s.\n", cpu->id,
-				!cpu->parked   ? "ready, with all that CPU 0 has"
+				!cpu->parked   ? "ready, with all features of CPU 0"
 				: cpu->virt_on ? "left out by cpus=, and parked in root mode"
 					       : "left out by cpus=");
 }
@@ -289,7 +289,8 @@ static bool runs_guest(u32 apic_id)
 	return false;
 }
 
-/* An operating system waits ten seconds for each CPU that does not start. */
+/* Hide the CPUs that do not run the guest from its ACPI tables: an operating system waits ten
+ * seconds for each CPU that does not start. */
 static void hide_cpus(void)
 {
 	unsigned hidden = 0;
@@ -304,7 +305,9 @@ static void hide_cpus(void)
 static void make_vm0(void)
 {
 	struct vm0_config config = {
-		.memory = {.machine = &machine, .hidden = ours, .nr_hidden = ARRAY_SIZE(ours)},
+		.memory = {.machine = &machine,
+			   .hidden = reserved,
+			   .nr_hidden = ARRAY_SIZE(reserved)},
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
@@ -312,10 +315,10 @@ static void make_vm0(void)
 
 	vm = vm0_create(&config);
 	if (!vm)
-		boot_stop("VM 0 could not be made (above).");
+		boot_stop("VM 0 could not be created, for the reason above.");
 }
 
-/* The BIOS' number for boot=. */
+/* The BIOS drive number for a value of boot=. */
 static unsigned boot_drive(unsigned boot)
 {
 	if (boot == BOOT_CD)
@@ -335,7 +338,7 @@ static void load_vm0(void)
 	if (boot_info->fb.address && boot_info->fb.type == FB_RGB)
 		modules.fb = &boot_info->fb;
 	if (vm0_load_boot_vcpu(vm))
-		boot_stop("VMX could not be switched on.");
+		boot_stop("Virtualisation could not be switched on, for the reason above.");
 	if (options.boot ? load_drive(vm, vm->vcpus[0], boot_drive(options.boot))
 			 : load_guest(vm, vm->vcpus[0], &modules))
 		boot_stop("The guest could not be loaded.");
@@ -343,37 +346,38 @@ static void load_vm0(void)
 
 static void enter_vm0(void)
 {
-	u64 kept = 0;
+	u64 total = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
-		kept += ALIGN_UP(ours[i].size, PAGE_SIZE);
+	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++)
+		total += ALIGN_UP(reserved[i].size, PAGE_SIZE);
 	cpuid_report(vm);
-	pr_info("Memory kept from the guest: %lu KiB (image at %lx, heap at %lx).\n", kept >> 10,
-		ours[0].base, ours[1].base);
-	pr_debug("Pages of the heap that are free: %zu\n", pages_left());
-	pr_info("Entering the guest. From here on Glasshouse speaks %s.\n",
-		options.console == CONSOLE_OURS ? "on COM2 and port E9" : "where console= says");
+	pr_info("Memory hidden from the guest: %lu KiB (image at %lx, heap at %lx).\n", total >> 10,
+		reserved[0].base, reserved[1].base);
+	pr_debug("Free heap pages: %zu\n", pages_left());
+	pr_info("Entering the guest. From here on Glasshouse logs %s.\n",
+		options.console == CONSOLE_OURS ? "to COM2 and port E9" : "where console= says");
 
 	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
 	if (vm0_wait_loaded(vm))
-		boot_stop("A CPU could not switch VMX on (above). Boot with cpus=1.");
+		boot_stop("A CPU could not switch virtualisation on, for the reason above. Boot "
+			  "with cpus=1.");
 	console_select(options.console);
 	integrity_take();
-	pr_info("The guest begins %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
+	pr_info("The guest starts %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
 	if (options.provoke[0])
 		provoke(options.provoke);
 	vm0_run(vm);
 	cpu_stop();
 }
 
-/* On the boot CPU's own stack, with all of our tables in force. */
+/* The rest of the boot, on the boot CPU's own stack, with Glasshouse's own tables loaded. */
 static void run_boot_cpu(void)
 {
 	cpus[0]->online = true;
 	virt_ops = vmx_x86_ops;
 	nmi_handler = vcpu_root_nmi;
 	if (virt->hardware_setup())
-		boot_stop("This CPU cannot run a guest (above).");
+		boot_stop("This CPU cannot run a guest, for the reasons above.");
 	start_cpus();
 	hide_cpus();
 	make_vm0();
@@ -383,7 +387,7 @@ static void run_boot_cpu(void)
 
 void boot_early(u64 load_base)
 {
-	static struct cpu early; /* for this_cpu() until there is a heap */
+	static struct cpu early; /* for this_cpu() until desc_load() */
 
 	start_tsc = rdtsc();
 	paging_set_image_base(load_base);
@@ -400,8 +404,8 @@ void boot_main(struct boot_info *info)
 	boot_info = info;
 	read_options();
 	read_acpi();
-	take_memory();
-	take_page_tables();
+	reserve_memory();
+	load_page_tables();
 	cpu_init_registers();
 	find_cpus();
 	desc_load(cpus[0]);

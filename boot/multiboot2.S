@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front door for GRUB: the multiboot 2 header and its 32-bit entry.
+ * The entry from GRUB: the multiboot 2 header and the 32-bit entry point.
  *
- * What GRUB leaves ("Boot information format, Machine state"): EAX = magic, EBX = physical address
+ * The state at entry ("Boot information format", "Machine state"): EAX = magic, EBX = physical address
  * of the boot information; CS, DS.. flat 32-bit; paging and interrupts off; no stack; the image at an
- * address of GRUB's choice, which only the code itself can find out.
+ * address that GRUB chose and does not pass.
  *
- * What this does:
- *   1. finds out where it is, by a call whose return address lands in a field of the boot
- *      information that is reserved and zero;
- *   2. refuses a CPU without long mode or XD, in words, on COM1, port E9 and the screen;
- *   3. goes to 64-bit mode by enter_long_mode (arch/x86/long_mode.S) and calls
+ * What the code does:
+ *   1. computes its load address, by a CALL that pushes the return address into the reserved field of
+ *      the boot information, which is zero and is cleared again;
+ *   2. on a CPU without long mode or the execute-disable bit (XD) prints an error to COM1, port E9 and the
+ *      screen, and stops;
+ *   3. switches to 64-bit mode by enter_long_mode (arch/x86/long_mode.S) and calls
  *      multiboot2_main(magic, boot information, load address).
  */
 #include "arch/x86/layout.h"
@@ -23,7 +24,7 @@
 #define TAG_RELOCATABLE		10
 #define PREFERENCE_HIGHEST	2
 
-/* What we ask the loader for. */
+/* The information requested from the loader. */
 #define MBI_CMDLINE	 1
 #define MBI_MODULE	 3
 #define MBI_MMAP	 6
@@ -39,7 +40,7 @@ header:
 	.long MULTIBOOT2_HEADER_MAGIC, 0, header_end - header
 	.long -(MULTIBOOT2_HEADER_MAGIC + 0 + (header_end - header))
 
-	/* Optional requests: what is missing we do without, or say so ourselves. */
+	/* Optional requests: boot_info.c handles missing tags. */
 	.balign 8
 	.short TAG_INFORMATION_REQUEST, 1
 	.long 32
@@ -49,7 +50,7 @@ header:
 	.short TAG_MODULE_ALIGN, 0
 	.long 8
 
-	/* As high as possible below 4 GiB: low memory stays as the firmware left it. */
+	/* As high as possible below 4 GiB, so that low memory stays as the firmware left it. */
 	.balign 8
 	.short TAG_RELOCATABLE, 0
 	.long 24, 0x100000, 0xffffffff, 4096, PREFERENCE_HIGHEST
@@ -65,7 +66,7 @@ header_end:
 multiboot2_entry:
 	cli
 	cld
-	/* 1. Where are we? %ebp becomes the physical address of the image. */
+	/* 1. %ebp = the physical address of the image. */
 	leal 8(%ebx), %esp
 	call 1f
 1:	popl %ebp
@@ -75,7 +76,7 @@ multiboot2_entry:
 	movl %eax, %edi
 	movl %ebx, %esi
 
-	/* 2. Long mode? And XD, which firmware can switch off? */
+	/* 2. Does the CPU have long mode, and XD, which firmware can switch off? */
 	movl $0x80000000, %eax
 	cpuid
 	cmpl $0x80000001, %eax
@@ -90,7 +91,7 @@ multiboot2_entry:
 	leal PHYS(no_xd)(%ebp), %ecx
 	jnc refuse
 
-	/* 3. To 64 bits, with our page tables. */
+	/* 3. Switch to 64-bit mode, with the boot page tables. */
 	movl $PHYS(multiboot2_64), %edx
 	jmp enter_long_mode
 
@@ -103,13 +104,13 @@ multiboot2_64:
 
 	.code32
 /*
- * %ecx: the text. Tries COM1 (without waiting for ever on a port that is not there), port E9 and the
- * first line of the VGA text screen; then stops.
+ * Print the string at %ecx to COM1 (with a bounded wait, because the port may not exist), port E9 and the
+ * first line of the VGA text screen; then stop.
  */
 refuse:
 	movl %ecx, %esi
 	movl $0xb8000, %edi
-	movw $0x3fb, %dx	/* 115200 baud, 8 bits: the firmware may have left 5 */
+	movw $0x3fb, %dx	/* 115200 baud, 8 bits: the firmware may have set 5 bits */
 	movb $0x80, %al
 	outb %al, %dx
 	movw $0x3f8, %dx
@@ -142,7 +143,7 @@ refuse:
 
 	.section .rodata, "a"
 no_long_mode:
-	.asciz "Glasshouse: this CPU has no 64-bit mode (CPUID 80000001h:EDX[29] is 0). It needs a 64-bit Intel CPU with VT-x. Stopped.\r\n"
+	.asciz "Glasshouse: this CPU has no 64-bit mode (CPUID 80000001h:EDX[29] is 0). Glasshouse needs a 64-bit Intel CPU with VT-x. Stopped.\r\n"
 no_xd:
 	.asciz "Glasshouse: this CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). Switch it on in the firmware's setup: XD, NX or \"No-Execute Memory Protection\". Stopped.\r\n"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front door for GRUB, in C.
+ * The C part of the entry from GRUB.
  */
 #include "arch/x86/paging.h"
 #include "boot/boot.h"
 
-#define MBI_MAX MIB(16) /* no boot information is longer */
+#define MBI_MAX MIB(16) /* more than any loader's boot information */
 
 /* Called by multiboot2.S. @magic: EAX at entry; @mbi: physical address of the boot information. */
 void multiboot2_main(u32 magic, u64 mbi, u64 load_base) __noreturn;

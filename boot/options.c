@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of Glasshouse's command line.
+ * The table of Glasshouse's command-line options.
  */
 #include "boot/options.h"
 #include "arch/x86/percpu.h"
@@ -25,57 +25,58 @@ const struct option boot_option_table[] = {
 	{.name = "strict",
 	 .kind = OPTION_FLAG,
 	 .offset = AT(strict),
-	 .help = "stop at an exit that has no handler"},
+	 .help = "stop at a VM exit that has no handler"},
 	{.name = "icr",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(icr),
 	 .choices = icr_words,
-	 .help = "trap: INIT and SIPI are trapped for ever, not only until all CPUs run"},
+	 .help = "trap: INIT and SIPI are always trapped, not only until all CPUs run"},
 	{.name = "icept",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(icept),
 	 .choices = icept_words,
-	 .help = "pf: every page fault of the guest exits"},
+	 .help = "pf: every page fault of the guest causes a VM exit"},
 	{.name = "log",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(log),
 	 .choices = log_words,
-	 .help = "what is printed: this and all that is worse"},
+	 .help = "print messages of this level and of the more severe ones"},
 	{.name = "boot",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(boot),
 	 .choices = boot_words,
-	 .help = "what the guest is: modules, or the system on a drive; disk is hd0"},
+	 .help = "what the guest starts from: GRUB's modules, or a drive; disk is hd0"},
 	{.name = "cpus",
 	 .kind = OPTION_UINT,
 	 .offset = AT(cpus),
 	 .min = 1,
 	 .max = MAX_CPUS,
-	 .help = "use at most so many CPUs; the others are parked, and the guest does not see "
-		 "them"},
+	 .help = "use at most this number of CPUs; the others are parked, and hidden from the "
+		 "guest"},
 	{.name = "console",
 	 .kind = OPTION_SET,
 	 .offset = AT(console),
 	 .choices = console_words,
-	 .help = "where our lines go while a guest runs; usually com2,e9. Before it, and in a "
-		 "panic, they go everywhere"},
+	 .help = "where Glasshouse logs while a guest runs; default: com2,e9. Before that, and in "
+		 "a "
+		 "panic, it logs everywhere"},
 	{.name = "panic",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(panic),
 	 .choices = panic_words,
-	 .help = "what follows a panic of Glasshouse's own; reset: the next boot prints its report "
-		 "again"},
+	 .help = "what Glasshouse does after a panic of its own; reset: the next boot prints the "
+		 "report again"},
 	{.name = "reserve",
 	 .kind = OPTION_UINT,
 	 .offset = AT(reserve),
 	 .max = GIB(1),
-	 .help = "so many bytes more are kept from the guest, for Glasshouse's tables"},
+	 .help = "reserve this number of additional bytes for Glasshouse's tables"},
 	{.name = "provoke",
 	 .kind = OPTION_STRING,
 	 .offset = AT(provoke),
 	 .size = sizeof_member(provoke),
-	 .help = "for tests: fail on purpose, after some exits. See report/provoke.h for the "
-		 "ways"},
+	 .help = "for tests: fail on purpose, after some exits; report/provoke.h lists the "
+		 "failures"},
 };
 const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Glasshouse's own command line, as values. The words are in the table in options.c, and in
+ * Glasshouse's own command line, parsed. The options' names are in the table in options.c, and in
  * docs/options.md.
  */
 #ifndef GH_BOOT_OPTIONS_H
@@ -9,7 +9,7 @@
 #include "lib/options.h"
 
 enum icr_option { ICR_LIFT, ICR_TRAP };
-/* Modules, hard disks by number, the CD. */
+/* BOOT_HD0 to BOOT_HD7: hard disks by their BIOS number. BOOT_DISK: the same as BOOT_HD0. */
 enum boot_option { BOOT_FROM_MODULES, BOOT_HD0, BOOT_HD7 = BOOT_HD0 + 7, BOOT_CD, BOOT_DISK };
 enum panic_option { PANIC_HALT, PANIC_RESET };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
@@ -18,22 +18,23 @@ struct boot_options {
 	bool strict;      /* stop at an exit that has no handler */
 	unsigned icr;     /* enum icr_option */
 	unsigned icept;   /* enum icept_option */
-	unsigned log;     /* enum log_level: what is printed */
+	unsigned log;     /* enum log_level: the least severe level that is printed */
 	unsigned boot;    /* enum boot_option: what VM 0 starts from */
-	unsigned console; /* bits of enum console: ours while a guest runs */
+	unsigned console; /* bits of enum console: what Glasshouse uses while a guest runs */
 	unsigned panic;   /* enum panic_option */
-	u64 cpus;         /* at most so many CPUs; 0: all */
-	u64 reserve;      /* bytes more for the heap */
-	char provoke[64]; /* a way to fail, for tests; "": none */
+	u64 cpus;         /* use at most this number of CPUs; 0: all */
+	u64 reserve;      /* additional bytes for the heap */
+	char provoke[64]; /* a failure to cause, for tests (report/provoke.h); "": none */
 };
 
-/* The table itself, for docs/options.md, which tests/unit/test_boot_options.c writes. */
+/* The table of options. tests/unit/test_boot_options.c writes docs/options.md from it. */
 extern const struct option boot_option_table[];
 extern const unsigned boot_option_count;
 
 /*
- * Read @cmdline into @options. Wrong words are named, with the nearest right one or what is
- * allowed, and have no effect. Returns how many there were.
+ * Parse @cmdline into @options, which is first set to the defaults. An invalid word is logged, with
+ * the nearest valid one or the allowed values, and has no effect. Returns the number of invalid
+ * words.
  */
 unsigned boot_options_parse(struct boot_options *options, const char *cmdline);
 

@@ -9,7 +9,7 @@
 
 /*
  * Reset the machine. Tries the FADT's reset register, port CF9h, the keyboard controller and a
- * triple fault, until one works. The caller should have switched VMX off on all CPUs.
+ * triple fault, until one works. The caller should have switched virtualisation off on all CPUs.
  * @acpi: the reset register, or NULL to try only the others.
  * Source: ACPI Specification, "Reset Register".
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDM's checks of a VM entry, in software. The rules are in entry_rules.def, one row each; here
- * is what they are made of. See entry_check.h.
+ * The SDM's checks of a VM entry, in software. The rules are in entry_rules.def, one row each; this
+ * file has the functions that they use. See entry_check.h.
  */
 #include "report/entry_check.h"
 #include "arch/x86/cpu.h"
@@ -19,7 +19,7 @@
 #define CR4_LAM_SUP     BIT(28)
 #define CR3_LAM         GENMASK(62, 61)
 
-/* What many rules ask for, read once. */
+/* The values that many rules use, read once. */
 struct entry_state {
 	const struct vmx_capability *cap;
 	u64 (*get)(u64 field);
@@ -27,11 +27,12 @@ struct entry_state {
 	bool ept, unrestricted, ia32e, load_efer, v8086;
 	bool pae; /* PAE paging whose PDPTEs come from the VMCS */
 	u64 cr0, cr4, rflags;
-	u64 cr0_free; /* bits of CR0 that VMX does not fix for this guest */
+	u64 cr0_free; /* bits of CR0 that VMX operation does not fix for this guest */
 	u64 ss_dpl;
 	u64 activity, blocking;
-	bool event; /* one is to be injected, of type event_type (INTR_TYPE_...) */
-	u64 event_type, vector;
+	bool event;     /* an event is to be injected */
+	u64 event_type; /* INTR_TYPE_... */
+	u64 vector;
 };
 
 /* A guest segment register. */
@@ -39,7 +40,7 @@ struct segment {
 	u64 selector, base, limit, ar;
 	u64 type, dpl;
 	bool usable;
-	bool checked; /* access rights count: CS, or usable; and not virtual-8086 mode */
+	bool checked; /* access rights are checked: CS or usable, and not virtual-8086 mode */
 };
 
 /* The guest segment registers, in the order of their fields. */
@@ -47,7 +48,7 @@ enum { S_ES = 1, S_CS = 2, S_SS = 4, S_DS = 8, S_FS = 16, S_GS = 32, S_LDTR = 64
 #define S_DATA (S_ES | S_DS | S_FS | S_GS)
 #define S_SIX  (S_DATA | S_CS | S_SS)
 
-/* Bits that must be 1 are, bits that may not be 1 are not. */
+/* Are all bits of @must 1 in @value, and all bits that are not in @may 0? */
 static bool fixed(u64 value, u64 must, u64 may)
 {
 	return !(must & ~value) && !(value & ~may);
@@ -58,7 +59,7 @@ static bool allowed(const struct entry_state *c, enum vmx_word word, u64 value)
 	return fixed(value, vmx_allowed0(c->cap, word), vmx_allowed1(c->cap, word));
 }
 
-/* A physical address, a multiple of @align. */
+/* Is @address a multiple of @align and within the physical-address width? */
 static bool physical(const struct entry_state *c, u64 address, u64 align)
 {
 	return IS_ALIGNED(address, align) && !(address >> c->cap->phys_bits);
@@ -69,14 +70,13 @@ static bool page(const struct entry_state *c, u64 address)
 	return physical(c, address, PAGE_SIZE);
 }
 
-/* A list of @count entries of 16 bytes. */
+/* Is @address valid for a list of @count entries of 16 bytes? */
 static bool msr_list(const struct entry_state *c, u64 address, u64 count)
 {
 	return !count || (physical(c, address, 16) && physical(c, address + count * 16 - 1, 1));
 }
 
-/* The upper bits repeat the uppermost bit of a linear address of 48 bits (57 where CR4 has LA57).
- */
+/* Is the linear address canonical: do the upper bits repeat bit 47 (bit 56 if the CPU has LA57)? */
 static bool canonical(const struct entry_state *c, u64 address)
 {
 	unsigned unused = c->cap->cr4_fixed1 & CR4_LA57 ? 64 - 57 : 64 - 48;
@@ -101,7 +101,7 @@ static bool s_cet_ok(const struct entry_state *c, u64 s_cet)
 	       (s_cet & GENMASK(11, 10)) != GENMASK(11, 10);
 }
 
-/* The bits of CR3 that choose linear-address masking, where the CPU has it. */
+/* Returns the bits of CR3 that enable linear-address masking (LAM), if the CPU has it. */
 static u64 lam_bits(const struct entry_state *c)
 {
 	return c->cap->cr4_fixed1 & CR4_LAM_SUP ? CR3_LAM : 0;
@@ -137,7 +137,7 @@ static bool is_event(const struct entry_state *c, u64 type)
 	return c->event && c->event_type == type;
 }
 
-/* Exceptions that push an error code. */
+/* Is the vector that of an exception with an error code? */
 static bool vector_has_error_code(const struct entry_state *c)
 {
 	u64 vectors = BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) |
@@ -264,7 +264,7 @@ static struct segment read_segment(const struct entry_state *c, u64 i)
 	return s;
 }
 
-/* Runs once in a blue moon: small rather than fast. */
+/* The checks run only before a panic: optimise for size. */
 #define __cold __attribute__((cold))
 
 struct reporter {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The entry rules, run over the current VMCS.
+ * The check of the entry rules for the current VMCS.
  */
 #include "lib/log.h"
 #include "report/entry_check.h"
@@ -27,7 +27,7 @@ static void report_rule(void *ctx, const char *section, const char *rule, u64 fi
 static void report_entry_rules(void)
 {
 	if (!vmx_entry_check(&vmx_capability, get_field, report_rule, NULL))
-		pr_err("  None of the rules that Glasshouse knows is broken.\n");
+		pr_err("  None of the rules that Glasshouse checks is broken.\n");
 }
 
 void entry_rules_attach(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report of a panic.
+ * The report of a panic. See panic.h.
  */
 #include "report/panic.h"
 #include "arch/x86/cpu.h"
@@ -18,9 +18,9 @@
 
 static bool panic_resets;
 static const struct acpi_info *machine_acpi;
-static struct cpu *reporter; /* the CPU that panics first */
+static struct cpu *reporter; /* the CPU that panicked first */
 
-/* Whoever sent the NMI: only the CPU that reports goes on. */
+/* The NMI handler during a report: stop, except on the reporting CPU, which ignores NMIs. */
 static void stop_on_nmi(struct trap_frame *frame)
 {
 	(void)frame;
@@ -28,7 +28,8 @@ static void stop_on_nmi(struct trap_frame *frame)
 		cpu_stop();
 }
 
-/* The others stop where they are: at their next NMI, in the guest or in root mode. */
+/* Stop all other CPUs by an NMI. In root mode it stops them at once; in the guest it causes an
+ * exit, after which REQ_STOP ends the run loop. */
 static void stop_others(void)
 {
 	struct cpu *cpu;
@@ -44,7 +45,7 @@ static void stop_others(void)
 	}
 }
 
-/* As panic= says. */
+/* End the report: reset or stop the machine, as the option panic= says. */
 static void finish(void) __noreturn;
 static void finish(void)
 {
@@ -58,8 +59,9 @@ static void finish(void)
 	cpu_stop();
 }
 
-/* One CPU reports; others that panic stop. A report that fails itself ends there. */
-static void begin(void)
+/* Begin the report. Only the CPU that panics first reports; others that panic stop. A panic in the
+ * report ends it. */
+static void begin_report(void)
 {
 	static bool failed;
 	struct cpu *first = NULL;
@@ -69,7 +71,7 @@ static void begin(void)
 		if (first != this_cpu() || failed)
 			cpu_stop();
 		failed = true;
-		pr_err("\n*** The report failed itself. ***\n");
+		pr_err("\n*** The report itself failed. ***\n");
 		finish();
 	}
 	console_panic();
@@ -77,8 +79,9 @@ static void begin(void)
 	pr_err("\n*** Glasshouse %s panics on CPU %u ***\n", GLASSHOUSE_VERSION, this_cpu()->id);
 }
 
-static void end(u64 rsp) __noreturn;
-static void end(u64 rsp)
+/* Print the state of the CPU and of the guest, and end the report. */
+static void end_report(u64 rsp) __noreturn;
+static void end_report(u64 rsp)
 {
 	struct cpu *cpu;
 
@@ -94,18 +97,18 @@ static void end(u64 rsp)
 
 static void report_panic(const char *text, u64 rsp)
 {
-	begin();
+	begin_report();
 	pr_err("  %s\n", text);
-	end(rsp);
+	end_report(rsp);
 }
 
 /* An exception in root mode. */
 static void report_trap(struct trap_frame *frame)
 {
-	begin();
+	begin_report();
 	pr_err("  %s in root mode\n", exception_name((unsigned)frame->vector));
 	panic_frame(frame);
-	end(frame->rsp);
+	end_report(frame->rsp);
 }
 
 void report_init(bool resets, const struct acpi_info *acpi)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a panic's report tells of the code that failed.
+ * The part of a panic's report about the code that failed: registers, backtrace, build id.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
@@ -11,7 +11,7 @@
 
 #define MAX_FRAMES 24
 
-/* The note that ld writes: three words, "GNU", a SHA-1 sum. */
+/* The note that ld writes: three 32-bit words, "GNU", a SHA-1 sum. */
 #define NOTE_HEADER   16
 #define BUILD_ID_SIZE 20
 
@@ -24,7 +24,7 @@ static void print_address(u64 address)
 		pr_err("    %016lx %s+%lx\n", address, name, offset);
 }
 
-/* Which build it is, to the byte: `readelf -n` tells the same of the file. */
+/* The build id identifies the exact image; `readelf -n` prints that of a file. */
 static void print_build_id(void)
 {
 	extern const u8 __build_id[];
@@ -35,8 +35,8 @@ static void print_build_id(void)
 	pr_err("  Build id %s\n", text);
 }
 
-/* Without frame pointers: every word on the stack that points behind some instruction of ours. A
- * few too many, none missing. */
+/* There are no frame pointers: print every word on the stack that points into a function. Some are
+ * not return addresses, but none is missing. */
 void panic_backtrace(u64 rsp)
 {
 	u64 top = this_cpu()->stack_top, bottom = top - CPU_STACK_PAGES * PAGE_SIZE, offset;

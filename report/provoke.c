@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * provoke=: see provoke.h. Nothing else knows of this file but main(); an exit costs nothing more
- * without the option.
+ * The option provoke=. See provoke.h. Only boot/main.c calls this file; without the option, exits
+ * cost nothing more.
  */
 #include "report/provoke.h"
 #include "arch/x86/lapic.h"
@@ -16,7 +16,7 @@
 
 extern u8 __text_start[];
 
-/* Our own code, which only root mode can write: a byte that is not executed. */
+/* Change a byte of Glasshouse's code that is not executed, with write protection off. */
 static void do_text(void)
 {
 	u64 cr0 = read_cr0();
@@ -26,7 +26,7 @@ static void do_text(void)
 	write_cr0(cr0);
 }
 
-/* The same without that right. */
+/* The same with write protection on: page fault. */
 static void do_write(void)
 {
 	*(volatile u8 *)__text_start ^= 1;
@@ -126,7 +126,7 @@ static void do_badreport(void)
 	do_panic();
 }
 
-/* Vector 18, as the CPU delivers a machine check; which this MCG_STATUS allows to go on after. */
+/* A machine check after which the CPU can continue: MCG_STATUS has RIPV (1). */
 static void mc_goes_on(struct trap_frame *frame)
 {
 	(void)frame;
@@ -147,7 +147,7 @@ static void do_fatalmc(void)
 static const struct {
 	const char *name;
 	void (*fail)(void);
-} ways[] = {
+} failures[] = {
 	{"panic", do_panic},
 	{"pagefault", do_pagefault},
 	{"gp", do_gp},
@@ -169,7 +169,7 @@ static const struct {
 #define MAX_FIELDS 4
 
 static void (*fail)(void);
-static u32 victim; /* the vCPU that fails */
+static u32 victim; /* the number of the vCPU that fails */
 static struct {
 	const struct vmcs_field_info *info;
 	u64 value;
@@ -195,7 +195,7 @@ static u64 digit(char c)
 	return (u64)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
 }
 
-/* One "FIELD=VALUE". Returns what follows it, NULL when there is no such field. */
+/* Parse one "FIELD=VALUE". Returns the text after it, or NULL if there is no such field. */
 static const char *find_field(const char *text)
 {
 	const char *at = strchr(text, '=');
@@ -214,7 +214,7 @@ static const char *find_field(const char *text)
 	return *at ? at + 1 : at;
 }
 
-/* "FIELD=VALUE,FIELD=VALUE": all of them or none. */
+/* Parse "FIELD=VALUE,FIELD=VALUE". After an error, no field is used. */
 static void find_fields(const char *text)
 {
 	while (text && *text)
@@ -233,11 +233,12 @@ void provoke(const char *how)
 		victim = 1;
 		length -= 2;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
-		if (length == strlen(ways[i].name) && !strncmp(how, ways[i].name, length))
-			fail = ways[i].fail;
+	for (unsigned i = 0; i < ARRAY_SIZE(failures); i++)
+		if (length == strlen(failures[i].name) && !strncmp(how, failures[i].name, length))
+			fail = failures[i].fail;
 	if (!nr_fields && !fail) {
-		pr_warn("provoke=%s: no such way to fail; report/provoke.h names them. Ignored\n",
+		pr_warn("provoke=%s: there is no such failure, ignored; report/provoke.h lists "
+			"them\n",
 			how);
 		return;
 	}

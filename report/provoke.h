@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Failing on purpose, so that tests can read the report.
+ * Failures on purpose, so that tests can check the report.
  */
-#ifndef GH_PROVOKE_H
-#define GH_PROVOKE_H
+#ifndef GH_REPORT_PROVOKE_H
+#define GH_REPORT_PROVOKE_H
 
 /*
- * Fail in the way that @how names, at the PROVOKE_EXIT-th exit of vCPU 0 from now, or with "@1"
- * behind it of vCPU 1:
- *   panic, pagefault, gp, ud, db, bp, divide, doublefault, stack, nmi (panic in its handler),
- *   straynmi (one hits the report), badreport (which faults itself), text (our code is written to,
- *   and we go on), write (to our code, which page tables forbid), mc (a machine check that the
- * guest gets), fatalmc (one after which the CPU cannot go on), or entry:FIELD=VALUE,... which
- * writes VALUE (hexadecimal) into the VMCS field FIELD (KVM's name), and up to three more, before
- * the next VM entry. Other words are named and ignored.
+ * Cause the failure @how at the PROVOKE_EXIT-th exit of vCPU 0 from now, or of vCPU 1 if "@1"
+ * follows the name. The failures: panic pagefault, gp, ud, db, bp, divide, doublefault: the
+ * exception, in root mode stack: a stack overflow nmi: a panic in the NMI handler straynmi: a
+ * panic, and an NMI during its report badreport: a panic, and an exception in its report text: a
+ * change of Glasshouse's code, after which the guest continues write: a write to Glasshouse's code,
+ * which the page tables forbid mc: a machine check, which the guest gets fatalmc: a machine check
+ * after which the CPU cannot continue entry:FIELD=VALUE,...: writes the hexadecimal VALUE into the
+ * VMCS field FIELD (KVM's name), and up to three more, before the next VM entry Any other @how is
+ * ignored, with a warning.
  */
 #define PROVOKE_EXIT 40
 void provoke(const char *how);

@@ -131,7 +131,7 @@ def failures():
             ("bad modules", "kernel images with wrong fields", "test_bad_module"),
             ("boot loaders that lie", "modules, memory maps, sizes", "test_lie")):
         runs = boots(expression)
-        yield what, how, f"{len(runs)} boots, each named in words", failed(runs)
+        yield what, how, f"{len(runs)} boots, each with its reason printed", failed(runs)
 
 
 def models():

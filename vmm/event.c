@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queueing exceptions and NMIs.
+ * Queueing of exceptions and NMIs. See event.h.
  */
 #include "vmm/event.h"
 #include "arch/x86/cpu.h"
@@ -9,7 +9,7 @@
 
 void queue_nmi(struct vcpu *vcpu)
 {
-	/* A CPU remembers one more while it handles one. */
+	/* A CPU that handles an NMI latches one more. */
 	if (__atomic_load_n(&vcpu->nmi_pending, __ATOMIC_RELAXED) < 2)
 		__atomic_add_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL);
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events that a vCPU gets at its next entry: exceptions and NMIs.
+ * Exceptions and NMIs that are delivered to the guest at the next VM entry.
  */
-#ifndef GH_EVENT_H
-#define GH_EVENT_H
+#ifndef GH_VMM_EVENT_H
+#define GH_VMM_EVENT_H
 
 #include "vmm/vcpu.h"
 
 /*
- * Deliver an exception at the next entry. If another exception is being delivered, the two are
- * combined as SDM "Interrupt 8—Double Fault Exception (#DF)" says. On the vCPU's own CPU.
+ * Deliver the exception @vector (0 to 31, a fault) at the next VM entry; queue_exception_e() also
+ * delivers @error_code. If another exception is pending, the two are combined, to #DF or to a
+ * triple fault. SDM: "Interrupt 8—Double Fault Exception (#DF)". On the vCPU's own CPU.
  */
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);
 
-/* Deliver an NMI as soon as the guest can take one. On the vCPU's own CPU. */
+/* Deliver an NMI as soon as the guest can take one. At most two are pending; further ones are
+ * dropped, as by a CPU. On the vCPU's own CPU. */
 void queue_nmi(struct vcpu *vcpu);
 
 #endif

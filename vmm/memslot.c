@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory slots.
+ * Memory slots. See memslot.h.
  */
 #include "vmm/memslot.h"
 #include "errno.h"

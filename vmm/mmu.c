@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The common place of page faults.
+ * The page-fault handler. See mmu.h.
  */
 #include "vmm/mmu.h"
 #include "arch/x86/cpu.h"
@@ -8,7 +8,8 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
-/* The guest's own fault: inject it unchanged. SDM: "Page-Fault Exceptions". */
+/* The guest's own page tables caused the fault: inject it unchanged. SDM: "Page-Fault Exceptions".
+ */
 static int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	write_cr2(fault->address);

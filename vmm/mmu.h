@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The common place of page faults: those that the guest's own page tables cause (#PF), and those
- * that the second-level tables cause (EPT violation).
+ * The handler of both kinds of page fault: those that the guest's own page tables cause (#PF), and
+ * those that the second-level tables cause.
  */
-#ifndef GH_MMU_H
-#define GH_MMU_H
+#ifndef GH_VMM_MMU_H
+#define GH_VMM_MMU_H
 
 #include "types.h"
 
 struct vcpu;
 
 enum fault_kind {
-	FAULT_GUEST_PAGING, /* #PF by the guest's page tables */
-	FAULT_SECOND_LEVEL, /* by the tables below them */
+	FAULT_GUEST_PAGING, /* by the guest's page tables: #PF */
+	FAULT_SECOND_LEVEL, /* by the second-level tables */
 };
 
 struct page_fault {
 	enum fault_kind kind;
-	/* FAULT_GUEST_PAGING: linear. Else guest-physical, of which only the page counts: KVM, when
-	 * we are nested in it, may leave the rest 0. */
+	/* FAULT_GUEST_PAGING: linear. FAULT_SECOND_LEVEL: guest-physical, but only the page is
+	 * valid: if Glasshouse runs nested in KVM, the offset may be 0. */
 	u64 address;
-	u32 error_code; /* FAULT_GUEST_PAGING: as #PF pushes it */
+	u32 error_code; /* FAULT_GUEST_PAGING: the error code of the #PF */
+
+	/* FAULT_SECOND_LEVEL only: */
 	bool write, fetch;
-	bool table; /* FAULT_SECOND_LEVEL: the CPU walked the guest's page tables, of which this is
-		       one */
+	bool table; /* the CPU accessed a guest page table, at address, during a page walk */
 };
 
 /*
- * Handle a page fault of either kind: the guest's own is injected into it; one of the second level
- * goes to the VM's page_fault operation. Returns what an exit handler returns: 1 to go on.
+ * Handle a page fault: inject a FAULT_GUEST_PAGING into the guest, pass a FAULT_SECOND_LEVEL to
+ * vm_ops.page_fault. Returns what an exit handler returns (virt_ops.handle_exit).
  */
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flight recorder, printed.
+ * Printing of the flight recorder. See recorder_text.h.
  */
 #include "vmm/recorder_text.h"
 #include "lib/log.h"
@@ -8,8 +8,8 @@
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
-#define SUMMARY_LINE 400 /* bytes; printk() takes a little more */
-#define SUMMARY_WORD 64  /* the longest name of a reason, and its count */
+#define SUMMARY_LINE 400 /* bytes; less than printk()'s limit */
+#define SUMMARY_WORD 64  /* bytes for the longest name of a reason, and its count */
 
 static u64 total(const struct recorder *rec)
 {
@@ -49,7 +49,7 @@ void recorder_summary(const struct vcpu *vcpu)
 	char line[SUMMARY_LINE];
 	int n = snprintf(line, sizeof(line), "exits: vcpu %u total %lu", vcpu->id, total(rec));
 
-	/* Each line in one piece, so that no other CPU's words come between. */
+	/* Each line by one call of printk(), so that lines of other CPUs do not split it. */
 	for (unsigned i = 0; i < RECORDER_REASONS; i++) {
 		if (!rec->count[i])
 			continue;

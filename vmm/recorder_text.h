@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flight recorder, printed.
+ * Printing of the flight recorder.
  */
-#ifndef GH_RECORDER_TEXT_H
-#define GH_RECORDER_TEXT_H
+#ifndef GH_VMM_RECORDER_TEXT_H
+#define GH_VMM_RECORDER_TEXT_H
 
 #include "vmm/vcpu.h"
 
-/* Print the last @n exits of @vcpu, the newest last, at error level. */
+/* Print the last @n exits of @vcpu (at most RECORDER_SIZE), the newest last, at error level. */
 void recorder_dump(const struct vcpu *vcpu, unsigned n);
 
-/* Print how many exits there were, per reason, at info level. */
+/* Print the number of @vcpu's exits, in total and by reason, at info level. */
 void recorder_summary(const struct vcpu *vcpu);
 
 #endif

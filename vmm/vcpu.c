@@ -33,8 +33,8 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 	return vcpu;
 }
 
-/* The state after INIT; then what the VM adds: its local APIC, and how the vCPU waits. SDM:
- * "Processor State After Reset". */
+/* Set the state after INIT. The VM's operation resets the local APIC, and chooses how the vCPU
+ * waits for a SIPI. SDM: "Processor State After Reset". */
 static void handle_init(struct vcpu *vcpu)
 {
 	virt->vcpu_reset(vcpu, true);
@@ -50,7 +50,8 @@ static void handle_sipi(struct vcpu *vcpu)
 		return;
 	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
 		virt->vcpu_reset(vcpu, true);
-	/* NMIs are blocked while a CPU waits; one that came then would hit it without an IDT. */
+	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
+	 * guest has no IDT for them yet. */
 	vcpu->nmi_pending = 0;
 	virt->get_segment(vcpu, SEG_CS, &cs);
 	cs.selector = (u16)(vcpu->sipi_vector << 8);
@@ -61,7 +62,7 @@ static void handle_sipi(struct vcpu *vcpu)
 	vcpu->vm->ops->started(vcpu);
 }
 
-/* Move a queued NMI into vcpu->event, or have the guest exit when it can take one. */
+/* Move a pending NMI into vcpu->event, or request an exit for when the guest can take one. */
 static void deliver_nmi(struct vcpu *vcpu)
 {
 	if (vcpu->event.valid || !virt->nmi_allowed(vcpu)) {
@@ -73,19 +74,20 @@ static void deliver_nmi(struct vcpu *vcpu)
 		virt->enable_nmi_window(vcpu);
 }
 
-/* Sleep until there is a request (KVM: kvm_vcpu_block). */
+/* Sleep until another CPU kicks this vCPU (KVM: kvm_vcpu_block). */
 static void vcpu_block(struct vcpu *vcpu)
 {
 	halt_until(&vcpu->wake);
 }
 
-/* Returns 1 to enter the guest, 2 to look again, or what ends the loop. */
+/* Returns 1 to enter the guest, 2 to check the requests again, or what vcpu_run() returns. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
 	u32 requests;
 
-	/* Before the requests are read: a request that is posted later sets this again. An INIT
-	 * stays posted until it is done, so that a SIPI right after it is not dropped. */
+	/* Clear wake before the requests are read: a request that is posted later sets it again.
+	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile.
+	 */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
 	requests =
 		__atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT), __ATOMIC_SEQ_CST);
@@ -130,10 +132,10 @@ void vcpu_nmi(struct vcpu *vcpu)
 }
 
 /*
- * An NMI in root mode. vcpu_enter_guest() may have looked for requests already, so the next entry
- * must not last: neither until the guest exits by itself, which it may never do, nor until it can
- * take an NMI, which is when its own handler ends. An NMI that hits before the look costs one exit
- * too many. One that hits after the entry is an exit by itself, whether NMIs are blocked or not.
+ * An NMI in root mode. vcpu_enter_guest() may have checked the requests already, so the next entry
+ * must exit at once: the guest may never exit by itself, and it may take long until it can take an
+ * NMI, as its NMI handler must end first. If the NMI arrived before the check, this costs one
+ * superfluous exit. An NMI after the entry causes an exit itself, even while the guest blocks NMIs.
  */
 void vcpu_root_nmi(struct trap_frame *frame)
 {
@@ -146,7 +148,8 @@ void vcpu_root_nmi(struct trap_frame *frame)
 	virt->request_immediate_exit(vcpu);
 }
 
-/* Only @vcpu survives the guest, so it is loaded again from where the assembly leaves it. */
+/* Call virt->run, which has its own calling convention. Returns @vcpu: all other values that are
+ * needed after the guest has run are loaded again from it. */
 static inline struct vcpu *run_guest(struct vcpu *vcpu)
 {
 	asm volatile("call *%1"
@@ -185,7 +188,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_RELEASE);
 	if (vcpu->cpu == this_cpu())
 		return;
-	/* One NMI for all kicks until it is taken: a second one would be taken for the guest's. */
+	/* No second NMI until the first has arrived: vcpu_nmi() would pass it to the guest. */
 	if (!__atomic_exchange_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST))
 		smp_send_nmi(vcpu->cpu);
 }
@@ -203,15 +206,16 @@ void vcpu_deliver_init(struct vcpu *vcpu)
 
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 {
-	/* A SIPI is dropped unless the vCPU waits or is about to. In this order: handle_requests()
-	 * clears the request after the state has changed. */
+	/* Drop the SIPI unless the vCPU waits for one, or will after a pending INIT. Check the
+	 * request before the state: handle_requests() changes the state, then clears the request.
+	 */
 	if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT) &&
 	    __atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE)
 		return;
 	if (!virt->has_unrestricted_guest()) {
 		pr_warn_ratelimited(
 			"vCPU %u stays stopped: the guest starts it in real mode, which this CPU "
-			"cannot do in VMX operation. The guest goes on without it",
+			"cannot run as a guest. The guest continues without it",
 			vcpu->id);
 		return;
 	}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a vendor's virtualisation offers (KVM: kvm_x86_ops). Everything above this table is free of
- * VMCS words. SDM, for VT-x behind it: "Virtual Machine Control Structures".
+ * The operations of a vendor's virtualisation (KVM: kvm_x86_ops). The callers do not depend on the
+ * vendor. The implementation for VT-x is vmm/vmx/.
  */
-#ifndef GH_VIRT_OPS_H
-#define GH_VIRT_OPS_H
+#ifndef GH_VMM_VIRT_OPS_H
+#define GH_VMM_VIRT_OPS_H
 
 #include "bits.h"
 
-/* Registers that live with the CPU while a guest is loaded, not in struct vcpu. */
+/* Guest registers that the control structure holds while the vCPU is loaded, not struct vcpu. */
 enum sysreg {
 	SYSREG_RIP,
 	SYSREG_RSP,
@@ -18,10 +18,10 @@ enum sysreg {
 	SYSREG_CR4,
 	SYSREG_EFER,
 	SYSREG_DR7,
-	SYSREG_DEBUG_TRAPS, /* DR6's B0 to B3 that a #DB is pending for; set: these, too */
+	SYSREG_DEBUG_TRAPS, /* bits 0 to 3: B0 to B3 of a pending #DB; setting only adds bits */
 };
 
-/* Those of general segments in the order of their numbers in instructions. */
+/* SEG_ES to SEG_GS are numbered as in instruction encodings. */
 enum segment_reg {
 	SEG_ES,
 	SEG_CS,
@@ -43,12 +43,12 @@ enum segment_reg {
 #define SEG_AR_L      BIT(13)
 #define SEG_AR_DB     BIT(14)
 
-/* GDTR and IDTR have base and limit only. */
+/* Of GDTR and IDTR, only base and limit are used. */
 struct segment {
 	u64 base;  /* linear address */
-	u32 limit; /* the last byte's offset, in bytes whatever the granularity */
+	u32 limit; /* the offset of the last byte, in bytes also if G is 1 */
 	u16 selector;
-	u16 ar;        /* access rights: bits 8 to 23 of a descriptor */
+	u16 ar;        /* access rights: bits 8 to 23 of a descriptor's high half */
 	bool unusable; /* a null selector was loaded */
 };
 
@@ -57,97 +57,106 @@ struct vcpu;
 struct vm;
 
 struct virt_ops {
-	/* The boot CPU: find out what there is, report it, compute what all CPUs will use. 0, or
-	 * -ENODEV, said in words. */
+	/* On the boot CPU: read its capabilities, print them, and compute the configuration for all
+	 * CPUs. Returns 0, or -ENODEV if it cannot run a guest, which is logged. */
 	int (*hardware_setup)(void);
-	/* Another CPU: can it do the same? 0, or -ENODEV, said in words. */
+	/* On another CPU, number @cpu: check that it can run the boot CPU's configuration. Returns
+	 * 0, or -ENODEV, which is logged. */
 	int (*check_processor_compat)(unsigned cpu);
-	/* This CPU: virtualisation on, off. On: 0, -ENOMEM, or, said in words, -EINVAL or -EIO when
-	 * the CPU refuses. Off: also where it is off; the vCPU's state is lost. */
+	/* Switch virtualisation on, on this CPU. Returns 0, -ENOMEM, or -EINVAL or -EIO if the CPU
+	 * refuses, which is logged. */
 	int (*hardware_enable)(void);
+	/* Switch virtualisation off, on this CPU, if it is on. The state of its vCPU is lost. */
 	void (*hardware_disable)(void);
 
 	/* Can a guest run in real mode, and in protected mode without paging? (KVM:
 	 * enable_unrestricted_guest) */
 	bool (*has_unrestricted_guest)(void);
-	/* Can a CPU wait for a startup IPI by itself, in its guest's stead? And do so, from the
-	 * next entry on. */
+	/* Can a guest be in the wait-for-SIPI state, so that a SIPI causes an exit? */
 	bool (*can_wait_for_sipi)(void);
+	/* Put the guest into that state, from the next VM entry on. */
 	void (*wait_for_sipi)(struct vcpu *vcpu);
 
-	/* Get what a new @vm needs: an empty EPT, vm->arch, and vm->cpuid, in which what no guest
-	 * on this CPU can have is hidden. 0 or -ENOMEM. */
+	/* Initialise @vm: empty second-level tables, vm->arch, and vm->cpuid, which hides the
+	 * features that no guest on this CPU can have. Returns 0 or -ENOMEM. */
 	int (*vm_init)(struct vm *vm);
-	/* A vCPU of @vm that runs on @cpu, for create_vcpu(), which knows its number. Any CPU may
-	 * call this. NULL: out of memory. */
+	/* For create_vcpu(): allocate a vCPU of @vm that will run on @cpu. From any CPU. Returns
+	 * NULL if out of memory. */
 	struct vcpu *(*vcpu_create)(struct vm *vm, struct cpu *cpu);
-	/* Make @vcpu, which runs on this CPU, its current one, with all that stays from exit to
-	 * exit set; after hardware_enable. 0; -EINVAL or -EIO, said in words. */
+	/* Make @vcpu the current vCPU of this CPU, which is vcpu->cpu, and initialise the state
+	 * that exits do not change. After hardware_enable. Returns 0, or -EINVAL or -EIO, which is
+	 * logged. */
 	int (*vcpu_load)(struct vcpu *vcpu);
-	/* Registers as after power-up, or after INIT (SDM: "Processor State After Reset"). Loaded
-	 * vCPU only, as all below. */
+
+	/* All operations on a vCPU below need it to be loaded, and run on its own CPU. */
+
+	/* Set the registers to their values after power-up, or with @init after INIT. SDM:
+	 * "Processor State After Reset". */
 	void (*vcpu_reset)(struct vcpu *vcpu, bool init);
 
 	/*
-	 * Enter the guest; back at its exit. The hot path, so it is assembly with its own
-	 * convention: the vCPU in RDI, there and back; no other register but RSP is kept. Called by
-	 * run_guest() in vcpu.c only.
+	 * Enter the guest, and return after its exit. On the hot path: assembly with its own
+	 * calling convention, which only run_guest() in vcpu.c uses. RDI holds the vCPU, before and
+	 * after the call; all other registers except RSP are clobbered.
 	 */
 	void (*run)(void);
-	/* What to do about the exit: 1 go on, 0 leave the loop, negative: cannot go on. */
+	/* Handle the exit. Returns 1 to enter the guest again, 0 to leave the run loop, or a
+	 * negative error if the guest cannot continue. */
 	int (*handle_exit)(struct vcpu *vcpu);
 
-	/* Arm vcpu->event for the next entry. */
+	/* Inject vcpu->event at the next VM entry. */
 	void (*inject_event)(struct vcpu *vcpu);
-	/* Can the guest take an NMI right now? */
+	/* Can the guest take an NMI now? */
 	bool (*nmi_allowed)(struct vcpu *vcpu);
 	/* Exit as soon as the guest can take an NMI. */
 	void (*enable_nmi_window)(struct vcpu *vcpu);
-	/* The next entry exits before it runs any of the guest. From an NMI handler, too: the
-	 * interrupted code may be anywhere. */
+	/* Make the next VM entry exit before the guest executes an instruction. May be called from
+	 * an NMI handler, which can interrupt any code, and for a vCPU that is not loaded. */
 	void (*request_immediate_exit)(struct vcpu *vcpu);
 
-	/* Registers as the guest sees them; a set value must be one that the CPU can have. Of GDTR
-	 * and IDTR only base and limit count. */
+	/* Read and write registers as the guest sees them. A value that is set must be valid for
+	 * the CPU. */
 	u64 (*get_sysreg)(struct vcpu *vcpu, enum sysreg reg);
 	void (*set_sysreg)(struct vcpu *vcpu, enum sysreg reg, u64 value);
 	void (*get_segment)(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
 	void (*set_segment)(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 
 	/*
-	 * Can the guest's whole state be taken as registers now? 1; 0: not at this instruction (it
-	 * is in an interrupt shadow, say); -EOPNOTSUPP: it uses state that this table cannot read.
+	 * Can the guest's whole state be taken as registers now? Returns 1; 0 if not at this
+	 * instruction, for example in an interrupt shadow; -EOPNOTSUPP if the guest uses state that
+	 * these operations cannot read.
 	 */
 	int (*registers_complete)(struct vcpu *vcpu);
-	/* The CPU's MSRs become what the guest has in them, for good. */
+	/* Load the guest's values into the CPU's own MSRs. For leaving the guest for good. */
 	void (*load_guest_msrs)(struct vcpu *vcpu);
 
-	/* The instruction that exited is done: go on behind it, as the CPU would. */
+	/* The instruction that exited has been emulated: continue after it, as the CPU would. */
 	void (*skip_emulated_instruction)(struct vcpu *vcpu);
-	/* After an instruction of unknown length: @rip is the next one's. */
+	/* The same for an instruction of unknown length: continue at @rip. */
 	void (*skip_to)(struct vcpu *vcpu, u64 rip);
 
-	/* Accesses to an MSR (0 to 1fffh, c0000000h to c0001fffh) exit or do not: on each CPU from
-	 * its next exit on. */
+	/* Choose whether reads and writes of @msr (0 to 1fffh, c0000000h to c0001fffh) exit: on
+	 * each CPU from its next exit on. */
 	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
-	/* That next exit (REQ_INTERCEPTS): the vCPU takes over what has been set. */
+	/* Apply to @vcpu what set_msr_intercept has chosen. For REQ_INTERCEPTS, on its CPU. */
 	void (*load_intercepts)(struct vcpu *vcpu);
-	/* Accesses to @length ports from @port on exit or do not. Before any vCPU runs. */
+	/* Choose whether accesses to @length ports from @port on exit. Before any vCPU runs. */
 	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
-	/* Page faults of the guest exit or do not. */
+	/* Choose whether the guest's page faults exit. */
 	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);
 
-	/* This CPU forgets what it cached of the VM's EPT. */
+	/* Invalidate this CPU's cached translations of the VM's second-level tables. */
 	void (*flush_tlb)(struct vcpu *vcpu);
 
-	/* For a panic: everything that is known of the guest, at error level. */
+	/* For a panic: print the guest's whole state, at error level. Prints nothing if @vcpu is
+	 * not loaded on this CPU. */
 	void (*dump)(struct vcpu *vcpu);
-	/* The vendor's name for an exit reason, as the flight recorder keeps it. Never NULL. */
+	/* Returns the vendor's name of the exit reason @reason (exit_record.reason). Never NULL. */
 	const char *(*exit_name)(u32 reason);
 };
 
-/* The table in use: a copy of a vendor's, which the boot makes before hardware_setup. A copy, so
- * that a call loads no pointer to it first. */
+/* The operations in use: a copy of the vendor's table, which the boot makes before it calls
+ * hardware_setup. It is a copy so that a call need not load a pointer to the table first. */
 extern struct virt_ops virt_ops;
 static const struct virt_ops *const virt = &virt_ops;
 

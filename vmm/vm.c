@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creating VMs.
+ * Creation of VMs. See vm.h.
  */
 #include "vmm/vm.h"
 #include "arch/x86/cpu.h"

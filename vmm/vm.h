@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual machine: its kind, its memory, its vCPUs.
+ * A virtual machine: its operations, its memory, its vCPUs.
  */
-#ifndef GH_VM_H
-#define GH_VM_H
+#ifndef GH_VMM_VM_H
+#define GH_VMM_VM_H
 
 #include "ept/ept.h"
 #include "lib/memmap.h"
@@ -19,8 +19,8 @@ struct cpuid_policy; /* vmm/x86/cpuid.h */
 struct memory_slot {
 	gfn_t base_gfn;
 	u64 npages;
-	u64 userspace_addr; /* KVM's name for it: the linear address of the first page, in our
-			       direct map */
+	u64 userspace_addr; /* host linear address of the first page, in the direct map; the name
+			       is KVM's */
 };
 
 /* A VM's slots, which do not overlap. */
@@ -33,17 +33,18 @@ struct vm {
 	const struct vm_ops *ops;
 	struct ept ept;
 	struct memory_slots slots;
-	struct memmap memmap; /* what the guest is told about memory */
-	u8 phys_bits;         /* width of the guest's physical addresses */
+	struct memmap memmap; /* the memory map that the guest gets */
+	u8 phys_bits;         /* width of the guest's physical addresses, in bits */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	unsigned nr_vcpus;
-	struct cpuid_policy *cpuid; /* what CPUID hides from the guest */
-	void *arch;                 /* the vendor's: bitmaps and the like */
+	struct cpuid_policy *cpuid; /* the features that CPUID hides from the guest */
+	void *arch;                 /* the vendor's data, such as intercept bitmaps */
 };
 
 /*
- * Make a VM of the kind @ops, without memory and vCPUs. @size: bytes of the caller's structure,
- * whose first member is the struct vm; all of it is zeroed. Returns NULL when out of memory.
+ * Create a VM with the operations @ops, without memory and vCPUs. @size: the size in bytes of the
+ * caller's structure, whose first member is the struct vm; it is zeroed. Returns NULL if out of
+ * memory.
  */
 struct vm *create_vm(const struct vm_ops *ops, size_t size);
 

@@ -48,10 +48,10 @@ def _parse(run, entry=None):
     assert "end" in ticks, f"{run.folder.name}: the guest did not get to its end\n{run.text[-2000:]}"
     log = run.log("glasshouse.log")
     exits = [int(n) for n in re.findall(r"^exits: vcpu \d+ total (\d+)", log, re.M)]
-    kept = re.search(r"^Memory kept from the guest: (\d+) KiB", log, re.M)
+    kept = re.search(r"^Memory hidden from the guest: (\d+) KiB", log, re.M)
     if entry is not None:
         ticks["boot"] = ticks["init"] - entry
-    start = re.search(r"^The guest begins (\d+) ticks", log, re.M)
+    start = re.search(r"^The guest starts (\d+) ticks", log, re.M)
     return Figures(ticks, exits, int(kept[1]) if kept else 0, int(start[1]) if start else 0)
 
 

@@ -62,15 +62,15 @@ def test_machine_check():
     run = harness.boot("failures-mc", spec, memory=64, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert run.results()
-    assert "vCPU 0: machine check while Glasshouse ran, no bank says why: #MC to the guest" in run.log("com2.log")
+    assert "vCPU 0: machine check while Glasshouse ran, no bank holds an error: #MC to the guest" in run.log("com2.log")
 
 
 @pytest.mark.parametrize("how, words", [
-    ("fatalmc", r"machine check, and the CPU cannot go on: MCG_STATUS \w+, no bank says why\n[^*]*"
+    ("fatalmc", r"machine check, and the CPU cannot continue: MCG_STATUS \w+, no bank holds an error\n[^*]*"
                 r"\*\*\* Stopped"),
-    ("mc", r"machine check, and the guest takes none \(CR4\.MCE is clear\): MCG_STATUS"),
+    ("mc", r"machine check, and the guest does not accept it \(CR4\.MCE is 0\): MCG_STATUS"),
     ("panic", r"The last exits of vCPU 1 [^*]*\*\*\* Stopped\. Please report this text"),
-    ("badreport", r"\*\*\* The report failed itself\. \*\*\*\n\*\*\* Stopped\."),
+    ("badreport", r"\*\*\* The report itself failed\. \*\*\*\n\*\*\* Stopped\."),
 ])
 def test_halts(how, words):
     """Without panic=reset Glasshouse stops after the report, also with several CPUs."""
@@ -180,6 +180,6 @@ def test_wrong_options():
     run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga or e9')
     run.expect(r'option "icept".*"fp" is not allowed; give none or pf')
     run.expect(r"Wrong options \(above\) have no effect")
-    kept = int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1])
+    kept = int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1])
     run.stop()
     assert kept > 2048

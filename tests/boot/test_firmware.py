@@ -6,7 +6,7 @@ import mkiso
 import test_disk
 
 CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
-UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked now."
+UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and locked it."
 
 
 def boot(name, spec, second=None):

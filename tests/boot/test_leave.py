@@ -15,7 +15,7 @@ def test_leaves(cpus):
     assert run.wait() == "power-off"
     assert run.results()
     ours = run.log("glasshouse.log")
-    assert f"asked Glasshouse to leave: the guest's {cpus} CPUs go on without it" in ours
+    assert f"asked Glasshouse to leave: the guest's {cpus} CPUs continue without it" in ours
     assert "power off" not in ours, "Glasshouse saw the power-off: it was still there"
 
 
@@ -27,7 +27,7 @@ def test_refuses():
     assert run.wait() == "power-off"
     assert "nor while a CPU has NMIs blocked" in run.results()
     words = run.log("glasshouse.log")
-    assert "cannot now: a CPU is not in 64-bit mode" in words
-    assert "cannot now: NMIs are blocked" in words
-    assert "cannot now: its local APIC is off" in words
-    assert "cannot now: not every CPU came in time" in words
+    assert "was refused: a CPU is not in 64-bit mode" in words
+    assert "was refused: NMIs are blocked" in words
+    assert "was refused: its local APIC is off" in words
+    assert "was refused: not all CPUs stopped in time" in words

@@ -122,7 +122,7 @@ def test_modes_without_unrestricted_guest(iso):
     run = boot(iso, LYNNFIELD, "arch", memory=256, ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert "Bail out! exception 13" in run.text
-    assert "which this CPU cannot do in VMX operation (no unrestricted guest): #GP" in run.log("com2.log")
+    assert 'which this CPU cannot run as a guest (no "unrestricted guest"): #GP' in run.log("com2.log")
 
 
 @pytest.mark.parametrize("model", CAPABLE)

@@ -25,7 +25,7 @@ def test_strict():
     many #UDs and handles them.
     """
     ud, acts = "provoke=entry:EXCEPTION_BITMAP=40", "cpus=1 seed=1 n=1000"
-    words = (r"vCPU 0: exit without a handler: exception that nobody asked for at RIP [0-9a-f]+, "
+    words = (r"vCPU 0: exit without a handler: exception that is not intercepted at RIP [0-9a-f]+, "
              r"bytes(?: [0-9a-f]{2})+")
     run = boot("not-strict", ud, acts, kernel=MONKEY)
     assert run.wait() == "power-off"
@@ -35,7 +35,7 @@ def test_strict():
     assert run.wait() == "reset"
     log = run.log("com2.log")
     assert re.search(words + r'\. Stopped: the option "strict" is set\.', log)
-    assert "the guest cannot go on" in log and log.endswith("as panic=reset says. ***\n")
+    assert "the guest cannot continue" in log and log.endswith("as panic=reset says. ***\n")
 
 
 @pytest.mark.parametrize("level, hidden", [("error", 3), ("warning", 2), ("info", 1), ("debug", 0)])
@@ -44,7 +44,7 @@ def test_log(level, hidden):
     run = boot(f"log-{level}", f"log={level}")
     assert run.wait() == "power-off"
     assert run.results()
-    lines = (r"which is Glasshouse's: (all ones|ignored)", r"Memory kept from the guest",
+    lines = (r"which is Glasshouse's: (all ones|ignored)", r"Memory hidden from the guest",
              r'Linux: command line ""')
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
@@ -91,6 +91,6 @@ def test_reserve():
     kept = []
     for opts in ("", "reserve=64M"):
         run = boot(f"reserve-{opts}", opts)
-        kept.append(int(run.expect(r"Memory kept from the guest: (\d+) KiB")[1]))
+        kept.append(int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1]))
         run.stop()
     assert abs(kept[1] - kept[0] - 64 * 1024) < 2 * 1024

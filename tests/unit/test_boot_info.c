@@ -244,7 +244,7 @@ static void test_strings_and_modules(void **state)
 	assert_int_equal(strlen(bi.modules[1].string), 1023);
 	assert_int_equal(strlen(bi.modules[2].string), 1023);
 	assert_string_equal(bi.modules[3].string, "");
-	assert_true(log_has("starts at 0x2 and ends before that, at 0x1"));
+	assert_true(log_has("starts at 0x2 but ends at 0x1"));
 
 	mbi_start();
 	add_mmap(24, &some_ram, 1);

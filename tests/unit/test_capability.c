@@ -53,7 +53,7 @@ static void table_is_well_formed(void **state)
 		for (unsigned k = 0; k < i; k++)
 			assert_false(vmx_controls[k].word == c->word &&
 				     vmx_controls[k].bit == c->bit);
-		assert_int_equal(c->wish == WISH_UNUSED, c->loss == NULL);
+		assert_int_equal(c->policy == POLICY_UNUSED, c->loss == NULL);
 		/* "Lacks     name: loss" is one line of the report. */
 		if (c->loss)
 			assert_true(12 + strlen(c->name) + 2 + strlen(c->loss) <= 90);
@@ -138,11 +138,11 @@ static void missing_required_controls_are_named(void **state)
 		const struct vmx_control *k = &vmx_controls[i];
 		struct vmx_capability cap = capability_of("corei7_skylake_x");
 
-		if (k->wish == WISH_UNUSED)
+		if (k->policy == POLICY_UNUSED)
 			continue;
 		cap.ctl[k->word] &= ~(k->bit << 32 | k->bit);
 		log_clear();
-		if (k->wish == WISH_REQUIRED || k->wish == WISH_DYNAMIC_REQUIRED) {
+		if (k->policy == POLICY_REQUIRED || k->policy == POLICY_DYNAMIC_REQUIRED) {
 			assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
 			snprintf(text, sizeof(text), "MISSING   \"%s\" (%s)", k->name,
 				 vmx_word_name((enum vmx_word)k->word));
@@ -318,8 +318,8 @@ static void other_cpus_are_compared(void **state)
 	DIFFERS(cap.cr0_fixed0 |= 2, "IA32_VMX_CR0_FIXED0");
 	DIFFERS(cap.cr0_fixed1 &= ~2ull, "IA32_VMX_CR0_FIXED1");
 	DIFFERS(cap.phys_bits = 39, "39 physical-address bits");
-	DIFFERS(cap.feature_control = 1, "no VT-x, or has it off (IA32_FEATURE_CONTROL 0x1)");
-	DIFFERS(cap.feature_control = 4, "no VT-x, or has it off (IA32_FEATURE_CONTROL 0x4)");
+	DIFFERS(cap.feature_control = 1, "no VT-x, or it is off (IA32_FEATURE_CONTROL 0x1)");
+	DIFFERS(cap.feature_control = 4, "no VT-x, or it is off (IA32_FEATURE_CONTROL 0x4)");
 	DIFFERS(cap.cpuid_vmx = false, "no VT-x");
 }
 

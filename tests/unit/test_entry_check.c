@@ -354,11 +354,12 @@ static const struct breakage breakages[] = {
 	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "at most 31", INJECT(INTR_TYPE_HARD_EXCEPTION, 32)),
 	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "type 7 must", INJECT(INTR_TYPE_OTHER_EVENT, 1)),
 	/* #UD with an error code, #GP without, #GP with one in real mode, an interrupt with one */
-	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "error code goes", INJECT_CODE(6)),
-	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "error code goes",
+	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "deliver-error-code must", INJECT_CODE(6)),
+	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "deliver-error-code must",
 	      INJECT(INTR_TYPE_HARD_EXCEPTION, 13)),
-	BREAK(REAL, VM_ENTRY_INTR_INFO_FIELD, "error code goes", INJECT_CODE(13)),
-	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "error code goes", INJECT(INTR_TYPE_NMI_INTR, 0x802)),
+	BREAK(REAL, VM_ENTRY_INTR_INFO_FIELD, "deliver-error-code must", INJECT_CODE(13)),
+	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "deliver-error-code must",
+	      INJECT(INTR_TYPE_NMI_INTR, 0x802)),
 	BREAK(B64, VM_ENTRY_INTR_INFO_FIELD, "bits 30:12",
 	      INJECT(INTR_TYPE_HARD_EXCEPTION | BIT(12), 6)),
 	BREAK(B64, VM_ENTRY_EXCEPTION_ERROR_CODE, "bits 31:16", INJECT_CODE(14),
@@ -502,8 +503,8 @@ static const struct breakage breakages[] = {
 	BREAK(B64, GUEST_SSP, "SSP", SET(GUEST_SSP, 2)),
 
 	/* Checks on Guest Non-Register State */
-	BREAK(B64, GUEST_ACTIVITY_STATE, "offers", SET(GUEST_ACTIVITY_STATE, 4)),
-	BREAK_ON(without_wait_sipi, B64, GUEST_ACTIVITY_STATE, "offers",
+	BREAK(B64, GUEST_ACTIVITY_STATE, "IA32_VMX_MISC allows", SET(GUEST_ACTIVITY_STATE, 4)),
+	BREAK_ON(without_wait_sipi, B64, GUEST_ACTIVITY_STATE, "IA32_VMX_MISC allows",
 		 SET(GUEST_ACTIVITY_STATE, 3)),
 	BREAK(B64, GUEST_ACTIVITY_STATE, "DPL 0", SET(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_HLT),
 	      SET(GUEST_SS_AR_BYTES, 0xc0f3), SET(GUEST_CS_AR_BYTES, 0xa0fb)),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of the BIOS.
+ * Calls to the BIOS, and its memory map. See bios.h.
  *
- * At the end of conventional memory, one segment: what vmm/vm0/int15.c writes; behind it the thunk
- * of bios_call(), an INT and a VMCALL.
+ * The resident segment at the end of conventional memory holds what vmm/vm0/int15.c writes, and
+ * after it the thunk of bios_call(): INT n, VMCALL.
  */
 #include "vmm/vm0/bios.h"
 #include "arch/x86/cpu.h"
@@ -20,7 +20,7 @@
 #define VECTOR(n)    ((gpa_t)(n)*4)
 #define MEMORY_SIZE  0x413 /* BIOS data area: conventional memory, in KiB */
 #define CONVENTIONAL 0xa0000
-#define LOWEST       0x40000 /* what we take ends far above what a boot sector uses */
+#define LOWEST       0x40000 /* below it, conventional memory is left to boot sectors */
 #define RESIDENT_MAX KIB(16)
 
 static const u8 thunk[] = {0xcd, 0, 0x0f, 0x01, 0xc1}; /* INT n; VMCALL */
@@ -36,10 +36,10 @@ u32 bios_memory_end(struct vm *vm)
 
 static int no_room(struct vm *vm, size_t size)
 {
-	pr_err("There is no room for %zu bytes of resident code below %x, where the BIOS says that "
-	       "conventional memory ends: the guest could not be told which memory is "
-	       "Glasshouse's. Free some: switch off network boot or option ROMs in the firmware's "
-	       "setup.\n",
+	pr_err("There is no room for %zu bytes of resident code below %x, the end of conventional "
+	       "memory according to the BIOS. The guest needs this code to get a memory map that "
+	       "reserves Glasshouse's memory. To free memory, switch off network boot or option "
+	       "ROMs in the firmware's setup.\n",
 	       size, bios_memory_end(vm));
 	return -ENOSPC;
 }
@@ -55,7 +55,7 @@ bool bios_present(struct vm *vm)
 int bios_init(struct vm *vm)
 {
 	static u8 resident[RESIDENT_MAX];
-	/* Reserving it may cut ranges: two more at most. */
+	/* Reserving the segment may split a range: two more at most. */
 	size_t thunk_offset = int15_size(vm->memmap.nr + 2);
 	size_t size = ALIGN_UP(thunk_offset + sizeof(thunk), PAGE_SIZE);
 	u32 old = 0, entry;
@@ -65,8 +65,8 @@ int bios_init(struct vm *vm)
 
 	if (!bios_present(vm)) {
 		pr_err("There is no BIOS (its interrupt table is empty), so no boot sector can be "
-		       "started. Was this machine started by UEFI? Switch its firmware's setup to "
-		       "legacy boot (CSM).\n");
+		       "started. If this machine booted by UEFI, choose legacy boot (CSM) in the "
+		       "firmware's setup.\n");
 		return -ENODEV;
 	}
 	read_guest(vm, VECTOR(0x15), &old, sizeof(old));

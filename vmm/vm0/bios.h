@@ -1,44 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's own BIOS, at work in the guest: its services, called by us before the guest starts,
- * and what the guest will hear from it about memory.
+ * The machine's own BIOS, which runs in the guest: Glasshouse calls its services before the guest
+ * starts, and replaces the memory map that the guest gets from it.
  */
-#ifndef GH_BIOS_H
-#define GH_BIOS_H
+#ifndef GH_VMM_VM0_BIOS_H
+#define GH_VMM_VM0_BIOS_H
 
 #include "vmm/vm.h"
 
-/* In and out: what a service takes and returns. Segment registers are 0 but for ES. */
+/* The arguments and results of a BIOS service. The other segment registers are 0 at the call. */
 struct bios_regs {
 	u32 eax, ebx, ecx, edx, esi, edi;
 	u16 es;
-	bool carry; /* out: most services' sign of failure */
+	bool carry; /* result: the carry flag, which most services set on failure */
 };
 
-/* Is there a BIOS? Not so on a machine that UEFI started: its interrupt table is empty. */
+/* Is there a BIOS? On a machine that booted by UEFI there is none: its interrupt table is empty. */
 bool bios_present(struct vm *vm);
 
 /*
- * Make @vm's guest one of the BIOS: a page or two at the end of conventional memory get a handler
- * of INT 15h, by which our memory is reserved in the E820 map, and with the word at 40:13 and @vm's
- * own map nobody else uses them. Once, before anything else is put into conventional memory.
- * Returns 0; -ENOSPC without room there; -ENODEV when there is no BIOS (the interrupt table is
- * empty).
+ * Prepare @vm for a guest that uses the BIOS: install a resident INT 15h handler, whose E820 map
+ * reserves Glasshouse's memory, at the end of conventional memory. The handler's pages are reserved
+ * in @vm's memory map and by the BIOS data area's memory size (40:13). To be called once, before
+ * anything else is loaded into conventional memory. Returns 0, -ENOSPC if there is no room, or
+ * -ENODEV if there is no BIOS, both of which are logged; or another negative error.
  */
 int bios_init(struct vm *vm);
 
-/* Where conventional memory that is the guest's ends: an address below A0000h. */
+/* Returns the end of the guest's conventional memory according to the BIOS data area: at most
+ * A0000h, in bytes. */
 u32 bios_memory_end(struct vm *vm);
 
 /*
- * Have the guest carry out INT @number on @vcpu, which must be loaded on this CPU, with interrupts
- * on, in real mode. All of its registers are lost. Memory from 7C00h on is untouched but by what
- * the service itself does. Returns 0; -EOPNOTSUPP when the CPU cannot run real mode as a guest,
- * which is said; or -EIO when the guest stopped.
+ * Run INT @number in the guest on @vcpu, which must be loaded on this CPU: in real mode, with
+ * interrupts enabled. All registers of @vcpu are lost. Of memory from 7C00h on, only the service
+ * itself changes anything. @regs: arguments, then results. Returns 0; -EOPNOTSUPP if the CPU cannot
+ * run real mode as a guest, which is logged; or -EIO if the guest could not continue.
  */
 int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs);
 
-/* The guest has executed VMCALL: is it the end of a bios_call()? */
+/* Is the VMCALL that @vcpu's guest has executed the end of bios_call()'s thunk? */
 bool bios_call_ends(struct vcpu *vcpu);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creating VM 0 and running it; its vm_ops.
+ * Creation of VM 0, its vm_ops, and running it. See create.h.
  */
 #include "vmm/vm0/create.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
@@ -19,8 +20,7 @@
 #include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
 
-/* The guest's INIT does not reach the machine's local APIC: reset it by software. The vCPU then
- * waits for its SIPI. */
+/* INIT of the guest. It does not reach the machine's local APIC, so software resets that. */
 static void vm0_init(struct vcpu *vcpu)
 {
 	lapic_init_reset();
@@ -29,7 +29,8 @@ static void vm0_init(struct vcpu *vcpu)
 	 * Protocol Algorithm". */
 	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
 		return;
-	/* A SIPI that is not trapped reaches only a CPU in non-root mode. */
+	/* While the ICR is trapped, Glasshouse delivers the SIPI. Otherwise the hardware does: it
+	 * reaches the vCPU only in the wait-for-SIPI state. */
 	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi()) {
 		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
 	} else {
@@ -38,7 +39,7 @@ static void vm0_init(struct vcpu *vcpu)
 	}
 }
 
-/* The machine's NMIs are the guest's, except for the one by which Glasshouse leaves. */
+/* The machine's NMIs go to the guest, except the one that leave.c sends to its own CPU. */
 static void vm0_nmi(struct vcpu *vcpu)
 {
 	leave_on_nmi(vcpu);
@@ -141,7 +142,7 @@ int vm0_load_boot_vcpu(struct vm *vm)
 static void run_vcpu(struct vcpu *vcpu)
 {
 	if (vcpu_run(vcpu) < 0)
-		panic("the guest cannot go on");
+		panic("the guest cannot continue");
 	virt->hardware_disable();
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accesses to hidden memory.
+ * Emulation of accesses to hidden memory. See hidden.h.
  */
 #include "vmm/vm0/hidden.h"
 #include "arch/x86/cpu.h"
@@ -28,11 +28,11 @@ int map_ones(struct vm0 *vm0, gpa_t gpa)
 }
 
 /*
- * Writes that are not emulated (PUSH, CALL, x87, the delivery of an event) get a writable page of
- * ones. There are VM0_SCRATCH_PAGES of these, more than one instruction writes to; the one mapped
- * longest ago is taken away from its place, which reads as ones again. A CPU that still has the old
- * translation cached writes to a page whose content does not matter. No entry ever becomes empty,
- * so no table falls out of use, of which the guest could cause any number.
+ * Map a writable scratch page at @gpa, for writes that are not emulated (PUSH, CALL, x87, the
+ * delivery of an event). There are VM0_SCRATCH_PAGES, which is more than one instruction writes to.
+ * The page that was mapped longest ago is reused: its old address gets the page of all ones again.
+ * A CPU that still caches the old translation writes to a page whose content does not matter. No
+ * entry becomes empty, so no table becomes unused, and the guest cannot use up memory this way.
  */
 static int map_scratch(struct vcpu *vcpu, gpa_t gpa)
 {
@@ -74,8 +74,9 @@ static int map_hidden_page(struct vcpu *vcpu, const struct page_fault *fault)
 
 int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	/* A page-table entry of all ones has reserved bits set, which the CPU finds by itself; it
-	 * does not set accessed and dirty flags there, which are ones already. */
+	/* A guest page table in hidden memory needs no emulated write: its entries read as all
+	 * ones. Their reserved bits are set, so the CPU raises #PF; the accessed and dirty flags
+	 * are set, so it does not write them. */
 	bool write = fault->write && !fault->table;
 
 	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMCALL by the guest.
+ * Hypercalls. See hypercall.h.
  */
 #include "vmm/vm0/hypercall.h"
 #include "arch/x86/cpu.h"
@@ -14,7 +14,7 @@
 
 static const struct {
 	u64 number;
-	/* Returns what RAX gets: 0 or a negative error. The instruction has been skipped. */
+	/* Returns the value for RAX: 0 or a negative error. The instruction has been skipped. */
 	int (*call)(struct vcpu *vcpu);
 } hypercalls[] = {
 	{HYPERCALL_LEAVE, vm_leave},
@@ -22,8 +22,8 @@ static const struct {
 
 static int no_hypercall(struct vcpu *vcpu)
 {
-	pr_warn_ratelimited("vCPU %u: VMCALL with RAX %lx at RIP %lx is no call of "
-			    "Glasshouse's: #UD to the guest",
+	pr_warn_ratelimited("vCPU %u: VMCALL with RAX %lx at RIP %lx is not a hypercall of "
+			    "Glasshouse: #UD to the guest",
 			    vcpu->id, vcpu->regs[VCPU_RAX], virt->get_sysreg(vcpu, SYSREG_RIP));
 	queue_exception(vcpu, UD_VECTOR);
 	return 1;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest can ask for by VMCALL: docs/hypercalls.md.
+ * Hypercalls: the guest's VMCALL. docs/hypercalls.md describes them for guests.
  */
-#ifndef GH_HYPERCALL_H
-#define GH_HYPERCALL_H
+#ifndef GH_VMM_VM0_HYPERCALL_H
+#define GH_VMM_VM0_HYPERCALL_H
 
 #include "vmm/vcpu.h"
 
-/* RAX: "Glass" in the high 40 bits, then the number of the call. */
+/* RAX: "Glass" in the high 40 bits, the number of the call in the low 24. */
 #define HYPERCALL_LEAVE 0x476c617373000001ull
 
 /*
- * vm_ops.hypercall. Only CPL 0 in 64-bit mode may call, and only the numbers of the table in
- * hypercall.c; otherwise VMCALL does what it does on a CPU without VMX: #UD. The end of a
- * bios_call() ends the run loop.
+ * vm_ops.hypercall: call the function of the number in RAX, from the table in hypercall.c, and put
+ * its result into RAX. Outside 64-bit mode at CPL 0, and for other numbers, inject #UD, as on a CPU
+ * without virtualisation. At the end of bios_call()'s thunk, leave the run loop (return 0).
  */
 int vm0_hypercall(struct vcpu *vcpu);
 

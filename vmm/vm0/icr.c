@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ICR trap.
+ * The ICR trap. See icr.h.
  */
 #include "vmm/vm0/icr.h"
 #include "arch/x86/lapic.h"
@@ -14,9 +14,9 @@
 #define X2APIC_BROADCAST 0xffffffffu
 #define DFR_CLUSTER      0x0fffffffu
 
-/* Can the guest start the CPU with that APIC ID outside of Glasshouse? Not if it runs a vCPU, nor
- * if it is parked in root mode. */
-static bool is_out_of_reach(u32 apic_id)
+/* Is the CPU with @apic_id under Glasshouse's control, so that the guest cannot start it natively?
+ * It is if it runs a vCPU or is parked in root mode. */
+static bool is_controlled(u32 apic_id)
 {
 	struct cpu *cpu;
 
@@ -30,12 +30,12 @@ int icr_trap(struct vm0 *vm0, bool keep)
 {
 	struct vm *vm = &vm0->vm;
 
-	/* The guest must not start a CPU that Glasshouse does not run: it would run outside VMX
-	 * operation, and could reach Glasshouse's memory. */
+	/* The guest must not start a CPU that Glasshouse does not control: it would run natively
+	 * and could access Glasshouse's memory. */
 	for (unsigned i = 0; i < vm0->acpi->nr_cpus; i++)
-		keep |= !is_out_of_reach(vm0->acpi->cpus[i].apic_id);
+		keep |= !is_controlled(vm0->acpi->cpus[i].apic_id);
 	keep |= vm0->acpi->nr_skipped_cpus > 0;
-	/* A CPU that cannot wait for a SIPI in non-root mode never sees one that is not trapped. */
+	/* A CPU that waits in root mode does not receive SIPIs that are not trapped. */
 	keep |= !virt->can_wait_for_sipi();
 	vm0->icr_keep = keep;
 	vm0->lapic_gpa = rdmsr(MSR_IA32_APICBASE) & PAGE_MASK & GENMASK(51, 12);
@@ -49,9 +49,10 @@ static void icr_lift(struct vm0 *vm0)
 	struct vm *vm = &vm0->vm;
 
 	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, false);
-	/* Who still has the old entry cached faults once more and finds that he may. */
+	/* No TLB flush: a CPU that still caches the old entry faults once more, and
+	 * vm0_page_fault() finds the access allowed. */
 	ept_protect(&vm->ept, vm0->lapic_gpa, PAGE_SIZE, EPT_RWX);
-	/* Not before: a CPU that faults meanwhile must find either the trap or the permission. */
+	/* Only now: the handler of a fault meanwhile must find the trap or the permission. */
 	__atomic_store_n(&vm0->icr_trapped, false, __ATOMIC_RELEASE);
 	pr_info("All %u CPUs run: IPIs no longer exit.\n", vm->nr_vcpus);
 }
@@ -121,7 +122,7 @@ static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 
 	if (delivery != ICR_DELIVERY_INIT && delivery != ICR_DELIVERY_STARTUP)
 		return false;
-	/* INIT level de-assert only synchronised the arbitration IDs of long ago. */
+	/* Drop INIT level de-assert: it only synchronises the arbitration IDs of old CPUs. */
 	if (delivery == ICR_DELIVERY_INIT && icr & ICR_LEVEL && !(icr & ICR_ASSERT))
 		return true;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
@@ -139,7 +140,7 @@ static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 
 void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 {
-	/* Switched off or in x2APIC mode, no local APIC is at the page. */
+	/* While the local APIC is off or in x2APIC mode, it has no memory-mapped registers. */
 	if (!lapic_is_on() || lapic_is_x2apic())
 		return;
 	if (offset == LAPIC_LDR)

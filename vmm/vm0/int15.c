@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INT 15h's answers, computed once.
+ * The data of the resident INT 15h handler. See int15.h.
  */
 #include "vmm/vm0/int15.h"
 #include "lib/string.h"
@@ -13,7 +13,7 @@ struct e820_entry {
 extern const char int15_code[], int15_code_end[], int15_entry[];
 
 _Static_assert(sizeof(struct int15_data) == 16 && offsetof(struct int15_data, entries) == 12,
-	       "int15_handler.S knows the offsets");
+	       "int15_handler.S uses the offsets");
 
 static size_t code_size(void)
 {
@@ -25,7 +25,7 @@ size_t int15_size(unsigned nr)
 	return sizeof(struct int15_data) + code_size() + nr * sizeof(struct e820_entry);
 }
 
-/* Bytes of RAM from @base on, up to @end or the first that is something else. */
+/* Returns the bytes of contiguous RAM from @base on, up to @end. */
 static u64 ram_from(const struct memmap *map, u64 base, u64 end)
 {
 	for (unsigned i = 0; i < map->nr; i++) {
@@ -49,7 +49,7 @@ u16 int15_build(void *segment, const struct memmap *map, u32 old)
 		.old_segment = (u16)(old >> 16),
 		.kib_above = (u16)MIN(ram_from(map, MIB(1), MIB(65)) / KIB(1), 0xffff),
 		.kib_low = (u16)(low / KIB(1)),
-		/* Who adds the two must not reach over a hole. */
+		/* Callers add the two sizes, so there must be no hole between. */
 		.blocks = low == MIB(15) ? (u16)(ram_from(map, MIB(16), GIB(4)) / KIB(64)) : 0,
 		.count = (u16)map->nr,
 		.entries = (u16)((char *)entries - (char *)segment),

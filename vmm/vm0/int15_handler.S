@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stays in the guest's conventional memory when it starts from a boot sector: a handler of INT 15h that
- * tells of memory what the guest may know, and passes everything else on to the firmware.
+ * The INT 15h handler that stays resident in conventional memory when the guest starts from a boot sector. It
+ * returns the guest's memory map and passes all other calls to the firmware.
  *
- * vmm/vm0/int15.c copies it to the start of a segment, with struct int15_data (vmm/vm0/int15.h) at its head and the
- * E820 entries behind it, and points the interrupt vector at it. It runs in real or virtual-8086 mode, on the
- * caller's stack, and never in Glasshouse's own mode. Source: ACPI, "INT 15H, E820H - Query System Address Map".
+ * vmm/vm0/int15.c copies it into a segment, between struct int15_data (vmm/vm0/int15.h) and the E820 entries, and
+ * bios.c sets the interrupt vector. It runs in the guest, in real or virtual-8086 mode, on the caller's stack.
+ * Source: ACPI, "INT 15H, E820H - Query System Address Map".
  */
 	.section .rodata, "a"
 	.globl int15_code, int15_code_end, int15_entry
@@ -24,7 +24,7 @@
 
 	.code16
 int15_code:
-/* Leaves with the carry flag of the caller's clear: its flags lie above IP and CS. */
+/* Return with the carry flag clear, in the caller's flags on the stack above IP and CS. */
 done:
 	pushw %bp
 	movw %sp, %bp
@@ -41,7 +41,7 @@ int15_entry:
 	je e801
 	cmpb $0x88, %ah
 	je above
-pass_on:
+call_firmware:
 	ljmpw *%cs:OLD
 
 above:
@@ -58,7 +58,7 @@ e801:
 
 e820:
 	cmpl $SMAP, %edx
-	jne pass_on
+	jne call_firmware
 	cmpl $ENTRY_SIZE, %ecx
 	jb refuse
 	movzwl %cs:COUNT, %eax

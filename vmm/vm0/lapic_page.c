@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores of the guest to the page of its local APIC.
+ * Stores of the guest to the page of its local APIC. See lapic_page.h.
  */
 #include "vmm/vm0/lapic_page.h"
 #include "arch/x86/lapic.h"
@@ -26,7 +26,8 @@ static bool is_register(u32 offset, unsigned size)
 	return size == 4 && IS_ALIGNED(offset, 16);
 }
 
-/* What MOVS reads. The CPU has read it before the write exited, so it is there. */
+/* Read the source operand of MOVS. The CPU has read it before the write exited, so it is readable.
+ */
 static int read_source(const struct lapic_access *a, unsigned size, u64 *value)
 {
 	struct segment seg;
@@ -83,13 +84,14 @@ static bool emulate_store(struct vcpu *vcpu, const struct page_fault *fault,
 	gva = guest_operand(vcpu, insn, &mem);
 	if (!in_page(vcpu, fault, gva))
 		return false;
-	/* The register comes from the operand: KVM, when we are nested in it, may report the page
-	 * of the access only, and a linear address of an earlier exit. */
+	/* Compute the register from the operand: if Glasshouse runs nested in KVM, the exit may
+	 * have only the page of the access, and the linear address of an earlier one. */
 	access.offset = gva & ~PAGE_MASK;
 	return !emulate_insn(vcpu, insn, &mem, &bus, gva);
 }
 
-/* The FPU's registers are the guest's: execute the store for it, into a variable. */
+/* Emulate a store of an FPU register. The CPU holds the guest's FPU registers, so execute the
+ * store, into a variable. */
 static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
 			      const struct insn *insn)
 {

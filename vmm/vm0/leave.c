@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leaving: all vCPUs meet in root mode; then each CPU gets its guest's registers as its own.
+ * Leaving: all vCPUs gather in root mode, then each CPU loads its guest's registers. See leave.h.
  */
 #include "vmm/vm0/leave.h"
 #include "arch/x86/cpu.h"
@@ -20,7 +20,7 @@
 
 static int refuse(struct vcpu *vcpu, int error, const char *why)
 {
-	pr_warn_ratelimited("vCPU %u asked Glasshouse to leave, which it cannot now: %s", vcpu->id,
+	pr_warn_ratelimited("vCPU %u asked Glasshouse to leave, which was refused: %s", vcpu->id,
 			    why);
 	return error;
 }
@@ -31,9 +31,11 @@ int vm_leave(struct vcpu *vcpu)
 	struct vm0 *vm0 = to_vm0(vm);
 	u32 none = LEAVE_NONE;
 
-	/* The handler of an NMI would have its answer before there is one. */
+	/* The registers are complete only after the guest's NMI handler has ended: until then this
+	 * hypercall would return 0, before the result is known. */
 	if (!virt->nmi_allowed(vcpu))
 		return refuse(vcpu, -EBUSY, "NMIs are blocked");
+	/* Leaving needs the local APIC: to kick the other vCPUs, and for send_self_nmi(). */
 	if (!lapic_is_on())
 		return refuse(vcpu, -EOPNOTSUPP, "its local APIC is off");
 	if (!__atomic_compare_exchange_n(&vm0->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
@@ -41,7 +43,7 @@ int vm_leave(struct vcpu *vcpu)
 		return refuse(vcpu, -EBUSY, "another CPU has asked already");
 	if (native_prepare(vm->nr_vcpus)) {
 		__atomic_store_n(&vm0->leave, LEAVE_NONE, __ATOMIC_RELEASE);
-		return refuse(vcpu, -ENOMEM, "there is no memory for it");
+		return refuse(vcpu, -ENOMEM, "out of memory");
 	}
 	vm0->leave_caller = vcpu;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
@@ -49,7 +51,7 @@ int vm_leave(struct vcpu *vcpu)
 	return 0;
 }
 
-/* From "gather" to @next, unless somebody was faster. */
+/* Change the state from LEAVE_GATHER to @next, unless another CPU has changed it already. */
 static void decide(struct vm0 *vm0, u32 next)
 {
 	u32 gather = LEAVE_GATHER;
@@ -58,15 +60,16 @@ static void decide(struct vm0 *vm0, u32 next)
 				    __ATOMIC_ACQUIRE);
 }
 
-/* Where the guest's top-level page table is; 0 where we cannot reach it. */
+/* Returns the host linear address of the guest's top-level page table, or 0 if it is not in a
+ * memory slot. */
 static u64 guest_top(struct vcpu *vcpu)
 {
 	return gfn_to_hva(vcpu->vm,
 			  (virt->get_sysreg(vcpu, SYSREG_CR3) & GENMASK(51, 12)) >> PAGE_SHIFT);
 }
 
-/* All that native_resume() wants to know; -EOPNOTSUPP when the guest is in a mode that it does not
- * know. */
+/* Fill in the state that native_resume() loads. Returns 0, or -EOPNOTSUPP if native_resume() does
+ * not support the guest's mode. */
 static int read_state(struct vcpu *vcpu)
 {
 	struct native_state *s = native_state(vcpu->id);
@@ -114,10 +117,10 @@ static int read_state(struct vcpu *vcpu)
 	return 0;
 }
 
-/* NMIs must be blocked from before VMX is off until the guest's own IRETQ or ours: the CPU does so
- * when it takes one. */
-static void take_own_nmi(struct vcpu *vcpu) __noreturn;
-static void take_own_nmi(struct vcpu *vcpu)
+/* NMIs must be blocked from before virtualisation is switched off until native_resume()'s IRETQ. A
+ * CPU blocks them when it takes an NMI: send one to this CPU, for leave_on_nmi(). */
+static void send_self_nmi(struct vcpu *vcpu) __noreturn;
+static void send_self_nmi(struct vcpu *vcpu)
 {
 	if (!lapic_is_x2apic())
 		to_vm0_vcpu(vcpu)->leave_icr_hi = lapic_read(LAPIC_ICR_HI);
@@ -141,8 +144,8 @@ void leave_on_nmi(struct vcpu *vcpu)
 	native_resume(vcpu->id, to_vm0_vcpu(vcpu)->leave_page);
 }
 
-/* Wait for the decision. Returns it. */
-static u32 meet(struct vm0 *vm0)
+/* Wait until all vCPUs have gathered, or the time is up. Returns the state that was decided. */
+static u32 gather(struct vm0 *vm0)
 {
 	u64 start = rdtsc();
 	u32 state;
@@ -157,8 +160,8 @@ static u32 meet(struct vm0 *vm0)
 	return state;
 }
 
-/* It did not come to leaving. Who asked waits for the others, and is told. */
-static int go_on(struct vcpu *vcpu, u32 state)
+/* The attempt has failed. The vCPU that asked waits for the others and gets the error. */
+static int abort_leave(struct vcpu *vcpu, u32 state)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	int r;
@@ -172,7 +175,7 @@ static int go_on(struct vcpu *vcpu, u32 state)
 	while (__atomic_load_n(&vm0->nr_gathered, __ATOMIC_ACQUIRE))
 		cpu_relax();
 	if (state == LEAVE_BUSY)
-		r = refuse(vcpu, -EBUSY, "not every CPU came in time");
+		r = refuse(vcpu, -EBUSY, "not all CPUs stopped in time");
 	else
 		r = refuse(
 			vcpu, -EOPNOTSUPP,
@@ -183,8 +186,8 @@ static int go_on(struct vcpu *vcpu, u32 state)
 	return 1;
 }
 
-/* The guest cannot be left just now: let it run to where nothing is blocked, then try again. */
-static int run_on(struct vcpu *vcpu)
+/* The guest's state is not complete now: let it run until it can take an NMI, then retry. */
+static int retry_later(struct vcpu *vcpu)
 {
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_LEAVE, __ATOMIC_SEQ_CST);
 	virt->enable_nmi_window(vcpu);
@@ -198,23 +201,24 @@ int leave_request(struct vcpu *vcpu)
 	int complete = runs ? virt->registers_complete(vcpu) : 1;
 	u32 state = __atomic_load_n(&vm0->leave, __ATOMIC_ACQUIRE);
 
-	/* A vCPU that arrives after the decision takes no part; the one that asked must answer. */
+	/* A vCPU that arrives after the decision takes no part, except the one that asked: its
+	 * guest needs the result. */
 	if (state == LEAVE_NONE || (state != LEAVE_GATHER && vcpu != vm0->leave_caller))
 		return 1;
-	/* An NMI on its way, or an event that is half delivered: the guest gets it first. */
+	/* Deliver pending NMIs and events to the guest first. */
 	if (state == LEAVE_GATHER && runs &&
 	    (!complete || vcpu->event.valid || vcpu->nmi_pending || vcpu->kicked))
-		return run_on(vcpu);
+		return retry_later(vcpu);
 	if (runs && (complete < 0 || read_state(vcpu)))
 		decide(vm0, LEAVE_UNSUPPORTED);
-	state = meet(vm0);
+	state = gather(vm0);
 	if (state != LEAVE_GO)
-		return go_on(vcpu, state);
+		return abort_leave(vcpu, state);
 	if (vcpu == vm0->leave_caller)
-		pr_info("vCPU %u asked Glasshouse to leave: the guest's %u CPUs go on without it, "
-			"virtualisation is off. Its memory stays reserved.\n",
+		pr_info("vCPU %u asked Glasshouse to leave: the guest's %u CPUs continue without "
+			"it, virtualisation is off. Its memory stays reserved.\n",
 			vcpu->id, vm0->nr_started);
 	if (!runs)
 		return 0;
-	take_own_nmi(vcpu);
+	send_self_nmi(vcpu);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Machine checks that hit us. In the guest they are the guest's, without an exit; in root mode it
- * gets them too, if the CPU can go on. SDM: "Machine-Check Architecture", "Interrupt 18—
+ * Machine checks in root mode. See mcheck.h. SDM: "Machine-Check Architecture", "Interrupt 18—
  * Machine-Check Exception (#MC)".
  */
 #include "vmm/vm0/mcheck.h"
@@ -15,13 +14,13 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/vm0.h"
 
-/* The banks that hold an error, as many as there is room for. */
-static void name_banks(char *text, size_t size)
+/* Describe the banks that hold an error, as many as fit into @text of @size bytes. */
+static void format_banks(char *text, size_t size)
 {
 	u64 cap, status, address, misc;
 	size_t pos = 0;
 
-	strlcpy(text, ", no bank says why", size);
+	strlcpy(text, ", no bank holds an error", size);
 	rdmsr_safe(MSR_IA32_MCG_CAP, &cap);
 	for (u32 i = 0; i < (cap & MCG_CAP_BANKS) && pos < size; i++) {
 		u32 msr = MSR_IA32_MC0_STATUS + 4 * i;
@@ -39,14 +38,14 @@ static void name_banks(char *text, size_t size)
 	}
 }
 
-static void give_up(const char *why) __noreturn;
-static void give_up(const char *why)
+static void panic_with_banks(const char *why) __noreturn;
+static void panic_with_banks(const char *why)
 {
 	char banks[160];
 	u64 status;
 
 	rdmsr_safe(MSR_IA32_MCG_STATUS, &status);
-	name_banks(banks, sizeof(banks));
+	format_banks(banks, sizeof(banks));
 	panic("machine check, and %s: MCG_STATUS %lx%s", why, status, banks);
 }
 
@@ -61,9 +60,9 @@ void machine_check_with(u64 status)
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
 	if (!(status & MCG_STATUS_RIPV))
-		give_up("the CPU cannot go on");
+		panic_with_banks("the CPU cannot continue");
 	if (!vcpu)
-		give_up("no guest runs here");
+		panic_with_banks("this CPU has no guest");
 	make_request(vcpu);
 }
 
@@ -76,26 +75,26 @@ void machine_check(struct trap_frame *frame)
 	machine_check_with(status);
 }
 
-/* Banks and MCG_STATUS are as the CPU left them: the guest reads them by itself. */
+/* The banks and MCG_STATUS are not changed: the guest reads them. */
 void deliver_machine_check(struct vcpu *vcpu)
 {
 	char banks[160];
 
 	if (vcpu->event.valid) {
-		/* That first, then this before the guest's next instruction. */
+		/* Deliver the event first, then #MC before the guest's next instruction. */
 		make_request(vcpu);
 		return;
 	}
-	name_banks(banks, sizeof(banks));
-	/* They go to all CPUs: one that runs tells the guest. */
+	format_banks(banks, sizeof(banks));
+	/* Machine checks are signalled on all CPUs: one that runs a guest delivers it. */
 	if (vcpu->mp_state != MP_STATE_RUNNABLE) {
-		pr_warn_ratelimited("vCPU %u: machine check while it waits for its start%s: left "
-				    "to the other CPUs",
+		pr_warn_ratelimited("vCPU %u: machine check while it waits for a SIPI%s: the other "
+				    "CPUs deliver it",
 				    vcpu->id, banks);
 		return;
 	}
 	if (!(virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_MCE))
-		give_up("the guest takes none (CR4.MCE is clear)");
+		panic_with_banks("the guest does not accept it (CR4.MCE is 0)");
 	pr_warn_ratelimited("vCPU %u: machine check while Glasshouse ran%s: #MC to the guest",
 			    vcpu->id, banks);
 	vcpu->event =

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Machine checks that hit root mode. In the guest they are the guest's, without an exit.
+ * Machine checks in root mode: the guest gets them, if the CPU can continue. Machine checks in the
+ * guest go to the guest without an exit.
  */
-#ifndef GH_MCHECK_H
-#define GH_MCHECK_H
+#ifndef GH_VMM_VM0_MCHECK_H
+#define GH_VMM_VM0_MCHECK_H
 
 #include "vmm/vcpu.h"
 
 struct trap_frame;
 
 /*
- * What mc_handler (arch/x86/trap.h) is set to: post REQ_MACHINE_CHECK, so that the guest gets the
- * machine check. If the CPU cannot go on, or the guest takes none, panic and print the banks.
- * @frame: not used, may be NULL.
+ * The mc_handler (arch/x86/trap.h): post REQ_MACHINE_CHECK to this CPU's vCPU. Panics, and prints
+ * the machine-check banks, if the CPU cannot continue or has no vCPU. @frame: not used, may be
+ * NULL.
  */
 void machine_check(struct trap_frame *frame);
 
-/* The same with IA32_MCG_STATUS given as @status. */
+/* The same, with @status instead of the value of IA32_MCG_STATUS. */
 void machine_check_with(u64 status);
 
-/* REQ_MACHINE_CHECK, on the vCPU's own CPU. */
+/* Handle REQ_MACHINE_CHECK, on the vCPU's own CPU: queue #MC for the guest. Panics if the guest has
+ * CR4.MCE clear. */
 void deliver_machine_check(struct vcpu *vcpu);
 
 #endif

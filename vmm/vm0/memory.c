@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's memory.
+ * VM 0's memory. See memory.h.
  */
 #include "vmm/vm0/memory.h"
 #include "arch/x86/cpu.h"
@@ -30,7 +30,7 @@ static void read_mtrrs(struct mtrr_state *m, u64 keyid_mask)
 
 	m->phys_bits = keyid_mask ? (u8)__builtin_ctzll(keyid_mask) : cpu_phys_bits();
 	if (rdmsr_safe(MSR_MTRRcap, &cap) || rdmsr_safe(MSR_MTRRdefType, &def))
-		return; /* no MTRRs: all memory is uncached, which is always right */
+		return; /* no MTRRs: all memory is uncached, which is always correct */
 	m->enabled = def & MTRRDEFTYPE_E;
 	m->fixed_enabled = def & MTRRDEFTYPE_FE && cap & MTRRCAP_FIX;
 	m->default_type = (u8)def;
@@ -53,8 +53,8 @@ static u64 read_keyid_mask(void)
 	return keyid_mask(activate, cpu_phys_bits());
 }
 
-/* Kernels look for tables everywhere below 1 MiB, which is not worth a line in the log each: all
- * ones are mapped there from the start. */
+/* Hide [@base, @base + @size). Below 1 MiB the page of all ones is mapped from the start: kernels
+ * search that memory for tables, and each access would log a warning. */
 static int hide(struct vm0 *vm0, u64 base, u64 size)
 {
 	int r = ept_unmap(&vm0->vm.ept, base, size);
@@ -74,20 +74,19 @@ static int map_machine(struct vm0 *vm0)
 		u64 start = MAX(ALIGN_DOWN(map->r[i].base, PAGE_SIZE), GIB(4));
 		u64 end = ALIGN_UP(map->r[i].base + map->r[i].size, PAGE_SIZE);
 
-		/* What the firmware reserves up there may be larger than memory: the first touch
-		 * maps it. */
+		/* Reserved ranges above 4 GiB can be huge: the first access maps them. */
 		if (map->r[i].type != MEM_RESERVED && end > start)
 			r = ept_map_identity(ept, &vm0->mtrr, start, end, EPT_RWX);
 	}
 	for (unsigned i = 0; !r && i < vm0->nr_hidden; i++)
 		r = hide(vm0, vm0->hidden[i].base, vm0->hidden[i].size);
-	/* No CPU uses the tables yet. Later none falls out of use, except one when the ICR trap is
-	 * lifted. */
+	/* No CPU uses the tables yet, so unused ones can be freed. Later only lifting the ICR trap
+	 * makes one unused. */
 	ept_reclaim(ept);
 	return r;
 }
 
-/* A slot for the pages that [@start, @end) touches, from *@next on, which moves to their end. */
+/* Add a slot for the pages of [@start, @end) from *@next on, and set *@next to their end. */
 static int add_slot(struct vm0 *vm0, u64 start, u64 end, u64 *next)
 {
 	start = MAX(ALIGN_DOWN(start, PAGE_SIZE), *next);
@@ -99,7 +98,8 @@ static int add_slot(struct vm0 *vm0, u64 start, u64 end, u64 *next)
 				 (u64)phys_to_virt(start));
 }
 
-/* Firmware code and tables below 1 MiB are memory, too, whatever the map calls them. */
+/* Add slots for all of the first MiB that is not hidden: the firmware's code and tables there are
+ * memory, although the memory map does not list all of them. */
 static int add_low_memory(struct vm0 *vm0)
 {
 	u64 at = 0, next = 0;
@@ -146,9 +146,9 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 	return (map->prot & need) == need;
 }
 
-/* The guest has touched an address that the memory map does not describe, a device above RAM;
- * @error: the result of mapping it. */
-static int first_touch(struct vcpu *vcpu, gpa_t gpa, int error)
+/* Log the first access to an address that the memory map does not describe, such as a device above
+ * RAM. @error: the result of mapping it; if negative, inject #GP. */
+static int report_first_access(struct vcpu *vcpu, gpa_t gpa, int error)
 {
 	if (error) {
 		pr_warn_ratelimited(
@@ -157,7 +157,7 @@ static int first_touch(struct vcpu *vcpu, gpa_t gpa, int error)
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 		return 1;
 	}
-	pr_warn_ratelimited("vCPU %u: first touch of %lx, which the memory map does not describe: "
+	pr_warn_ratelimited("vCPU %u: first access to %lx, which the memory map does not describe: "
 			    "mapped uncached",
 			    vcpu->id, gpa);
 	return 1;
@@ -168,7 +168,8 @@ int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	struct ept *ept = &vcpu->vm->ept;
 	gpa_t gpa = fault->address;
-	/* What one touch maps at most: one entry, so that a sweep does not use up our tables. */
+	/* One access maps one large page, so that a guest that touches all addresses does not use
+	 * up the memory for tables. */
 	u64 block = ept->caps.page_1g ? GIB(1) : MIB(2);
 	struct ept_mapping map;
 	int r;
@@ -178,14 +179,14 @@ int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 		return emulate_hidden_access(vcpu, fault);
 	r = ept_map_hole(ept, gpa, block, MEMTYPE_UC);
 	if (r != -EEXIST)
-		return first_touch(vcpu, gpa, r);
+		return report_first_access(vcpu, gpa, r);
 	if (icr_page_fault(vm0, gpa) && fault->write)
 		return emulate_lapic_write(vcpu, fault);
-	/* Another CPU may have mapped it, or lifted what forbade it, in the meantime. */
+	/* Another CPU may have mapped the address or lifted the ICR trap meanwhile. */
 	if (ept_walk(ept, gpa, &map) && allowed(&map, fault))
 		return 1;
 	pr_warn_ratelimited("vCPU %u: guest-physical %lx may not be %s: #GP to the guest", vcpu->id,
-			    gpa, fault->write ? "written" : "used so");
+			    gpa, fault->write ? "written" : "read or executed");
 	queue_exception_e(vcpu, GP_VECTOR, 0);
 	return 1;
 }

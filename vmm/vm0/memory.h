@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's memory: the identity map of the machine, less what Glasshouse keeps.
+ * VM 0's memory: the machine's, mapped one to one, except Glasshouse's own memory.
  */
-#ifndef GH_VM0_MEMORY_H
-#define GH_VM0_MEMORY_H
+#ifndef GH_VMM_VM0_MEMORY_H
+#define GH_VMM_VM0_MEMORY_H
 
 #include "vmm/mmu.h"
 #include "vmm/vm0/vm0.h"
 
-/* What VM 0's memory is made from. */
+/* The configuration of VM 0's memory. */
 struct vm0_memory {
 	const struct memmap *machine;   /* memory as the firmware reports it */
 	const struct mem_range *hidden; /* Glasshouse's own memory, at most VM0_MAX_HIDDEN ranges */
@@ -16,14 +16,14 @@ struct vm0_memory {
 };
 
 /*
- * Give VM 0 its slots, its memory map and its EPT: everything below 4 GiB and everything that the
- * memory map describes above, with the memory types of the MTRRs, less what is hidden. Returns 0 or
- * negative.
+ * Create VM 0's memory slots and memory map, and fill its second-level tables: all addresses below
+ * 4 GiB, and the ranges of the memory map above, with the memory types of the MTRRs, except hidden
+ * memory. Returns 0, or a negative error: out of memory, or too many ranges.
  */
 int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory);
 
-/* vm_ops.page_fault: hidden memory, devices above RAM at their first touch, the local APIC while it
- * is trapped. */
+/* vm_ops.page_fault: emulates accesses to hidden memory and to the trapped local APIC, and maps
+ * devices above RAM at the first access. Injects #GP for other faults. */
 int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's MSRs: what the rows of msrs.def do.
+ * Emulation of VM 0's MSRs: the functions that msrs.def names. See msr.h.
  */
 #include "vmm/vm0/msr.h"
 #include "arch/x86/msr.h"
@@ -56,21 +56,21 @@ static int read_feature_control(struct vcpu *vcpu, u32 msr, u64 *value)
 	return 0;
 }
 
-/* No OS moves its local APIC. */
+/* Moving the local APIC is refused: the ICR trap and hidden memory depend on its address. */
 static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 {
 	u64 old = rdmsr(msr);
 
 	if ((value ^ old) & PAGE_MASK & GENMASK(51, 12)) {
-		pr_warn_ratelimited("vCPU %u: its local APIC is to move to %llx, which is refused: "
-				    "#GP to the guest",
+		pr_warn_ratelimited("vCPU %u: moving its local APIC to %llx is refused: #GP to the "
+				    "guest",
 				    vcpu->id, value & PAGE_MASK);
 		return -EINVAL;
 	}
 	if (wrmsr_safe(msr, value))
 		return -EINVAL;
-	/* SDM: "Local APIC State After Power-Up or Reset": so it is after each change of its mode.
-	 */
+	/* A change of its mode resets the local APIC. SDM: "Local APIC State After Power-Up or
+	 * Reset". */
 	if ((value ^ old) & (APICBASE_ENABLE | APICBASE_EXTD))
 		icr_apic_reset(vcpu);
 	return 0;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's MSRs: the machine's, except for those in msrs.def.
+ * VM 0's MSRs: the machine's, except those in msrs.def.
  */
-#ifndef GH_VM0_MSR_H
-#define GH_VM0_MSR_H
+#ifndef GH_VMM_VM0_MSR_H
+#define GH_VMM_VM0_MSR_H
 
 #include "vmm/vm.h"
 
-/* Arm the intercepts that msrs.def asks for. */
+/* Set the MSR intercepts of @vm for the rows of msrs.def. */
 void vm0_msr_init(struct vm *vm);
 
-/* vm_ops.rdmsr and vm_ops.wrmsr: also for MSRs outside of the bitmap's ranges, which always exit.
+/*
+ * vm_ops.rdmsr and vm_ops.wrmsr. MSRs that msrs.def does not list, but always exit, access the
+ * machine's. Return 0, or -EINVAL to inject #GP, which is logged.
  */
 int vm0_rdmsr(struct vcpu *vcpu, u32 msr, u64 *value);
 int vm0_wrmsr(struct vcpu *vcpu, u32 msr, u64 value);

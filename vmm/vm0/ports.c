@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's ports.
+ * VM 0's I/O ports. See ports.h.
  */
 #include "vmm/vm0/ports.h"
 #include "arch/x86/io.h"

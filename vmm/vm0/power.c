@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reset, power-off, sleep.
+ * Reset, power-off, sleep. See power.h.
  */
 #include "vmm/vm0/power.h"
 #include "arch/x86/cpu.h"
@@ -17,15 +17,15 @@
 
 #define KBC_COMMAND  0x64
 #define KBC_RESET    0xfe
-#define KBC_PULSE    0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: the reset line */
+#define KBC_PULSE    0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: reset */
 #define RESET_PORT   0xcf9
 #define PORT92       0x92
 #define PORT92_RESET 1u
 #define SLP_EN       (1u << 5) /* in the second byte of a PM1 control register */
 #define SLP_TYP(b)   ((b) >> 2 & 7u)
 
-/* Make every other CPU leave its run loop and switch virtualisation off. Returns false when one
- * has not done so within 100 ms. */
+/* Make all other CPUs leave their run loop and switch virtualisation off. Returns false if one has
+ * not done so within 100 ms. */
 static bool stop_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -47,8 +47,8 @@ static bool stop_others(struct vcpu *vcpu)
 	return false;
 }
 
-/* Of several CPUs that end the machine at the same time, the first does it, the others only stop.
- */
+/* Stop all vCPUs, print the statistics and switch virtualisation off, before a reset or power-off.
+ * If several CPUs call this at the same time, it returns on the first and stops the others. */
 static void leave_virtualisation(struct vcpu *vcpu)
 {
 	static bool ending;
@@ -58,7 +58,7 @@ static void leave_virtualisation(struct vcpu *vcpu)
 		virt->hardware_disable();
 		cpu_stop();
 	}
-	all = stop_others(vcpu); /* first, or they would count on meanwhile */
+	all = stop_others(vcpu); /* before the summaries, as exits change the counts */
 	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
 		recorder_summary(vcpu->vm->vcpus[i]);
 	integrity_check();
@@ -66,8 +66,8 @@ static void leave_virtualisation(struct vcpu *vcpu)
 	if (all)
 		pr_info("Virtualisation is off on all CPUs.\n");
 	else
-		pr_warn("Some CPUs did not switch virtualisation off in time; going on without "
-			"them.\n");
+		pr_warn("Some CPUs did not switch virtualisation off within 100 ms; the guest's "
+			"reset or power-off continues.\n");
 	console_flush();
 }
 
@@ -81,8 +81,8 @@ static void vm_reset(struct vcpu *vcpu)
 
 int vm0_triple_fault(struct vcpu *vcpu)
 {
-	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest is lost, the machine is "
-	       "reset, as it would be without Glasshouse.\n",
+	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest cannot continue, the machine "
+	       "is reset, as it would be without Glasshouse.\n",
 	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP), virt->get_sysreg(vcpu, SYSREG_CR3));
 	recorder_dump(vcpu, 8);
 	vm_reset(vcpu);
@@ -97,7 +97,7 @@ static void kbc_written(struct vcpu *vcpu, __unused const struct pio_access *io,
 	}
 }
 
-/* The A20 gate lies in the same port: only bit 0, as it is set, resets. */
+/* The A20 gate is in the same port: only setting bit 0 resets. */
 static void port92_written(struct vcpu *vcpu, __unused const struct pio_access *io,
 			   __unused u32 value, u8 byte)
 {
@@ -116,8 +116,8 @@ static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_acces
 	}
 }
 
-/* The second byte of a PM1 control register. ACPI: "PM1 Control Registers". SLP_EN with S5's type
- * switches the machine off; with another one it sleeps. */
+/* The second byte of a PM1 control register. SLP_EN with the SLP_TYP of S5 switches the machine
+ * off, with another SLP_TYP the machine sleeps. ACPI: "PM1 Control Registers". */
 static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
 {
 	const struct acpi_info *acpi = to_vm0(vcpu->vm)->acpi;
@@ -128,15 +128,15 @@ static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 		return;
 	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
 		pr_warn_ratelimited(
-			"vCPU %u: the machine goes to sleep (type %u). From a sleep that the CPUs "
-			"do not survive, the guest wakes without Glasshouse",
+			"vCPU %u: the machine goes to sleep (type %u). From a sleep in which the "
+			"CPUs lose their state, the guest wakes without Glasshouse",
 			vcpu->id, type);
 		return;
 	}
 	pr_info("vCPU %u: power off.\n", vcpu->id);
 	leave_virtualisation(vcpu);
 	pio_out(io, value);
-	/* Where there are two blocks both must be told, and the guest cannot any more. */
+	/* With two blocks, both registers must be written, and the guest no longer runs. */
 	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
 		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
 					    ((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8));

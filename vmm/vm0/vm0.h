@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0: the VM that has the machine. Its guest-physical memory is the machine's memory, at the same
- * addresses, less what Glasshouse keeps; ports, MSRs, interrupts and devices are the machine's.
+ * VM 0: the VM that owns the machine. Its guest-physical memory is the machine's memory at the same
+ * addresses, except Glasshouse's own memory. Its I/O ports, MSRs, interrupts and devices are the
+ * machine's.
  */
-#ifndef GH_VM0_H
-#define GH_VM0_H
+#ifndef GH_VMM_VM0_VM0_H
+#define GH_VMM_VM0_VM0_H
 
 #include "drivers/acpi.h"
 #include "ept/memtype.h"
@@ -13,32 +14,32 @@
 
 /* VM 0's own requests; see REQ_VM. */
 enum vm0_request {
-	REQ_LEAVE = REQ_VM << 0,         /* go on without Glasshouse */
-	REQ_MACHINE_CHECK = REQ_VM << 1, /* one that hit root mode is to be delivered */
+	REQ_LEAVE = REQ_VM << 0,         /* take part in leaving, see leave.h */
+	REQ_MACHINE_CHECK = REQ_VM << 1, /* deliver a machine check, see mcheck.h */
 };
 
 #define VM0_MAX_HIDDEN    3
 #define VM0_SCRATCH_PAGES 8
 #define VM0_MAX_WATCHED   16
 
-/* LEAVE_BUSY, LEAVE_UNSUPPORTED: why the attempt failed. */
+/* The state of an attempt to leave. LEAVE_BUSY, LEAVE_UNSUPPORTED: it failed, for this reason. */
 enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
 
-/* What a vCPU of VM 0 has beside its struct vcpu. */
+/* The data of a vCPU of VM 0, beside its struct vcpu. */
 struct vm0_vcpu {
 	bool started;             /* it has run guest code */
-	u32 lapic_ldr, lapic_dfr; /* what the guest has written while the ICR is trapped */
+	u32 lapic_ldr, lapic_dfr; /* the values that the guest wrote while the ICR is trapped */
 
-	/* See leave.h. */
-	bool leaving;     /* the next NMI in root mode is the one to leave by */
-	u32 leave_icr_hi; /* the guest's, which that NMI overwrites */
-	u64 leave_page;   /* see native_share() */
+	/* See leave.c. */
+	bool leaving;     /* the next NMI in root mode is that of send_self_nmi() */
+	u32 leave_icr_hi; /* the guest's ICR, high half, which sending that NMI overwrites */
+	u64 leave_page;   /* the result of native_share() */
 };
 
 /*
- * A watched port. For each OUT or OUTS that touches it, of any width and from any port below,
- * @written is called before the access reaches the machine: @value is all that is written, @byte
- * what is written to @port.
+ * A watched port. @written is called for each OUT or OUTS that writes to @port, also as part of a
+ * wider access to a lower port, before the access reaches the machine. @value: the whole value that
+ * is written; @byte: the byte for @port.
  */
 struct port_watch {
 	u16 port;
@@ -52,18 +53,18 @@ struct vm0 {
 	const struct acpi_info *acpi;
 	struct mtrr_state mtrr;
 	bool intercept_pf; /* icept=pf */
-	u32 nr_loaded;     /* vCPUs that are loaded on CPUs other than the boot CPU */
-	u32 nr_failed;     /* CPUs that could not load theirs */
+	u32 nr_loaded;     /* vCPUs that are loaded, without the boot CPU's */
+	u32 nr_failed;     /* vCPUs that could not be loaded */
 
-	/* Glasshouse's own memory: the guest reads all ones there, and its writes are dropped. */
+	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
 	unsigned nr_hidden;
 	u64 keyid_mask; /* address bits that make no other address; see wall.h */
 	/* See hidden.c. */
-	void *ones;
-	u8 *scratch;
-	gpa_t scratch_gpa[VM0_SCRATCH_PAGES];
-	unsigned next_scratch;
+	void *ones;                           /* a page of all ones */
+	u8 *scratch;                          /* VM0_SCRATCH_PAGES writable pages */
+	gpa_t scratch_gpa[VM0_SCRATCH_PAGES]; /* where these are mapped; 0: not mapped */
+	unsigned next_scratch;                /* the scratch page to map next */
 
 	/* See ports.h. */
 	struct port_watch watched[VM0_MAX_WATCHED];
@@ -71,25 +72,27 @@ struct vm0 {
 
 	/* The ICR trap; see icr.h. */
 	bool icr_trapped;
-	bool icr_keep; /* icr=trap */
-	u32 nr_started;
-	u64 lapic_gpa; /* where the trapped page is */
+	bool icr_keep;  /* never lift the trap */
+	u32 nr_started; /* vCPUs that have run guest code */
+	u64 lapic_gpa;  /* the trapped page */
 
 	/* Leaving; see leave.h. */
-	u32 leave; /* enum leave_state */
-	u32 nr_gathered;
-	struct vcpu *leave_caller;
+	u32 leave;                 /* enum leave_state */
+	u32 nr_gathered;           /* vCPUs that wait for the decision */
+	struct vcpu *leave_caller; /* the vCPU that asked */
 
 	/* Calls to the BIOS; see bios.h. */
 	u32 bios_thunk; /* guest-physical address */
 	bool bios_calling;
 };
 
+/* The struct vm0 of @vm, which must be VM 0. */
 static inline struct vm0 *to_vm0(struct vm *vm)
 {
 	return (struct vm0 *)vm;
 }
 
+/* The VM 0 data of @vcpu, which must be a vCPU of VM 0. */
 static inline struct vm0_vcpu *to_vm0_vcpu(const struct vcpu *vcpu)
 {
 	return &to_vm0(vcpu->vm)->vcpu[vcpu->id];

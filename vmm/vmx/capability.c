@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what a CPU's VT-x can do to the controls that we run with. See capability.h.
+ * VMX capabilities, and the controls computed from them. See capability.h.
  */
 #include "vmm/vmx/capability.h"
 #include "arch/x86/msr_index.h"
@@ -8,7 +8,7 @@
 #include "lib/log.h"
 
 const struct vmx_control vmx_controls[] = {
-#define VMX_CONTROL(word, bit, name, wish, loss) {VMX_##word, WISH_##wish, bit, name, loss},
+#define VMX_CONTROL(word, bit, name, policy, loss) {VMX_##word, POLICY_##policy, bit, name, loss},
 #include "vmm/vmx/controls.def"
 #undef VMX_CONTROL
 };
@@ -32,7 +32,7 @@ const char *vmx_word_name(enum vmx_word word)
 	return (unsigned)word < NR_VMX_WORDS ? names[word] : "unknown controls";
 }
 
-/* Words whose MSR only says what may be 1. */
+/* Words whose capability MSR only has the bits that may be 1. */
 static bool word_is_64bit(enum vmx_word word)
 {
 	return word == VMX_PROC3 || word == VMX_EXIT2 || word == VMX_VMFUNC;
@@ -81,7 +81,7 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 	ctl[VMX_ENTRY] =
 		read_or_0(rdmsr_safe, t ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
 
-	/* The SDM lets the following exist only where the control that leads to them may be 1. */
+	/* These MSRs exist only if the control that enables their feature may be 1. */
 	if (vmx_allowed1(cap, VMX_PROC) & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		ctl[VMX_PROC2] = read_or_0(rdmsr_safe, MSR_IA32_VMX_PROCBASED_CTLS2);
 	if (vmx_allowed1(cap, VMX_PROC) & CPU_BASED_ACTIVATE_TERTIARY_CONTROLS)
@@ -131,8 +131,8 @@ int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u3
 	return ret;
 }
 
-/* One word from the table of wishes: required and optional bits are set, dynamic ones only checked.
- */
+/* Compute one word from the table of controls: set the required and optional bits, only check the
+ * dynamic ones. */
 static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 *result)
 {
 	u32 min = 0, opt = 0, dynamic = 0;
@@ -143,11 +143,11 @@ static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 
 
 		if (c->word != word)
 			continue;
-		if (c->wish == WISH_REQUIRED || c->wish == WISH_DYNAMIC_REQUIRED)
+		if (c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED)
 			min |= (u32)c->bit;
-		if (c->wish == WISH_OPTIONAL)
+		if (c->policy == POLICY_OPTIONAL)
 			opt |= (u32)c->bit;
-		if (c->wish == WISH_DYNAMIC_REQUIRED)
+		if (c->policy == POLICY_DYNAMIC_REQUIRED)
 			dynamic |= (u32)c->bit;
 	}
 	ret = adjust_vmx_controls(word, min, opt, cap->ctl[word], result);
@@ -155,7 +155,7 @@ static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 
 	return ret;
 }
 
-/* What EPT must be able to do beside existing. */
+/* Check the features of EPT that Glasshouse requires. */
 static int check_ept(const struct vmx_capability *cap)
 {
 	static const struct {
@@ -180,7 +180,7 @@ static int check_ept(const struct vmx_capability *cap)
 	return ret;
 }
 
-/* State that is switched by several controls is switched by all of them or by none. */
+/* If several controls together switch some state, use all of them or none. Returns true for all. */
 static bool keep_all_or_none(u32 *exit, u32 exit_bits, u32 *entry, u32 entry_bits)
 {
 	if ((*exit & exit_bits) == exit_bits && (*entry & entry_bits) == entry_bits)
@@ -190,8 +190,8 @@ static bool keep_all_or_none(u32 *exit, u32 exit_bits, u32 *entry, u32 entry_bit
 	return false;
 }
 
-/* Controls that depend on each other or on another capability. */
-static void honour_dependencies(const struct vmx_capability *cap, struct vmcs_config *out)
+/* Clear controls whose dependencies on others or on capabilities are not met. */
+static void apply_dependencies(const struct vmx_capability *cap, struct vmcs_config *out)
 {
 	u32 *exit = &out->vmexit_ctrl, *entry = &out->vmentry_ctrl;
 
@@ -204,7 +204,8 @@ static void honour_dependencies(const struct vmx_capability *cap, struct vmcs_co
 
 	out->has_pkrs = keep_all_or_none(exit, VM_EXIT_LOAD_PKRS, entry, VM_ENTRY_LOAD_PKRS);
 
-	/* A VPID whose mappings cannot be forgotten would be worse than none. */
+	/* Without INVVPID, translations tagged with a VPID could not be invalidated: do not use it.
+	 */
 	out->has_invvpid_single = (cap->ept_vpid & VMX_VPID_INVVPID_BIT) &&
 				  (cap->ept_vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT);
 	out->has_invvpid_all = (cap->ept_vpid & VMX_VPID_INVVPID_BIT) &&
@@ -221,7 +222,7 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	struct vmcs_config c = {0};
 	int ret = 0;
 
-	/* All of them, although one failure is enough: the user shall see all that is missing. */
+	/* Continue after a failure, so that the user sees all missing controls. */
 	ret |= setup_word(cap, VMX_PIN, &c.pin_based_exec_ctrl);
 	ret |= setup_word(cap, VMX_PROC, &c.cpu_based_exec_ctrl);
 	ret |= setup_word(cap, VMX_PROC2, &c.cpu_based_2nd_exec_ctrl);
@@ -231,7 +232,7 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 		ret |= check_ept(cap);
 
 	c.revision = VMX_BASIC_REVISION(cap->basic);
-	honour_dependencies(cap, &c);
+	apply_dependencies(cap, &c);
 	c.has_preemption_timer = vmx_allowed1(cap, VMX_PIN) & PIN_BASED_VMX_PREEMPTION_TIMER;
 	c.has_wait_sipi = cap->misc & VMX_MISC_ACTIVITY_WAIT_SIPI;
 	c.has_ept_1g = cap->ept_vpid & VMX_EPT_1GB_PAGE_BIT;
@@ -244,7 +245,7 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	return ret ? -EOPNOTSUPP : 0;
 }
 
-/* The controls that we may set: those that the boot CPU has must be there. */
+/* Log the controls that Glasshouse uses and that differ between the CPUs. Returns their number. */
 static unsigned compare_controls(const struct vmx_capability *boot,
 				 const struct vmx_capability *other, unsigned cpu)
 {
@@ -254,7 +255,7 @@ static unsigned compare_controls(const struct vmx_capability *boot,
 		const struct vmx_control *c = &vmx_controls[i];
 		enum vmx_word word = (enum vmx_word)c->word;
 
-		if (c->wish != WISH_UNUSED && vmx_can(boot, c) && !vmx_can(other, c)) {
+		if (c->policy != POLICY_UNUSED && vmx_can(boot, c) && !vmx_can(other, c)) {
 			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
 			       vmx_word_name(word));
 			lacks++;
@@ -268,7 +269,7 @@ static unsigned compare_controls(const struct vmx_capability *boot,
 	return lacks;
 }
 
-/* Numbers of which @other must have each bit that @boot has. */
+/* Log the bits of @boot that @other lacks. Returns 1 if there are any, else 0. */
 static unsigned compare_bits(const char *what, u64 boot, u64 other, unsigned cpu)
 {
 	if ((boot & ~other) == 0)
@@ -281,7 +282,7 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 			   unsigned cpu)
 {
 	const u64 on = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
-	/* What the page tables and their invalidation are built on. */
+	/* The features that the EPT code and the invalidations use. */
 	const u64 ept_used = VMX_EPT_EXECUTE_ONLY_BIT | VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT |
 			     VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT |
 			     VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT |
@@ -292,8 +293,8 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 	unsigned differences = 0;
 
 	if (!other->cpuid_vmx || (other->feature_control & on) != on) {
-		pr_err("CPU %u has no VT-x, or has it off (IA32_FEATURE_CONTROL 0x%lx), "
-		       "unlike the boot CPU: a defect of the firmware; look for an update\n",
+		pr_err("CPU %u has no VT-x, or it is off (IA32_FEATURE_CONTROL 0x%lx), unlike on "
+		       "the boot CPU: a defect of the firmware; look for an update\n",
 		       cpu, other->feature_control);
 		return -EOPNOTSUPP;
 	}
@@ -312,7 +313,8 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 				    other->ept_vpid, cpu);
 	differences += compare_bits("IA32_VMX_MISC", boot->misc & VMX_MISC_ACTIVITY_WAIT_SIPI,
 				    other->misc, cpu);
-	/* Fixed to 1 on the other must be so on the boot CPU; what may be 1 there must be here. */
+	/* FIXED0: a bit that must be 1 on @other must also be on @boot. FIXED1: a bit that may be 1
+	 * on @boot must also be allowed on @other. */
 	differences += compare_bits("IA32_VMX_CR0_FIXED0, inverted", ~boot->cr0_fixed0,
 				    ~other->cr0_fixed0, cpu);
 	differences += compare_bits("IA32_VMX_CR4_FIXED0, inverted", ~boot->cr4_fixed0,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What VT-x of a CPU can do, and the controls that follow from it for VM 0.
- * Source: Intel SDM volume 3, appendix "VMX Capability Reporting Facility".
+ * The VMX capabilities of a CPU, and the controls for VM 0 computed from them. Pure. Source: Intel
+ * SDM volume 3, appendix "VMX Capability Reporting Facility".
  */
-#ifndef GH_CAPABILITY_H
-#define GH_CAPABILITY_H
+#ifndef GH_VMM_VMX_CAPABILITY_H
+#define GH_VMM_VMX_CAPABILITY_H
 
 #include "types.h"
 #include "arch/x86/vmx.h"
 
 /* The words of control bits. */
 enum vmx_word {
-	VMX_ALWAYS, /* no word: for fields that every CPU has */
+	VMX_ALWAYS, /* no word: for VMCS fields that every CPU has */
 	VMX_PIN,
 	VMX_PROC,
 	VMX_PROC2,
@@ -23,16 +23,16 @@ enum vmx_word {
 	NR_VMX_WORDS
 };
 
-/* A CPU's capabilities, as raw MSR values; an MSR that the CPU does not have is 0. */
+/* A CPU's capabilities, as values of the MSRs; 0 for an MSR that the CPU does not have. */
 struct vmx_capability {
-	bool cpuid_vmx;      /* CPUID.1:ECX[5]; the caller's to fill in */
-	u8 phys_bits;        /* MAXPHYADDR, CPUID.80000008H:EAX[7:0]; the caller's to fill in */
-	u64 feature_control; /* IA32_FEATURE_CONTROL, unlocked only where it cannot be written */
+	bool cpuid_vmx;      /* CPUID.1:ECX[5]; the caller fills it in */
+	u8 phys_bits;        /* MAXPHYADDR, CPUID.80000008H:EAX[7:0]; the caller fills it in */
+	u64 feature_control; /* IA32_FEATURE_CONTROL; unlocked only if it cannot be written */
 	u64 basic;
 	/*
-	 * The words, indexed by enum vmx_word. 32-bit words: low half what must be 1, high half
-	 * what may be 1 (the TRUE MSRs where IA32_VMX_BASIC[55] is set). PROC3, EXIT2 and VMFUNC:
-	 * 64 bits that may be 1.
+	 * Indexed by enum vmx_word. 32-bit words: the low half has the bits that must be 1, the
+	 * high half those that may be 1 (from the TRUE MSRs if IA32_VMX_BASIC[55] is set). PROC3,
+	 * EXIT2 and VMFUNC: 64 bits that may be 1.
 	 */
 	u64 ctl[NR_VMX_WORDS];
 	u64 misc;
@@ -40,7 +40,7 @@ struct vmx_capability {
 	u64 ept_vpid;
 };
 
-/* What all CPUs run with. */
+/* The configuration that all CPUs use. */
 struct vmcs_config {
 	u32 revision; /* for the first word of VMXON regions and VMCSs */
 	u32 pin_based_exec_ctrl;
@@ -49,55 +49,55 @@ struct vmcs_config {
 	u32 vmexit_ctrl;
 	u32 vmentry_ctrl;
 	bool has_unrestricted_guest;
-	bool has_vpid;             /* and INVVPID can be told to forget one context or all */
-	bool has_pat;              /* IA32_PAT is switched at entries and exits */
-	bool has_bndcfgs;          /* likewise IA32_BNDCFGS */
-	bool has_cet;              /* likewise S_CET, SSP, INTERRUPT_SSP_TABLE */
-	bool has_pkrs;             /* likewise IA32_PKRS */
-	bool has_preemption_timer; /* may be switched on */
+	bool has_vpid;             /* VPIDs, and single- or all-context INVVPID */
+	bool has_pat;              /* entries and exits switch IA32_PAT */
+	bool has_bndcfgs;          /* and IA32_BNDCFGS */
+	bool has_cet;              /* and IA32_S_CET, SSP, IA32_INTERRUPT_SSP_TABLE_ADDR */
+	bool has_pkrs;             /* and IA32_PKRS */
+	bool has_preemption_timer; /* the control may be set */
 	bool has_wait_sipi;        /* activity state wait-for-SIPI */
 	bool has_ept_1g, has_ept_2m, has_ept_ad, has_ept_exec_only;
 	bool has_invept_single, has_invept_all;
 	bool has_invvpid_single, has_invvpid_all;
 };
 
-/* What we wish of a control. */
-enum vmx_wish {
-	WISH_REQUIRED,         /* set; nothing works without */
-	WISH_OPTIONAL,         /* set where the CPU can */
-	WISH_DYNAMIC_REQUIRED, /* the CPU must be able to; set while needed */
-	WISH_DYNAMIC,          /* used while needed, where the CPU can */
-	WISH_UNUSED,           /* must stay 0 */
+/* How Glasshouse uses a control. */
+enum vmx_policy {
+	POLICY_REQUIRED,         /* always set; a CPU without it is refused */
+	POLICY_OPTIONAL,         /* set if the CPU supports it */
+	POLICY_DYNAMIC_REQUIRED, /* set while needed; a CPU without it is refused */
+	POLICY_DYNAMIC,          /* set while needed, if the CPU supports it */
+	POLICY_UNUSED,           /* must be 0 */
 };
 
 struct vmx_control {
-	u8 word; /* enum vmx_word */
-	u8 wish; /* enum vmx_wish */
-	u64 bit; /* the mask */
+	u8 word;   /* enum vmx_word */
+	u8 policy; /* enum vmx_policy */
+	u64 bit;   /* the mask in the word */
 	const char *name;
-	const char *loss; /* without it; "" for nothing; NULL with WISH_UNUSED */
+	const char *loss; /* the consequence of its absence; "": none; NULL: POLICY_UNUSED */
 };
 
-/* Every control that the SDM names, from controls.def. */
+/* All controls of the SDM, from controls.def. */
 extern const struct vmx_control vmx_controls[];
 extern const unsigned vmx_control_count;
 
-/* The SDM's name for a word: "pin-based VM-execution controls". */
+/* Returns the SDM's name of @word, such as "pin-based VM-execution controls". Never NULL. */
 const char *vmx_word_name(enum vmx_word word);
 
-/* Bits of @word that may be 1, that must be 1. */
+/* Return the bits of @word that may be 1 (allowed1), and those that must be 1 (allowed0). */
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
 
-/* May the control be 1? */
+/* Does a CPU with @cap support the control @c? */
 static inline bool vmx_can(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	return vmx_allowed1(cap, (enum vmx_word)c->word) & c->bit;
 }
 
 /*
- * Read this CPU's capabilities, except cpuid_vmx and phys_bits, which are left as they are.
- * @rdmsr_safe: 0 and *@val, or negative when the CPU has no such MSR.
+ * Read this CPU's capabilities into @cap, except cpuid_vmx and phys_bits, which are not changed.
+ * @rdmsr_safe: reads an MSR; returns 0 and *@val, or a negative error if the CPU lacks the MSR.
  */
 void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, u64 *val));
 
@@ -110,22 +110,24 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 u64 vmx_feature_control_to_lock(u64 value, bool sgx, bool sgx_lc);
 
 /*
- * Compute one word of controls: @min and @opt as far as the CPU can, and what the CPU demands.
- * @capability: low half what must be 1, high half what may be 1. Returns 0 and *@result, or
- * -EOPNOTSUPP, with each bit of @min that is missing, and each unused one that is forced, named on
- * the log.
+ * Compute the 32-bit word of controls @word into *@result: the bits of @min and @opt that the CPU
+ * supports, and the bits that it forces to 1. @capability: an element of vmx_capability.ctl.
+ * Returns 0, or -EOPNOTSUPP if a bit of @min is missing or a bit in neither @min nor @opt is
+ * forced; each one is logged.
  */
 int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result);
 
 /*
- * Compute the controls for VM 0 from the table of wishes. Names on the log all that is required and
- * missing, not only the first. Returns 0, or -EOPNOTSUPP (@out is then of no use).
+ * Compute the controls for VM 0 from the table of controls into @out. Returns 0, or -EOPNOTSUPP if
+ * the CPU lacks a required feature or forces an unused one; all of these are logged, and @out must
+ * not be used.
  */
 int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out);
 
 /*
- * Whether the CPU number @cpu with @other can run with the controls computed for the boot CPU.
- * Names each difference that matters. Returns 0, or -EOPNOTSUPP.
+ * Check that CPU number @cpu, with the capabilities @other, can use the configuration that was
+ * computed from @boot, those of the boot CPU. Returns 0, or -EOPNOTSUPP; each difference that
+ * matters is logged.
  */
 int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
 			   unsigned cpu);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CR0 and CR4. The guest reads and writes them without us, but for the bits that VMX operation
+ * CR0, CR3 and CR4. The guest accesses CR0 and CR4 without an exit, except bits that VMX operation
  * fixes. SDM: "Guest/Host Masks and Read Shadows for CR0 and CR4", "Restrictions on VMX Operation".
  */
 #include "arch/x86/cpu.h"
@@ -8,19 +8,18 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/x86/cpuid.h"
-#include "vmm/x86/guest_mem.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
 
-/* Of CR4: what belongs to features that the guest does not have. */
+/* Returns the host-owned bits of CR4: those of features that the guest does not have. */
 static u64 cr4_owned(const struct vcpu *vcpu)
 {
 	return vcpu->vm->cpuid->hidden_cr4;
 }
 
-/* Bits that we own: those that must be 1, but for PE and PG where "unrestricted guest" frees them.
- */
+/* Returns the host-owned bits of CR0: those that must be 1 in VMX operation. With "unrestricted
+ * guest", PE and PG need not be 1. */
 static u64 cr0_owned(void)
 {
 	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
@@ -55,7 +54,8 @@ void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
 }
 
-/* SDM: "Loading PDPTEs": reserved bits set in a present one are #GP. */
+/* Load the PDPTEs from the guest's memory into the VMCS. Returns false, for #GP, if a reserved bit
+ * of a present one is set. SDM: "Loading PDPTEs". */
 static bool load_pdptes(struct vcpu *vcpu)
 {
 	u64 pdpte[4],
@@ -73,7 +73,8 @@ static bool load_pdptes(struct vcpu *vcpu)
 	return true;
 }
 
-/* CR3 other than by MOV, which does not exit. PDPTEs that cannot be loaded map nothing. */
+/* For emulated changes of CR3 only: MOV to CR3 does not exit. PDPTEs that cannot be loaded become
+ * not present. */
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	vmwrite(GUEST_CR3, cr3);
@@ -85,8 +86,8 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 }
 
 /*
- * MOV to CR0 as a whole, for it exits when just one bit is ours. Returns false for #GP.
- * SDM: "MOV—Move to/from Control Registers", "IA-32e Mode: Activating".
+ * Emulate MOV of @cr0 to CR0. It exits if it changes a host-owned bit, but may change all others,
+ * too. Returns false for #GP. SDM: "MOV—Move to/from Control Registers", "IA-32e Mode: Activating".
  */
 static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 {
@@ -101,9 +102,10 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 		return false;
 	if (!vmcs_config.has_unrestricted_guest && (cr0 & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
 		pr_warn_ratelimited(
-			"the guest leaves protected mode or paging, which this CPU cannot do in "
-			"VMX operation (no unrestricted guest): #GP to the guest at RIP %lx",
-			exit_rip(vcpu));
+			"vCPU %u: the guest at RIP %lx leaves protected mode or switches paging "
+			"off, which this CPU cannot run as a guest (no \"unrestricted guest\"): "
+			"#GP to the guest",
+			vcpu->id, exit_rip(vcpu));
 		return false;
 	}
 	if (paging_on && efer & EFER_LME) {
@@ -119,10 +121,10 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 		   (cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) && !load_pdptes(vcpu)) {
 		return false;
 	}
-	/* ET reads as 1, whatever is written; reserved bits are dropped. */
+	/* ET is always 1; writes to reserved bits of the low half are ignored. */
 	cr0 = (cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | 0x3full)) | CR0_ET;
 	vmx_set_cr0(vcpu, cr0);
-	/* CD and NW are not loaded at VM entry: the CPU has them from here. */
+	/* VM entry does not load CD and NW: set them in the CPU's CR0 here. */
 	if ((cr0 ^ read_cr0()) & (CR0_CD | CR0_NW))
 		write_cr0((read_cr0() & ~(CR0_CD | CR0_NW)) | (cr0 & (CR0_CD | CR0_NW)));
 	if ((cr0 ^ old) & (CR0_PG | CR0_WP))
@@ -137,7 +139,8 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
 }
 
-/* CR3 and CR8 do not exit; of CR4 only what the guest cannot have does. */
+/* Accesses to CR3 and CR8 do not exit. A MOV to CR4 exits only if it sets a bit of CR4_OWNED: #GP.
+ */
 int handle_cr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The current VMCS, printed.
+ * Printing of the current VMCS, for panics.
  */
 #include "arch/x86/cpu.h"
 #include "lib/log.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VM entry that failed. The CPU only gives a number; which of its rules is broken is found out by
- * the report room (report/entry_check.h).
+ * Failed VM entries. The CPU only reports an error number; report/entry_check.h finds the rule that
+ * the VMCS breaks.
  */
 #include "drivers/console.h"
 #include "lib/log.h"
@@ -22,7 +22,8 @@ void vmx_entry_failed(struct vcpu *vcpu)
 
 	vmread_safe(VM_INSTRUCTION_ERROR, &error);
 	console_panic();
-	/* VMLAUNCH is tried after VMRESUME, so 4 means that VMRESUME found the error. */
+	/* vmx_vcpu_run() executes VMLAUNCH after a failed VMRESUME. "VMLAUNCH with non-clear VMCS"
+	 * then means that VMRESUME failed for another reason, whose number is lost. */
 	pr_err("CPU %u: VM entry failed: VM-instruction error %lu: %s.\n", vcpu->cpu->id, error,
 	       error == VMXERR_VMLAUNCH_NONCLEAR_VMCS
 		       ? "invalid control or host-state field (found by VMRESUME)"
@@ -33,7 +34,7 @@ void vmx_entry_failed(struct vcpu *vcpu)
 
 void vmx_explain_entry_failure(struct vcpu *vcpu)
 {
-	console_panic(); /* on every console: Glasshouse is about to stop */
+	console_panic(); /* print on every console: Glasshouse will stop */
 	pr_err("CPU %u: VM entry failed: %s, qualification %lx.\n", vcpu->cpu->id,
 	       exit_reason_name(exit_reason(vcpu)), exit_qualification(vcpu));
 	report();

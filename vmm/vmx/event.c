@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events at VM entry and exit: injection, redelivery, NMI windows, and what the end of an emulated
- * instruction brings.
+ * Events at VM entry and exit: injection, redelivery, NMI windows, and the end of an emulated
+ * instruction.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
 #include "vmm/vmx/vmx.h"
 
-/* The interruption types of the VMCS. SDM: "VM-Entry Controls for Event Injection". */
+/* The interruption types in the VMCS. SDM: "VM-Entry Controls for Event Injection". */
 static const u64 intr_types[] = {
 	[EVENT_EXT_INTR] = INTR_TYPE_EXT_INTR,
 	[EVENT_NMI] = INTR_TYPE_NMI_INTR,
@@ -27,8 +27,8 @@ static u8 event_type(u64 info)
 	return type;
 }
 
-/* Deliver the event of @info again; its error code and its instruction's length are in these
- * fields. */
+/* Queue the event of @info again. Its error code and instruction length are in the fields
+ * @error_code_field and @length_field. */
 static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 length_field)
 {
 	struct vcpu_event *event = &vcpu->event;
@@ -78,11 +78,11 @@ void vmx_inject_event(struct vcpu *vcpu)
 	if (event->type >= EVENT_SOFT_INTR)
 		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
-	/* One that comes again must not be blocked by itself. */
+	/* An NMI that is delivered again may have blocked NMIs already. */
 	if (event->type == EVENT_NMI)
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
 			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI);
-	/* What is delivered wakes a CPU that was halted. */
+	/* The event wakes up a halted CPU. */
 	if (vmread(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT)
 		vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	event->valid = false;
@@ -100,15 +100,15 @@ void vmx_enable_nmi_window(struct vcpu *vcpu)
 {
 	u32 window = CPU_BASED_NMI_WINDOW_EXITING;
 
-	/* Behind STI a CPU may open this window at once, but take no NMI yet: the other window
-	 * opens in time. */
+	/* After STI, some CPUs open the NMI window at once although NMIs are blocked: use the
+	 * interrupt window, which opens when the blocking ends. */
 	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_STI)
 		window = CPU_BASED_INTR_WINDOW_EXITING;
 	vmx_set_cpu_based(to_vmx(vcpu), window, 0);
 }
 
-/* A timer that is at 0 when the guest is entered. A CPU without it exits as soon as the guest can
- * take an NMI. SDM: "VMX-Preemption Timer". */
+/* Start the VMX-preemption timer with 0, so that it expires at the VM entry. Without the timer,
+ * exit as soon as the guest can take an NMI. SDM: "VMX-Preemption Timer". */
 void vmx_request_immediate_exit(struct vcpu *vcpu)
 {
 	if (!to_vmx(vcpu)->loaded)
@@ -122,7 +122,7 @@ void vmx_request_immediate_exit(struct vcpu *vcpu)
 		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
 }
 
-/* A step ends; not each one, if the guest steps from branch to branch. */
+/* RFLAGS.TF is set: make a single-step #DB pending, unless the guest only traps branches (BTF). */
 static __noinline void end_step(void)
 {
 	u64 pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~PENDING_DBG_BS;
@@ -132,8 +132,7 @@ static __noinline void end_step(void)
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, pending);
 }
 
-/* SDM: "Non-Maskable Interrupts", "Debug Exceptions": what the end of an instruction brings with
- * it. */
+/* SDM: "Non-Maskable Interrupts", "Debug Exceptions". */
 void vmx_end_instruction(u64 rflags, u64 interruptibility)
 {
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of the exit reasons.
+ * The names of the exit reasons. See vmcs.h.
  */
 #include "arch/x86/vmx.h"
 #include "vmm/vmx/vmcs.h"

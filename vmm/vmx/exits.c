@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmx_handle_exit and its table: one short function for each basic exit reason. What an instruction
- * means is decided in vmm/x86/ and by the VM's operations, where it is not a matter of VT-x.
+ * vmx_handle_exit and its table: one short handler for each basic exit reason. The handlers read
+ * the VMCS; vmm/x86/ and the VM's operations emulate the instructions.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
@@ -17,7 +17,7 @@
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/vmx.h"
 
-/* Does the guest wait for its IRET before it takes the next NMI? */
+/* Set or clear "blocking by NMI": whether NMIs are blocked until the guest's next IRET. */
 static void set_nmi_blocking(bool blocked)
 {
 	u64 info = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
@@ -25,7 +25,7 @@ static void set_nmi_blocking(bool blocked)
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked ? info | GUEST_INTR_STATE_NMI : info);
 }
 
-/* An entry that a machine check ended, as if that had come just before; it has delivered nothing.
+/* A machine check ended the VM entry, before it delivered an event. Handle it as one in root mode.
  * SDM: "Machine-Check Events During VM Entry". */
 static int handle_entry_machine_check(struct vcpu *vcpu)
 {
@@ -37,8 +37,8 @@ static int handle_entry_machine_check(struct vcpu *vcpu)
 }
 
 /*
- * An NMI exit blocks NMIs until the next IRET, as an NMI's delivery does. SDM: "Changes to
- * Instruction Behavior in VMX Non-Root Operation" leaves that IRET to us.
+ * An NMI exit blocks NMIs until the next IRET, as the delivery of an NMI does: execute that IRET.
+ * SDM: "Changes to Instruction Behavior in VMX Non-Root Operation".
  */
 static void unblock_nmis(void)
 {
@@ -64,7 +64,7 @@ static bool is_page_fault(u32 intr_info)
 	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
 }
 
-/* Exception or NMI. Of exceptions only #PF can be asked for (icept=pf). */
+/* Exception or NMI. The only exception that can be intercepted is #PF (option icept=pf). */
 static int handle_exception(struct vcpu *vcpu)
 {
 	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
@@ -84,7 +84,7 @@ static int handle_exception(struct vcpu *vcpu)
 
 		return mmu_page_fault(vcpu, &fault);
 	}
-	return handle_unknown(vcpu, "exception that nobody asked for");
+	return handle_unknown(vcpu, "exception that is not intercepted");
 }
 
 static int handle_ept_violation(struct vcpu *vcpu)
@@ -100,8 +100,10 @@ static int handle_ept_violation(struct vcpu *vcpu)
 	};
 
 	vmx_complete_event(vcpu);
-	/* An IRET that met it had unblocked NMIs already, and will run again. An exception that the
-	 * guest gets does leave them unblocked. SDM: "Handling Multiple NMIs". */
+	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
+	 * block NMIs until then. If the exit was during the delivery of an event, the bit is
+	 * undefined. An exception that an IRET causes leaves NMIs unblocked, so handle_exception()
+	 * does not do this. SDM: "Handling Multiple NMIs". */
 	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
 	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
 		set_nmi_blocking(true);
@@ -114,8 +116,8 @@ static int handle_ept_misconfig(struct vcpu *vcpu)
 	struct ept_mapping map;
 
 	ept_walk(&vcpu->vm->ept, gpa, &map);
-	pr_err("EPT misconfiguration at guest-physical %lx: entry %lx at level %d. A defect of "
-	       "Glasshouse: please report it.\n",
+	pr_err("EPT misconfiguration at guest-physical %lx: entry %lx at level %d: a defect of "
+	       "Glasshouse. Please report it.\n",
 	       gpa, map.entry, map.level);
 	return -EIO;
 }
@@ -150,7 +152,7 @@ static __noinline int handle_masked_cpuid(struct vcpu *vcpu)
 	return 1;
 }
 
-/* The hot path calls no function, so that it saves few registers. */
+/* The hot path. It calls no function, so that the compiler saves few registers. */
 static int handle_cpuid(struct vcpu *vcpu)
 {
 	if (unlikely(!cpuid_is_plain(vcpu)))
@@ -195,15 +197,15 @@ static int handle_xsetbv(struct vcpu *vcpu)
 	return vmx_skip_or_fault(vcpu, emulate_xsetbv(vcpu));
 }
 
-/* INVD would throw away what we have written: memory gets it instead. No guest can tell the two
- * apart by right. */
+/* INVD would also discard Glasshouse's own data in the caches, so execute WBINVD instead: for the
+ * guest, caches may be written back at any time. */
 static int handle_invd(struct vcpu *vcpu)
 {
 	wbinvd();
 	return vmx_skip_or_fault(vcpu, 0);
 }
 
-/* The guest has no VMX and no SMX: these do not exist. */
+/* An instruction of a feature that the guest does not have, such as VMX or SMX: inject #UD. */
 static int handle_undefined(struct vcpu *vcpu)
 {
 	pr_warn_ratelimited("vCPU %u: %s at RIP %lx, which the guest does not have: #UD", vcpu->id,
@@ -231,7 +233,7 @@ static int handle_window(struct vcpu *vcpu)
 	return 1;
 }
 
-/* Somebody has asked for this exit, and the loop looks why. */
+/* vmx_request_immediate_exit() requested this exit; the run loop handles the requests. */
 static int handle_preemption_timer(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -239,8 +241,8 @@ static int handle_preemption_timer(struct vcpu *vcpu)
 	return 1;
 }
 
-/* An NMI that comes by a task gate has blocked others, as any; an IRET that ends a task ends that.
- */
+/* A task switch by IRET unblocks NMIs, as any IRET. The delivery of an NMI through a task gate has
+ * blocked them already. */
 static int handle_task_switch(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
@@ -257,14 +259,14 @@ static int handle_task_switch(struct vcpu *vcpu)
 	return 1;
 }
 
-/* INIT came while the guest ran: the CPU kept it from resetting anything. */
+/* An INIT arrived while the guest ran: in VMX operation it exits instead of resetting the CPU. */
 static int handle_init_signal(struct vcpu *vcpu)
 {
 	vcpu_deliver_init(vcpu);
 	return 1;
 }
 
-/* The CPU was in the wait-for-SIPI state. */
+/* A SIPI arrived in the wait-for-SIPI state. */
 static int handle_sipi_signal(struct vcpu *vcpu)
 {
 	vcpu_deliver_sipi(vcpu, (u8)exit_qualification(vcpu));
@@ -274,7 +276,7 @@ static int handle_sipi_signal(struct vcpu *vcpu)
 static int handle_rare_exit(struct vcpu *vcpu);
 
 #pragma GCC diagnostic push
-/* The first row is for reasons without a row of their own. */
+/* The first row is the default for reasons without a row of their own. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[0 ... NR_EXIT_REASONS - 1] = handle_rare_exit,
@@ -307,13 +309,13 @@ static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 };
 #pragma GCC diagnostic pop
 
-/* A reason with modifier bits, or one without a handler. */
+/* Exits whose reason has modifier bits or no handler. */
 static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
 	u32 reason = exit_reason(vcpu), basic = reason & VMX_EXIT_REASONS_BASIC_MASK;
 
 	if (basic < NR_EXIT_REASONS && basic != reason)
-		vcpu->recorder.count[basic]++; /* others have been counted */
+		vcpu->recorder.count[basic]++; /* vmx_handle_exit() has counted the others */
 	if (basic == EXIT_REASON_MCE_DURING_VMENTRY)
 		return handle_entry_machine_check(vcpu);
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report "Ready?". See ready.h.
+ * The report "Ready?" about a CPU's VT-x. See ready.h.
  */
 #include "vmm/vmx/ready.h"
 #include "arch/x86/msr_index.h"
@@ -12,7 +12,8 @@
 #define REPORT_WIDTH  90
 #define REPORT_INDENT 12
 
-/* A paragraph: a title, then words, comma-separated, broken into lines. */
+/* A paragraph under construction: a title and a list of words, separated by commas, broken into
+ * lines. */
 struct paragraph {
 	char line[REPORT_WIDTH + 1];
 	size_t len;
@@ -27,7 +28,7 @@ static void paragraph_begin(struct paragraph *p, enum log_level level, const cha
 	p->first = true;
 }
 
-/* Words that begin the list, without a comma after them. */
+/* Add text before the list, without a comma. */
 static void paragraph_lead_in(struct paragraph *p, const char *words)
 {
 	strlcpy(p->line + p->len, words, sizeof(p->line) - p->len);
@@ -56,14 +57,14 @@ static void paragraph_end(struct paragraph *p)
 
 static bool is_required(const struct vmx_control *c)
 {
-	return c->wish == WISH_REQUIRED || c->wish == WISH_DYNAMIC_REQUIRED;
+	return c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED;
 }
 
-/* Whether an earlier row would be printed in the same list under the same name. */
-static bool named_before(const struct vmx_capability *cap, const struct vmx_control *c)
+/* Is an earlier control of the same name in the same list? */
+static bool listed_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
-		if (e->wish != WISH_UNUSED && is_required(e) == is_required(c) &&
+		if (e->policy != POLICY_UNUSED && is_required(e) == is_required(c) &&
 		    vmx_can(cap, e) == vmx_can(cap, c) && strcmp(e->name, c->name) == 0)
 			return true;
 	}
@@ -71,31 +72,30 @@ static bool named_before(const struct vmx_capability *cap, const struct vmx_cont
 }
 
 /*
- * Print the names of the required (or else the optional) controls that the CPU has (or lacks; of
- * these only those with which nothing is lost).
+ * Print the names of the controls that are @required, or optional, and that the CPU @has, or lacks.
+ * Of the latter only those without a loss, at debug level.
  */
 static void list_controls(const struct vmx_capability *cap, const char *title, bool required,
 			  bool has)
 {
 	struct paragraph p;
 
-	/* Where nothing is lost, only who asks is told. */
 	paragraph_begin(&p, has ? LOG_INFO : LOG_DEBUG, title);
 	if (!has)
-		paragraph_lead_in(&p, "for features that this CPU has not either: ");
+		paragraph_lead_in(&p, "for features that this CPU lacks, too: ");
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->wish == WISH_UNUSED || is_required(c) != required ||
-		    vmx_can(cap, c) != has || named_before(cap, c) || (!has && c->loss[0]))
+		if (c->policy == POLICY_UNUSED || is_required(c) != required ||
+		    vmx_can(cap, c) != has || listed_before(cap, c) || (!has && c->loss[0]))
 			continue;
 		paragraph_add(&p, c->name);
 	}
 	paragraph_end(&p);
 }
 
-/* Whether an earlier control is missing with the same loss. */
-static bool loss_named_before(const struct vmx_capability *cap, const struct vmx_control *c)
+/* Does the CPU lack an earlier control with the same loss? */
+static bool loss_listed_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
 		if (e->loss && !vmx_can(cap, e) && strcmp(e->loss, c->loss) == 0)
@@ -104,14 +104,14 @@ static bool loss_named_before(const struct vmx_capability *cap, const struct vmx
 	return false;
 }
 
-/* What is optional and missing, with what that costs; a line each. */
+/* Print a line with the loss for each optional control that the CPU lacks. */
 static void list_losses(const struct vmx_capability *cap)
 {
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->wish == WISH_UNUSED || is_required(c) || vmx_can(cap, c) || !c->loss[0] ||
-		    loss_named_before(cap, c))
+		if (c->policy == POLICY_UNUSED || is_required(c) || vmx_can(cap, c) ||
+		    !c->loss[0] || loss_listed_before(cap, c))
 			continue;
 		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
 	}
@@ -142,7 +142,7 @@ static void describe_ept(const struct vmcs_config *config)
 	paragraph_end(&p);
 }
 
-/* Whether VMXON is possible at all; says so. 0 or -ENODEV. */
+/* Check that VMXON is possible, and print the result. Returns 0 or -ENODEV. */
 static int report_vtx(const struct vmx_capability *cap)
 {
 	u64 fc = cap->feature_control;
@@ -150,7 +150,7 @@ static int report_vtx(const struct vmx_capability *cap)
 	if (!cap->cpuid_vmx) {
 		pr_err("  VT-x      none: CPUID.1:ECX.VMX is 0. Glasshouse needs an Intel CPU with "
 		       "VT-x.\n"
-		       "            If this one has it, switch it on in the firmware's set-up; in "
+		       "            If this CPU has it, switch it on in the firmware's setup; in "
 		       "a\n"
 		       "            virtual machine, switch on nested virtualization (QEMU: -cpu "
 		       "host on\n"
@@ -162,18 +162,18 @@ static int report_vtx(const struct vmx_capability *cap)
 		       "locked\n"
 		       "            without VMXON. Switch on \"Intel Virtualization Technology\" "
 		       "(VT-x,\n"
-		       "            VMX) in the firmware's set-up, mostly under Advanced or CPU, "
+		       "            VMX) in the firmware's setup, usually under Advanced or CPU, "
 		       "and\n"
-		       "            turn the machine off and on.\n",
+		       "            switch the machine off and on.\n",
 		       fc);
 		return -ENODEV;
 	}
 	if (!(fc & FEAT_CTL_LOCKED)) {
 		pr_err("  VT-x      is off: IA32_FEATURE_CONTROL (0x%lx) is unlocked, but a write "
 		       "that\n"
-		       "            would allow VMXON is #GP. In a virtual machine this is its "
-		       "host's\n"
-		       "            doing: switch on nested virtualization there.\n",
+		       "            would allow VMXON causes #GP. In a virtual machine, switch on "
+		       "nested\n"
+		       "            virtualization on the host.\n",
 		       fc);
 		return -ENODEV;
 	}
@@ -200,7 +200,7 @@ int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, c
 			describe_ept(config);
 	}
 	if (ret == 0)
-		pr_info("  Ready     yes: everything required is there\n");
+		pr_info("  Ready     yes: the CPU has all required features\n");
 	else
 		pr_err("  Ready     NO: CPU %u cannot run Glasshouse, for the reasons above\n",
 		       cpu);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching VT-x on, and making VMCSs: hardware_setup, hardware_enable, vm_init, vcpu_create,
- * vcpu_load.
+ * Switching VT-x on and off, and initialising VMCSs: the operations hardware_setup to vcpu_load of
+ * struct virt_ops.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
@@ -22,7 +22,7 @@ struct vmcs_config vmcs_config;
 _Static_assert(offsetof(struct vcpu, regs) == 0 &&
 		       offsetof(struct vcpu, host_rsp) == RUN_HOST_RSP &&
 		       HOST_RSP == RUN_HOST_RSP_FIELD,
-	       "vmx_run.S knows these");
+	       "vmx_run.S uses these");
 
 static void read_capability(struct vmx_capability *cap)
 {
@@ -33,7 +33,8 @@ static void read_capability(struct vmx_capability *cap)
 		vmx_capability_read(cap, rdmsr_safe);
 }
 
-/* SDM: "Enabling and Entering VMX Operation". An unlocked register is ours to set and lock. */
+/* If the firmware left IA32_FEATURE_CONTROL unlocked, allow VMXON and lock it. SDM: "Enabling and
+ * Entering VMX Operation". */
 static void unlock_feature_control(struct vmx_capability *cap)
 {
 	struct cpuid_regs seven = {0};
@@ -46,8 +47,8 @@ static void unlock_feature_control(struct vmx_capability *cap)
 	if (cap->cpuid_vmx && !(cap->feature_control & FEAT_CTL_LOCKED) &&
 	    !wrmsr_safe(MSR_IA32_FEAT_CTL, value)) {
 		cap->feature_control = value;
-		pr_info("IA32_FEATURE_CONTROL was unlocked: VMXON is allowed, and it is locked "
-			"now.\n");
+		pr_info("IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and "
+			"locked it.\n");
 	}
 }
 
@@ -70,8 +71,8 @@ int vmx_check_processor_compat(unsigned cpu)
 	return vmx_capability_compare(&vmx_capability, &cap, cpu) ? -ENODEV : 0;
 }
 
-/* A region for VMXON or a VMCS: the revision in its first word. SDM: "Format of the VMCS Region".
- */
+/* Allocate a VMXON region or a VMCS, with the revision in its first word. Returns NULL if out of
+ * memory. SDM: "Format of the VMCS Region". */
 static void *alloc_vmcs_cpu(void)
 {
 	u32 *region = page_alloc();
@@ -94,8 +95,8 @@ int vmx_hardware_enable(void)
 	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1);
 	r = vmxon(virt_to_phys(cpu->virt_area));
 	if (r) {
-		pr_err("CPU %u: VMXON failed although all that it asks for is there (CR0 %lx, CR4 "
-		       "%lx, IA32_FEATURE_CONTROL %lx). Please report this with the lines above.\n",
+		pr_err("CPU %u: VMXON failed although its conditions are met (CR0 %lx, CR4 %lx, "
+		       "IA32_FEATURE_CONTROL %lx). Please report this with the lines above.\n",
 		       cpu->id, read_cr0(), read_cr4(), rdmsr(MSR_IA32_FEAT_CTL));
 		return r;
 	}
@@ -106,7 +107,7 @@ int vmx_hardware_enable(void)
 	return 0;
 }
 
-/* In a debug build: what the exits cost in VMREADs and VMWRITEs. */
+/* In a debug build: print the numbers of VMREADs and VMWRITEs, by exit reason. */
 static void print_vmcs_counts(void)
 {
 	for (u32 reason = 0; reason < NR_EXIT_REASONS; reason++) {
@@ -157,7 +158,7 @@ int vmx_vm_init(struct vm *vm)
 	return ept_init(&vm->ept, &ops, &caps);
 }
 
-/* Host state: what each exit goes back to. SDM: "Host-State Area". */
+/* Set the host state, which exits load. SDM: "Host-State Area". */
 static void vmx_set_host_state(struct cpu *cpu)
 {
 	struct desc_ptr idt;
@@ -194,7 +195,7 @@ static void vmx_set_host_state(struct cpu *cpu)
 		vmwrite(HOST_IA32_PKRS, 0);
 }
 
-/* Controls: what exits. SDM: "VM-Execution Control Fields". */
+/* Set the controls. SDM: "VM-Execution Control Fields". */
 static void vmx_set_controls(struct vcpu_vmx *vmx)
 {
 	struct vm *vm = vmx->vcpu.vm;
@@ -225,7 +226,8 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 		vmwrite(XSS_EXIT_BITMAP, 0);
 }
 
-/* The guest finds in these MSRs what the machine has in them now. */
+/* Initialise the guest's MSRs that are in the VMCS: where the firmware may have set one, with the
+ * machine's value. */
 static void vmx_set_guest_msrs(void)
 {
 	vmwrite(GUEST_IA32_DEBUGCTL, 0);
@@ -245,8 +247,8 @@ static void vmx_set_guest_msrs(void)
 		vmwrite(GUEST_IA32_PKRS, 0);
 }
 
-/* A VPID for each vCPU of each VM; 0 is the host's. SDM: "Virtual-Processor Identifiers (VPIDs)".
- */
+/* Allocate a VPID: a different one for each vCPU of each VM. 0 is the host's. SDM:
+ * "Virtual-Processor Identifiers (VPIDs)". */
 static u16 alloc_vpid(void)
 {
 	static u32 last;
@@ -275,7 +277,7 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 	return &vmx->vcpu;
 }
 
-/* The loaded VMCS gets all that does not change from exit to exit. */
+/* Set all fields of the loaded VMCS that exits do not change. */
 static void vmx_vcpu_setup(struct vcpu_vmx *vmx)
 {
 	vmx_set_controls(vmx);
@@ -293,7 +295,7 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 		r = vmptrld(pa);
 	if (r) {
 		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %lx: a defect of "
-		       "Glasshouse or of the CPU.\n",
+		       "Glasshouse or of the CPU. Please report it.\n",
 		       vcpu->cpu->id, pa);
 		return r;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's registers in the VMCS.
+ * The guest's registers in the VMCS: reading, writing, reset.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
@@ -11,7 +11,7 @@
 
 #define S_CET_SH_STK_EN BIT(0)
 #define PKRS_KEY0_AD    BIT(0)
-#define STI_TRIES       4u /* entries into an STI's shadow before it is taken to be over */
+#define STI_TRIES       4u /* retries in the shadow of an STI before the shadow is ignored */
 
 static const struct {
 	u16 selector, limit, ar, base;
@@ -124,11 +124,12 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 	}
 }
 
-/* SDM: "Processor State After Reset", "Initialization Overview": what INIT leaves alone stays. */
+/* SDM: "Processor State After Reset", "Initialization Overview". Registers that INIT does not
+ * change are not written. */
 void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 {
-	/* Not accessed 9Bh for CS, which real mode would have, but 93h: both are legal, and all
-	 * CPUs take it. */
+	/* CS gets 93h (read/write, accessed), as in the SDM's table, not 9Bh (code): VM entry
+	 * accepts both for a guest in real mode. */
 	static const struct segment data = {.limit = 0xffff, .ar = 0x93};
 	static const struct segment code = {
 		.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .ar = 0x93};
@@ -168,8 +169,8 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu->event.valid = false;
 }
 
-/* The shadow of an STI is given up when the guest does not leave it: at worst the HLT after an STI
- * wakes once too often. */
+/* If the guest is in the shadow of an STI at STI_TRIES calls in a row, ignore the shadow. The worst
+ * effect is that a HLT after the STI wakes up once without an interrupt for it. */
 int vmx_registers_complete(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
@@ -177,7 +178,8 @@ int vmx_registers_complete(struct vcpu *vcpu)
 
 	if (vmcs_config.has_cet && vmread(GUEST_S_CET) & S_CET_SH_STK_EN)
 		return -EOPNOTSUPP;
-	/* The last page of ours has key 0, and is read with the guest's rights. */
+	/* The page of native_entry.S has protection key 0, and is accessed with the guest's PKRS.
+	 */
 	if (vmcs_config.has_pkrs && vmx_get_cr4(vcpu) & CR4_PKS &&
 	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
 		return -EOPNOTSUPP;
@@ -202,7 +204,7 @@ void vmx_load_guest_msrs(struct vcpu *vcpu)
 	if (vmcs_config.has_cet) {
 		wrmsr(MSR_IA32_S_CET, vmread(GUEST_S_CET));
 		wrmsr(MSR_IA32_INT_SSP_TAB, vmread(GUEST_INTR_SSP_TABLE));
-		/* From where an IRET to CPL 3 takes SSP. */
+		/* An IRET to CPL 3 loads SSP from this MSR. */
 		if (guest_cpl(vcpu) == 3)
 			wrmsr_safe(MSR_IA32_PL3_SSP, vmread(GUEST_SSP));
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMCS by name: one table (vmcs_fields.def) yields the encodings here, the lookups and
- * the dump in vmcs_text.h.
+ * The encodings of the VMCS fields and the exit reasons, from the tables vmcs_fields.def and
+ * exit_reasons.def. vmcs_text.h has the lookups and the dump.
  */
-#ifndef GH_VMCS_H
-#define GH_VMCS_H
+#ifndef GH_VMM_VMX_VMCS_H
+#define GH_VMM_VMX_VMCS_H
 
 #include "types.h"
 
@@ -20,12 +20,12 @@ enum exit_reason {
 #define EXIT_REASON(name, number) EXIT_REASON_##name = (number),
 #include "vmm/vmx/exit_reasons.def"
 #undef EXIT_REASON
-	NR_EXIT_REASONS /* one more than the greatest: the size of a table of handlers */
+	NR_EXIT_REASONS /* the highest number plus one: the size of the table of handlers */
 };
 
 /*
- * The name of an exit reason, without EXIT_REASON_: "EPT_VIOLATION"; "unknown" for the others.
- * @reason: VM_EXIT_REASON as read; only the basic reason, bits 15:0, counts.
+ * Returns the name of an exit reason without EXIT_REASON_, such as "EPT_VIOLATION", or "unknown".
+ * @reason: the value of VM_EXIT_REASON; only the basic reason, bits 15:0, is used.
  */
 const char *exit_reason_name(u32 reason);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMCS by name: lookups, texts and the dump. See vmcs.h.
+ * The VMCS as text: lookups of fields, decoded values, the dump. See vmcs_text.h.
  */
 #include "vmm/vmx/vmcs_text.h"
 #include "lib/print.h"
@@ -81,7 +81,7 @@ const char *vm_instruction_error_text(u32 error)
 	return error < ARRAY_SIZE(texts) && texts[error] ? texts[error] : "unknown error";
 }
 
-/* Text that grows in a fixed buffer; what does not fit is cut. */
+/* Text that is appended to in a fixed buffer, and cut at its end. */
 struct text {
 	char *buf;
 	size_t size, len;
@@ -212,7 +212,7 @@ static const char *activity_text(u32 state)
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
-/* The decoded form of a field's value, or NULL where a number says all. */
+/* Returns the decoded value of a field, or NULL if the field is just a number. */
 static const char *field_text(char *buf, size_t size, u64 field, u64 value)
 {
 	switch (field) {
@@ -250,7 +250,8 @@ static const char *field_text(char *buf, size_t size, u64 field, u64 value)
 #define DUMP_WIDTH 100
 #define DUMP_CELL  33
 
-/* A dump under way: one line is gathered, short items in columns, and emitted when full. */
+/* A dump under construction: short items are collected in columns of a line, which is emitted when
+ * it is full. */
 struct dump {
 	const struct vmx_capability *cap;
 	u64 (*read)(u64 field, bool *ok);
@@ -266,7 +267,7 @@ static void dump_flush(struct dump *d)
 	d->len = 0;
 }
 
-/* An item takes as many cells as it needs; at least one space parts it from the next. */
+/* Add an item, which occupies one or more whole cells, with at least one space after it. */
 static void dump_item(struct dump *d, const char *item)
 {
 	size_t at = d->len ? (d->len + DUMP_CELL) / DUMP_CELL * DUMP_CELL : 0;
@@ -280,7 +281,7 @@ static void dump_item(struct dump *d, const char *item)
 	d->len = strlen(d->line);
 }
 
-/* A long text, broken at its blanks; further lines are indented. */
+/* Emit a long text, broken at spaces into lines; all but the first are indented. */
 static void dump_wrapped(struct dump *d, const char *text)
 {
 	size_t room, n;
@@ -307,7 +308,7 @@ static void dump_wrapped(struct dump *d, const char *text)
 	d->len = 0;
 }
 
-/* The guest's segment registers make a table of their own. */
+/* Guest segment registers are printed by dump_segments() instead. */
 static bool is_guest_segment(u64 field)
 {
 	return (field >= GUEST_ES_SELECTOR && field <= GUEST_TR_SELECTOR) ||

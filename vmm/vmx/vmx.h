@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the VT-x back end share.
+ * Declarations shared by the files of the VT-x implementation.
  */
-#ifndef GH_VMM_VMX_H
-#define GH_VMM_VMX_H
+#ifndef GH_VMM_VMX_VMX_H
+#define GH_VMM_VMX_VMX_H
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmx_insn.h"
@@ -14,13 +14,13 @@
 #include "vmm/vmx/vmcs.h"
 
 struct vcpu_vmx {
-	struct vcpu vcpu; /* first, so that one pointer serves */
+	struct vcpu vcpu; /* must be first: see to_vmx() */
 	void *vmcs;
-	u8 *msr_bitmap; /* the one that the VMCS points at; see vmx_load_intercepts() */
-	bool loaded;    /* it is the current VMCS of its CPU */
-	u32 cpu_based;  /* primary controls as they are in the VMCS */
+	u8 *msr_bitmap; /* the one in the VMCS; see vmx_load_intercepts() */
+	bool loaded;    /* vmcs is the current VMCS of its CPU */
+	u32 cpu_based;  /* the primary controls in the VMCS */
 	u32 exception_bitmap;
-	u32 sti_seen; /* by vmx_registers_complete() */
+	u32 sti_seen; /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
 };
 
@@ -29,14 +29,14 @@ struct vm_vmx {
 	u8 *io_bitmap;  /* A and B, 8 KiB */
 };
 
-/* What the present exit is. */
+/* The exit reason of the current exit. */
 static inline u32 exit_reason(const struct vcpu *vcpu)
 {
 	return (u32)vcpu->recorder.now->reason;
 }
 
-/* Read when a handler asks for it, since many exits have none and a VMREAD is slow. The flight
- * recorder keeps it. */
+/* Read the exit qualification of the current exit, and record it. Only handlers that need it call
+ * this, because many exits have none and VMREAD is slow. */
 static inline u64 exit_qualification(struct vcpu *vcpu)
 {
 	u64 qualification = vmread(EXIT_QUALIFICATION);
@@ -45,16 +45,18 @@ static inline u64 exit_qualification(struct vcpu *vcpu)
 	return qualification;
 }
 
+/* The guest's RIP at the current exit. */
 static inline u64 exit_rip(const struct vcpu *vcpu)
 {
 	return vcpu->recorder.now->rip;
 }
 
-/* event.c, the rest of vmx_skip_to(): @rflags and @interruptibility are the guest's, before. */
+/* event.c: the rare part of vmx_skip_to(). @rflags, @interruptibility: the guest's values during
+ * the instruction. */
 void vmx_end_instruction(u64 rflags, u64 interruptibility);
 
-/* The instruction is done, go on at @rip: RF goes, shadows of STI and MOV SS go, single-step traps.
- */
+/* End an emulated instruction and continue at @rip: clear RF and the blocking by STI and MOV SS,
+ * and make a single-step trap pending if TF is set. */
 static inline void vmx_skip_to(u64 rip)
 {
 	u64 rflags = vmread(GUEST_RFLAGS), interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
@@ -66,7 +68,8 @@ static inline void vmx_skip_to(u64 rip)
 		vmx_end_instruction(rflags, interruptibility);
 }
 
-/* The instruction that exited is done. Outside of 64-bit code EIP has 32 bits. */
+/* End the instruction that exited and continue after it. Outside 64-bit code, EIP wraps at 4 GiB.
+ */
 static inline void vmx_skip_instruction(struct vcpu *vcpu)
 {
 	u64 length = vmread(VM_EXIT_INSTRUCTION_LEN), rip = exit_rip(vcpu) + length;
@@ -77,7 +80,7 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 }
 
 extern struct vmx_capability vmx_capability; /* the boot CPU's */
-extern struct vmcs_config vmcs_config;       /* what all CPUs run with */
+extern struct vmcs_config vmcs_config;       /* the configuration that all CPUs use */
 
 static inline struct vcpu_vmx *to_vmx(struct vcpu *vcpu)
 {
@@ -88,10 +91,10 @@ static inline struct vcpu_vmx *to_vmx(struct vcpu *vcpu)
 void vmx_vcpu_run(void);
 extern const char vmx_return[]; /* HOST_RIP */
 
-/* exits.c: what to do about each basic exit reason. */
+/* exits.c: handle the exit; see virt_ops.handle_exit. */
 int vmx_handle_exit(struct vcpu *vcpu);
-/* The instruction that exited is done; or, with an @error, it is #GP(0). Returns 1: to the guest.
- */
+/* exits.c: skip the instruction that exited, or inject #GP(0) if @error is not 0. Returns 1: enter
+ * the guest again. */
 int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 
 /* hidden.c: take from @vm, which has no vCPUs yet, what hidden.def names. */
@@ -101,16 +104,17 @@ void vmx_hide_features(struct vm *vm);
 int handle_cr(struct vcpu *vcpu);
 
 /*
- * tlb.c: this CPU forgets what it has cached: of every guest, as far as the CPU can be told so; of
- * the VM's EPT; of the guest's own paging.
+ * tlb.c: invalidate what this CPU has cached: of all guests, if it has the all-context types; of
+ * the VM's EPT; of the guest's own page tables.
  */
 void vmx_flush_all(void);
 void vmx_flush_tlb(struct vcpu *vcpu);
 void vmx_flush_guest_tlb(struct vcpu *vcpu);
 
 /*
- * cr.c: the loaded guest's control registers, as it sees them; bits that VMX fixes are added
- * without it noticing. A new CR3 also loads the PDPTEs, where PAE paging is on.
+ * cr.c: read and write the loaded guest's control registers, as the guest sees them. In the VMCS,
+ * bits that VMX operation fixes are set in addition. vmx_set_cr3() also loads the PDPTEs, with PAE
+ * paging, and flushes the TLB.
  */
 u64 vmx_get_cr0(void);
 u64 vmx_get_cr4(struct vcpu *vcpu);
@@ -118,23 +122,23 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 
-/* dump.c, for virt->dump */
+/* dump.c: see virt_ops.dump. */
 void vmx_dump(struct vcpu *vcpu);
 
-/* event.c: set and clear bits of the loaded VMCS's primary processor-based controls. */
+/* event.c: clear, then set bits of the primary processor-based controls of the loaded VMCS. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
 /*
- * event.c: if the exit came while an event was being delivered, deliver that event again. SDM:
- * "IDT-Vectoring Information". Not for exits that an instruction causes: those have delivered
- * nothing. An exception that is queued later is combined with it.
+ * event.c: if the exit was during the delivery of an event, queue that event again. SDM:
+ * "IDT-Vectoring Information". Handlers of exits that instructions cause need not call it. An
+ * exception that the handler queues afterwards is combined with the event.
  */
 void vmx_complete_event(struct vcpu *vcpu);
 
-/* event.c: the entry failed before it delivered the event that was injected: deliver it again. */
+/* event.c: the VM entry failed before it delivered the injected event: queue the event again. */
 void vmx_cancel_injection(struct vcpu *vcpu);
 
-/* For struct virt_ops, by file; see virt_ops.h. setup.c: */
+/* The operations of struct virt_ops, by file; see virt_ops.h. setup.c: */
 int vmx_hardware_setup(void);
 int vmx_check_processor_compat(unsigned cpu);
 int vmx_hardware_enable(void);
@@ -160,13 +164,13 @@ bool vmx_nmi_allowed(struct vcpu *vcpu);
 void vmx_enable_nmi_window(struct vcpu *vcpu);
 void vmx_request_immediate_exit(struct vcpu *vcpu);
 
-/* Prints which rule of VM entry the current VMCS breaks. Set by report_init() (report/); NULL: only
- * the CPU's own number is printed. */
+/* Prints the rules of VM entry that the current VMCS breaks. Set by report_init() (report/). NULL:
+ * only the CPU's error number is printed. */
 extern void (*vmx_entry_failure_report)(void);
 
 /*
- * entry_failure.c: the CPU refused to enter the guest: print why. The first is for VMRESUME and
- * VMLAUNCH that failed, and panics; the second for an exit whose reason says so.
+ * entry_failure.c: print why a VM entry failed. vmx_entry_failed(): VMRESUME and VMLAUNCH have
+ * failed; panics. vmx_explain_entry_failure(): the exit reason reports the failure.
  */
 void vmx_entry_failed(struct vcpu *vcpu) __noreturn;
 void vmx_explain_entry_failure(struct vcpu *vcpu);

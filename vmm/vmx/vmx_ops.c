@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * struct virt_ops for VT-x. The operations are in setup.c (VT-x and VMCSs), state.c (registers),
- * event.c (injection), exits.c (exits), intercepts.c, tlb.c, dump.c; what is one line is here.
+ * event.c (injection), exits.c (exits), intercepts.c, tlb.c and dump.c; here are the short ones.
  */
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_ops.h"
@@ -11,7 +11,7 @@ static bool vmx_can_wait_for_sipi(void)
 	return vmcs_config.has_wait_sipi;
 }
 
-/* SDM: "Activity State": the SIPI comes as an exit. */
+/* In this activity state a SIPI causes an exit. SDM: "Activity State". */
 static void vmx_wait_for_sipi(struct vcpu *vcpu)
 {
 	(void)vcpu;

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmx_vcpu_run: into the guest and back. RDI = struct vcpu *, and so it is again on return; no other register but RSP
- * is kept, which run_guest() in vcpu.c knows.
+ * vmx_vcpu_run: enter the guest and return after its exit. RDI = struct vcpu *, before and after; all other
+ * registers except RSP are clobbered. Only run_guest() in vcpu.c calls it.
  *
- * What the CPU does: at entry it loads RIP, RSP, RFLAGS, CR0, CR3, CR4, the segments and some MSRs from the
- * VMCS; at exit it saves them there and loads ours; RIP becomes vmx_return, RSP what it was told. The
- * other general registers it leaves to us. FPU and vector registers nobody touches: they stay the guest's.
- * What this does:
- *   1. saves the vcpu on the stack;
- *   2. tells the CPU the stack pointer, if it is not what it was told before;
+ * What the CPU does: at the entry it loads RIP, RSP, RFLAGS, CR0, CR3, CR4, the segments and some MSRs from the
+ * VMCS; at the exit it saves them there and loads the host's: RIP = vmx_return, RSP = HOST_RSP. It does not switch
+ * the other general registers, which is done here, nor the FPU and vector registers, which Glasshouse does not use.
+ * What the code does:
+ *   1. pushes the vcpu;
+ *   2. writes RSP to HOST_RSP, unless it is the same as at the last entry;
  *   3. loads the guest's registers, RDI last;
- *   4. VMRESUME; if there is nothing to resume, VMLAUNCH; if that fails too, vmx_entry_failed(vcpu), which
- *      does not return;
+ *   4. VMRESUME, or VMLAUNCH if that fails because the VMCS has not been launched yet; if both fail, calls
+ *      vmx_entry_failed(vcpu), which does not return;
  *   5. at vmx_return: saves the guest's registers.
  */
 #include "vmm/vmx/vmx_run.h"
 
-/* struct vcpu: regs[] comes first, in the order of the registers' numbers; then host_rsp. */
+/* Offsets in struct vcpu: regs[] is first. */
 #define RAX 0*8
 #define RCX 1*8
 #define RDX 2*8

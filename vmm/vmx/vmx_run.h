@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers that vmx_run.S knows; checked in setup.c.
+ * Numbers that vmx_run.S uses; setup.c checks them.
  */
-#ifndef GH_VMX_RUN_H
-#define GH_VMX_RUN_H
+#ifndef GH_VMM_VMX_VMX_RUN_H
+#define GH_VMM_VMX_VMX_RUN_H
 
 #define RUN_HOST_RSP_FIELD 0x6c14 /* the VMCS field HOST_RSP */
 #define RUN_HOST_RSP       128    /* struct vcpu: the offset of host_rsp; regs[] are at 0 */
