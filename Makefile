@@ -20,7 +20,7 @@ ifeq ($(filter release debug,$(BUILD_TYPE)),)
 $(error BUILD_TYPE=$(BUILD_TYPE): there are release and debug (which counts VMREADs and VMWRITEs))
 endif
 # They reach the tools by the environment, so that spaces and quotes in them are safe.
-export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD
+export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD BOCHS
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -73,6 +73,11 @@ setup:
 .PHONY: setup-build setup-guest setup-iso setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint
 setup-build setup-guest setup-iso setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint: setup-%:
 	tools/setup $*
+
+## setup-bochs3: Bochs 3.0 of Debian 13 into build/bochs-3.0, for `BOCHS=3.0 make boot` and the like
+.PHONY: setup-bochs3
+setup-bochs3: | setup-run
+	tools/run/fetch-bochs build/bochs-3.0
 
 ## clean: remove all that was built
 .PHONY: clean

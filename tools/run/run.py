@@ -242,7 +242,7 @@ run on a second terminal:  tail -f {FOLDER}/com1.log
   s, r, u, x /8gx    step, registers, disassemble, memory    help    all commands    q    quit
 """, flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the debugger handles Ctrl-C: it stops the machine
-    return subprocess.run(["bochs-bin", "-q", "-f", "bochsrc", "-rc", "script"], cwd=FOLDER,
+    return subprocess.run(bochs.command("-rc", "script"), cwd=FOLDER,
                           stderr=(FOLDER / "stderr.log").open("wb"), check=False).returncode
 
 
