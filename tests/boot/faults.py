@@ -26,7 +26,6 @@ class Fault:
     why: str
 
 
-
 def _flag(event):
     """A result of guests/arch/delivery.c that differs from the native one in RFLAGS.RF, and how."""
     words = f"{event}, on a stack that is not mapped yet: RF"
@@ -41,7 +40,7 @@ FAULTS = (
 
 
 def name():
-    """This Bochs, for people."""
+    """This Bochs, for messages."""
     return "Bochs " + ".".join(map(str, bochs.version()))
 
 

@@ -59,11 +59,11 @@ def cpu_model():
     model = os.environ.get("CPU") or "corei7_haswell_4770"
     known = bochs.models()
     if model not in known:
-        names = " ".join(bochs.CAPABLE), " ".join(m for m in known if m not in bochs.CAPABLE)
+        names = (" ".join(m for m in known if m in bochs.CAPABLE),
+                 " ".join(m for m in known if m not in bochs.CAPABLE))
         lists = [textwrap.fill(n, 96, initial_indent="  ", subsequent_indent="  ") for n in names]
         sys.exit(f"CPU={model}: this Bochs has no such model. Models that Glasshouse runs on, from old "
-                 f"to new:\n{lists[0]}\n(Debian's Linux does not boot on the last two, even without "
-                 f"Glasshouse.) Models that Glasshouse refuses, with a message:\n{lists[1]}")
+                 f"to new:\n{lists[0]}\nModels that Glasshouse refuses, with a message:\n{lists[1]}")
     return model
 
 
