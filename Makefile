@@ -74,11 +74,6 @@ setup:
 setup-build setup-guest setup-iso setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint: setup-%:
 	tools/setup $*
 
-## setup-bochs3: Bochs 3.0 of Debian 13 into build/bochs-3.0, for `BOCHS=3.0 make boot` and the like
-.PHONY: setup-bochs3
-setup-bochs3: | setup-run
-	tools/run/fetch-bochs build/bochs-3.0
-
 ## clean: remove all that was built
 .PHONY: clean
 clean:
