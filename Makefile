@@ -20,7 +20,7 @@ ifeq ($(filter release debug,$(BUILD_TYPE)),)
 $(error BUILD_TYPE=$(BUILD_TYPE): there are release and debug (which counts VMREADs and VMWRITEs))
 endif
 # They reach the tools by the environment, so that spaces and quotes in them are safe.
-export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD
+export CPUS CPU MEM OPTS APPEND GUEST_KERNEL GUEST_INITRD BOCHS
 
 ifeq ($(origin CC),default)
 CC := gcc

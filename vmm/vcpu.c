@@ -33,13 +33,29 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 	return vcpu;
 }
 
-/* Set the state after INIT. The VM's operation resets the local APIC, and chooses how the vCPU
- * waits for a SIPI. SDM: "Processor State After Reset". */
-static void handle_init(struct vcpu *vcpu)
+/* Set the state after INIT. SDM: "Processor State After Reset". */
+static void reset_by_init(struct vcpu *vcpu)
 {
 	virt->vcpu_reset(vcpu, true);
 	vcpu->nmi_pending = 0;
-	vcpu->vm->ops->init(vcpu);
+	vcpu->vm->ops->reset(vcpu);
+}
+
+/* A vCPU that waits in non-root mode is reset when the SIPI arrives, not before: a SIPI that
+ * arrives while the CPU is in root mode is lost. */
+static void handle_init(struct vcpu *vcpu)
+{
+	enum mp_state state = vcpu->vm->ops->init(vcpu);
+
+	if (state == MP_STATE_WAIT_FOR_SIPI) {
+		virt->wait_for_sipi(vcpu);
+		/* If the NMI of a kick arrives from now on, it is dropped like the guest's. If it
+		 * never arrives, the guest's next NMI must not be taken for it. */
+		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
+	} else {
+		reset_by_init(vcpu);
+	}
+	vcpu_set_mp_state(vcpu, state);
 }
 
 static void handle_sipi(struct vcpu *vcpu)
@@ -49,7 +65,7 @@ static void handle_sipi(struct vcpu *vcpu)
 	if (vcpu->mp_state == MP_STATE_RUNNABLE)
 		return;
 	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
-		virt->vcpu_reset(vcpu, true);
+		reset_by_init(vcpu);
 	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
 	 * guest has no IDT for them yet. */
 	vcpu->nmi_pending = 0;

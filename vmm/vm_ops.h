@@ -38,8 +38,14 @@ struct vm_ops {
 	/* A hypercall instruction. The operation skips the instruction or queues #UD. */
 	int (*hypercall)(struct vcpu *vcpu);
 
-	/* INIT has reset the registers: reset the local APIC and set the mp_state. */
-	void (*init)(struct vcpu *vcpu);
+	/*
+	 * INIT, before the reset. Returns how the vCPU waits for a SIPI: MP_STATE_INIT_RECEIVED (in
+	 * root mode), MP_STATE_WAIT_FOR_SIPI (in non-root mode; the reset follows at the SIPI), or
+	 * MP_STATE_RUNNABLE (not at all).
+	 */
+	enum mp_state (*init)(struct vcpu *vcpu);
+	/* INIT has reset the registers: reset the local APIC. */
+	void (*reset)(struct vcpu *vcpu);
 	/* A SIPI has made the vCPU runnable. */
 	void (*started)(struct vcpu *vcpu);
 	/* An NMI that is not a kick has arrived on the CPU, in root or in non-root mode. */

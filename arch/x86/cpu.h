@@ -35,6 +35,8 @@
 #define CR4_PKE     BIT(22)
 #define CR4_CET     BIT(23)
 #define CR4_PKS     BIT(24)
+#define CR4_UINTR   BIT(25)
+#define CR4_LASS    BIT(27)
 #define CR4_FRED    BIT(32)
 
 #define RFLAGS_CF    BIT(0)

@@ -93,6 +93,11 @@ static bool in_service(void)
 	return any;
 }
 
+void lapic_disable(void)
+{
+	lapic_write(LAPIC_SVR, 0xff);
+}
+
 void lapic_init_reset(void)
 {
 	static const u16 lvt[] = {LAPIC_TIMER, LAPIC_LINT0, LAPIC_LINT1, LAPIC_ERROR};
@@ -115,5 +120,5 @@ void lapic_init_reset(void)
 		lapic_write(LAPIC_LDR, 0);
 		lapic_write(LAPIC_DFR, 0xffffffff);
 	}
-	lapic_write(LAPIC_SVR, 0xff);
+	lapic_disable();
 }

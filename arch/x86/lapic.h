@@ -79,6 +79,12 @@ void lapic_send_ipi(u32 icr, u32 dest);
 void lapic_send_nmi(u32 dest);
 
 /*
+ * Disable this CPU's local APIC by software (SVR), as INIT does: it then accepts only NMI, SMI,
+ * INIT and SIPI. SDM: "Local APIC State After It Has Been Software Disabled".
+ */
+void lapic_disable(void);
+
+/*
  * Set the registers of this CPU's local APIC to their values after INIT, as far as software can;
  * the ID and the mode are kept. SDM: "Local APIC State After It Receives an INIT-Deassert IPI".
  */

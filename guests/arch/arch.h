@@ -28,13 +28,18 @@
 #ifndef __ASSEMBLER__
 #include "guests/lib/guest.h"
 
-void check_tasks(void);     /* tasks.c */
-void check_modes(void);     /* modes.c */
-void check_faults(void);    /* faults.c */
-void check_registers(void); /* registers.c */
-void check_strings(void);   /* strings.c */
-void check_steps(void);     /* steps.c */
-void check_delivery(void);  /* delivery.c */
-void triple_fault(void);    /* after check_delivery() */
+void check_tasks(void);      /* tasks.c */
+void check_modes(void);      /* modes.c */
+void check_faults(void);     /* faults.c */
+void check_registers(void);  /* registers.c */
+void check_extensions(void); /* extensions.c */
+void check_strings(void);    /* strings.c */
+void check_steps(void);      /* steps.c */
+void check_delivery(void);   /* delivery.c */
+void triple_fault(void);     /* after check_delivery() */
+
+/* Invert each bit of @tried in the MSR; those of @must have to cause #GP. The test's name says
+ * which do. */
+void check_msr_bits(const char *name, u32 msr, u64 tried, u64 must);
 #endif
 #endif

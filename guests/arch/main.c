@@ -14,6 +14,7 @@ void guest_main(void)
 	check_faults();
 	check_strings();
 	check_registers();
+	check_extensions();
 	check_steps();
 	check_delivery();
 	plan();

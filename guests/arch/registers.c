@@ -10,11 +10,13 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-/* The bits of a register that cause #GP when one of them alone is inverted. */
-#define REFUSED(read, instruction)                                          \
+/* The bits of @tried that cause #GP when one of them alone is inverted in the register. */
+#define REFUSED_OF(tried, read, instruction)                                \
 	({                                                                  \
 		u64 old_ = (read), mask_ = 0;                               \
 		for (unsigned i_ = 0; i_ < 64; i_++) {                      \
+			if (!((tried) >> i_ & 1))                           \
+				continue;                                   \
 			if (TRY(instruction,                                \
 				:                                           \
 				: "r"(old_ ^ BIT(i_))                       \
@@ -24,6 +26,7 @@
 		}                                                           \
 		mask_;                                                      \
 	})
+#define REFUSED(read, instruction) REFUSED_OF(~0ull, read, instruction)
 
 static u64 read_cr8(void)
 {
@@ -62,8 +65,9 @@ static void check_control_bits(void)
 	ok(same, "CR0's other reserved bits stay clear");
 
 	/* Glasshouse owns CR4.VMXE and SMXE, so these are not tested. Nor are the address bits of
-	 * CR3, which the guest needs. */
-	refused = REFUSED(read_cr4(), "mov %0, %%cr4") & ~(CR4_VMXE | CR4_SMXE);
+	 * CR3, which the guest needs, nor LASS, which would forbid the guest its own code: that is
+	 * in the lower half. */
+	refused = REFUSED_OF(~(CR4_VMXE | CR4_SMXE | CR4_LASS), read_cr4(), "mov %0, %%cr4");
 	ok((refused & GENMASK(63, 32)) == GENMASK(63, 32) && refused & BIT(15) && refused & CR4_PAE,
 	   "CR4: #GP for %llx", (unsigned long long)refused);
 	refused = 0;
@@ -90,8 +94,7 @@ static u64 try_wrmsr(u32 msr, u64 value)
 		   : "r11", "memory");
 }
 
-/* Invert each bit of @tried; those of @must have to cause #GP. */
-static void check_msr_bits(const char *name, u32 msr, u64 tried, u64 must)
+void check_msr_bits(const char *name, u32 msr, u64 tried, u64 must)
 {
 	u64 old = rdmsr(msr), refused = 0;
 
@@ -138,27 +141,28 @@ static void check_xcr0_bits(void)
 static void check_cpuid(void)
 {
 	static const struct {
-		u32 leaf, subleaf, ebx, ecx, edx;
+		u32 leaf, subleaf, eax, ebx, ecx, edx;
 	} hidden[] = {
-		{0, 0, 0, 0, 0},
-		{1, 0, 0, (u32)(BIT(2) | BIT(4) | BIT(5) | BIT(6)), (u32)BIT(21)},
-		{2, 0, 0, 0, 0},
-		{4, 0, 0, 0, 0},
-		{5, 0, 0, 0, 0},
-		{6, 0, 0, 0, 0},
-		{7, 0, (u32)(BIT(14) | BIT(25)), (u32)(BIT(7) | BIT(16) | BIT(31)),
+		{0, 0, 0, 0, 0, 0},
+		{1, 0, 0, 0, (u32)(BIT(2) | BIT(4) | BIT(5) | BIT(6)), (u32)BIT(21)},
+		{2, 0, 0, 0, 0, 0},
+		{4, 0, 0, 0, 0, 0},
+		{5, 0, 0, 0, 0, 0},
+		{6, 0, (u32)(BIT(19) | BIT(23)), 0, 0, 0},
+		{7, 0, 0, (u32)(BIT(14) | BIT(25)), (u32)(BIT(7) | BIT(16) | BIT(31)),
 		 (u32)(BIT(19) | BIT(20))},
-		{0xd, 0, 0, 0, 0},
-		{0xd, 1, 0, 0, 0},
-		{0x80000001, 0, 0, 0, 0},
-		{0x80000008, 0, 0, 0, 0},
+		{0xd, 0, 0, 0, 0, 0},
+		{0xd, 1, 0, 0, 0, 0},
+		{0x80000001, 0, 0, 0, 0, 0},
+		{0x80000008, 0, 0, 0, 0, 0},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(hidden); i++) {
 		struct cpuid_regs r = cpuid(hidden[i].leaf, hidden[i].subleaf);
 
-		ok(true, "CPUID %x.%x: %x %x %x %x", hidden[i].leaf, hidden[i].subleaf, r.eax,
-		   r.ebx & ~hidden[i].ebx, r.ecx & ~hidden[i].ecx, r.edx & ~hidden[i].edx);
+		ok(true, "CPUID %x.%x: %x %x %x %x", hidden[i].leaf, hidden[i].subleaf,
+		   r.eax & ~hidden[i].eax, r.ebx & ~hidden[i].ebx, r.ecx & ~hidden[i].ecx,
+		   r.edx & ~hidden[i].edx);
 	}
 }
 

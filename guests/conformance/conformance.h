@@ -23,8 +23,14 @@ void check_disabled_apic(unsigned cpus);    /* must be last: it disables the loc
 void check_pushes(void);                    /* PUSH to many pages of hidden memory */
 void check_leave(void);                     /* uses CPUs 1 and 2; CPU 2 never returns */
 void check_leave_without_apic(void);        /* must be last: it disables the local APIC */
-void check_kick(unsigned cpu);              /* on another CPU: INIT while NMIs are blocked */
-void check_init(unsigned cpu); /* on another CPU: INIT in an interrupt, NMI before SIPI */
+
+/*
+ * On another CPU: INIT while NMIs are blocked; INIT and a SIPI @ticks after it, or later; INIT in
+ * an interrupt. While the CPU waits for a SIPI, an NMI must be lost if INIT is @trapped.
+ */
+void check_kick(unsigned cpu);
+void check_quick_start(unsigned cpu, u64 ticks);
+void check_init(unsigned cpu, bool trapped);
 
 /* Load an IDT that has a handler for @vector only. */
 void load_idt(unsigned vector, const u8 *handler);

@@ -267,7 +267,8 @@ static u64 any_cr3(struct mcpu *m, const struct place *p)
 
 static u64 any_cr4(struct mcpu *m, const struct place *p)
 {
-	u64 keep = p->long_mode ? CR4_SMEP : CR4_SMEP | CR4_SMAP | CR4_PAE | CR4_PSE;
+	/* What would forbid us our own code and data, which are the user's, in the lower half. */
+	u64 keep = p->long_mode ? CR4_SMEP | CR4_LASS : CR4_SMEP | CR4_SMAP | CR4_PAE | CR4_PSE;
 
 	return p->cr4 ^ (BIT(rnd(m) % 64) & ~keep);
 }

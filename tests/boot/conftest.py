@@ -2,6 +2,7 @@
 """Common to all boot tests: import paths, a folder for each pytest run, logs in the report of a failure."""
 import fcntl
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / folder) for folder in ("tools/build", "tools/image", "tools/run", "tests/boot")]
 
+import faults  # noqa: E402  pylint: disable=wrong-import-position
 import harness  # noqa: E402  pylint: disable=wrong-import-position
 
 
@@ -20,6 +22,7 @@ def pytest_configure(config):
 
     A running pytest holds a lock on its folder. Workers get the folder by the environment.
     """
+    config.addinivalue_line("markers", "needs(ability): only in a Bochs that has it; see faults.py")
     if hasattr(config, "workerinput"):
         return
     base = ROOT / "build" / "boot"
@@ -40,11 +43,28 @@ def pytest_configure(config):
     harness.FOLDER = Path(own)
 
 
+def pytest_runtest_setup(item):
+    """Skips a test of something that this Bochs lacks, with the reason."""
+    if why := faults.lacks(item):
+        pytest.skip(why)
+
+
+def expect_fault(fault, report, call):
+    """Changes the report of a test that this fault of Bochs makes fail: expected, or reported as gone."""
+    if report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"{faults.name()} no longer has this fault, or not in this test: {fault.why}"
+    elif call.excinfo and re.fullmatch(fault.says, str(call.excinfo.value), re.S):
+        report.outcome, report.wasxfail = "skipped", fault.why
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Adds the last lines of the machines' logs to the report of a failure."""
+    """Adds the last lines of the machines' logs to the report of a failure that is no known fault of Bochs."""
     report = (yield).get_result()
     if call.when == "call":
+        if fault := faults.fault(item):
+            expect_fault(fault, report, call)
         item.failed = report.failed
         if report.failed:
             for run in harness.runs:

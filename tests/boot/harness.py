@@ -134,6 +134,13 @@ class Run:
         return tap(self.text)
 
 
+def same(native, ours):
+    """The results of a guest under Glasshouse are those without it; AssertionError names all others."""
+    assert len(native) == len(ours), f"{len(ours)} results, natively {len(native)}"
+    differ = [f"{ours[i]!r}, natively {name!r}" for i, name in enumerate(native) if ours[i] != name]
+    assert not differ, "; ".join(differ)
+
+
 def screen_text(dump):
     """The words of a text screen, separated by single spaces; `dump`: a hexadecimal dump of its cells."""
     cells = re.findall(r"\b0x([0-9a-f]{4})\b", dump)[-2000:]

@@ -68,9 +68,11 @@ def test_boots(cpus, opts):
     assert check_memory(run.text, firmware_map(512)) <= 4 * MIB
 
 
-def test_hotplug():
+@pytest.mark.parametrize("opts", ["icr=trap", pytest.param("", marks=pytest.mark.needs("INIT exits"))],
+                         ids=["trapped", "lifted"])
+def test_hotplug(opts):
     """A CPU goes offline and online again, three times."""
-    run = harness.boot("hotplug", harness.linux("hotplug", "icr=trap", "gh.cpus=2"), cpus=2)
+    run = harness.boot(f"hotplug-{opts or 'lifted'}", harness.linux("hotplug", opts, "gh.cpus=2"), cpus=2)
     assert run.wait() == "power-off"
     assert run.results()
 

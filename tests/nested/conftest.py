@@ -56,10 +56,11 @@ def get_outer(request, iso, machines):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows the end of what the machines have said."""
+    """A failure shows the end of what the machines have said; all of it is in serial.log."""
     report = (yield).get_result()
     if call.when == "call":
         item.failed = report.failed
     if report.failed:
         for run in harness.runs[-1:]:
             report.sections += run.logs()
+            (run.folder / "serial.log").write_text(run.text)

@@ -7,7 +7,7 @@ $(NESTED)/vmlinuz: tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest $(NESTED) modules
 
 $(NESTED)/outer.img: tests/nested/mkouter.py tests/nested/init tools/image/mkdisk.py tools/run/bochs.py \
-		$(NESTED)/vmlinuz build/guest/busybox /usr/bin/qemu-system-x86_64 | setup-nested
+		$(NESTED)/vmlinuz build/guest/busybox /usr/bin/qemu-system-x86_64 | setup-build setup-iso setup-nested
 	$(say) DISK $@
 	$(PYTHON) tests/nested/mkouter.py $@ $(NESTED)
 

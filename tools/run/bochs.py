@@ -3,34 +3,43 @@
 
 Emulated time is derived from the instruction count (sync=none) and starts at a fixed date, so that runs
 without input are identical to the tick.
+
+BOCHS in the environment chooses another Bochs than the installed one: the path of a program, or a
+version that `make setup-bochs3` has unpacked into build/.
 """
+import functools
+import os
 import re
 import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import mkiso
+
 # Emulated instructions per emulated second.
 IPS = 50_000_000
 
 # Options that make Debian's kernel boot in Bochs fast and reproducibly: no crypto self-tests, no timer
 # calibration (IPS determines the result), and an idle loop without MWAIT, on which Bochs stalls.
+# Others make it boot on newer CPUs at all: Bochs has no IA32_MISC_ENABLE, so this kernel reads 0 and
+# disables ERMS but not FSRM, on which its memmove then relies. 5-level paging and AMX's tiles fail in
+# Bochs' guests.
 LINUX_QUICK = (f"cryptomgr.notests lpj={IPS // 250} tsc=reliable no_timer_check idle=nomwait "
-               "clearcpuid=rdrand,rdseed")
+               "clearcpuid=rdrand,rdseed,fsrm,amx_tile no5lvl")
 
-# The CPU models with VT-x and EPT. Debian's Linux boots on all except the last two, on which it does
-# not boot natively either.
+# The CPU models with VT-x and EPT. Bochs has the last two since 3.0.
 CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k",
            "corei7_ivy_bridge_3770k", "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x",
-           "corei3_cnl", "corei7_icelake_u", "tigerlake")
+           "corei3_cnl", "corei7_icelake_u", "tigerlake", "sapphire_rapids", "arrow_lake")
 
-# The firmware: Bochs' own BIOS, or SeaBIOS, which leaves IA32_FEATURE_CONTROL unlocked and lists only
-# one CPU in the MADT.
-BIOS = "file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot"
+# The firmware: Bochs' own BIOS, from the folder where this Bochs has it, or SeaBIOS, which leaves
+# IA32_FEATURE_CONTROL unlocked and lists only one CPU in the MADT.
+BIOS = "file=$BXSHARE/BIOS-bochs-latest, options=fastboot"
 SEABIOS = "file=/usr/share/seabios/bios.bin"
 
 BOCHSRC = """\
-plugin_ctrl: speaker=0, parallel=0, gameport=0
+plugin_ctrl: speaker=0, parallel=0
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
 cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
@@ -47,12 +56,42 @@ com1: enabled=1, {com1}
 com2: enabled=1, mode=file, dev=com2.log
 port_e9_hack: enabled=1
 log: bochs.log
-panic: action=fatal, pic=report
+panic: action=fatal, pic=report{not_fatal}
 error: action=report
 info: action=report
 debug: action=ignore
-debugger_log: debugger.log
 """
+
+
+def program():
+    """The Bochs that is to run. RuntimeError when BOCHS names a version that is not there."""
+    name = os.environ.get("BOCHS") or "bochs-bin"
+    if name == "bochs-bin":
+        return name
+    if "/" in name:
+        return os.path.abspath(name)
+    path = mkiso.BUILD / f"bochs-{name}" / "bochs"
+    if not path.exists():
+        raise RuntimeError(f"BOCHS={name}: {path} is not there; make setup-bochs3 fetches Bochs 3.0")
+    return str(path)
+
+
+@functools.cache
+def _help(*topic):
+    """What `bochs --help` says of a topic, or of how it is called."""
+    told = subprocess.run([program(), "--help", *topic], capture_output=True, text=True, check=False)
+    return told.stdout + told.stderr
+
+
+def version():
+    """The version of this Bochs: (2, 7)."""
+    return tuple(map(int, re.search(r"Bochs x86 Emulator (\d+)\.(\d+)", _help()).groups()))
+
+
+def command(*arguments):
+    """The command that starts this Bochs, its debugger ready, with the machine of ./bochsrc."""
+    debugger = ["-debugger"] if "-debugger" in _help() else []
+    return [program(), "-q", *debugger, "-dbglog", "debugger.log", "-f", "bochsrc", *arguments]
 
 
 @dataclass
@@ -74,16 +113,17 @@ class Machine:
             kind = ("cdrom, status=inserted" if self.second.suffix == ".iso" else
                     "disk, mode=volatile, cylinders=0")
             second = f'ata0-slave: type={kind}, path="{self.second.resolve()}"\n'
-        return BOCHSRC.format(model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
+        # Bochs 3.0 panics when a CPU with CET sets a dirty flag for a write that CR0.WP=0 allows, and
+        # goes on rightly when it may.
+        not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
+        return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
                               iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios,
                               bad_msrs=int(self.ignore_bad_msrs))
 
 
 def models():
     """The CPU models that this Bochs supports, in its own order: old to new."""
-    told = subprocess.run(["bochs-bin", "--help", "cpu"], capture_output=True, text=True,
-                          check=False)
-    listed = (told.stdout + told.stderr).partition("models:")[2].strip()
+    listed = _help("cpu").partition("models:")[2].strip()
     return re.match(r"(?:\w+\n)*", listed + "\n")[0].split()
 
 
@@ -118,8 +158,7 @@ def start(machine, folder, commands):
             machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
         (folder / "script").write_text(commands)
         # Bochs ends when this process ends, however that happens.
-        arguments = ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-f", "bochsrc",
-                     "-rc", "script"]
+        arguments = ["setpriv", "--pdeathsig", "KILL", *command("-rc", "script")]
         with (folder / "glasshouse.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
             process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=e9,
                                        stderr=errors, start_new_session=True)

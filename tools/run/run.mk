@@ -15,3 +15,8 @@ run-qemu: iso | setup-qemu
 .PHONY: gdb
 gdb: $(RUN_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run/run.py --debugger
+
+## setup-bochs3: Bochs 3.0 of Debian 13 into build/bochs-3.0 (BOCHS=3.0 runs it; it is not installed)
+.PHONY: setup-bochs3
+setup-bochs3: | setup-run
+	tools/run/fetch-bochs build/bochs-3.0

@@ -59,11 +59,11 @@ def cpu_model():
     model = os.environ.get("CPU") or "corei7_haswell_4770"
     known = bochs.models()
     if model not in known:
-        names = " ".join(bochs.CAPABLE), " ".join(m for m in known if m not in bochs.CAPABLE)
+        names = (" ".join(m for m in known if m in bochs.CAPABLE),
+                 " ".join(m for m in known if m not in bochs.CAPABLE))
         lists = [textwrap.fill(n, 96, initial_indent="  ", subsequent_indent="  ") for n in names]
         sys.exit(f"CPU={model}: this Bochs has no such model. Models that Glasshouse runs on, from old "
-                 f"to new:\n{lists[0]}\n(Debian's Linux does not boot on the last two, even without "
-                 f"Glasshouse.) Models that Glasshouse refuses, with a message:\n{lists[1]}")
+                 f"to new:\n{lists[0]}\nModels that Glasshouse refuses, with a message:\n{lists[1]}")
     return model
 
 
@@ -242,7 +242,7 @@ run on a second terminal:  tail -f {FOLDER}/com1.log
   s, r, u, x /8gx    step, registers, disassemble, memory    help    all commands    q    quit
 """, flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the debugger handles Ctrl-C: it stops the machine
-    return subprocess.run(["bochs-bin", "-q", "-f", "bochsrc", "-rc", "script"], cwd=FOLDER,
+    return subprocess.run(bochs.command("-rc", "script"), cwd=FOLDER,
                           stderr=(FOLDER / "stderr.log").open("wb"), check=False).returncode
 
 

@@ -20,23 +20,26 @@
 #include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
 
-/* INIT of the guest. It does not reach the machine's local APIC, so software resets that. */
-static void vm0_init(struct vcpu *vcpu)
+/* INIT of the guest. */
+static enum mp_state vm0_init(struct vcpu *vcpu)
 {
-	lapic_init_reset();
-	icr_apic_reset(vcpu);
 	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
 	 * Protocol Algorithm". */
 	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
-		return;
+		return MP_STATE_RUNNABLE;
 	/* While the ICR is trapped, Glasshouse delivers the SIPI. Otherwise the hardware does: it
 	 * reaches the vCPU only in the wait-for-SIPI state. */
-	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi()) {
-		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
-	} else {
-		virt->wait_for_sipi(vcpu);
-		vcpu_set_mp_state(vcpu, MP_STATE_WAIT_FOR_SIPI);
-	}
+	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi())
+		return MP_STATE_INIT_RECEIVED;
+	lapic_disable();
+	return MP_STATE_WAIT_FOR_SIPI;
+}
+
+/* The guest's INIT does not reach the machine's local APIC, so software resets that. */
+static void vm0_reset(struct vcpu *vcpu)
+{
+	lapic_init_reset();
+	icr_apic_reset(vcpu);
 }
 
 /* The machine's NMIs go to the guest, except the one that leave.c sends to its own CPU. */
@@ -61,6 +64,7 @@ static const struct vm_ops vm0_ops = {
 	.wrmsr = vm0_wrmsr,
 	.hypercall = vm0_hypercall,
 	.init = vm0_init,
+	.reset = vm0_reset,
 	.started = icr_vcpu_started,
 	.nmi = vm0_nmi,
 	.triple_fault = vm0_triple_fault,

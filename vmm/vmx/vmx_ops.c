@@ -11,10 +11,12 @@ static bool vmx_can_wait_for_sipi(void)
 	return vmcs_config.has_wait_sipi;
 }
 
-/* In this activity state a SIPI causes an exit. SDM: "Activity State". */
+/* In this activity state a SIPI causes an exit. SDM: "Activity State". Blocking by STI or MOV SS is
+ * allowed in the active state only. SDM: "Checks on Guest Non-Register State". */
 static void vmx_wait_for_sipi(struct vcpu *vcpu)
 {
 	(void)vcpu;
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO, 0);
 	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_WAIT_SIPI);
 }
 

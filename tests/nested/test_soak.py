@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""What takes long under KVM: Linux with 2 CPUs, on 2 emulated CPUs, and its reboot. `make soak` runs it."""
+import pytest
+
+pytestmark = pytest.mark.soak
+
+# With fewer emulated CPUs than the guest has, one that waits with interrupts disabled keeps the other
+# from running: Bochs 2.7 lets no interrupt through to KVM then.
+TWO = pytest.mark.parametrize("outer", [2], indirect=True, ids=["2-cpus"])
+SECONDS = 1800
+
+
+@TWO
+@pytest.mark.parametrize("entry", ["linux", "linux, icr=trap"])
+def test_linux(outer, entry):
+    """Debian's Linux on both CPUs: userland, and its power-off."""
+    outer.kvm()
+    run = outer.machine(entry, "gh.cpus=2", 2, SECONDS)
+    assert run.results()
+    assert ("All 2 CPUs run: IPIs no longer exit." in run.log) == (entry == "linux")
+
+
+@TWO
+def test_hotplug(outer):
+    """A CPU goes offline and comes back, three times."""
+    outer.kvm()
+    run = outer.machine("hotplug, icr=trap", "gh.cpus=2", 2, SECONDS)
+    assert run.results()
+
+
+def test_reboot(outer):
+    """The guest's reset resets the machine, which boots again as before, and finds the log."""
+    outer.kvm()
+    run = outer.machine("reboot", "gh.cpus=1", 1, SECONDS, reboots=True)
+    assert run.results()
+    ended = "--- The boot before this one ended with: ---"
+    first, _, second = run.text.partition("first boot: under Glasshouse")
+    assert ended not in first
+    last, end, _ = second.partition(ended)[2].partition("--- End ---")
+    assert end and "VMX is off on all CPUs." in last
