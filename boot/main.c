@@ -20,6 +20,7 @@
 #include "lib/integrity.h"
 #include "lib/log.h"
 #include "lib/pages.h"
+#include "lib/string.h"
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
@@ -98,9 +99,10 @@ static void read_acpi(void)
  * module occupies, or MEMMAP_NONE. */
 static u64 find_room(u64 size, u64 min, u64 max)
 {
-	struct mem_range avoid[BOOT_MODULES + 3] = {reserved[0], reserved[1], reserved[2]};
+	static struct mem_range avoid[ARRAY_SIZE(reserved) + BOOT_MODULES]; /* large for a stack */
 	unsigned n = ARRAY_SIZE(reserved);
 
+	memcpy(avoid, reserved, sizeof(reserved));
 	for (unsigned i = 0; i < boot_info->nr_modules; i++)
 		avoid[n++] = (struct mem_range){boot_info->modules[i].start,
 						boot_info->modules[i].size, MEM_RAM};
