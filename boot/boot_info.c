@@ -116,8 +116,7 @@ static int parse_module(struct boot_info *bi, const struct tag *tag)
 
 static int add_range(struct boot_info *bi, const struct mmap_entry *e)
 {
-	/* "Any other value currently indicates a reserved area." */
-	u32 type = e->type >= MEM_RAM && e->type <= MEM_BAD ? e->type : MEM_RESERVED;
+	u32 type = mem_known_type(e->type);
 
 	if (!e->length || e->base >= MEM_LIMIT || e->length > MEM_LIMIT - e->base) {
 		pr_warn("boot information: the memory map has an invalid range, %#lx bytes of %s "

@@ -35,7 +35,7 @@
 #define LOG_LOWEST     0x40000 /* below it, conventional memory is left to boot sectors */
 #define HEAP_PAGES     192     /* for page tables, second-level tables, the VM */
 #define HEAP_PAGES_CPU 16      /* for each CPU: stacks, vCPU and its control structure */
-#define HEAP_PAGES_GIB 2       /* for each GiB of RAM: page directories of both kinds of table */
+#define HEAP_PAGES_GIB 2       /* for each GiB of memory: page directories of both kinds of table */
 
 extern char __image_start[], __image_end[];
 
@@ -144,7 +144,7 @@ static void reserve_memory(void)
 	if (memmap_init(&machine, boot_info->mem, boot_info->nr_mem))
 		boot_stop("The firmware's memory map cannot be used.");
 	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
-	gib = (memmap_ram_top(&machine) >> 30) + 1;
+	gib = (memmap_top(&machine) >> 30) + 1;
 	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
 		       PAGE_SIZE +
 	       ALIGN_UP(options.reserve, PAGE_SIZE);

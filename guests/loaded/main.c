@@ -23,6 +23,7 @@ static u32 checksum(const u8 *bytes, size_t n)
 void guest_main(void)
 {
 	const char *first = param(FIRST);
+	const struct e820_entry *e;
 	u32 size = 0;
 	const u8 *bytes = initrd(&size);
 	size_t n;
@@ -33,6 +34,8 @@ void guest_main(void)
 	n = strlen(first);
 	say("# command line: %zu bytes, checksum %x\n", n, checksum((const u8 *)first, n));
 	say("# initrd: %u bytes, checksum %x\n", size, checksum(bytes, size));
+	for (unsigned i = 0; (e = e820_entry(i)); i++)
+		say("# e820: %lx-%lx type %u\n", e->start, e->start + e->size, e->type);
 	ok(true, "all is said");
 	plan();
 }

@@ -81,7 +81,7 @@ static void test_all_tags(void **state)
 	const struct mem_range map[] = {{0, 0x9f000, 1},           {0x9f000, 0x1000, 2},
 					{0x100000, 0x3fef0000, 1}, {0x3fff0000, 0x10000, 3},
 					{0x40000000, 0x1000, 4},   {0x40001000, 0x1000, 5},
-					{0x40002000, 0x1000, 77}};
+					{0x40002000, 0x1000, 77},  {0x100000000, 0x40000000, 7}};
 	u8 fb[30] = {0}, rsdp1[20], rsdp2[36];
 
 	(void)state;
@@ -359,7 +359,7 @@ static void check_sane(void)
 			    bi.text + bi.text_used);
 	for (unsigned i = 0; i < bi.nr_mem; i++) {
 		assert_true(bi.mem[i].size && bi.mem[i].base + bi.mem[i].size <= MEM_LIMIT);
-		assert_true(bi.mem[i].type >= MEM_RAM && bi.mem[i].type <= MEM_BAD);
+		assert_int_equal(bi.mem[i].type, mem_known_type(bi.mem[i].type));
 	}
 }
 

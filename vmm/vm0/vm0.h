@@ -52,6 +52,9 @@ struct vm0 {
 
 	const struct acpi_info *acpi;
 	struct mtrr_state mtrr;
+	/* From here on, above all RAM, memory has one type by the MTRRs: a quick answer. */
+	u64 plain_from;
+	unsigned plain_type;
 	bool intercept_pf; /* icept=pf */
 	u32 nr_loaded;     /* vCPUs that are loaded, without the boot CPU's */
 	u32 nr_failed;     /* vCPUs that could not be loaded */
