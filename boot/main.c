@@ -16,6 +16,7 @@
 #include "build/version.h"
 #include "drivers/acpi.h"
 #include "drivers/console.h"
+#include "drivers/console_choice.h"
 #include "drivers/pit.h"
 #include "lib/integrity.h"
 #include "lib/log.h"
@@ -345,8 +346,34 @@ static void load_vm0(void)
 		boot_stop("The guest could not be loaded.");
 }
 
+/* The UARTs that the guest's command line, its modules' strings or the firmware names. */
+static unsigned guests_uarts(void)
+{
+	unsigned named = console_of_spcr(&acpi.spcr_uart);
+
+	for (unsigned i = 0; !options.boot && i < boot_info->nr_modules; i++)
+		named |= console_named(boot_info->modules[i].string);
+	return named;
+}
+
+/* Choose, and report, where Glasshouse logs while the guest runs. */
+static unsigned choose_consoles(void)
+{
+	unsigned named = guests_uarts();
+	unsigned mask = console_choose(options.console, named, console_present());
+	char text[CONSOLE_NAMES_SIZE];
+
+	if (options.console == CONSOLE_AUTO && named & console_present() & CONSOLE_COM2)
+		pr_info("COM2 is the guest's: its command line or the ACPI table SPCR names it.\n");
+	pr_info("Entering the guest. From here on Glasshouse logs %s%s.\n",
+		mask ? "to " : "only to its ring in memory (console= chooses a console)",
+		console_names(text, mask));
+	return mask;
+}
+
 static void enter_vm0(void)
 {
+	unsigned consoles;
 	u64 total = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++)
@@ -355,14 +382,15 @@ static void enter_vm0(void)
 	pr_info("Memory hidden from the guest: %lu KiB (image at %lx, heap at %lx).\n", total >> 10,
 		reserved[0].base, reserved[1].base);
 	pr_debug("Free heap pages: %zu\n", pages_left());
-	pr_info("Entering the guest. From here on Glasshouse logs %s.\n",
-		options.console == CONSOLE_OURS ? "to COM2 and port E9" : "where console= says");
+	consoles = choose_consoles();
 
 	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
 	if (vm0_wait_loaded(vm))
 		boot_stop("A CPU could not switch virtualisation on, for the reason above. Boot "
 			  "with cpus=1.");
-	console_select(options.console);
+	console_select(consoles);
+	if (options.console == CONSOLE_AUTO)
+		console_give_way(CONSOLE_COM2);
 	integrity_take();
 	pr_info("The guest starts %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
 	if (options.provoke[0])
