@@ -54,11 +54,15 @@ struct tag_framebuffer {
 	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
 } __packed;
 
-/* Copy the string at @src, which should be terminated within @n bytes, into @dst of @size bytes. */
-static void copy_text(const char *what, char *dst, size_t size, const void *src, size_t n)
+/*
+ * Copy the string at @src, which should be terminated within @n bytes, into bi->text, and point
+ * @out at the copy. Returns 0, or -E2BIG, with an error logged, when there is no room for it.
+ */
+static int copy_text(struct boot_info *bi, const char *what, const char **out, const void *src,
+		     size_t n)
 {
 	const char *text = src;
-	size_t len = 0;
+	size_t len = 0, room = sizeof(bi->text) - bi->text_used;
 
 	while (len < n && text[len])
 		len++;
@@ -66,27 +70,29 @@ static void copy_text(const char *what, char *dst, size_t size, const void *src,
 		pr_warn("boot information: the %s has no terminating NUL within its tag of %zu "
 			"bytes; cut there\n",
 			what, n);
-	if (len >= size) {
-		pr_warn("boot information: the %s has %zu characters and was cut to %zu; shorten "
-			"it in the boot loader's configuration\n",
-			what, len, size - 1);
-		len = size - 1;
+	if (len >= room) {
+		pr_err("boot information: the %s is %zu characters long, but of the %zu for all "
+		       "command lines and modules' strings only %zu are left; make them shorter in "
+		       "the boot loader's configuration\n",
+		       what, len, sizeof(bi->text), room - 1);
+		return -E2BIG;
 	}
-	memcpy(dst, text, len);
-	dst[len] = '\0';
+	*out = memcpy(bi->text + bi->text_used, text, len);
+	bi->text[bi->text_used + len] = '\0';
+	bi->text_used += (u32)len + 1;
+	return 0;
 }
 
 static int parse_cmdline(struct boot_info *bi, const struct tag *tag)
 {
-	copy_text("command line", bi->cmdline, sizeof(bi->cmdline), tag->data,
-		  tag->size - sizeof(*tag));
-	return 0;
+	return copy_text(bi, "command line", &bi->cmdline, tag->data, tag->size - sizeof(*tag));
 }
 
 static int parse_module(struct boot_info *bi, const struct tag *tag)
 {
 	const struct tag_module *t = (const void *)tag;
 	struct boot_module *m;
+	int err;
 
 	if (t->mod_end < t->mod_start) {
 		pr_warn("boot information: a module starts at %#x but ends at %#x; skipped\n",
@@ -94,21 +100,23 @@ static int parse_module(struct boot_info *bi, const struct tag *tag)
 		return 0;
 	}
 	if (bi->nr_modules == BOOT_MODULES) {
-		pr_warn("boot information: more than %u modules; the one at %#x is skipped\n",
-			BOOT_MODULES, t->mod_start);
-		return 0;
+		pr_err("boot information: there are more than %u modules, the first that is too "
+		       "many is at %#x; give fewer in the boot loader's configuration\n",
+		       BOOT_MODULES, t->mod_start);
+		return -E2BIG;
 	}
-	m = &bi->modules[bi->nr_modules++];
+	m = &bi->modules[bi->nr_modules];
 	m->start = t->mod_start;
 	m->size = t->mod_end - t->mod_start;
-	copy_text("module's string", m->string, sizeof(m->string), t->string, t->size - sizeof(*t));
-	return 0;
+	err = copy_text(bi, "module's string", &m->string, t->string, t->size - sizeof(*t));
+	if (!err)
+		bi->nr_modules++;
+	return err;
 }
 
 static int add_range(struct boot_info *bi, const struct mmap_entry *e)
 {
-	/* "Any other value currently indicates a reserved area." */
-	u32 type = e->type >= MEM_RAM && e->type <= MEM_BAD ? e->type : MEM_RESERVED;
+	u32 type = mem_known_type(e->type);
 
 	if (!e->length || e->base >= MEM_LIMIT || e->length > MEM_LIMIT - e->base) {
 		pr_warn("boot information: the memory map has an invalid range, %#lx bytes of %s "
@@ -270,6 +278,7 @@ int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max
 	int err;
 
 	memset(bi, 0, sizeof(*bi));
+	bi->cmdline = "";
 	if (magic != MULTIBOOT2_BOOTLOADER_MAGIC) {
 		pr_err("boot information: EAX is %#x at entry, not %#x: Glasshouse was not loaded "
 		       "by multiboot 2; use GRUB's command multiboot2\n",

@@ -7,25 +7,26 @@
 #define GH_BOOT_BOOT_INFO_H
 
 #include "types.h"
+#include "bits.h"
 #include "framebuffer.h"
 #include "mem_range.h"
 
 #define MULTIBOOT2_BOOTLOADER_MAGIC 0x36d76289u /* in EAX at our entry */
 
-#define BOOT_CMDLINE_SIZE   2048
-#define BOOT_MODULE_STRING  1024
-#define BOOT_MODULES        16
+#define BOOT_MODULES        128
+#define BOOT_TEXT_SIZE      KIB(40) /* twice 4,096 characters, and 256 for each module */
 #define BOOT_MEM_RANGES     256
 #define BOOT_RSDP_SIZE      64
 #define BOOT_RSDP_V1_LENGTH 20
 
 struct boot_module {
-	u64 start, size;                 /* physical address, bytes */
-	char string[BOOT_MODULE_STRING]; /* its arguments in the loader's configuration */
+	u64 start, size;    /* physical address, bytes */
+	const char *string; /* its arguments in the loader's configuration */
 };
 
+/* Not to be copied: its strings point into it. */
 struct boot_info {
-	char cmdline[BOOT_CMDLINE_SIZE];
+	const char *cmdline; /* never NULL */
 
 	struct mem_range mem[BOOT_MEM_RANGES]; /* in the loader's order; may overlap; none empty */
 	unsigned nr_mem;
@@ -40,6 +41,9 @@ struct boot_info {
 	u32 rsdp_length;         /* bytes; 0: the loader passed none */
 
 	bool efi_boot_services; /* UEFI boot services are still running */
+
+	char text[BOOT_TEXT_SIZE]; /* the command line's and the modules' strings */
+	u32 text_used;             /* bytes of it */
 };
 
 /*
@@ -50,8 +54,9 @@ struct boot_info {
  *
  * A tag or an entry with an error is skipped, with a warning. Returns 0, -EINVAL (not multiboot 2,
  * or the structure is corrupt), -E2BIG (more than BOOT_MEM_RANGES ranges: skipping one could hand
- * out memory that is not free) or -ENOENT (no memory map, and no UEFI boot services to ask for
- * one); errors are logged. @bi is always safe to read.
+ * out memory that is not free; more than BOOT_MODULES modules or BOOT_TEXT_SIZE bytes of strings:
+ * the guest would start without a part of its input) or -ENOENT (no memory map, and no UEFI boot
+ * services to ask for one); errors are logged. @bi is always safe to read.
  */
 int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max);
 

@@ -16,10 +16,12 @@
 #include "build/version.h"
 #include "drivers/acpi.h"
 #include "drivers/console.h"
+#include "drivers/console_choice.h"
 #include "drivers/pit.h"
 #include "lib/integrity.h"
 #include "lib/log.h"
 #include "lib/pages.h"
+#include "lib/string.h"
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
@@ -33,9 +35,9 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define LOG_LOWEST     0x40000 /* below it, conventional memory is left to boot sectors */
-#define HEAP_PAGES     (192 + MICROCODE_PAGES) /* page and second-level tables, the VM */
-#define HEAP_PAGES_CPU 17 /* for each CPU: stacks, vCPU, its control structure and bitmap */
-#define HEAP_PAGES_GIB 2  /* for each GiB of RAM: page directories of both kinds of table */
+#define HEAP_PAGES     192     /* page and second-level tables, the VM */
+#define HEAP_PAGES_CPU 17      /* for each CPU: stacks, vCPU, its control structure and bitmap */
+#define HEAP_PAGES_GIB 2       /* for each GiB of RAM: page directories of both kinds of table */
 
 extern char __image_start[], __image_end[];
 
@@ -47,10 +49,11 @@ static struct mem_range reserved[3]; /* Glasshouse's own memory: image, heap, lo
 static u64 rsdp;
 static struct vm *vm;
 
-static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
-static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
-static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
-static u32 launch;       /* set: the CPUs run their vCPUs */
+static u64 microcode_room; /* bytes of the heap for a copy of a microcode update */
+static u64 start_tsc;      /* time-stamp counter at entry from the boot loader */
+static u32 cpus_ready;     /* CPUs that are checked and wait for launch */
+static u32 cpus_refused;   /* of these, the CPUs that cannot run the guest */
+static u32 launch;         /* set: the CPUs run their vCPUs */
 
 void boot_stop(const char *why)
 {
@@ -99,9 +102,10 @@ static void read_acpi(void)
  * module occupies, or MEMMAP_NONE. */
 static u64 find_room(u64 size, u64 min, u64 max)
 {
-	struct mem_range avoid[BOOT_MODULES + 3] = {reserved[0], reserved[1], reserved[2]};
+	static struct mem_range avoid[ARRAY_SIZE(reserved) + BOOT_MODULES]; /* large for a stack */
 	unsigned n = ARRAY_SIZE(reserved);
 
+	memcpy(avoid, reserved, sizeof(reserved));
 	for (unsigned i = 0; i < boot_info->nr_modules; i++)
 		avoid[n++] = (struct mem_range){boot_info->modules[i].start,
 						boot_info->modules[i].size, MEM_RAM};
@@ -143,10 +147,12 @@ static void reserve_memory(void)
 	if (memmap_init(&machine, boot_info->mem, boot_info->nr_mem))
 		boot_stop("The firmware's memory map cannot be used.");
 	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
-	gib = (memmap_ram_top(&machine) >> 30) + 1;
+	gib = (memmap_top(&machine) >> 30) + 1;
+	microcode_room =
+		MIN(MICROCODE_MAX, options.reserve + (gib > 4 ? MICROCODE_MAX : MICROCODE_SMALL));
 	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
 		       PAGE_SIZE +
-	       ALIGN_UP(options.reserve, PAGE_SIZE);
+	       ALIGN_UP(options.reserve, PAGE_SIZE) + microcode_room;
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
 		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Load fewer or "
@@ -311,6 +317,7 @@ static void make_vm0(void)
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
+		.microcode_room = ALIGN_DOWN(microcode_room, PAGE_SIZE),
 	};
 
 	vm = vm0_create(&config);
@@ -344,8 +351,34 @@ static void load_vm0(void)
 		boot_stop("The guest could not be loaded.");
 }
 
+/* The UARTs that the guest's command line, its modules' strings or the firmware names. */
+static unsigned guests_uarts(void)
+{
+	unsigned named = console_of_spcr(&acpi.spcr_uart);
+
+	for (unsigned i = 0; !options.boot && i < boot_info->nr_modules; i++)
+		named |= console_named(boot_info->modules[i].string);
+	return named;
+}
+
+/* Choose, and report, where Glasshouse logs while the guest runs. */
+static unsigned choose_consoles(void)
+{
+	unsigned named = guests_uarts();
+	unsigned mask = console_choose(options.console, named, console_present());
+	char text[CONSOLE_NAMES_SIZE];
+
+	if (options.console == CONSOLE_AUTO && named & console_present() & CONSOLE_COM2)
+		pr_info("COM2 is the guest's: its command line or the ACPI table SPCR names it.\n");
+	pr_info("Entering the guest. From here on Glasshouse logs %s%s.\n",
+		mask ? "to " : "only to its ring in memory (console= chooses a console)",
+		console_names(text, mask));
+	return mask;
+}
+
 static void enter_vm0(void)
 {
+	unsigned consoles;
 	u64 total = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++)
@@ -354,14 +387,15 @@ static void enter_vm0(void)
 	pr_info("Memory hidden from the guest: %lu KiB (image at %lx, heap at %lx).\n", total >> 10,
 		reserved[0].base, reserved[1].base);
 	pr_debug("Free heap pages: %zu\n", pages_left());
-	pr_info("Entering the guest. From here on Glasshouse logs %s.\n",
-		options.console == CONSOLE_OURS ? "to COM2 and port E9" : "where console= says");
+	consoles = choose_consoles();
 
 	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
 	if (vm0_wait_loaded(vm))
 		boot_stop("A CPU could not switch virtualisation on, for the reason above. Boot "
 			  "with cpus=1.");
-	console_select(options.console);
+	console_select(consoles);
+	if (options.console == CONSOLE_AUTO)
+		console_give_way(CONSOLE_COM2);
 	integrity_take();
 	pr_info("The guest starts %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
 	if (options.provoke[0])

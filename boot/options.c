@@ -57,8 +57,8 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_SET,
 	 .offset = AT(console),
 	 .choices = console_words,
-	 .help = "where Glasshouse logs while a guest runs; default: com2,e9. Before that, and in "
-		 "a "
+	 .help = "where Glasshouse logs while a guest runs; default: com2,e9, without com2 if the "
+		 "guest's command line or the ACPI table SPCR names it. Before that, and in a "
 		 "panic, it logs everywhere"},
 	{.name = "panic",
 	 .kind = OPTION_CHOICE,
@@ -82,6 +82,6 @@ const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);
 
 unsigned boot_options_parse(struct boot_options *options, const char *cmdline)
 {
-	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_OURS};
+	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_AUTO};
 	return options_parse(boot_option_table, boot_option_count, options, cmdline);
 }

@@ -61,6 +61,13 @@ struct fadt {
 
 _Static_assert(offsetof(struct fadt, flags) == 112 && sizeof(struct fadt) == 196, "struct fadt");
 
+/* Microsoft, "Serial Port Console Redirection Table". */
+struct spcr {
+	struct sdt head;
+	u8 interface_type, reserved[3];
+	struct gas base_address;
+} __packed;
+
 struct madt {
 	struct sdt head;
 	u32 lapic_address, flags;
@@ -265,6 +272,13 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 	}
 }
 
+/* Whatever kind of UART it is: where it lies at COM1 or COM2, that one is meant. */
+static void parse_spcr(struct acpi_info *info, const struct spcr *spcr)
+{
+	info->spcr_uart = (struct acpi_reg){.address = spcr->base_address.address,
+					    .space = spcr->base_address.space};
+}
+
 /*
  * Decode the integer at the start of the AML from @p to @end. Returns -1 if there is none; else
  * stores the address of the byte after it in *@next.
@@ -403,6 +417,10 @@ static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 
 		t = map_table(mem, pa, FADT_V1_LENGTH);
 		if (t)
 			parse_fadt(info, mem, (const void *)t);
+	} else if (has_signature(t, "SPCR") && !info->spcr_uart.address) {
+		t = map_table(mem, pa, sizeof(struct spcr));
+		if (t)
+			parse_spcr(info, (const void *)t);
 	} else if (has_signature(t, "SSDT") && !info->has_s5) {
 		t = map_table(mem, pa, sizeof(*t));
 		if (t)

@@ -48,6 +48,9 @@ struct acpi_info {
 	/* \_S5: the values of SLP_TYP, 0 to 7, in pm1a_cnt and pm1b_cnt for power-off */
 	bool has_s5;
 	u8 slp_typa, slp_typb;
+
+	/* SPCR: the UART of the firmware's console redirection; address 0: none */
+	struct acpi_reg spcr_uart;
 };
 
 /*

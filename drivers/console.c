@@ -15,6 +15,7 @@
 #define LINE_MAX 512
 
 static unsigned present, selected;
+static unsigned giving_way; /* UARTs that a guest may take */
 static enum log_level max_level = LOG_INFO;
 static bool panicking; /* no lock any more: a CPU that has stopped may hold it */
 static spinlock_t lock;
@@ -74,9 +75,31 @@ void console_select(unsigned mask)
 	spin_unlock(&lock);
 }
 
+unsigned console_present(void)
+{
+	return present;
+}
+
+void console_give_way(unsigned mask)
+{
+	giving_way = mask;
+}
+
+/* The selected UARTs that the guest drives now. */
+static unsigned taken(void)
+{
+	unsigned maybe = panicking ? 0 : selected & giving_way, in_use = 0;
+
+	if (maybe & CONSOLE_COM1 && serial_in_use(SERIAL_COM1))
+		in_use |= CONSOLE_COM1;
+	if (maybe & CONSOLE_COM2 && serial_in_use(SERIAL_COM2))
+		in_use |= CONSOLE_COM2;
+	return in_use;
+}
+
 void console_flush(void)
 {
-	flush(selected);
+	flush(selected & ~taken());
 }
 
 void console_set_level(enum log_level level)
@@ -101,17 +124,19 @@ void console_panic(void)
 
 void console_write(const char *s, size_t n)
 {
-	if (selected & CONSOLE_E9)
+	unsigned to = selected & ~taken();
+
+	if (to & CONSOLE_E9)
 		for (size_t i = 0; i < n; i++)
 			outb(E9_PORT, (u8)s[i]);
 	/* At most a FIFO full at a time, so that the two UARTs send at the same time. */
 	for (size_t i = 0; i < n; i += 14) {
-		if (selected & CONSOLE_COM1)
+		if (to & CONSOLE_COM1)
 			serial_write(SERIAL_COM1, s + i, MIN(n - i, 14));
-		if (selected & CONSOLE_COM2)
+		if (to & CONSOLE_COM2)
 			serial_write(SERIAL_COM2, s + i, MIN(n - i, 14));
 	}
-	if (selected & CONSOLE_VGA)
+	if (to & CONSOLE_VGA)
 		vga_write(s, n);
 }
 
@@ -128,6 +153,21 @@ void console_keep_ring(void *where)
 		ring_write(&old->text[i % old->size], 1);
 }
 
+/* Say once, on what is left, that the guest has taken a UART. The caller has the lock. */
+static void report_taken(void)
+{
+	static const char text[] =
+		"The guest drives a serial line that was Glasshouse's: it is left "
+		"alone meanwhile. The option console= chooses another console.\n";
+	static bool reported;
+
+	if (reported || !taken())
+		return;
+	reported = true;
+	ring_write(text, sizeof(text) - 1);
+	console_write(text, sizeof(text) - 1);
+}
+
 void printk(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX];
@@ -140,6 +180,7 @@ void printk(enum log_level level, const char *fmt, ...)
 	n = MIN(n, (int)sizeof(line) - 1);
 	if (!panicking)
 		spin_lock(&lock);
+	report_taken();
 	ring_write(line, (size_t)n);
 	if (level <= max_level)
 		console_write(line, (size_t)n);

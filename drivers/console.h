@@ -15,6 +15,7 @@ enum console {
 	CONSOLE_VGA = 1 << 2,
 	CONSOLE_E9 = 1 << 3,
 	CONSOLE_ALL = 0xf,
+	CONSOLE_AUTO = 1 << 4, /* console_choose() decides */
 	/* The consoles that the guest does not use, if they are there. */
 	CONSOLE_OURS = CONSOLE_COM2 | CONSOLE_E9,
 };
@@ -31,6 +32,16 @@ void console_forget_vga(void);
 /* Select those of the consoles in @mask, bits of enum console, that are there. Waits first until
  * the UARTs that are deselected have sent all, but not longer than serial_flush() does. */
 void console_select(unsigned mask);
+
+/* The consoles that are there, bits of enum console. */
+unsigned console_present(void);
+
+/*
+ * From now on leave alone those of the UARTs in @mask that the guest drives, while it does so, even
+ * if they are selected; see serial_in_use(). It is reported once. A panic speaks there all the
+ * same.
+ */
+void console_give_way(unsigned mask);
 
 /* Wait until the selected UARTs have sent all, but not longer than serial_flush() does. Call it
  * before the machine is reset or switched off. */

@@ -21,6 +21,7 @@ enum {
 #define LCR_8N1   0x03
 #define LCR_DLAB  0x80
 #define FCR_CLEAR 0x07 /* FIFOs on, both emptied */
+#define IER_ALL   0x0f
 #define IIR_FIFO  0xc0 /* read: FIFOs are on */
 #define MCR_READY 0x03 /* DTR, RTS */
 #define LSR_THRE  0x20
@@ -48,6 +49,11 @@ bool serial_init(u16 port)
 	outb(port + FCR, FCR_CLEAR);
 	outb(port + MCR, MCR_READY);
 	return true;
+}
+
+bool serial_in_use(u16 port)
+{
+	return inb(port + LCR) & LCR_DLAB || inb(port + IER) & IER_ALL;
 }
 
 /* How many bytes an empty transmitter accepts. Not a constant: a guest that probes for UARTs may

@@ -17,6 +17,12 @@
 bool serial_init(u16 port);
 
 /*
+ * Does somebody else drive the UART at @port, after serial_init()? That is so while its interrupts
+ * are on, or its divisor latch is open.
+ */
+bool serial_in_use(u16 port);
+
+/*
  * Write @n bytes at @s to the UART at @port, with \n as \r\n. Waits at most 100,000 polls, for
  * every FIFO full, until the UART is ready, and then writes all the same.
  */

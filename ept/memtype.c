@@ -5,8 +5,10 @@
 #include "ept/memtype.h"
 #include "errno.h"
 
-#define MASK_VALID BIT(11)
-#define MAX_STEPS  4096 /* boundaries without a change of type that mtrr_uniform_end() crosses */
+#define MASK_VALID    BIT(11)
+#define MAX_CHANGES   128  /* of the type, that mtrr_last_change() crosses */
+#define TABLE_ENTRIES 512  /* pages of a level in one of the next */
+#define MAX_STEPS     4096 /* boundaries without a change of type that mtrr_uniform_end() crosses */
 
 static int valid_type(u64 type)
 {
@@ -58,6 +60,17 @@ static int combine(int a, int b)
 	if ((a == MEMTYPE_WT && b == MEMTYPE_WB) || (a == MEMTYPE_WB && b == MEMTYPE_WT))
 		return MEMTYPE_WT;
 	return MEMTYPE_UC;
+}
+
+const char *memtype_name(unsigned type)
+{
+	static const char *const names[] = {
+		[MEMTYPE_UC] = "uncached",      [MEMTYPE_WC] = "write-combining",
+		[MEMTYPE_WT] = "write-through", [MEMTYPE_WP] = "write-protected",
+		[MEMTYPE_WB] = "write-back",
+	};
+
+	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown";
 }
 
 int mtrr_type(const struct mtrr_state *mtrr, hpa_t pa)
@@ -146,6 +159,31 @@ u64 mtrr_uniform_end(const struct mtrr_state *mtrr, hpa_t pa, u64 limit)
 			break;
 	}
 	return end;
+}
+
+u64 mtrr_uniform_page(const struct mtrr_state *mtrr, hpa_t pa, u64 max)
+{
+	for (; max > PAGE_SIZE; max /= TABLE_ENTRIES) {
+		u64 start = ALIGN_DOWN(pa, max);
+
+		if (mtrr_uniform_end(mtrr, start, start + max) == start + max)
+			break;
+	}
+	return max;
+}
+
+u64 mtrr_last_change(const struct mtrr_state *mtrr, hpa_t from)
+{
+	u64 end = BIT(mtrr->phys_bits);
+
+	for (int i = 0; i < MAX_CHANGES && from < end; i++) {
+		u64 next = mtrr_uniform_end(mtrr, from, end);
+
+		if (next >= end)
+			return from;
+		from = next;
+	}
+	return MAX(from, end);
 }
 
 int ept_map_identity(struct ept *ept, const struct mtrr_state *mtrr, u64 base, u64 end,

@@ -29,6 +29,9 @@ struct mtrr_state {
 	u64 fixed[MTRR_NR_FIXED];
 };
 
+/* The name of an enum memtype: "uncached", "write-back"; "unknown" for any other value. */
+const char *memtype_name(unsigned type);
+
 /*
  * The memory type (enum memtype) of the page at physical address @pa: UC if the MTRRs are disabled,
  * and also for reserved types and overlaps that the SDM leaves undefined, as UC is always safe.
@@ -41,6 +44,18 @@ int mtrr_type(const struct mtrr_state *mtrr, hpa_t pa);
  * parts.
  */
 u64 mtrr_uniform_end(const struct mtrr_state *mtrr, hpa_t pa, u64 limit);
+
+/*
+ * The largest page around the page at physical address @pa that has one memory type: its size in
+ * bytes, @max, which is the size of a page of some level, or the size of a page of a lower level.
+ */
+u64 mtrr_uniform_page(const struct mtrr_state *mtrr, hpa_t pa, u64 max);
+
+/*
+ * The lowest address, at least @from, from which on all of the physical address space has one
+ * memory type; the end of that space when discontiguous masks divide it into very many parts.
+ */
+u64 mtrr_last_change(const struct mtrr_state *mtrr, hpa_t from);
 
 /*
  * Identity-map physical memory from @base to @end with permissions @prot, each part with its type

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A range of physical memory and its type. The types have the values of the E820 map, which are
- * multiboot 2's, too.
+ * A range of physical memory and its type. The types have the values of the E820 map; those up to 5
+ * are multiboot 2's, too, and any other is reserved there.
  */
 #ifndef GH_MEM_RANGE_H
 #define GH_MEM_RANGE_H
@@ -14,7 +14,15 @@ enum mem_type {
 	MEM_ACPI = 3,     /* ACPI tables; usable after the OS has read them */
 	MEM_NVS = 4,      /* the firmware's; must be preserved across sleep */
 	MEM_BAD = 5,      /* defective RAM */
+	MEM_PMEM = 7,     /* persistent memory; not for general use */
 };
+
+/* The type of a range that firmware calls @type: all that we do not know counts as reserved. ACPI:
+ * "Address Range Types". */
+static inline u32 mem_known_type(u32 type)
+{
+	return (type >= MEM_RAM && type <= MEM_BAD) || type == MEM_PMEM ? type : MEM_RESERVED;
+}
 
 struct mem_range {
 	u64 base, size; /* bytes */
@@ -27,7 +35,7 @@ struct mem_range {
 /* True if a range of @type, an enum mem_type, is memory that can be read and written. */
 static inline bool mem_holds_bytes(u32 type)
 {
-	return type == MEM_RAM || type == MEM_ACPI || type == MEM_NVS;
+	return type == MEM_RAM || type == MEM_ACPI || type == MEM_NVS || type == MEM_PMEM;
 }
 
 /* The name of an enum mem_type, "RAM" for example; "reserved" for an unknown type. */
@@ -42,6 +50,8 @@ static inline const char *mem_type_name(u32 type)
 		return "ACPI NVS";
 	case MEM_BAD:
 		return "bad RAM";
+	case MEM_PMEM:
+		return "persistent memory";
 	default:
 		return "reserved";
 	}

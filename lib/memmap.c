@@ -80,7 +80,7 @@ static int set_type(struct memmap *map, u64 base, u64 end, u32 type)
 int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr)
 {
 	/* From the least to the most restrictive, which overrides those before. */
-	static const u32 order[] = {MEM_RAM, MEM_ACPI, MEM_NVS, MEM_RESERVED, MEM_BAD};
+	static const u32 order[] = {MEM_RAM, MEM_PMEM, MEM_ACPI, MEM_NVS, MEM_RESERVED, MEM_BAD};
 	int err;
 
 	map->nr = 0;
@@ -88,7 +88,7 @@ int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr)
 		for (unsigned i = 0; i < nr; i++) {
 			u64 base = MIN(r[i].base, MEM_LIMIT);
 
-			if (r[i].type != order[o])
+			if (mem_known_type(r[i].type) != order[o])
 				continue;
 			err = set_type(map, base, base + MIN(r[i].size, MEM_LIMIT - base),
 				       order[o]);
@@ -165,6 +165,15 @@ u64 memmap_find(const struct memmap *map, const struct memmap_query *q)
 			return at;
 	}
 	return MEMMAP_NONE;
+}
+
+u64 memmap_top(const struct memmap *map)
+{
+	for (unsigned i = map->nr; i-- > 0;) {
+		if (mem_holds_bytes(map->r[i].type))
+			return range_end(&map->r[i]);
+	}
+	return 0;
 }
 
 u64 memmap_ram_top(const struct memmap *map)

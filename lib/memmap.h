@@ -18,9 +18,9 @@ struct memmap {
 
 /*
  * Build @map from the @nr ranges at @r. They may have any order and may overlap: then the more
- * restrictive type wins (in this order: bad, reserved, NVS, ACPI, RAM). Empty ranges, unknown types
- * and addresses above MEM_LIMIT are ignored. Returns 0, or, after an error message, -ENOSPC if
- * there are too many ranges.
+ * restrictive type wins (in this order: bad, reserved, NVS, ACPI, persistent, RAM). Unknown types
+ * count as reserved. Empty ranges and addresses above MEM_LIMIT are ignored. Returns 0, or, after
+ * an error message, -ENOSPC if there are too many ranges.
  */
 int memmap_init(struct memmap *map, const struct mem_range *r, unsigned nr);
 
@@ -47,5 +47,8 @@ u64 memmap_find(const struct memmap *map, const struct memmap_query *q);
 
 /* The end address of the highest RAM in @map; 0 if there is none. */
 u64 memmap_ram_top(const struct memmap *map);
+
+/* The end address of the highest memory of any kind, see mem_holds_bytes(); 0 if there is none. */
+u64 memmap_top(const struct memmap *map);
 
 #endif

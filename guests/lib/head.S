@@ -32,7 +32,7 @@
 	.long LOAD_ADDRESS	/* kernel_alignment */
 	.byte 1, 24		/* relocatable_kernel, min_alignment: 16 MiB */
 	.word 1			/* xloadflags: the 64-bit entry is at 0x200 */
-	.long 2047		/* cmdline_size */
+	.long 65535		/* cmdline_size */
 	.long 0
 	.quad 0
 	.long 0, 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A boot loader that passes wrong boot information: Glasshouse reports it on every console and stops."""
+import re
 import struct
 
 import pytest
@@ -54,13 +55,13 @@ def image():
     return bytes(flat), entry - base
 
 
-def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x"):
-    """Boots a machine whose loader passes `boot_information` to Glasshouse.
+def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x", guest=GUEST):
+    """Boots a machine whose loader passes `boot_information` to Glasshouse, and has `guest` at KERNEL.
 
     `left`: what the loader leaves on in the CPU, in the words of guests/liar/main.c.
     """
     flat, entry = image()
-    pieces = [(IMAGE, flat), (INFO, boot_information), (KERNEL, GUEST.read_bytes())]
+    pieces = [(IMAGE, flat), (INFO, boot_information), (KERNEL, guest.read_bytes())]
     path = harness.FOLDER / f"{name}.pieces"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(struct.pack("<II", IMAGE + entry, INFO) + b"".join(
@@ -75,6 +76,17 @@ def test_truth():
     run = lie("truth", info(memory(), module(KERNEL, GUEST.stat().st_size)))
     assert run.wait() == "power-off"
     assert run.results()
+
+
+def test_memory_types():
+    """Persistent memory is that for the guest, too; a type that nobody knows is reserved, not forgotten."""
+    ranges = RAM + [(4 << 30, 1 << 30, 7), (6 << 30, 1 << 30, 12)]
+    guest = mkiso.BUILD / "guest" / "loaded.img"
+    run = lie("types", info(memory(ranges), module(KERNEL, guest.stat().st_size, "linux first=1")), guest=guest)
+    assert run.wait() == "power-off"
+    assert run.results()
+    told = re.findall(r"^# e820: (\S+) type (\d+)", run.text, re.M)
+    assert ("100000000-140000000", "7") in told and ("180000000-1c0000000", "2") in told
 
 
 KERNEL_TAG = module(KERNEL, GUEST.stat().st_size) if GUEST.exists() else b""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Boots with SeaBIOS instead of Bochs' own BIOS: it leaves IA32_FEATURE_CONTROL unlocked."""
+import re
+
 import bochs
 import harness
 import mkiso
@@ -7,6 +9,15 @@ import test_disk
 
 CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
 UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and locked it."
+
+
+def test_types_above_ram():
+    """Memory that no map describes has the type of the firmware's MTRRs, in Bochs' BIOS write-back."""
+    spec = mkiso.glasshouse("", mkiso.BUILD / "guest" / "bench.img", "", None)
+    run = harness.boot("types-above-ram", spec)
+    run.wait()
+    assert re.findall(r"first access to (\w+), which the memory map does not describe: mapped ([\w-]+), as the MTRRs "
+                      "say", run.log("com2.log"))[0] == ("100000000", "write-back")
 
 
 def boot(name, spec, second=None):

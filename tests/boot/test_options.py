@@ -94,3 +94,35 @@ def test_reserve():
         kept.append(int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1]))
         run.stop()
     assert abs(kept[1] - kept[0] - 64 * 1024) < 2 * 1024
+
+
+COM2_NAMED = "COM2 is the guest's: its command line or the ACPI table SPCR names it."
+
+
+@pytest.mark.parametrize("name, opts, words, speaks", [
+    ("free", "", "", "to COM2 and port E9."),
+    ("guest", "", "console=ttyS1,115200", "to port E9."),
+    ("port", "", "earlycon=uart8250,io,0x2f8", "to port E9."),
+    ("chosen", "console=com2", "console=ttyS1", "to COM2."),
+    ("nothing", "console=", "", "only to its ring in memory"),
+])
+def test_com2_of_guest(name, opts, words, speaks):
+    """A serial line that the guest's command line names is the guest's, unless console= takes it."""
+    run = boot(f"com2-{name}", opts, words)
+    assert run.wait() == "power-off"
+    assert run.results()
+    assert f"From here on Glasshouse logs {speaks}" in run.text
+    assert (COM2_NAMED in run.text) == ("com2" not in opts and words != "")
+    end = "Virtualisation is off on all CPUs."
+    assert (end in run.log("com2.log")) == ("COM2" in speaks)
+    assert (end in run.log("glasshouse.log")) == ("E9" in speaks)
+
+
+def test_com2_taken():
+    """COM2 as Linux uses it for a terminal: Glasshouse is silent there meanwhile, and says so elsewhere."""
+    run = harness.boot("options-terminal", harness.linux("terminal"))
+    assert run.wait() == "power-off"
+    assert run.results()
+    line = re.search("^taken.*?^released", run.log("com2.log"), re.M | re.S)
+    assert line and re.fullmatch(r"taken\s+released", line[0])
+    assert "The guest drives a serial line that was Glasshouse's" in run.log("glasshouse.log")

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct linux_plan plan;
 	static struct memmap map;
 	struct linux_input in = {.kernel = KERNEL, .cmdline = "quiet"};
-	u32 pages[6];
+	struct mem_range files[3];
+	u32 pages[10];
 	u8 *kernel;
 
 	/* The first words give holes in the RAM, and the initrd; the rest is the kernel. */
@@ -35,10 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ranges[i] =
 			(struct mem_range){(u64)(pages[i - 1] & 0x3ff) << 12,
 					   (u64)(pages[i - 1] >> 10 & 0xff) << 12, MEM_RESERVED};
-	in.initrd = pages[4] & (MEMORY - 1);
-	in.initrd_size = pages[5] & 0xfffff;
-	if (in.initrd + in.initrd_size > MEMORY)
-		in.initrd_size = MEMORY - in.initrd;
+	in.initrd = files;
+	for (unsigned i = 0; i < 3; i++) {
+		u64 base = pages[4 + 2 * i] & (MEMORY - 1), bytes = pages[5 + 2 * i] & 0xfffff;
+
+		if (bytes)
+			files[in.nr_initrd++] =
+				(struct mem_range){.base = base, .size = MIN(bytes, MEMORY - base)};
+	}
 	kernel = malloc(size + 1);
 	memcpy(kernel, data, size);
 	if (size <= MEMORY - KERNEL)

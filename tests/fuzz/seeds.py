@@ -53,7 +53,7 @@ def linux():
     image[0x230:0x238] = struct.pack("<IBBH", 0x1000, 1, 12, 3)
     image[0x238:0x23c] = struct.pack("<I", 255)
     image[0x258:0x264] = struct.pack("<QI", 0x200000, 0x10000)
-    yield struct.pack("<6I", 0, 0, 0, 0, 0x3000, 0x1000) + bytes(image)
+    yield struct.pack("<10I", 0, 0, 0, 0, 0x3000, 0x1000, 0x5000, 0x801, 0, 0) + bytes(image)
 
 
 def elf(header, wide):

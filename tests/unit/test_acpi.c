@@ -182,6 +182,27 @@ static void test_old_machine(void **state)
 	assert_int_equal(info.slp_typb, 6);
 }
 
+/* SPCR: the UART of the firmware's console. */
+static void test_spcr(void **state)
+{
+	u8 body[44] = {0, 0, 0, 0, ACPI_SPACE_IO, 8, 0, 1, 0xf8, 2};
+
+	(void)state;
+	sample(2);
+	assert_int_equal(parse(RSDP), 0);
+	assert_int_equal(info.spcr_uart.address, 0);
+
+	put_table(SSDT, "SPCR", 2, body, sizeof(body));
+	assert_int_equal(parse(RSDP), 0);
+	assert_int_equal(info.spcr_uart.address, 0x2f8);
+	assert_int_equal(info.spcr_uart.space, ACPI_SPACE_IO);
+
+	put_table(SSDT, "SPCR", 2, body, 15); /* it ends within the address */
+	assert_int_equal(parse(RSDP), 0);
+	assert_int_equal(info.spcr_uart.address, 0);
+	assert_true(log_has("table SPCR at 0xf5000: length is 51, must be 52"));
+}
+
 static void test_new_machine(void **state)
 {
 	(void)state;
@@ -426,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_damage),      cmocka_unit_test(test_s5),
 		cmocka_unit_test(test_find_rsdp),   cmocka_unit_test(test_many),
 		cmocka_unit_test(test_hide_cpus),   cmocka_unit_test(test_random),
+		cmocka_unit_test(test_spcr),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

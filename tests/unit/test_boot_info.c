@@ -49,7 +49,7 @@ static void add_mmap(u32 entry_size, const struct mem_range *r, unsigned nr)
 
 static void add_module(u32 start, u32 end, const char *string, u32 n)
 {
-	u8 data[4096];
+	u8 data[8 + 4097];
 
 	memcpy(data, &start, 4);
 	memcpy(data + 4, &end, 4);
@@ -81,7 +81,7 @@ static void test_all_tags(void **state)
 	const struct mem_range map[] = {{0, 0x9f000, 1},           {0x9f000, 0x1000, 2},
 					{0x100000, 0x3fef0000, 1}, {0x3fff0000, 0x10000, 3},
 					{0x40000000, 0x1000, 4},   {0x40001000, 0x1000, 5},
-					{0x40002000, 0x1000, 77}};
+					{0x40002000, 0x1000, 77},  {0x100000000, 0x40000000, 7}};
 	u8 fb[30] = {0}, rsdp1[20], rsdp2[36];
 
 	(void)state;
@@ -225,34 +225,68 @@ static void test_mmap_entries(void **state)
 
 static void test_strings_and_modules(void **state)
 {
-	char text[3000];
+	static char text[4097];
 
 	(void)state;
-	memset(text, 'x', sizeof(text));
+	memset(text, 'x', sizeof(text) - 1);
 	mbi_start();
 	add_mmap(24, &some_ram, 1);
 	add_tag(1, text, sizeof(text));
 	add_module(2, 1, "bad", 4);
 	add_module(1, 2, "abcdefgh", 8); /* no terminator */
-	add_module(1, 2, text, 1023);
-	add_module(1, 2, text, 1024);
+	add_module(1, 2, text, sizeof(text));
 	add_module(1, 2, "", 0);
 	assert_int_equal(mbi_parse(), 0);
-	assert_int_equal(strlen(bi.cmdline), BOOT_CMDLINE_SIZE - 1);
-	assert_int_equal(bi.nr_modules, 4);
+	assert_string_equal(bi.cmdline, text);
+	assert_int_equal(bi.nr_modules, 3);
 	assert_string_equal(bi.modules[0].string, "abcdefgh");
-	assert_int_equal(strlen(bi.modules[1].string), 1023);
-	assert_int_equal(strlen(bi.modules[2].string), 1023);
-	assert_string_equal(bi.modules[3].string, "");
+	assert_string_equal(bi.modules[1].string, text);
+	assert_string_equal(bi.modules[2].string, "");
 	assert_true(log_has("starts at 0x2 but ends at 0x1"));
 
+	/* As many modules as there may be, with what strings they have commonly; one more. */
+	text[250] = '\0';
 	mbi_start();
 	add_mmap(24, &some_ram, 1);
-	for (int i = 0; i < BOOT_MODULES + 3; i++)
-		add_module(0x1000, 0x2000, "m", 2);
+	for (int i = 0; i < BOOT_MODULES; i++)
+		add_module(0x1000, 0x2000, text, 251);
 	assert_int_equal(mbi_parse(), 0);
-	assert_int_equal(bi.nr_modules, BOOT_MODULES);
-	assert_true(log_has("more than 16 modules"));
+	assert_int_equal(bi.nr_modules, 128);
+	assert_string_equal(bi.modules[127].string, text);
+	assert_string_equal(bi.cmdline, "");
+	assert_string_equal(log_text(), "");
+}
+
+/* What does not fit is refused, never cut or left out. */
+static void test_too_much(void **state)
+{
+	static char text[BOOT_TEXT_SIZE + 1];
+
+	(void)state;
+	mbi_start();
+	add_mmap(24, &some_ram, 1);
+	for (int i = 0; i < BOOT_MODULES + 1; i++)
+		add_module(i == BOOT_MODULES ? 0x1234 : 0x1000, 0x2000, "m", 2);
+	assert_int_equal(mbi_parse(), -E2BIG);
+	assert_true(log_has("more than 128 modules, the first that is too many is at 0x1234"));
+
+	memset(text, 'x', sizeof(text) - 1);
+	mbi_start();
+	add_mmap(24, &some_ram, 1);
+	add_tag(1, text, sizeof(text));
+	assert_int_equal(mbi_parse(), -E2BIG);
+	assert_true(log_has("the command line is 40960 characters long, but of the 40960"));
+	assert_true(log_has("only 40959 are left"));
+	text[BOOT_TEXT_SIZE - 1] = '\0';
+	mbi_start();
+	add_mmap(24, &some_ram, 1);
+	add_tag(1, text, BOOT_TEXT_SIZE);
+	assert_int_equal(mbi_parse(), 0);
+	assert_string_equal(bi.cmdline, text);
+	mbi_len -= 8; /* the end tag */
+	add_module(0x1000, 0x2000, "m", 2);
+	assert_int_equal(mbi_parse(), -E2BIG);
+	assert_int_equal(bi.nr_modules, 0);
 }
 
 static void try_fb(u64 address, u32 pitch, u32 width, u32 height, u8 bpp, u8 type, u32 n)
@@ -318,12 +352,14 @@ static void check_sane(void)
 {
 	assert_true(bi.nr_mem <= BOOT_MEM_RANGES && bi.nr_modules <= BOOT_MODULES);
 	assert_true(bi.rsdp_length <= BOOT_RSDP_SIZE);
-	assert_non_null(memchr(bi.cmdline, 0, sizeof(bi.cmdline)));
+	assert_true(bi.text_used <= BOOT_TEXT_SIZE);
+	assert_true(strlen(bi.cmdline) < BOOT_TEXT_SIZE);
 	for (unsigned i = 0; i < bi.nr_modules; i++)
-		assert_non_null(memchr(bi.modules[i].string, 0, BOOT_MODULE_STRING));
+		assert_true(bi.modules[i].string + strlen(bi.modules[i].string) <
+			    bi.text + bi.text_used);
 	for (unsigned i = 0; i < bi.nr_mem; i++) {
 		assert_true(bi.mem[i].size && bi.mem[i].base + bi.mem[i].size <= MEM_LIMIT);
-		assert_true(bi.mem[i].type >= MEM_RAM && bi.mem[i].type <= MEM_BAD);
+		assert_int_equal(bi.mem[i].type, mem_known_type(bi.mem[i].type));
 	}
 }
 
@@ -366,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_mmap_entries),
 		cmocka_unit_test(test_strings_and_modules),
+		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_framebuffer),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_random),

@@ -6,6 +6,7 @@
 #include "tests/unit/stubs.h"
 
 #include "boot/options.h"
+#include "drivers/console.h"
 
 static char text[16 << 10];
 static size_t length;
@@ -82,7 +83,7 @@ static void test_set(void **state)
 	assert_int_equal(o.console, 0);
 	log_clear();
 	boot_options_parse(&o, "console=com1,com9");
-	assert_int_equal(o.console, 2 | 8);
+	assert_int_equal(o.console, CONSOLE_AUTO);
 	assert_true(log_has("give com1, com2, vga or e9, separated by commas"));
 	log_clear();
 	boot_options_parse(&o, "strikt");

@@ -34,7 +34,7 @@ static void test_entries(void **state)
 	static const struct mem_range r[] = {
 		{0, 0x9e000, MEM_RAM},       {0x9e000, 0x2000, MEM_RESERVED},
 		{MIB(1), MIB(511), MEM_RAM}, {MIB(512), MIB(1), MEM_ACPI},
-		{GIB(4), GIB(60), MEM_RAM},
+		{GIB(4), GIB(60), MEM_RAM},  {GIB(64), GIB(64), MEM_PMEM},
 	};
 	struct int15_data *d = build(r, ARRAY_SIZE(r));
 	const struct entry *e = (const void *)((char *)d + d->entries);

@@ -138,6 +138,8 @@ static struct {
 	struct memmap map;
 	struct mem_range keep[6]; /* small reserved ranges */
 	unsigned nr_keep;
+	struct mem_range initrd[3];
+	u64 initrd_size;
 	struct linux_input in;
 	struct linux_image image;
 	u32 image_size;
@@ -148,8 +150,7 @@ static bool random_machine(u64 *seed)
 {
 	struct mem_range r[8] = {{0, 0x9f000, MEM_RAM}, {MIB(1), MEMORY - MIB(1), MEM_RAM}};
 	struct mem_range placed[10];
-	unsigned nr = 2, nr_placed = 0;
-	u64 initrd_size = rand_below(seed, 4) ? 1 + rand_below(seed, 600000) : 0;
+	unsigned nr = 2, nr_placed = 0, nr_initrd = (unsigned)rand_below(seed, 4);
 
 	for (u64 k = rand_below(seed, 4); k; k--, nr++)
 		r[nr] = (struct mem_range){rand_below(seed, MEMORY), rand_below(seed, 200000),
@@ -161,11 +162,15 @@ static bool random_machine(u64 *seed)
 		return false;
 	memset(&t.in, 0, sizeof(t.in));
 	t.in.kernel = placed[0].base;
-	if (initrd_size) {
-		if (!place(&t.map, placed, &nr_placed, initrd_size, PAGE_SIZE, seed))
+	t.in.initrd = t.initrd;
+	t.initrd_size = 0;
+	for (; t.in.nr_initrd < nr_initrd; t.in.nr_initrd++) {
+		u64 size = 1 + rand_below(seed, 600000);
+
+		if (!place(&t.map, placed, &nr_placed, size, PAGE_SIZE, seed))
 			return false;
-		t.in.initrd = placed[1].base;
-		t.in.initrd_size = initrd_size;
+		t.initrd[t.in.nr_initrd] = placed[nr_placed - 1];
+		t.initrd_size = ALIGN_UP(t.initrd_size, 4) + size;
 	}
 	t.nr_keep = 0;
 	for (u64 k = rand_below(seed, 4); k; k--) {
@@ -204,7 +209,7 @@ static void check_places(void)
 {
 	struct mem_range dst[3] = {{t.plan.kernel, t.image.memory_size, 0},
 				   {t.plan.boot_params, block_size(), 0},
-				   {t.plan.initrd, t.in.initrd_size, 0}};
+				   {t.plan.initrd, t.initrd_size, 0}};
 
 	for (unsigned i = 0; i < 3; i++) {
 		if (dst[i].size)
@@ -230,7 +235,7 @@ static void check_rest(void)
 
 	memcpy(now, memory, MEMORY);
 	memcpy(now + t.plan.kernel, before + t.plan.kernel, t.image.kernel_size);
-	memcpy(now + t.plan.initrd, before + t.plan.initrd, t.in.initrd_size);
+	memcpy(now + t.plan.initrd, before + t.plan.initrd, ALIGN_UP(t.initrd_size, 4));
 	memcpy(now + t.plan.boot_params, before + t.plan.boot_params, block_size());
 	assert_int_equal(memcmp(now, before, MEMORY), 0);
 }
@@ -264,7 +269,7 @@ static void check_boot_params(void)
 	assert_int_equal(get(bp, 0x210, 1), 0xff);
 	assert_int_equal(get(bp, 0x214, 4), t.plan.kernel);
 	assert_int_equal(get(bp, 0x218, 4), t.plan.initrd);
-	assert_int_equal(get(bp, 0x21c, 4), t.in.initrd_size);
+	assert_int_equal(get(bp, 0x21c, 4), t.initrd_size);
 	assert_int_equal(get(bp, 0x228, 4), t.plan.cmdline);
 	assert_int_equal(get(bp, 0x250, 8), 0);
 	assert_int_equal(get(bp, 0x268, 4), 0x1234); /* a field that the loader does not know */
@@ -274,9 +279,28 @@ static void check_boot_params(void)
 	assert_int_equal(t.plan.gdt_limit, 31);
 }
 
+/* The files one after the other, each on the next multiple of 4. Returns how many are where the
+ * initrd is now: they had to be moved within it. */
+static unsigned check_initrd(void)
+{
+	unsigned within = 0;
+	u64 at = 0;
+
+	for (unsigned i = 0; i < t.in.nr_initrd; i++) {
+		at = ALIGN_UP(at, 4);
+		assert_memory_equal(memory + t.plan.initrd + at, before + t.initrd[i].base,
+				    t.initrd[i].size);
+		at += t.initrd[i].size;
+		within += ranges_overlap(t.plan.initrd, t.initrd_size, t.initrd[i].base,
+					 t.initrd[i].size);
+	}
+	assert_int_equal(at, t.plan.initrd_size);
+	return within;
+}
+
 static void test_random_machines(void **state)
 {
-	unsigned loaded = 0, moved = 0, overlaps = 0;
+	unsigned loaded = 0, moved = 0, overlaps = 0, within = 0;
 	u64 seed = 8;
 
 	(void)state;
@@ -292,18 +316,19 @@ static void test_random_machines(void **state)
 		assert_int_equal(linux_load(NULL, &t.plan, &t.in, &t.map), 0);
 		assert_memory_equal(memory + t.plan.kernel, before + t.in.kernel + 2048,
 				    t.image.kernel_size);
-		assert_memory_equal(memory + t.plan.initrd, before + t.in.initrd, t.in.initrd_size);
+		within += check_initrd() > 1;
 		check_rest();
 		check_boot_params();
 		for (u64 va = 0; va < GIB(4); va += MIB(511) + 12345)
 			assert_int_equal(translate(t.plan.cr3, va), va);
 		loaded++;
 		moved += t.plan.kernel != t.image.pref_address;
-		overlaps += ranges_overlap(t.plan.kernel, t.image.kernel_size, t.in.initrd,
-					   t.in.initrd_size);
+		for (unsigned i = 0; i < t.in.nr_initrd; i++)
+			overlaps += ranges_overlap(t.plan.kernel, t.image.kernel_size,
+						   t.initrd[i].base, t.initrd[i].size);
 	}
 	/* Each kind of case did occur. */
-	assert_true(moved > 10 && overlaps > 10);
+	assert_true(moved > 10 && overlaps > 10 && within > 10);
 }
 
 static void simple_machine(void)
@@ -343,16 +368,25 @@ static void test_plan_refusals(void **state)
 	assert_int_equal(t.plan.kernel, MIB(1) + 0x1000);
 
 	simple_machine();
-	t.in.initrd = MIB(2);
-	t.in.initrd_size = MIB(3);
+	t.in.initrd = t.initrd;
+	t.in.nr_initrd = 1;
+	t.initrd[0] = (struct mem_range){.base = MIB(2), .size = MIB(3)};
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -ENOSPC);
-	t.in.initrd_size = UINT64_MAX;
+	t.initrd[0].size = UINT64_MAX;
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -E2BIG);
-	t.in.initrd_size = GIB(4) - 1;
+	t.initrd[0].size = GIB(4) - 1;
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -E2BIG);
+	t.initrd[0].size = t.initrd[1].size = GIB(2);
+	t.in.nr_initrd = 2;
+	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -E2BIG);
+	assert_true(log_has("4294967296 bytes exceed the boot protocol's limit"));
+	t.in.nr_initrd = LINUX_INITRD_FILES + 1;
+	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), -E2BIG);
+	assert_true(log_has("there are 129, but at most 128"));
 
 	/* The initrd goes below its limit, or is refused. */
-	t.in.initrd_size = 0x10000;
+	t.in.nr_initrd = 1;
+	t.initrd[0].size = 0x10000;
 	t.image.initrd_max = MIB(2) - 1;
 	assert_int_equal(linux_plan(&t.image, &t.map, &t.in, &t.plan), 0);
 	assert_int_equal(t.plan.initrd, MIB(2) - 0x10000);

@@ -15,7 +15,7 @@ static u8 oracle[SPACE];
 
 static unsigned rank(u32 type)
 {
-	static const unsigned ranks[] = {0, 1, 4, 2, 3, 5};
+	static const unsigned ranks[] = {0, 1, 5, 3, 4, 6, [7] = 2};
 
 	return ranks[type];
 }
@@ -56,7 +56,10 @@ static struct mem_range random_range(u64 *seed)
 {
 	u64 from = rand_below(seed, SPACE), n = rand_below(seed, MIN(SPACE - from, 60) + 1);
 
-	return (struct mem_range){origin + from * unit, n * unit, (u32)(1 + rand_below(seed, 5))};
+	static const u32 types[] = {MEM_RAM, MEM_RESERVED, MEM_ACPI, MEM_NVS, MEM_BAD, MEM_PMEM};
+
+	return (struct mem_range){origin + from * unit, n * unit,
+				  types[rand_below(seed, ARRAY_SIZE(types))]};
 }
 
 static void random_space(u64 *seed)
@@ -158,6 +161,31 @@ static void test_find(void **state)
 	assert_in_range(found, 3000, 27000); /* both outcomes did occur */
 }
 
+/* Persistent memory stays what it is, and what nobody knows is not RAM; neither is handed out. */
+static void test_types(void **state)
+{
+	const struct mem_range r[] = {{0, 0x9000, MEM_RAM}, {GIB(4), GIB(1), MEM_PMEM},
+				      {GIB(5), GIB(1), 12}, {GIB(6), GIB(1), 0},
+				      {GIB(7), GIB(1), 6},  {GIB(9), GIB(1), UINT32_MAX}};
+	struct memmap map;
+
+	(void)state;
+	assert_int_equal(memmap_init(&map, r, ARRAY_SIZE(r)), 0);
+	assert_int_equal(map.nr, 4);
+	assert_int_equal(map.r[1].type, 7);
+	assert_int_equal(map.r[1].size, GIB(1));
+	assert_int_equal(map.r[2].type, MEM_RESERVED);
+	assert_int_equal(map.r[2].size, GIB(3));
+	assert_int_equal(map.r[3].type, MEM_RESERVED);
+	assert_true(mem_holds_bytes(MEM_PMEM));
+	assert_string_equal(mem_type_name(MEM_PMEM), "persistent memory");
+	assert_int_equal(memmap_ram_top(&map), 0x9000);
+	assert_int_equal(memmap_top(&map), GIB(5));
+	assert_int_equal(memmap_find(&map, &(struct memmap_query){.size = 0x9001}), MEMMAP_NONE);
+	assert_int_equal(memmap_init(&map, &r[2], 1), 0);
+	assert_int_equal(memmap_top(&map), 0);
+}
+
 static void test_find_limits(void **state)
 {
 	const struct mem_range ram = {0x1000, 0xff000, MEM_RAM};
@@ -213,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init_and_reserve),
 		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_find_limits),
 		cmocka_unit_test(test_full),
 	};

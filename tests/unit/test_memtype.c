@@ -83,6 +83,25 @@ static void test_pc(void **state)
 	assert_int_equal(mtrr_type(&m, GIB(16)), MEMTYPE_WC);
 	assert_int_equal(mtrr_uniform_end(&m, GIB(16), GIB(512)), GIB(16) + MIB(256));
 	assert_int_equal(mtrr_type(&m, GIB(20)), MEMTYPE_UC);
+
+	/* A page is as large as its type is the same, and not larger than asked for. */
+	assert_int_equal(mtrr_uniform_page(&m, GIB(9) + 0x123000, GIB(1)), GIB(1));
+	assert_int_equal(mtrr_uniform_page(&m, GIB(9), MIB(2)), MIB(2));
+	assert_int_equal(mtrr_uniform_page(&m, GIB(8) + 0x1000, GIB(1)), MIB(2));
+	assert_int_equal(mtrr_uniform_page(&m, GIB(16) + MIB(300), GIB(1)), MIB(2));
+	assert_int_equal(mtrr_uniform_page(&m, GIB(16), PAGE_SIZE), PAGE_SIZE);
+	set_var(&m, 6, GIB(17), 0x1000, MEMTYPE_WT);
+	assert_int_equal(mtrr_uniform_page(&m, GIB(17) + MIB(1), GIB(1)), PAGE_SIZE);
+	assert_int_equal(mtrr_uniform_page(&m, GIB(17) + MIB(2), GIB(1)), MIB(2));
+
+	assert_int_equal(mtrr_last_change(&m, GIB(4)), GIB(17) + 0x1000);
+	assert_int_equal(mtrr_last_change(&m, GIB(30)), GIB(30));
+	m.default_type = MEMTYPE_WB;
+	set_var(&m, 7, GIB(256), GIB(256), MEMTYPE_UC); /* up to the end */
+	assert_int_equal(mtrr_last_change(&m, GIB(4)), GIB(256));
+	m.enabled = false;
+	assert_int_equal(mtrr_last_change(&m, GIB(4)), GIB(4));
+	assert_int_equal(mtrr_uniform_page(&m, GIB(8), GIB(1)), GIB(1));
 }
 
 static void test_precedence(void **state)
@@ -214,6 +233,10 @@ static void test_no_endless_search(void **state)
 	m.var[0].mask = 0x1000 | VALID;
 	end = mtrr_uniform_end(&m, MIB(1), EPT_GPA_END);
 	assert_true(end > MIB(2) && end < EPT_GPA_END && IS_ALIGNED(end, PAGE_SIZE));
+
+	m.var[0].base = MEMTYPE_UC; /* another type, on every other page */
+	assert_int_equal(mtrr_last_change(&m, GIB(4)), BIT(52));
+	m.var[0].base = MEMTYPE_WB;
 
 	m.var[0].mask = VALID; /* compares no bits: matches everywhere */
 	m.var[0].base = MEMTYPE_WT;

@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/load/gather.h"
 #include "vmm/memslot.h"
 
 struct setup_header {
@@ -245,7 +246,7 @@ static int plan_kernel(const struct memmap *map, struct linux_plan *plan)
 
 /* Memory that later parts must not overlap. */
 struct avoid_list {
-	struct mem_range r[4];
+	struct mem_range r[3 + LINUX_INITRD_FILES];
 	unsigned nr;
 };
 
@@ -254,25 +255,55 @@ static void avoid(struct avoid_list *list, u64 base, u64 size)
 	list->r[list->nr++] = (struct mem_range){.base = base, .size = size};
 }
 
-static int plan_initrd(const struct memmap *map, const struct linux_input *in,
-		       const struct avoid_list *list, struct linux_plan *plan)
+/* The size of the files of the initrd together; 0, with an error logged, when that is too much. */
+static u64 initrd_size(const struct linux_input *in)
 {
-	struct memmap_query q = {.size = ALIGN_UP(in->initrd_size, PAGE_SIZE),
+	u64 size = 0;
+
+	if (in->nr_initrd > LINUX_INITRD_FILES) {
+		pr_err("module initrd: there are %u, but at most %u can be brought together; give "
+		       "fewer\n",
+		       in->nr_initrd, LINUX_INITRD_FILES);
+		return 0;
+	}
+	for (unsigned i = 0; i < in->nr_initrd; i++) {
+		size = gather_size(size, MIN(in->initrd[i].size, GIB(4)));
+		if (size > UINT32_MAX - PAGE_SIZE) {
+			pr_err("module initrd: %lu bytes exceed the boot protocol's limit of 4 "
+			       "GiB\n",
+			       size);
+			return 0;
+		}
+	}
+	return size;
+}
+
+/*
+ * Adds to @list what the initrd takes, there and now. Its new place is clear of its files if there
+ * is such a place, which saves gather() work; otherwise it may overlap them.
+ */
+static int plan_initrd(const struct memmap *map, const struct linux_input *in,
+		       struct avoid_list *list, struct linux_plan *plan)
+{
+	struct memmap_query q = {.size = ALIGN_UP(plan->initrd_size, PAGE_SIZE),
 				 .align = PAGE_SIZE,
 				 .min = MIB(1),
 				 .max = MIN(plan->image.initrd_max + 1, PLACE_LIMIT),
 				 .avoid = list->r,
-				 .nr_avoid = list->nr,
 				 .top_down = true};
+	unsigned nr = list->nr;
 
-	if (in->initrd_size > UINT32_MAX - PAGE_SIZE) {
-		pr_err("module initrd: %lu bytes exceed the boot protocol's limit of 4 GiB\n",
-		       in->initrd_size);
-		return -E2BIG;
-	}
+	for (unsigned i = 0; i < in->nr_initrd; i++)
+		avoid(list, in->initrd[i].base, in->initrd[i].size);
+	q.nr_avoid = list->nr;
 	plan->initrd = memmap_find(map, &q);
+	if (plan->initrd == MEMMAP_NONE) {
+		q.nr_avoid = nr;
+		plan->initrd = memmap_find(map, &q);
+	}
 	if (plan->initrd == MEMMAP_NONE)
 		return no_room(map, "initrd", q.size, q.min, q.max);
+	avoid(list, plan->initrd, q.size);
 	return 0;
 }
 
@@ -332,9 +363,10 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 	       const struct linux_input *in, struct linux_plan *plan)
 {
 	size_t cmdline_len = strlen(in->cmdline);
-	struct avoid_list list = {.nr = 0};
+	static struct avoid_list list; /* large for a stack */
 	int err;
 
+	list.nr = 0;
 	memset(plan, 0, sizeof(*plan));
 	plan->image = *image;
 	if (cmdline_len > image->cmdline_size) {
@@ -350,13 +382,11 @@ int linux_plan(const struct linux_image *image, const struct memmap *map,
 
 	avoid(&list, plan->kernel, image->memory_size);
 	avoid(&list, in->kernel, image->setup_size + image->kernel_size);
-	if (in->initrd_size) {
-		/* It may overlap its source: linux_load() uses memmove. */
-		err = plan_initrd(map, in, &list, plan);
+	if (in->nr_initrd) {
+		plan->initrd_size = initrd_size(in);
+		err = plan->initrd_size ? plan_initrd(map, in, &list, plan) : -E2BIG;
 		if (err)
 			return err;
-		avoid(&list, plan->initrd, ALIGN_UP(in->initrd_size, PAGE_SIZE));
-		avoid(&list, in->initrd, in->initrd_size);
 	}
 	return in->real_mode ? plan_setup(map, &list, cmdline_len, plan)
 			     : plan_low(map, &list, cmdline_len, plan);
@@ -413,8 +443,7 @@ static void fill_e820(struct boot_e820_entry *to, const struct mem_range *from, 
 }
 
 /* Fill in the fields that the loader sets in all protocols. */
-static void fill_header(struct setup_header *h, const struct linux_plan *plan,
-			const struct linux_input *in)
+static void fill_header(struct setup_header *h, const struct linux_plan *plan)
 {
 	h->type_of_loader = TYPE_OF_LOADER;
 	h->ext_loader_type = 0;
@@ -422,7 +451,7 @@ static void fill_header(struct setup_header *h, const struct linux_plan *plan,
 	h->code32_start = (u32)plan->kernel;
 	h->cmd_line_ptr = (u32)plan->cmdline;
 	h->ramdisk_image = (u32)plan->initrd;
-	h->ramdisk_size = (u32)in->initrd_size;
+	h->ramdisk_size = (u32)plan->initrd_size;
 }
 
 static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
@@ -433,7 +462,7 @@ static void fill_boot_params(struct boot_params *bp, struct setup_data *ext,
 
 	memset(bp, 0, sizeof(*bp));
 	memcpy((u8 *)bp + HDR_OFFSET, plan->image.setup_header, plan->image.setup_header_size);
-	fill_header(&bp->hdr, plan, in);
+	fill_header(&bp->hdr, plan);
 	bp->acpi_rsdp_addr = in->rsdp;
 	fill_screen_info(&bp->screen_info, in->fb);
 
@@ -471,7 +500,7 @@ static int load_setup(struct vm *vm, const struct linux_plan *plan, const struct
 	memset(dst, 0, LINUX_SETUP_STACK);
 	memcpy(dst, src, plan->image.setup_size);
 	h = (void *)(dst + HDR_OFFSET);
-	fill_header(h, plan, in);
+	fill_header(h, plan);
 	h->loadflags |= CAN_USE_HEAP;
 	h->heap_end_ptr = LINUX_SETUP_STACK - 0x200; /* defined as end - 200h */
 	strlcpy((char *)dst + LINUX_SETUP_STACK, in->cmdline, strlen(in->cmdline) + 1);
@@ -495,6 +524,25 @@ static int load_boot_params(struct vm *vm, const struct linux_plan *plan,
 	return 0;
 }
 
+static int load_initrd(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in)
+{
+	static struct gather_piece pieces[LINUX_INITRD_FILES];
+	u8 *to = guest_ptr(vm, plan->initrd, ALIGN_UP(plan->initrd_size, PAGE_SIZE),
+			   "initrd's place");
+
+	for (unsigned i = 0; i < in->nr_initrd; i++) {
+		pieces[i] = (struct gather_piece){
+			.from = guest_ptr(vm, in->initrd[i].base, in->initrd[i].size, "initrd"),
+			.size = in->initrd[i].size};
+		if (!pieces[i].from)
+			return -EFAULT;
+	}
+	if (!to)
+		return -EFAULT;
+	gather(to, pieces, in->nr_initrd);
+	return 0;
+}
+
 int linux_load(struct vm *vm, const struct linux_plan *plan, const struct linux_input *in,
 	       const struct memmap *e820)
 {
@@ -514,14 +562,9 @@ int linux_load(struct vm *vm, const struct linux_plan *plan, const struct linux_
 	 * Move the initrd before the kernel: its destination does not overlap the kernel's file,
 	 * but the kernel's destination may overlap the initrd's source.
 	 */
-	if (in->initrd_size) {
-		const void *from = guest_ptr(vm, in->initrd, in->initrd_size, "initrd");
-		void *to = guest_ptr(vm, plan->initrd, in->initrd_size, "initrd's place");
-
-		if (!from || !to)
-			return -EFAULT;
-		memmove(to, from, in->initrd_size);
-	}
+	r = in->nr_initrd ? load_initrd(vm, plan, in) : 0;
+	if (r)
+		return r;
 	memmove(dst, src, kernel_size);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "lib/memmap.h"
 
 #define LINUX_SETUP_HEADER_MAX (0x290 - 0x1f1)
+#define LINUX_INITRD_FILES     128
 #define LINUX_SETUP_STACK      0x9000 /* the top of heap and stack, as an offset from the setup code */
 
 /* A kernel image (bzImage), described by its setup header. */
@@ -34,9 +35,13 @@ struct linux_image {
 
 /* What to load. The addresses are guest-physical. */
 struct linux_input {
-	u64 kernel;              /* the whole image, as the boot loader left it */
-	u64 initrd, initrd_size; /* the initrd, as the boot loader left it; size 0: none */
+	u64 kernel; /* the whole image, as the boot loader left it */
 	const char *cmdline;
+	/* The files of the initrd, as the boot loader left them: at most LINUX_INITRD_FILES, none
+	 * of them empty. Linux gets one initrd made of all, in this order. The types do not matter.
+	 */
+	const struct mem_range *initrd;
+	unsigned nr_initrd;
 	bool real_mode; /* start the kernel's setup code in real mode, which calls the BIOS */
 	u64 rsdp;       /* ACPI's root pointer (RSDP); 0: Linux searches for it */
 	const struct framebuffer
@@ -47,7 +52,7 @@ struct linux_input {
 struct linux_plan {
 	struct linux_image image;
 	u64 kernel; /* the load address */
-	u64 initrd;
+	u64 initrd, initrd_size;
 	u64 boot_params; /* the zero page */
 	u64 cmdline;
 	u64 setup_data; /* the E820 entries that do not fit into the zero page */
@@ -77,8 +82,8 @@ int linux_check(const void *image, size_t size, struct linux_image *out);
 /*
  * Choose all addresses in the RAM of @map, in which Glasshouse's own memory must be reserved, and
  * store them in @plan. Returns 0; -E2BIG (the command line is longer than the kernel allows, or the
- * initrd larger than the protocol allows) or -ENOSPC (not enough free memory), with an error
- * logged.
+ * initrd larger than the protocol allows or made of too many files) or -ENOSPC (not enough free
+ * memory), with an error logged.
  */
 int linux_plan(const struct linux_image *image, const struct memmap *map,
 	       const struct linux_input *in, struct linux_plan *plan);

@@ -27,14 +27,39 @@ static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
 	return r;
 }
 
+/* Where the files of the initrd are, the modules of that role in their order. */
+static int find_initrd(struct vm *vm, const struct guest_modules *modules, struct linux_input *in)
+{
+	static struct mem_range files[LINUX_INITRD_FILES];
+
+	in->initrd = files;
+	for (unsigned i = 0; i < modules->nr; i++) {
+		const struct guest_module *m = &modules->list[i];
+
+		if (!module_arguments(m, "initrd"))
+			continue;
+		if (!m->size) {
+			pr_err("module initrd: size is 0: the file is empty; give an initrd "
+			       "(Debian: /boot/initrd.img-*), or remove the line\n");
+			return -ENOEXEC;
+		}
+		if (!module_bytes(vm, m))
+			return -EFAULT;
+		/* Of too many only the number matters: linux_plan() refuses them. */
+		if (in->nr_initrd < LINUX_INITRD_FILES)
+			files[in->nr_initrd] =
+				(struct mem_range){.base = m->start, .size = m->size};
+		in->nr_initrd++;
+	}
+	return 0;
+}
+
 int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		      const struct guest_modules *modules, const struct guest_module *kernel,
 		      const char *cmdline)
 {
 	static struct linux_plan plan;
 	static struct linux_image image;
-	const char *ignored;
-	const struct guest_module *initrd = find_module(modules, "initrd", &ignored);
 	struct linux_input in = {
 		.kernel = kernel->start,
 		.cmdline = cmdline,
@@ -43,21 +68,12 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		.fb = modules->fb,
 	};
 	const void *bytes = module_bytes(vm, kernel);
-	int r = real_mode ? bios_init(vm) : 0;
+	int r = find_initrd(vm, modules, &in);
 
-	if (initrd && !initrd->size) {
-		pr_err("module initrd: size is 0: the file is empty; give an initrd (Debian: "
-		       "/boot/initrd.img-*), or remove the line\n");
-		return -ENOEXEC;
-	}
+	if (!r && real_mode)
+		r = bios_init(vm);
 	if (r)
 		return r;
-	if (initrd) {
-		if (!module_bytes(vm, initrd))
-			return -EFAULT;
-		in.initrd = initrd->start;
-		in.initrd_size = initrd->size;
-	}
 	if (!bytes)
 		return -EFAULT;
 	r = linux_check(bytes, kernel->size, &image);
@@ -75,7 +91,7 @@ int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		real_mode         ? "real mode"
 		: image.long_mode ? "64 bits"
 				  : "32 bits",
-		plan.kernel, in.initrd_size >> 10, plan.initrd);
+		plan.kernel, plan.initrd_size >> 10, plan.initrd);
 	pr_debug("Linux: command line \"%s\"\n", cmdline);
 	return 0;
 }

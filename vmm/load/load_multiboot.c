@@ -42,20 +42,23 @@ static int load(int (*loader)(const struct multiboot_input *, struct multiboot_e
 
 	if (r)
 		return r;
-	for (unsigned i = 0; i < modules->nr && in.nr_modules < MULTIBOOT_MODULES; i++) {
+	for (unsigned i = 0; i < modules->nr; i++) {
 		const char *args = module_arguments(&modules->list[i], "module");
 
 		if (!args)
 			continue;
-		list[in.nr_modules] = modules->list[i];
-		list[in.nr_modules++].string = args;
+		/* Of too many only the number matters: the loader refuses them. */
+		if (in.nr_modules < MULTIBOOT_MODULES)
+			list[in.nr_modules] = (struct guest_module){modules->list[i].start,
+								    modules->list[i].size, args};
+		in.nr_modules++;
 	}
 	r = loader(&in, &entry);
 	if (!r)
 		r = start(vcpu, &entry);
 	if (!r)
 		pr_info("Multiboot kernel: entry %x, information at %x, %u modules, command line "
-			"\"%s\"\n",
+			"\"%.200s\"\n",
 			entry.eip, entry.ebx, in.nr_modules, cmdline);
 	return r;
 }

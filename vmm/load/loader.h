@@ -28,7 +28,8 @@ struct guest_modules {
 /*
  * Load the guest that @modules describe into the memory of @vm, and set up @vcpu, its first vCPU,
  * which must be loaded on this CPU, as the guest's boot protocol requires. Returns 0; -ENOENT when
- * no module has the role of a guest; or the loader's negative error. Errors are logged.
+ * no module has the role of a guest; -EINVAL when there is a module that this guest does not take;
+ * or the loader's negative error. Errors are logged.
  */
 int load_guest(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules);
 
@@ -61,8 +62,8 @@ struct linux_plan;
 
 /*
  * In load_linux.c, for the role "linux", and, with @real_mode, for "linux16": load @kernel with
- * @cmdline and the module of the role "initrd", if there is one, and set up @vcpu to start at the
- * 64-bit or 32-bit entry, or by start_linux_setup(). Returns as a loader does.
+ * @cmdline and the modules of the role "initrd", which become one initrd, and set up @vcpu to start
+ * at the 64-bit or 32-bit entry, or by start_linux_setup(). Returns as a loader does.
  */
 int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		      const struct guest_modules *modules, const struct guest_module *kernel,
@@ -78,11 +79,6 @@ int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan);
 /* The arguments in the string of @module (after the first word), if its role is @role; else NULL.
  */
 const char *module_arguments(const struct guest_module *module, const char *role);
-
-/* The first module whose role is @role, with its arguments in *@arguments; NULL if there is none.
- */
-const struct guest_module *find_module(const struct guest_modules *modules, const char *role,
-				       const char **arguments);
 
 /* A pointer to the bytes of @module; or NULL, with an error logged, if they are in no slot of @vm.
  */

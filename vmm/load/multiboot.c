@@ -16,10 +16,11 @@
 const struct framebuffer multiboot_text_screen = {
 	.address = 0xb8000, .pitch = 160, .width = 80, .height = 25, .bpp = 16, .type = FB_TEXT};
 
-/* Memory that is in use: sources, and destinations chosen so far. */
+/* Memory that is in use: sources, and destinations chosen so far. The kernel's segments come first.
+ */
 struct avoid_list {
 	struct mem_range r[AVOID_MAX];
-	unsigned nr;
+	unsigned nr, nr_segments;
 };
 
 static void avoid(struct avoid_list *list, u64 base, u64 size)
@@ -28,9 +29,9 @@ static void avoid(struct avoid_list *list, u64 base, u64 size)
 		list->r[list->nr++] = (struct mem_range){.base = base, .size = size};
 }
 
-static bool is_avoided(const struct avoid_list *list, u64 base, u64 size)
+static bool is_for_segments(const struct avoid_list *list, u64 base, u64 size)
 {
-	for (unsigned i = 0; i < list->nr; i++)
+	for (unsigned i = 0; i < list->nr_segments; i++)
 		if (ranges_overlap(base, size, list->r[i].base, list->r[i].size))
 			return true;
 	return false;
@@ -141,6 +142,7 @@ static int place_segments(struct multiboot_plan *plan, const struct multiboot_in
 		}
 		avoid(list, s->paddr, s->memsz);
 	}
+	list->nr_segments = list->nr;
 	return 0;
 }
 
@@ -151,8 +153,6 @@ static int place_segments(struct multiboot_plan *plan, const struct multiboot_in
 static int place_modules(struct multiboot_plan *plan, const struct multiboot_input *in,
 			 struct avoid_list *list)
 {
-	struct avoid_list segments = *list;
-
 	avoid(list, in->kernel.start, in->kernel.size);
 	for (unsigned i = 0; i < in->nr_modules; i++)
 		avoid(list, in->modules[i].start, in->modules[i].size);
@@ -161,7 +161,7 @@ static int place_modules(struct multiboot_plan *plan, const struct multiboot_inp
 
 		plan->modules[i] = m->start;
 		if (m->size && IS_ALIGNED(m->start, PAGE_SIZE) && m->start + m->size <= GIB(4) &&
-		    !is_avoided(&segments, m->start, m->size))
+		    !is_for_segments(list, m->start, m->size))
 			continue;
 		plan->modules[i] = find(in, list, MAX(m->size, 1), MIB(1));
 		if (plan->modules[i] == MEMMAP_NONE)
@@ -198,10 +198,10 @@ static int place_sections(struct multiboot_plan *plan, const struct multiboot_in
 
 /* The kernel's file moves if its own segments overlap it. */
 static int place_kernel_file(struct multiboot_plan *plan, const struct multiboot_input *in,
-			     const struct avoid_list *segments, struct avoid_list *list)
+			     struct avoid_list *list)
 {
 	plan->kernel = in->kernel.start;
-	if (!is_avoided(segments, plan->kernel, in->kernel.size))
+	if (!is_for_segments(list, plan->kernel, in->kernel.size))
 		return 0;
 	plan->kernel = find(in, list, in->kernel.size, MIB(1));
 	if (plan->kernel == MEMMAP_NONE)
@@ -213,16 +213,17 @@ static int place_kernel_file(struct multiboot_plan *plan, const struct multiboot
 static int place_all(struct multiboot_plan *plan, const struct multiboot_input *in,
 		     const void *file)
 {
-	struct avoid_list list = {.nr = 0}, segments;
-	int r = place_segments(plan, in, &list);
+	static struct avoid_list list; /* large for a stack */
+	int r;
 
-	segments = list;
+	list.nr = 0;
+	r = place_segments(plan, in, &list);
 	if (!r)
 		r = place_modules(plan, in, &list);
 	if (!r)
 		r = place_sections(plan, in, file, &list);
 	if (!r)
-		r = place_kernel_file(plan, in, &segments, &list);
+		r = place_kernel_file(plan, in, &list);
 	if (r)
 		return r;
 	plan->info = find(in, &list, plan->info_size, LOWEST_INFO);

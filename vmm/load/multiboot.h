@@ -11,7 +11,7 @@
 #include "vmm/load/loader.h"
 #include "lib/memmap.h"
 
-#define MULTIBOOT_MODULES 16
+#define MULTIBOOT_MODULES 128
 #define MULTIBOOT_LOADER  "Glasshouse" /* the boot loader's name */
 
 /* What to load. The addresses are guest-physical. */

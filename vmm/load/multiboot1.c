@@ -101,18 +101,20 @@ static int plan_image(struct multiboot_plan *plan, const u8 *file, u64 size)
 static void put_modules(struct info_writer *w, const struct multiboot_plan *plan,
 			const struct multiboot_input *in, struct multiboot_info *info)
 {
-	struct multiboot_mod mods[MULTIBOOT_MODULES] = {{.reserved = 0}};
-
-	for (unsigned i = 0; i < in->nr_modules; i++) {
-		const struct guest_module *m = &in->modules[i];
-
-		mods[i].mod_start = (u32)plan->modules[i];
-		mods[i].mod_end = (u32)(plan->modules[i] + m->size);
-		mods[i].string = info_put(w, m->string, strlen(m->string) + 1, 1);
-	}
 	info->flags |= INFO_MODS;
 	info->mods_count = in->nr_modules;
-	info->mods_addr = info_put(w, mods, in->nr_modules * sizeof(mods[0]), 4);
+	info->mods_addr = info_put(w, NULL, in->nr_modules * sizeof(struct multiboot_mod), 4);
+	for (unsigned i = 0; i < in->nr_modules; i++) {
+		const struct guest_module *m = &in->modules[i];
+		struct multiboot_mod mod = {
+			.mod_start = (u32)plan->modules[i],
+			.mod_end = (u32)(plan->modules[i] + m->size),
+			.string = info_put(w, m->string, strlen(m->string) + 1, 1)};
+
+		if (w->block)
+			memcpy(info_at(w, info->mods_addr + i * (u32)sizeof(mod)), &mod,
+			       sizeof(mod));
+	}
 }
 
 static void put_memory(struct info_writer *w, const struct memmap *map, struct multiboot_info *info)

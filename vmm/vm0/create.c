@@ -103,6 +103,7 @@ struct vm *vm0_create(const struct vm0_config *config)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
+	vm0->microcode_room = config->microcode_room;
 	r = vm0_memory_init(vm0, &config->memory);
 	if (r)
 		return cannot_create("giving it memory", r);

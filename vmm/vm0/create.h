@@ -13,6 +13,7 @@ struct vm0_config {
 	const struct acpi_info *acpi; /* used until the machine stops */
 	bool keep_icr_trap;           /* option icr=trap */
 	bool intercept_pf;            /* option icept=pf */
+	u64 microcode_room;           /* bytes of the heap for a copy of a microcode update */
 };
 
 /*

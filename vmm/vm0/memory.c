@@ -124,6 +124,8 @@ int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory)
 
 	vm0->keyid_mask = read_keyid_mask();
 	read_mtrrs(&vm0->mtrr, vm0->keyid_mask);
+	vm0->plain_from = ALIGN_UP(mtrr_last_change(&vm0->mtrr, GIB(4)), GIB(1));
+	vm0->plain_type = (unsigned)mtrr_type(&vm0->mtrr, vm0->plain_from);
 	*map = *memory->machine;
 	vm0->nr_hidden = memory->nr_hidden;
 	for (unsigned i = 0; i < memory->nr_hidden; i++) {
@@ -146,9 +148,22 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 	return (map->prot & need) == need;
 }
 
+/*
+ * The page that one access to @gpa maps: of at most @max bytes, stored in *@size, all of one memory
+ * type by the MTRRs. Returns that type. All below 4 GiB is mapped from the start.
+ */
+static unsigned page_to_map(const struct vm0 *vm0, gpa_t gpa, u64 max, u64 *size)
+{
+	*size = max;
+	if (gpa >= vm0->plain_from || gpa < GIB(4))
+		return vm0->plain_type;
+	*size = mtrr_uniform_page(&vm0->mtrr, gpa, max);
+	return (unsigned)mtrr_type(&vm0->mtrr, gpa);
+}
+
 /* Log the first access to an address that the memory map does not describe, such as a device above
- * RAM. @error: the result of mapping it; if negative, inject #GP. */
-static int report_first_access(struct vcpu *vcpu, gpa_t gpa, int error)
+ * RAM. @error: the result of mapping it with @type; if negative, inject #GP. */
+static int report_first_access(struct vcpu *vcpu, gpa_t gpa, int error, unsigned type)
 {
 	if (error) {
 		pr_warn_ratelimited(
@@ -158,8 +173,8 @@ static int report_first_access(struct vcpu *vcpu, gpa_t gpa, int error)
 		return 1;
 	}
 	pr_warn_ratelimited("vCPU %u: first access to %lx, which the memory map does not describe: "
-			    "mapped uncached",
-			    vcpu->id, gpa);
+			    "mapped %s, as the MTRRs say",
+			    vcpu->id, gpa, memtype_name(type));
 	return 1;
 }
 
@@ -172,14 +187,16 @@ int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	 * up the memory for tables. */
 	u64 block = ept->caps.page_1g ? GIB(1) : MIB(2);
 	struct ept_mapping map;
+	unsigned type;
 	int r;
 
 	block = vm0_touch_size(vm0, gpa, block);
 	if (!block)
 		return emulate_hidden_access(vcpu, fault);
-	r = ept_map_hole(ept, gpa, block, MEMTYPE_UC);
+	type = page_to_map(vm0, gpa, block, &block);
+	r = ept_map_hole(ept, gpa, block, type);
 	if (r != -EEXIST)
-		return report_first_access(vcpu, gpa, r);
+		return report_first_access(vcpu, gpa, r, type);
 	if (icr_page_fault(vm0, gpa) && fault->write)
 		return emulate_lapic_write(vcpu, fault);
 	/* Another CPU may have mapped the address or lifted the ICR trap meanwhile. */

@@ -13,6 +13,7 @@
 #include "lib/pages.h"
 #include "lib/spinlock.h"
 #include "vmm/vcpu.h"
+#include "vmm/vm0/vm0.h"
 #include "vmm/x86/guest_mem.h"
 
 #define DEFAULT_DATA  2000u
@@ -42,8 +43,10 @@ static u32 read_revision(void)
 	return (u32)(sign >> 32);
 }
 
-/* Into @copy; the size comes from our copy of the header. Returns NULL, or why not. */
-static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_header *copy)
+/* Copy the update to @copy, which has @room bytes. Its size is taken from the copied header, which
+ * the guest cannot change. Returns NULL, or why the update is refused. */
+static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_header *copy,
+			       u64 room)
 {
 	u64 start = address - sizeof(*copy);
 	u32 size;
@@ -55,6 +58,9 @@ static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_
 	size = microcode_size(copy);
 	if (!size)
 		return "its header is not as the SDM says, or it is longer than 2 MiB";
+	if (size > room)
+		return "it is longer than the memory that is kept for it: add reserve=2M to "
+		       "Glasshouse's command line";
 	if (read_guest_virt(vcpu, address, copy + 1, size - sizeof(*copy)))
 		return "not all of it is in memory";
 	return NULL;
@@ -64,14 +70,15 @@ int microcode_update(struct vcpu *vcpu, u64 address)
 {
 	static spinlock_t lock;
 	static struct microcode_header *copy;
+	u64 room = to_vm0(vcpu->vm)->microcode_room;
 	const char *why_not;
 	u32 before = 0, now = 0;
 	int r = 0;
 
 	spin_lock(&lock);
 	if (!copy)
-		copy = pages_alloc(MICROCODE_PAGES);
-	why_not = copy_update(vcpu, address, copy);
+		copy = pages_alloc(room / PAGE_SIZE);
+	why_not = copy_update(vcpu, address, copy, room);
 	if (!why_not) {
 		before = read_revision();
 		r = wrmsr_safe(MSR_IA32_UCODE_WRITE, (u64)(copy + 1));

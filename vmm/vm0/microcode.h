@@ -5,7 +5,7 @@
 #ifndef GH_MICROCODE_H
 #define GH_MICROCODE_H
 
-#include "types.h"
+#include "bits.h"
 
 struct vcpu;
 
@@ -20,8 +20,9 @@ struct microcode_header {
  */
 #define MICROCODE_MAX MIB(2)
 
-/* Pages of the heap that the copy takes, at the first update. */
-#define MICROCODE_PAGES ((u32)(MICROCODE_MAX / PAGE_SIZE))
+/* Bytes of the heap that the copy takes, at the first update, on a machine with less than 4 GiB of
+ * RAM; on others, MICROCODE_MAX. Updates for such machines are shorter. */
+#define MICROCODE_SMALL KIB(256)
 
 /* How many bytes @header and what follows it take; 0 when the header is not one that the SDM
  * describes, or asks for more than MICROCODE_MAX. */

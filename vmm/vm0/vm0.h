@@ -52,9 +52,13 @@ struct vm0 {
 
 	const struct acpi_info *acpi;
 	struct mtrr_state mtrr;
-	bool intercept_pf; /* icept=pf */
-	u32 nr_loaded;     /* vCPUs that are loaded, without the boot CPU's */
-	u32 nr_failed;     /* vCPUs that could not be loaded */
+	/* From here on, above all RAM, memory has one type by the MTRRs: a quick answer. */
+	u64 plain_from;
+	unsigned plain_type;
+	bool intercept_pf;  /* icept=pf */
+	u64 microcode_room; /* bytes; see microcode.h */
+	u32 nr_loaded;      /* vCPUs that are loaded, without the boot CPU's */
+	u32 nr_failed;      /* vCPUs that could not be loaded */
 
 	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
