@@ -52,6 +52,8 @@ struct vm_ops {
 	void (*nmi)(struct vcpu *vcpu);
 	/* The guest has caused a triple fault. */
 	int (*triple_fault)(struct vcpu *vcpu);
+	/* The CPU does not enter the guest in the state that it is in; why has been said. */
+	int (*invalid_state)(struct vcpu *vcpu);
 	/* Handle @requests. The bits from REQ_VM on (vcpu.h) are the VM's own; they have been
 	 * cleared. */
 	int (*request)(struct vcpu *vcpu, u32 requests);

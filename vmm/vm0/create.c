@@ -68,6 +68,7 @@ static const struct vm_ops vm0_ops = {
 	.started = icr_vcpu_started,
 	.nmi = vm0_nmi,
 	.triple_fault = vm0_triple_fault,
+	.invalid_state = vm0_invalid_state,
 	.request = vm0_request,
 };
 

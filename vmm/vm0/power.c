@@ -88,6 +88,16 @@ int vm0_triple_fault(struct vcpu *vcpu)
 	vm_reset(vcpu);
 }
 
+int vm0_invalid_state(struct vcpu *vcpu)
+{
+	pr_err("vCPU %u: the CPU does not run the guest in this state, at RIP %lx: the guest is "
+	       "lost, the "
+	       "machine is reset. Please report this with the lines above.\n",
+	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP));
+	recorder_dump(vcpu, 8);
+	vm_reset(vcpu);
+}
+
 static void kbc_written(struct vcpu *vcpu, __unused const struct pio_access *io, __unused u32 value,
 			u8 byte)
 {

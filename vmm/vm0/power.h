@@ -21,4 +21,7 @@ int power_init(struct vm0 *vm0);
 /* vm_ops.triple_fault: reset the machine, as hardware does. Does not return. */
 int vm0_triple_fault(struct vcpu *vcpu);
 
+/* vm_ops.invalid_state: the same. */
+int vm0_invalid_state(struct vcpu *vcpu);
+
 #endif

@@ -201,6 +201,25 @@ int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len)
 	return copy_guest_virt(vcpu, gva, (void *)buf, len, true);
 }
 
+int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set)
+{
+	u32 error;
+	gpa_t gpa;
+	u8 *byte;
+	int r = walk(vcpu, gva, ACCESS_CHECKED, &gpa, &error);
+
+	if (r)
+		return r;
+	byte = gpa_to_ptr(vcpu->vm, gpa, 1);
+	if (!byte)
+		return -EFAULT;
+	if (clear)
+		__atomic_and_fetch(byte, (u8)~clear, __ATOMIC_SEQ_CST);
+	if (set)
+		__atomic_or_fetch(byte, set, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
 enum insn_mode guest_mode(struct vcpu *vcpu)
 {
 	struct segment cs;

@@ -19,6 +19,12 @@ int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);
 
 /*
+ * Clear and set bits of the byte at linear @gva, as a locked instruction would: other CPUs may
+ * change it meanwhile. Else as write_guest_virt().
+ */
+int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set);
+
+/*
  * Check whether the guest may access @len bytes at linear @gva, and set the accessed and dirty
  * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3. Returns 0; or
  * -EFAULT, with #PF queued and CR2 set. Protection keys are not checked. SDM: "Determination of
