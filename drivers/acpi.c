@@ -395,9 +395,16 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 	if (f->head.revision >= 2 && has_reset && (f->flags & FADT_RESET_REG_SUP)) {
 		info->reset_reg = fadt_reg("RESET_REG", &f->reset_reg, 0);
 		info->reset_value = f->reset_value;
+		info->reset_is_smi = f->smi_cmd && info->reset_reg.space == ACPI_SPACE_IO &&
+				     info->reset_reg.address == f->smi_cmd;
 	}
 	if (dsdt && has_signature(dsdt, "DSDT"))
 		parse_s5(info, dsdt);
+}
+
+bool acpi_is_power_off(const struct acpi_info *info, unsigned slp_typ)
+{
+	return info->has_s5 && (slp_typ == info->slp_typa || slp_typ == info->slp_typb);
 }
 
 static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 pa)

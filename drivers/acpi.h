@@ -44,6 +44,7 @@ struct acpi_info {
 	struct acpi_reg pm1a_cnt, pm1b_cnt;
 	struct acpi_reg reset_reg; /* address 0 if the FADT does not set RESET_REG_SUP */
 	u8 reset_value;            /* the byte that resets the machine when written there */
+	bool reset_is_smi;         /* reset_reg is SMI_CMD, the port of many other commands */
 
 	/* \_S5: the values of SLP_TYP, 0 to 7, in pm1a_cnt and pm1b_cnt for power-off */
 	bool has_s5;
@@ -52,6 +53,10 @@ struct acpi_info {
 	/* SPCR: the UART of the firmware's console redirection; address 0: none */
 	struct acpi_reg spcr_uart;
 };
+
+/* Does SLP_EN with this value of SLP_TYP in a PM1 control register switch the machine off? Without
+ * \_S5 nobody knows: false. */
+bool acpi_is_power_off(const struct acpi_info *info, unsigned slp_typ);
 
 /*
  * Search for the root pointer (RSDP) where a BIOS puts it: in the first KiB of the EBDA, then at

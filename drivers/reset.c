@@ -19,7 +19,8 @@ void machine_reset(const struct acpi_info *acpi)
 
 	console_flush();
 	wbinvd(); /* write the log ring back to RAM, for the next boot */
-	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO) {
+	if (acpi && acpi->reset_reg.address && acpi->reset_reg.space == ACPI_SPACE_IO &&
+	    !acpi->reset_is_smi) {
 		outb((u16)acpi->reset_reg.address, acpi->reset_value);
 		pit_delay_us(50000);
 	}

@@ -111,8 +111,11 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		return 0;
 	if (requests & REQ_INTERCEPTS)
 		virt->load_intercepts(vcpu);
-	if (requests & REQ_TRIPLE_FAULT)
-		return vcpu->vm->ops->triple_fault(vcpu);
+	if (requests & REQ_TRIPLE_FAULT) {
+		int r = vcpu->vm->ops->triple_fault(vcpu);
+
+		return r > 0 ? 2 : r;
+	}
 	if (requests & REQ_INIT) {
 		handle_init(vcpu);
 		__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_INIT, __ATOMIC_ACQ_REL);

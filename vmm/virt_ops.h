@@ -19,6 +19,7 @@ enum sysreg {
 	SYSREG_EFER,
 	SYSREG_DR7,
 	SYSREG_DEBUG_TRAPS, /* bits 0 to 3: B0 to B3 of a pending #DB; setting only adds bits */
+	SYSREG_PKRS,        /* 0 where the CPU has none; read-only */
 };
 
 /* SEG_ES to SEG_GS are numbered as in instruction encodings. */

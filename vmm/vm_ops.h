@@ -50,8 +50,10 @@ struct vm_ops {
 	void (*started)(struct vcpu *vcpu);
 	/* An NMI that is not a kick has arrived on the CPU, in root or in non-root mode. */
 	void (*nmi)(struct vcpu *vcpu);
-	/* The guest has caused a triple fault. */
+	/* The guest has caused a triple fault. To stay in the loop, post an INIT to the vCPU. */
 	int (*triple_fault)(struct vcpu *vcpu);
+	/* The CPU does not enter the guest in the state that it is in; why has been said. */
+	int (*invalid_state)(struct vcpu *vcpu);
 	/* Handle @requests. The bits from REQ_VM on (vcpu.h) are the VM's own; they have been
 	 * cleared. */
 	int (*request)(struct vcpu *vcpu, u32 requests);

@@ -71,6 +71,7 @@ enum exception_vector {
 #define PF_ERROR_W    2u
 #define PF_ERROR_U    4u
 #define PF_ERROR_RSVD 8u
+#define PF_ERROR_PK   32u
 
 struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;

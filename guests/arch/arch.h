@@ -23,6 +23,11 @@
 #define TASK_ESCAPE 0xa8
 #define DATA_TASK16 0x80
 
+/* Of race.c. */
+#define TASK_FIRST 0xb0
+#define TASK_OTHER 0xb8
+#define RACE_JUMPS 3000
+
 #define GATE_VECTOR 32 /* the vector of an INT through a task gate */
 
 #ifndef __ASSEMBLER__
@@ -36,6 +41,7 @@ void check_extensions(void); /* extensions.c */
 void check_strings(void);    /* strings.c */
 void check_steps(void);      /* steps.c */
 void check_delivery(void);   /* delivery.c */
+void check_race(void);       /* race.c; with a second CPU */
 void triple_fault(void);     /* after check_delivery() */
 
 /* Invert each bit of @tried in the MSR; those of @must have to cause #GP. The test's name says

@@ -14,7 +14,6 @@
 #define S_CET_SH_STK_EN    1
 #define PKEY               1
 #define PKRS_AD(key)       BIT(2 * (key))
-#define PF_ERROR_PK        BIT(5)
 #define PTE_PKEY(key)      ((u64)(key) << 59)
 #define PTE_SUPERVISOR_RW  3ull
 #define PTE_SHADOW_STACK   0x41ull /* present, dirty, not writable, the supervisor's */

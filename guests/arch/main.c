@@ -9,6 +9,11 @@ void guest_main(void)
 {
 	say("# architecture %s Glasshouse\n", under_glasshouse() ? "under" : "without");
 	apic_init(false);
+	if (param("race")) {
+		check_race();
+		plan();
+		return;
+	}
 	check_tasks();
 	check_modes();
 	check_faults();

@@ -120,6 +120,44 @@ static void check_page_faults(void)
 	set_page(0, 0);
 }
 
+#define KEY       5ull
+#define PKRU_WD   (2u << 2 * KEY)
+#define LEAF_KEY  (KEY << 59)
+#define CPUID_PKU BIT(3)
+
+static void write_pkru(u32 value)
+{
+	asm volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+}
+
+/* Protection keys count for pages of user mode, also when the kernel accesses them. Bochs does not
+ * refuse the kernel a page whose key allows nothing, and notices a new CR0.WP at WRPKRU only. */
+static void check_keys(void)
+{
+	u64 cr0 = read_cr0(), cr4 = read_cr4(), at = TEST_PAGES + 8;
+	struct regs r = {.rdi = at};
+
+	if (!(cpuid(7, 0).ecx & CPUID_PKU)) {
+		skip("no PKU", "INSB to a page whose key allows no write");
+		skip("no PKU", "the same without CR0.WP");
+		return;
+	}
+	set_page(0, (u64)page + 7 + LEAF_KEY);
+	write_cr4(cr4 | CR4_PKE);
+	write_cr0(cr0 | CR0_WP);
+	write_pkru(PKRU_WD);
+	ok(STRING("insb", r) == PF_VECTOR && trap.cr2 == at &&
+		   trap.error == (PF_ERROR_P | PF_ERROR_W | PF_ERROR_PK),
+	   "INSB to a page whose key allows no write");
+	write_cr0(cr0 & ~CR0_WP);
+	write_pkru(PKRU_WD);
+	ok(STRING("insb", r) == NO_TRAP && r.rdi == at + 1, "the same without CR0.WP");
+	write_pkru(0);
+	write_cr0(cr0);
+	write_cr4(cr4);
+	set_page(0, 0);
+}
+
 static void check_step(void)
 {
 	u64 count = trap.count;
@@ -155,6 +193,7 @@ void check_strings(void)
 {
 	check_addresses();
 	check_page_faults();
+	check_keys();
 	check_step();
 	check_segments();
 }

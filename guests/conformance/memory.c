@@ -132,9 +132,67 @@ void check_pushes(void)
 	say("# %u faults\n", faults);
 }
 
+#define AT_EDGE (TEST_PAGES + 4096 - 4) /* 8 bytes: 4 on the first test page, 4 on the next */
+
+/* The 4 bytes of our own at the edge, before and after it. */
+static volatile u32 *own_half(bool first)
+{
+	return (volatile u32 *)(page + (first ? 4092 : 0));
+}
+
+/* Map a page of our own and a hidden one behind it, or before it; then prepare our half. */
+static volatile u32 *map_edge(u64 hidden, bool first)
+{
+	set_page(!first, (u64)page + 3);
+	set_page(first, hidden + 3);
+	*own_half(first) = 0x11111111;
+	return own_half(first);
+}
+
+/* Accesses of which Glasshouse's memory has a half: the other half is written. */
+static void check_edge(unsigned cpu)
+{
+	u64 hidden = under_hypervisor ? hidden_page(1) : 0, value = 0x5555555544444444, at;
+	u64 cr4 = read_cr4();
+
+	if (!hidden)
+		skip("no hypervisor", "cpu %u: writes to an edge of Glasshouse's memory", cpu);
+	write_cr4(cr4 | CR4_OSFXSR);
+	for (unsigned first = 0; first < 2 && hidden; first++) {
+		volatile u32 *own = map_edge(hidden, first);
+		u32 half = first ? 0x44444444 : 0x55555555;
+		const char *where = first ? "ends" : "begins";
+
+		TRY("movq %1, (%0)", : : "r"(AT_EDGE), "r"(value) : "r11", "memory");
+		ok(*own == half, "cpu %u: MOV that %s in Glasshouse's memory", cpu, where);
+		map_edge(hidden, first);
+		TRY("movq %1, %%xmm0; movups %%xmm0, (%0)",
+		    :
+		    : "r"(AT_EDGE), "r"(value)
+		    : "r11", "memory");
+		ok(*own == half, "cpu %u: MOVUPS that %s there", cpu, where);
+		map_edge(hidden, first);
+		at = AT_EDGE;
+		TRY("stosq", : "+D"(at) : "a"(value) : "r11", "memory");
+		ok(*own == half, "cpu %u: STOS that %s there", cpu, where);
+		map_edge(hidden, first);
+		TRY("lock orq %1, (%0)", : : "r"(AT_EDGE), "r"(value) : "r11", "memory");
+		ok(*own == 0x55555555, "cpu %u: LOCK OR that %s there", cpu, where);
+		map_edge(hidden, first);
+		*own = 0xeeeeeeee;
+		at = AT_EDGE + 2;
+		TRY("insl", : "+D"(at) : "d"(0x64) : "r11", "memory");
+		ok(*own != 0xeeeeeeee, "cpu %u: INS that %s there", cpu, where);
+	}
+	write_cr4(cr4);
+	set_page(0, 0);
+	set_page(1, 0);
+}
+
 void check_memory(unsigned cpu)
 {
 	check_page_faults(cpu);
 	check_demand_paging(cpu);
 	check_hole(cpu);
+	check_edge(cpu);
 }

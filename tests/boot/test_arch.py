@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What Glasshouse emulates behaves like the CPU: the same guest natively and under Glasshouse."""
+import pytest
+
 import harness
 import mkiso
 
@@ -8,11 +10,11 @@ SKYLAKE = "corei7_skylake_x"
 TICKS = 1_000_000_000  # five times the need; if the emulation is wrong, the guest may never end
 
 
-def boot(name, opts, cmdline="x"):
+def boot(name, opts, cmdline="x", cpus=1):
     """Boots the guest; natively if `opts` is None."""
     spec = mkiso.native(IMAGE, cmdline, None) if opts is None else \
         mkiso.glasshouse(opts, IMAGE, cmdline, None)
-    return harness.boot(f"arch-{name}", spec, SKYLAKE, memory=256, ticks=TICKS,
+    return harness.boot(f"arch-{name}", spec, SKYLAKE, cpus, memory=256, ticks=TICKS,
                         ignore_bad_msrs=False)
 
 
@@ -33,3 +35,11 @@ def test_triple_fault():
     assert run.wait() == "reset"
     assert run.results() and "# triple fault" in run.text
     assert "triple fault at RIP" in run.log("com2.log")
+
+
+@pytest.mark.parametrize("opts", [None, ""])
+def test_race(opts):
+    """Another CPU changes the descriptor of a task while it is entered: the guest gets its fault, or the task."""
+    run = boot("race-native" if opts is None else "race", opts, "race=1", 2)
+    assert run.wait() == "power-off"
+    assert run.results()

@@ -213,6 +213,7 @@ static void test_new_machine(void **state)
 	assert_int_equal(info.reset_reg.address, 0xcf9);
 	assert_int_equal(info.reset_reg.space, ACPI_SPACE_IO);
 	assert_int_equal(info.reset_value, 6);
+	assert_false(info.reset_is_smi);
 	assert_true(info.has_s5);
 
 	/* A boot loader's copy of the RSDP gives the same. */
@@ -240,6 +241,41 @@ static void test_new_machine(void **state)
 	assert_int_equal(info.pm1b_cnt.address, 0);
 	assert_true(log_has("PM1b_CNT_BLK is I/O port 0x10000"));
 	assert_true(info.has_s5);
+}
+
+/* A reset register that is SMI_CMD, which is B2h; not where the same number is an address in
+ * memory. */
+static void test_reset_by_smi(void **state)
+{
+	(void)state;
+	sample(2);
+	ram[FADT + 120] = 0xb2;
+	ram[FADT + 121] = 0;
+	fix_sum(FADT, 268, 9);
+	assert_int_equal(parse(RSDP), 0);
+	assert_int_equal(info.reset_reg.address, 0xb2);
+	assert_true(info.reset_is_smi);
+	ram[FADT + 116] = 0;
+	fix_sum(FADT, 268, 9);
+	assert_int_equal(parse(RSDP), 0);
+	assert_false(info.reset_is_smi);
+	ram[FADT + 116] = 1;
+	put(FADT + 48, 0, 4);
+	fix_sum(FADT, 268, 9);
+	assert_int_equal(parse(RSDP), 0);
+	assert_false(info.reset_is_smi);
+}
+
+/* SLP_EN with the type of _S5 in either register; never where there is no _S5. */
+static void test_power_off(void **state)
+{
+	struct acpi_info known = {.has_s5 = true, .slp_typa = 5, .slp_typb = 6}, unknown = {0};
+
+	(void)state;
+	for (unsigned type = 0; type < 8; type++) {
+		assert_int_equal(acpi_is_power_off(&known, type), type == 5 || type == 6);
+		assert_false(acpi_is_power_off(&unknown, type));
+	}
 }
 
 static void test_damage(void **state)
@@ -443,10 +479,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_old_machine), cmocka_unit_test(test_new_machine),
-		cmocka_unit_test(test_damage),      cmocka_unit_test(test_s5),
-		cmocka_unit_test(test_find_rsdp),   cmocka_unit_test(test_many),
-		cmocka_unit_test(test_hide_cpus),   cmocka_unit_test(test_random),
+		cmocka_unit_test(test_old_machine),  cmocka_unit_test(test_new_machine),
+		cmocka_unit_test(test_reset_by_smi), cmocka_unit_test(test_power_off),
+		cmocka_unit_test(test_damage),       cmocka_unit_test(test_s5),
+		cmocka_unit_test(test_find_rsdp),    cmocka_unit_test(test_many),
+		cmocka_unit_test(test_hide_cpus),    cmocka_unit_test(test_random),
 		cmocka_unit_test(test_spcr),
 	};
 

@@ -54,8 +54,8 @@ build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/in
 	$(say) KO $@
 	tools/image/mkmodule $@
 
-# The test guest that is a boot sector.
-build/guest/sector.img: build/guest/obj/guests/sector/sector.S.o
+# Guests in real mode: a boot sector, and one that resets the CPU.
+build/guest/sector.img build/guest/warm.img: build/guest/%.img: build/guest/obj/guests/sector/%.S.o
 	$(say) LD $@
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
@@ -67,7 +67,7 @@ build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) |
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
 		$(CHECK_OPTIONS)
 
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img \
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img build/guest/warm.img \
 	$(OWN_GUESTS:%=build/guest/%.img)
 
 # With GUEST_KERNEL and GUEST_INITRD given, Debian's files are not needed.

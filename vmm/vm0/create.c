@@ -14,6 +14,7 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/hypercall.h"
 #include "vmm/vm0/icr.h"
+#include "vmm/vm0/kbc.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/vm0/mcheck.h"
 #include "vmm/vm0/msr.h"
@@ -25,8 +26,10 @@ static enum mp_state vm0_init(struct vcpu *vcpu)
 {
 	/* The boot CPU does not wait: it starts at the reset vector. SDM: "MP Initialization
 	 * Protocol Algorithm". */
-	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP)
+	if (rdmsr(MSR_IA32_APICBASE) & APICBASE_BSP) {
+		vm0_boot_cpu_init(vcpu);
 		return MP_STATE_RUNNABLE;
+	}
 	/* While the ICR is trapped, Glasshouse delivers the SIPI. Otherwise the hardware does: it
 	 * reaches the vCPU only in the wait-for-SIPI state. */
 	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi())
@@ -68,6 +71,7 @@ static const struct vm_ops vm0_ops = {
 	.started = icr_vcpu_started,
 	.nmi = vm0_nmi,
 	.triple_fault = vm0_triple_fault,
+	.invalid_state = vm0_invalid_state,
 	.request = vm0_request,
 };
 
@@ -111,7 +115,9 @@ struct vm *vm0_create(const struct vm0_config *config)
 	if (r)
 		return cannot_create("creating its vCPUs", r);
 	vm0_msr_init(vm);
-	r = power_init(vm0);
+	r = kbc_init(vm0);
+	if (!r)
+		r = power_init(vm0);
 	if (r)
 		return cannot_create("watching ports", r);
 	r = icr_trap(vm0, config->keep_icr_trap);

@@ -85,7 +85,7 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 			    : fault->table ? "has a page table at"
 					   : "reads",
 			    fault->address, write ? "ignored" : "all ones");
-	if (write && emulate_without_write(vcpu))
+	if (write && emulate_without_write(vcpu, fault->address))
 		return 1;
 	if (map_hidden_page(vcpu, fault))
 		queue_exception_e(vcpu, GP_VECTOR, 0);

@@ -13,6 +13,7 @@
 #include "lib/string.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/cmos.h"
 #include "vmm/vm0/vm0.h"
 #include "vmm/memslot.h"
 
@@ -214,10 +215,12 @@ int leave_request(struct vcpu *vcpu)
 	state = gather(vm0);
 	if (state != LEAVE_GO)
 		return abort_leave(vcpu, state);
-	if (vcpu == vm0->leave_caller)
+	if (vcpu == vm0->leave_caller) {
 		pr_info("vCPU %u asked Glasshouse to leave: the guest's %u CPUs continue without "
 			"it, virtualisation is off. Its memory stays reserved.\n",
 			vcpu->id, vm0->nr_started);
+		cmos_leave(vm0);
+	}
 	if (!runs)
 		return 0;
 	send_self_nmi(vcpu);

@@ -3,10 +3,12 @@
  * VM 0's I/O ports. See ports.h.
  */
 #include "vmm/vm0/ports.h"
-#include "arch/x86/io.h"
 #include "errno.h"
+#include "lib/string.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+
+void pio_as_guest(u64 *regs, u64 kind); /* pio.S */
 
 int watch_port(struct vm0 *vm0, const struct port_watch *watch)
 {
@@ -17,33 +19,82 @@ int watch_port(struct vm0 *vm0, const struct port_watch *watch)
 	return 0;
 }
 
-static u32 pio_in(const struct pio_access *io)
+static u64 pio_kind(const struct pio_access *io)
 {
-	return io->size == 1 ? inb(io->port) : io->size == 2 ? inw(io->port) : inl(io->port);
+	return (io->in ? 3 : 0) + (io->size == 4 ? 2u : io->size - 1u);
 }
 
-void pio_out(const struct pio_access *io, u32 value)
+/* The access with the guest's registers, but for the port and what is written. */
+static u32 pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
-	if (io->size == 1)
-		outb(io->port, (u8)value);
-	else if (io->size == 2)
-		outw(io->port, (u16)value);
-	else
-		outl(io->port, value);
+	u64 regs[VCPU_NR_REGS];
+
+	memcpy(regs, vcpu->regs, sizeof(regs));
+	memcpy(&regs[VCPU_RDX], &io->port, sizeof(io->port));
+	if (!io->in)
+		memcpy(&regs[VCPU_RAX], &value, io->size);
+	pio_as_guest(regs, pio_kind(io));
+	return (u32)regs[VCPU_RAX];
+}
+
+void pio_out(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
+{
+	pio(vcpu, &(struct pio_access){.port = port, .size = (u8)size}, value);
+}
+
+static const struct port_watch *find_watch(const struct vm0 *vm0, u16 port)
+{
+	for (unsigned i = 0; i < vm0->nr_watched; i++)
+		if (vm0->watched[i].port == port)
+			return &vm0->watched[i];
+	return NULL;
+}
+
+bool port_is_watched(const struct vm0 *vm0, u16 port)
+{
+	return find_watch(vm0, port);
+}
+
+/* What remains of the access reaches the machine: as it is, or byte by byte when some bytes do not.
+ */
+static void watched_out(struct vcpu *vcpu, const struct pio_access *io, u32 value)
+{
+	unsigned passed = 0, all = (1u << io->size) - 1;
+	u8 bytes[4];
+
+	for (unsigned i = 0; i < io->size; i++) {
+		const struct port_watch *watch = find_watch(to_vm0(vcpu->vm), (u16)(io->port + i));
+
+		bytes[i] = (u8)(value >> 8 * i);
+		if (!watch || watch->written(vcpu, io, value, &bytes[i]))
+			passed |= 1u << i;
+	}
+	for (unsigned i = 0; i < io->size && passed != all; i++)
+		if (passed & 1u << i)
+			pio_out(vcpu, (u16)(io->port + i), 1, bytes[i]);
+	memcpy(&value, bytes, io->size);
+	if (passed == all)
+		pio_out(vcpu, io->port, io->size, value);
+}
+
+static u32 watched_in(struct vcpu *vcpu, const struct pio_access *io)
+{
+	u32 value = pio(vcpu, io, 0);
+
+	for (unsigned i = 0; i < io->size; i++) {
+		const struct port_watch *watch = find_watch(to_vm0(vcpu->vm), (u16)(io->port + i));
+		u8 byte = (u8)(value >> 8 * i);
+
+		if (watch && watch->read)
+			value = (value & ~(0xffu << 8 * i)) | (u32)watch->read(vcpu, byte) << 8 * i;
+	}
+	return value;
 }
 
 u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
-	const struct vm0 *vm0 = to_vm0(vcpu->vm);
-
 	if (io->in)
-		return pio_in(io);
-	for (unsigned i = 0; i < vm0->nr_watched; i++) {
-		u16 offset = (u16)(vm0->watched[i].port - io->port);
-
-		if (offset < io->size)
-			vm0->watched[i].written(vcpu, io, value, (u8)(value >> 8 * offset));
-	}
-	pio_out(io, value);
+		return watched_in(vcpu, io);
+	watched_out(vcpu, io, value);
 	return value;
 }

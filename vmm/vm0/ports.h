@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's I/O ports: the machine's. The ports by which the guest can reset or switch off the machine
- * are watched.
+ * VM 0's ports: the machine's. Some are watched, because the guest resets or switches off the
+ * machine by them, or could harm Glasshouse.
  */
 #ifndef GH_VMM_VM0_PORTS_H
 #define GH_VMM_VM0_PORTS_H
@@ -13,11 +13,15 @@
  * copied. Returns 0, or -ENOSPC if VM0_MAX_WATCHED ports are watched. */
 int watch_port(struct vm0 *vm0, const struct port_watch *watch);
 
-/* vm_ops.pio: call the watchers of a write, then access the machine's port. Returns the value that
- * was read or written. */
+bool port_is_watched(const struct vm0 *vm0, u16 port);
+
+/* vm_ops.pio: an access to a port that exits. */
 u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value);
 
-/* Write @value to the machine's port @io->port, with width @io->size (1, 2 or 4 bytes). */
-void pio_out(const struct pio_access *io, u32 value);
+/*
+ * OUT of @size bytes (1, 2, 4) to the machine's @port. The other general registers are the guest's
+ * meanwhile: the access may cause an SMI, whose handler reads them.
+ */
+void pio_out(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
 
 #endif

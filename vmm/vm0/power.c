@@ -13,16 +13,12 @@
 #include "vmm/recorder_text.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/cmos.h"
 #include "vmm/vm0/ports.h"
 
-#define KBC_COMMAND  0x64
-#define KBC_RESET    0xfe
-#define KBC_PULSE    0xf0 /* commands F0h to FFh pulse output lines; bit 0 clear: reset */
-#define RESET_PORT   0xcf9
-#define PORT92       0x92
-#define PORT92_RESET 1u
-#define SLP_EN       (1u << 5) /* in the second byte of a PM1 control register */
-#define SLP_TYP(b)   ((b) >> 2 & 7u)
+#define RESET_PORT 0xcf9
+#define SLP_EN     (1u << 5) /* in the second byte of a PM1 control register */
+#define SLP_TYP(b) ((b) >> 2 & 7u)
 
 /* Make all other CPUs leave their run loop and switch virtualisation off. Returns false if one has
  * not done so within 100 ms. */
@@ -79,8 +75,43 @@ static void vm_reset(struct vcpu *vcpu)
 	machine_reset(to_vm0(vcpu->vm)->acpi);
 }
 
+/* The CPUs can start where the BIOS does, and it returns to the guest. */
+static bool returns_to_guest(struct vcpu *vcpu)
+{
+	return virt->has_unrestricted_guest() && cmos_bios_returns(to_vm0(vcpu->vm));
+}
+
+static void init_all(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	pr_info("INIT to all CPUs: by its shutdown code the BIOS returns to the guest.\n");
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_deliver_init(vm->vcpus[i]);
+}
+
+void reset_cpus(struct vcpu *vcpu, const char *by)
+{
+	pr_info("vCPU %u: reset by %s.\n", vcpu->id, by);
+	if (!returns_to_guest(vcpu))
+		vm_reset(vcpu);
+	init_all(vcpu);
+}
+
+void vm0_boot_cpu_init(struct vcpu *vcpu)
+{
+	if (returns_to_guest(vcpu))
+		return;
+	pr_info("vCPU %u: INIT to the boot CPU, which starts the machine.\n", vcpu->id);
+	vm_reset(vcpu);
+}
+
 int vm0_triple_fault(struct vcpu *vcpu)
 {
+	if (returns_to_guest(vcpu)) {
+		reset_cpus(vcpu, "a triple fault");
+		return 1;
+	}
 	pr_err("vCPU %u: triple fault at RIP %lx, CR3 %lx: the guest cannot continue, the machine "
 	       "is reset, as it would be without Glasshouse.\n",
 	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP), virt->get_sysreg(vcpu, SYSREG_CR3));
@@ -88,82 +119,86 @@ int vm0_triple_fault(struct vcpu *vcpu)
 	vm_reset(vcpu);
 }
 
-static void kbc_written(struct vcpu *vcpu, __unused const struct pio_access *io, __unused u32 value,
-			u8 byte)
+int vm0_invalid_state(struct vcpu *vcpu)
 {
-	if ((byte & KBC_PULSE) == KBC_PULSE && !(byte & 1)) {
-		pr_info("vCPU %u: reset by the keyboard controller.\n", vcpu->id);
-		vm_reset(vcpu);
-	}
+	pr_err("vCPU %u: the CPU does not run the guest in this state, at RIP %lx: the guest is "
+	       "lost, the machine is reset. Please report this with the lines above.\n",
+	       vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP));
+	recorder_dump(vcpu, 8);
+	vm_reset(vcpu);
 }
 
-/* The A20 gate is in the same port: only setting bit 0 resets. */
-static void port92_written(struct vcpu *vcpu, __unused const struct pio_access *io,
-			   __unused u32 value, u8 byte)
+static bool reset_reg_written(struct vcpu *vcpu, __unused const struct pio_access *io,
+			      __unused u32 value, u8 *byte)
 {
-	if (byte & PORT92_RESET && !(inb(PORT92) & PORT92_RESET)) {
-		pr_info("vCPU %u: reset by port 92h.\n", vcpu->id);
-		vm_reset(vcpu);
-	}
-}
-
-static void reset_reg_written(struct vcpu *vcpu, __unused const struct pio_access *io,
-			      __unused u32 value, u8 byte)
-{
-	if (byte == to_vm0(vcpu->vm)->acpi->reset_value) {
+	if (*byte == to_vm0(vcpu->vm)->acpi->reset_value) {
 		pr_info("vCPU %u: reset by the ACPI reset register.\n", vcpu->id);
 		vm_reset(vcpu);
 	}
+	return true;
+}
+
+/* The guest cannot go on and tell the second block; where there is one, both must be told. */
+static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value) __noreturn;
+static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value)
+{
+	const struct acpi_info *acpi = to_vm0(vcpu->vm)->acpi;
+	const struct acpi_reg *b = &acpi->pm1b_cnt;
+
+	pr_info("vCPU %u: power off.\n", vcpu->id);
+	leave_virtualisation(vcpu);
+	pio_out(vcpu, io->port, io->size, value);
+	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
+		pio_out(vcpu, (u16)b->address, 2,
+			(inw((u16)b->address) & ~(7u << 10)) |
+				((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8);
+	cpu_stop();
 }
 
 /* The second byte of a PM1 control register. SLP_EN with the SLP_TYP of S5 switches the machine
  * off, with another SLP_TYP the machine sleeps. ACPI: "PM1 Control Registers". */
-static void pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte)
+static bool pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
-	const struct acpi_info *acpi = to_vm0(vcpu->vm)->acpi;
-	const struct acpi_reg *b = &acpi->pm1b_cnt;
-	unsigned type = SLP_TYP(byte);
-
-	if (!(byte & SLP_EN))
-		return;
-	if (acpi->has_s5 && type != acpi->slp_typa && type != acpi->slp_typb) {
-		pr_warn_ratelimited(
-			"vCPU %u: the machine goes to sleep (type %u). From a sleep in which the "
-			"CPUs lose their state, the guest wakes without Glasshouse",
-			vcpu->id, type);
-		return;
-	}
-	pr_info("vCPU %u: power off.\n", vcpu->id);
-	leave_virtualisation(vcpu);
-	pio_out(io, value);
-	/* With two blocks, both registers must be written, and the guest no longer runs. */
-	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
-		outw((u16)b->address, (u16)((inw((u16)b->address) & ~(7u << 10)) |
-					    ((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8));
-	cpu_stop();
+	if (!(*byte & SLP_EN))
+		return true;
+	if (acpi_is_power_off(to_vm0(vcpu->vm)->acpi, SLP_TYP(*byte)))
+		power_off(vcpu, io, value);
+	pr_warn_ratelimited(
+		"vCPU %u: the machine goes to sleep (type %u). From a sleep in which the "
+		"CPUs lose their state, the guest wakes without Glasshouse",
+		vcpu->id, SLP_TYP(*byte));
+	return true;
 }
 
 static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg)
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
-	return watch_port(vm0, &(struct port_watch){(u16)(reg->address + 1), pm1_written});
+	return watch_port(
+		vm0, &(struct port_watch){.port = (u16)(reg->address + 1), .written = pm1_written});
+}
+
+/* A reset register that is SMI_CMD gets many other commands, too, whose handlers read the caller's
+ * registers: it is left alone, and its reset is a real one. */
+static int watch_reset_reg(struct vm0 *vm0)
+{
+	const struct acpi_reg *reg = &vm0->acpi->reset_reg;
+
+	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xffff ||
+	    (reg->address & ~3ull) == (RESET_PORT & ~3ull) || vm0->acpi->reset_is_smi ||
+	    port_is_watched(vm0, (u16)reg->address))
+		return 0;
+	return watch_port(
+		vm0, &(struct port_watch){.port = (u16)reg->address, .written = reset_reg_written});
 }
 
 int power_init(struct vm0 *vm0)
 {
-	const struct acpi_reg *reset = &vm0->acpi->reset_reg;
-	int r = watch_port(vm0, &(struct port_watch){KBC_COMMAND, kbc_written});
+	int r = cmos_init(vm0);
 
-	if (!r)
-		r = watch_port(vm0, &(struct port_watch){PORT92, port92_written});
 	if (!r)
 		r = watch_pm1(vm0, &vm0->acpi->pm1a_cnt);
 	if (!r)
 		r = watch_pm1(vm0, &vm0->acpi->pm1b_cnt);
-	if (!r && reset->address && reset->space == ACPI_SPACE_IO && reset->address < 0x10000 &&
-	    (reset->address & ~3ull) != (RESET_PORT & ~3ull) && reset->address != KBC_COMMAND &&
-	    reset->address != PORT92)
-		r = watch_port(vm0, &(struct port_watch){(u16)reset->address, reset_reg_written});
-	return r;
+	return r ? r : watch_reset_reg(vm0);
 }

@@ -9,16 +9,33 @@
 #include "vmm/vm0/vm0.h"
 
 /*
- * Watch the ports by which the guest can reset or switch off the machine: the keyboard controller's
- * command port, port 92h, the PM1 control ports, and the FADT's reset register if it is a port.
- * Returns 0, or -ENOSPC if VM0_MAX_WATCHED ports are watched.
+ * Watch the ports by which the guest resets or switches off the machine: those of cmos.h, the PM1
+ * control ports and the FADT's reset register, where it is a port that nobody watches yet (kbc.h).
+ * Returns 0 or -ENOSPC.
  *
- * Port CF9h is not watched: 32-bit accesses to CF8h, which is PCI configuration, would exit, too. A
- * write to CF9h resets the CPUs, which switches virtualisation off by itself.
+ * Not watched: port CF9h. Its bit in the I/O bitmap would also catch every 32-bit access to CF8h,
+ * which is PCI configuration. What it causes needs no help: a reset of the machine ends VMX
+ * operation by itself (SDM: "VMX Operation"), and the BIOS finds no shutdown code (cmos.h); an INIT
+ * is an exit.
  */
 int power_init(struct vm0 *vm0);
 
-/* vm_ops.triple_fault: reset the machine, as hardware does. Does not return. */
+/*
+ * The guest resets the CPUs by what @by names. A BIOS then starts the machine, or returns to the
+ * guest, as the shutdown byte says (cmos.h). In the first case the machine is reset, and this does
+ * not return. In the second all vCPUs get an INIT, which is what such a reset is on a PC: the guest
+ * goes on at its vector, under Glasshouse.
+ */
+void reset_cpus(struct vcpu *vcpu, const char *by);
+
+/* The boot CPU has got an INIT. Returns when the BIOS returns to the guest; else the machine is
+ * reset. */
+void vm0_boot_cpu_init(struct vcpu *vcpu);
+
+/* vm_ops.triple_fault: the same as reset_cpus(). Returns 1. */
 int vm0_triple_fault(struct vcpu *vcpu);
+
+/* vm_ops.invalid_state: the machine is reset. */
+int vm0_invalid_state(struct vcpu *vcpu);
 
 #endif

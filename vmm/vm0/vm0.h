@@ -9,6 +9,7 @@
 
 #include "drivers/acpi.h"
 #include "ept/memtype.h"
+#include "lib/spinlock.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
@@ -37,13 +38,24 @@ struct vm0_vcpu {
 };
 
 /*
- * A watched port. @written is called for each OUT or OUTS that writes to @port, also as part of a
- * wider access to a lower port, before the access reaches the machine. @value: the whole value that
- * is written; @byte: the byte for @port.
+ * A watched port. @written is called for each byte that OUT or OUTS writes to it, whatever the
+ * width of the access and the port at which it begins: @value is all that is written, *@byte what
+ * is written here. Returns true when the machine is to get *@byte, which it may change; false when
+ * it gets nothing. @read, if not NULL: @byte is what the machine gave; returns what the guest
+ * reads.
  */
 struct port_watch {
 	u16 port;
-	void (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 byte);
+	bool (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte);
+	u8 (*read)(struct vcpu *vcpu, u8 byte);
+};
+
+/* See cmos.h. */
+struct cmos {
+	spinlock_t lock;
+	u8 index;    /* what was written to the index port */
+	u8 shutdown; /* the guest's shutdown byte; the machine's is 0 */
+	bool watched;
 };
 
 struct vm0 {
@@ -73,6 +85,8 @@ struct vm0 {
 	/* See ports.h. */
 	struct port_watch watched[VM0_MAX_WATCHED];
 	unsigned nr_watched;
+	bool kbc_awaits_port; /* see kbc.c */
+	struct cmos cmos;
 
 	/* The ICR trap; see icr.h. */
 	bool icr_trapped;

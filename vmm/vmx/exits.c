@@ -255,6 +255,9 @@ static int handle_task_switch(struct vcpu *vcpu)
 		set_nmi_blocking(false);
 	if (source == TASK_BY_GATE && event->type < EVENT_SOFT_INTR)
 		len = 0;
+	/* An event that is delivered wakes a CPU that was halted; the new task may be one of CPL 3,
+	 * in which a CPU cannot be halted. */
+	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	task_switch(vcpu, TASK_SWITCH_SELECTOR(qual), source, len);
 	return 1;
 }
@@ -318,10 +321,8 @@ static __noinline int handle_rare_exit(struct vcpu *vcpu)
 		vcpu->recorder.count[basic]++; /* vmx_handle_exit() has counted the others */
 	if (basic == EXIT_REASON_MCE_DURING_VMENTRY)
 		return handle_entry_machine_check(vcpu);
-	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
-		vmx_explain_entry_failure(vcpu);
-		return -EIO;
-	}
+	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY)
+		return vmx_entry_refused(vcpu);
 	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic] != handle_rare_exit)
 		return vmx_exit_handlers[basic](vcpu);
 	exit_qualification(vcpu);

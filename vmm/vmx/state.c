@@ -74,6 +74,8 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 		return vmx_get_cr4(vcpu);
 	case SYSREG_EFER:
 		return vmread(GUEST_IA32_EFER);
+	case SYSREG_PKRS:
+		return vmcs_config.has_pkrs ? vmread(GUEST_IA32_PKRS) : 0;
 	case SYSREG_DR7:
 		return vmread(GUEST_DR7);
 	case SYSREG_DEBUG_TRAPS:
@@ -116,6 +118,8 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		break;
 	case SYSREG_DR7:
 		vmwrite(GUEST_DR7, value);
+		break;
+	case SYSREG_PKRS:
 		break;
 	case SYSREG_DEBUG_TRAPS:
 		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,

@@ -170,9 +170,11 @@ extern void (*vmx_entry_failure_report)(void);
 
 /*
  * entry_failure.c: print why a VM entry failed. vmx_entry_failed(): VMRESUME and VMLAUNCH have
- * failed; panics. vmx_explain_entry_failure(): the exit reason reports the failure.
+ * failed, for controls or host state, which are Glasshouse's; panics. vmx_entry_refused(): the exit
+ * reason reports the failure. A guest state that the CPU refuses is the guest's end: returns what
+ * vm_ops.invalid_state does. Otherwise -EIO.
  */
 void vmx_entry_failed(struct vcpu *vcpu) __noreturn;
-void vmx_explain_entry_failure(struct vcpu *vcpu);
+int vmx_entry_refused(struct vcpu *vcpu);
 
 #endif

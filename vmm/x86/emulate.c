@@ -38,6 +38,8 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 	return 0;
 }
 
+#define VECTOR_MAX 64 /* bytes that a vector store writes */
+
 static int read_ones(void *ctx, unsigned size, u64 *value)
 {
 	(void)ctx;
@@ -69,18 +71,42 @@ static bool is_vector_store(const struct insn *insn)
 	return insn->encoding != INSN_LEGACY && !(insn->map == 2 && (insn->opcode & ~3) == 0xa0);
 }
 
-bool emulate_without_write(struct vcpu *vcpu)
+/* Are all @size bytes at linear @gva on the guest-physical page of @gpa? */
+static bool on_page(struct vcpu *vcpu, gva_t gva, unsigned size, gpa_t gpa)
+{
+	gpa_t at;
+
+	return (gva & ~PAGE_MASK) + size <= PAGE_SIZE && !guest_physical(vcpu, gva, &at) &&
+	       ALIGN_DOWN(at, PAGE_SIZE) == ALIGN_DOWN(gpa, PAGE_SIZE);
+}
+
+/* Does the vector store @insn write to the page of @gpa only? Its size is not decoded, nor the
+ * scale of EVEX's short displacement: false where it may reach beyond. */
+static bool vector_on_page(struct vcpu *vcpu, const struct insn *insn, gpa_t gpa)
+{
+	const struct insn_mem mem = {.op = INSN_MOV};
+
+	if (insn->encoding == INSN_EVEX && insn->disp_size == 1)
+		return false;
+	return on_page(vcpu, guest_operand(vcpu, insn, &mem), VECTOR_MAX, gpa);
+}
+
+bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa)
 {
 	struct insn insn;
 	struct insn_mem mem;
 	struct insn_bus bus = {read_ones, drop_write, NULL};
+	gva_t gva;
 
 	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
 		return false;
-	if (!insn_memory_op(&insn, &mem) &&
-	    !emulate_insn(vcpu, &insn, &mem, &bus, guest_operand(vcpu, &insn, &mem)))
-		return true;
-	if (!is_vector_store(&insn))
+	if (!insn_memory_op(&insn, &mem)) {
+		gva = guest_operand(vcpu, &insn, &mem);
+		if (mem.writes && on_page(vcpu, gva, mem.size, gpa) &&
+		    !emulate_insn(vcpu, &insn, &mem, &bus, gva))
+			return true;
+	}
+	if (!is_vector_store(&insn) || !vector_on_page(vcpu, &insn, gpa))
 		return false;
 	emulate_skip(vcpu, &insn, false);
 	return true;

@@ -17,11 +17,12 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 		 const struct insn_bus *bus, gva_t gva);
 
 /*
- * Emulate the instruction at RIP, which writes to memory, dropping the write. Its changes to
- * registers and flags take effect; its memory operand reads as all ones. Returns true; or false
- * when the instruction cannot be emulated, and the guest's state is unchanged.
+ * Emulate the instruction at RIP, which writes to the guest-physical page of @gpa, dropping the
+ * write. Its changes to registers and flags take effect; its memory operand reads as all ones.
+ * Returns true; or false, and the guest's state is unchanged: the instruction cannot be emulated,
+ * or writes to another page, too, or (another CPU has changed it) not to this one.
  */
-bool emulate_without_write(struct vcpu *vcpu);
+bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa);
 
 /*
  * Advance RIP of @vcpu past @insn. @repeat: it is a REP with iterations left, so RIP stays, and RF

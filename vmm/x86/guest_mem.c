@@ -20,6 +20,10 @@
 #define PT_NX   BIT(63)
 #define PT_ADDR GENMASK(51, 12)
 
+#define PT_KEY(entry) ((unsigned)((entry) >> 59 & 15)) /* of a leaf */
+#define KEY_AD        1u                               /* no access */
+#define KEY_WD        2u                               /* no write */
+
 /* For walk(): the CPU has already checked access rights and set the A and D flags. */
 #define ACCESS_CHECKED BIT(31)
 
@@ -91,6 +95,33 @@ static bool may_access(const struct paging *p, u64 rights, u32 access)
 	return !(access & PF_ERROR_W) || rights & PT_W || !(access & PF_ERROR_U || p->cr0 & CR0_WP);
 }
 
+/* The guest's PKRU, which nobody switches. RDPKRU needs CR4.PKE. */
+static u32 guest_pkru(void)
+{
+	u64 cr4 = read_cr4();
+	u32 pkru, edx;
+
+	write_cr4(cr4 | CR4_PKE);
+	asm volatile("rdpkru" : "=a"(pkru), "=d"(edx) : "c"(0));
+	write_cr4(cr4);
+	return pkru;
+}
+
+/* SDM: "Protection Keys". @rights as for may_access(); @entry is the leaf. */
+static bool key_allows(const struct paging *p, u64 rights, u64 entry, u32 access)
+{
+	bool user = rights & PT_U;
+	u64 keys;
+
+	if (!(p->efer & EFER_LMA) || !(p->cr4 & (user ? CR4_PKE : CR4_PKS)))
+		return true;
+	keys = user ? guest_pkru() : virt->get_sysreg(p->vcpu, SYSREG_PKRS);
+	keys >>= 2 * PT_KEY(entry);
+	if (keys & KEY_AD)
+		return false;
+	return !(keys & KEY_WD && access & PF_ERROR_W && (access & PF_ERROR_U || p->cr0 & CR0_WP));
+}
+
 static void set_flags(const struct paging *p, gpa_t at, u64 entry, u32 flags)
 {
 	u64 hva = gfn_to_hva(p->vcpu->vm, at >> PAGE_SHIFT);
@@ -135,7 +166,11 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 			continue;
 		}
 		if (!(access & ACCESS_CHECKED)) {
-			if (!may_access(&p, rights, access))
+			bool keys = key_allows(&p, rights, entry, access);
+
+			if (!keys)
+				*error |= PF_ERROR_PK;
+			if (!keys || !may_access(&p, rights, access))
 				return -EFAULT;
 			set_flags(&p, at, entry, access & PF_ERROR_W ? PT_A | PT_D : PT_A);
 		}
@@ -169,9 +204,11 @@ int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
 	return walk(vcpu, gva, ACCESS_CHECKED, gpa, &error);
 }
 
+/* What lies on one page does not depend on the other: bytes that can be copied are. */
 static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
 	char *p = buf;
+	int error_of_any = 0;
 
 	while (len) {
 		size_t n = MIN(len, PAGE_SIZE - (gva & ~PAGE_MASK));
@@ -183,12 +220,12 @@ static int copy_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, 
 			r = write ? write_guest(vcpu->vm, gpa, p, n)
 				  : read_guest(vcpu->vm, gpa, p, n);
 		if (r)
-			return r;
+			error_of_any = r;
 		gva += n;
 		p += n;
 		len -= n;
 	}
-	return 0;
+	return error_of_any;
 }
 
 int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len)
@@ -199,6 +236,25 @@ int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len)
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len)
 {
 	return copy_guest_virt(vcpu, gva, (void *)buf, len, true);
+}
+
+int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set)
+{
+	u32 error;
+	gpa_t gpa;
+	u8 *byte;
+	int r = walk(vcpu, gva, ACCESS_CHECKED, &gpa, &error);
+
+	if (r)
+		return r;
+	byte = gpa_to_ptr(vcpu->vm, gpa, 1);
+	if (!byte)
+		return -EFAULT;
+	if (clear)
+		__atomic_and_fetch(byte, (u8)~clear, __ATOMIC_SEQ_CST);
+	if (set)
+		__atomic_or_fetch(byte, set, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 enum insn_mode guest_mode(struct vcpu *vcpu)

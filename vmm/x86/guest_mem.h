@@ -13,16 +13,22 @@
  * Copy @len bytes from or to linear @gva, through the guest's current page tables. SDM: "4-Level
  * Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging". Access rights are not checked: either
  * the CPU checked them before the exit, or the caller uses probe_guest_virt(). Returns 0, or
- * -EFAULT when a byte is not mapped or is in no slot; the pages before it have been copied.
+ * -EFAULT when a byte is not mapped or is in no slot; the bytes on other pages have been copied.
  */
 int read_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);
 
 /*
+ * Clear and set bits of the byte at linear @gva, as a locked instruction would: other CPUs may
+ * change it meanwhile. Else as write_guest_virt().
+ */
+int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set);
+
+/*
  * Check whether the guest may access @len bytes at linear @gva, and set the accessed and dirty
  * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3. Returns 0; or
- * -EFAULT, with #PF queued and CR2 set. Protection keys are not checked. SDM: "Determination of
- * Access Rights", "Page-Fault Exceptions".
+ * -EFAULT, with #PF queued and CR2 set. SDM: "Determination of
+ * Access Rights", "Protection Keys", "Page-Fault Exceptions".
  */
 int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 

@@ -13,6 +13,10 @@
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
+/* Opcodes; 1 more where the operand is not a byte. */
+#define INS  0x6c
+#define OUTS 0x6e
+
 static bool is_canonical(struct vcpu *vcpu, u64 address)
 {
 	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
@@ -72,6 +76,17 @@ static int find_operand(struct vcpu *vcpu, const struct pio_access *io, const st
 	return probe_guest_virt(vcpu, *gva, io->size, access);
 }
 
+/* Is @insn the INS or OUTS that the CPU exited for? SDM: "INS/INSB/INSW/INSD—Input from Port to
+ * String". */
+static bool is_string_pio(const struct insn *insn, const struct pio_access *io)
+{
+	unsigned size = insn->opcode & 1 ? MIN(insn->opsize, 4) : 1;
+
+	return insn->encoding == INSN_LEGACY && insn->map == 0 &&
+	       (insn->opcode & 0xfe) == (io->in ? INS : OUTS) && size == io->size &&
+	       !insn->rep == !io->rep;
+}
+
 int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 {
 	u64 *index = &vcpu->regs[io->in ? VCPU_RDI : VCPU_RSI], *count = &vcpu->regs[VCPU_RCX];
@@ -83,6 +98,9 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 
 	if (!decode_guest_insn(vcpu, &insn))
 		return handle_unknown(vcpu, "string I/O by an instruction that cannot be decoded");
+	/* Another CPU has changed the instruction: let the CPU execute what is there now. */
+	if (!is_string_pio(&insn, io))
+		return 1;
 	if (insn.adsize < 8)
 		left &= BIT(8 * insn.adsize) - 1;
 	if (io->rep && !left) {

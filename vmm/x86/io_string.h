@@ -9,7 +9,7 @@
 
 /*
  * Emulate one iteration of INS or OUTS, and skip the instruction when it is complete, with the
- * faults of their memory operand (protection keys are not checked). Returns what an exit handler
+ * faults of their memory operand. Returns what an exit handler
  * returns. SDM: "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output
  * String to Port".
  */

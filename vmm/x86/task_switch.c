@@ -21,8 +21,16 @@
 #define DESC_P        BIT(47)
 #define DESC_DPL(d)   ((unsigned)((d) >> 45 & 3))
 #define DESC_TYPE(d)  ((unsigned)((d) >> 40 & 0x1f)) /* with S */
+#define TYPE_TSS      1u
 #define TYPE_LDT      2u
+#define TYPE_BUSY_TSS 3u
 #define TYPE_32BIT    8u /* of a TSS */
+
+#define ACCESS_BYTE     5u /* of a descriptor: bits 40 to 47 */
+#define ACCESS_ACCESSED 1u
+#define ACCESS_BUSY     2u
+#define TSS32_LIMIT_MIN 0x67u
+#define TSS16_LIMIT_MIN 0x2bu
 
 #define RFLAGS_NT      BIT(14)
 #define RFLAGS_DEFINED 0x3f7fd7ull
@@ -112,15 +120,21 @@ static struct segment from_descriptor(u16 selector, u64 desc)
 	};
 }
 
-static void mark_busy(struct vcpu *vcpu, u16 selector, bool busy)
+/* The CPU has checked the new task's descriptor before the exit, but another CPU may have changed
+ * it since then. So the copy that is loaded is checked again. SDM: "Exception Conditions Checked
+ * During a Task Switch". */
+static int check_tss(struct task_switch_context *s, u16 selector, u64 desc)
 {
-	u64 desc;
-	gva_t at = read_descriptor(vcpu, selector, &desc);
+	bool iret = s->source == TASK_BY_IRET;
+	u32 min = DESC_TYPE(desc) & TYPE_32BIT ? TSS32_LIMIT_MIN : TSS16_LIMIT_MIN;
 
-	if (!at)
-		return;
-	desc = busy ? desc | DESC_TSS_BUSY : desc & ~DESC_TSS_BUSY;
-	write_guest_virt(vcpu, at, &desc, sizeof(desc));
+	if ((DESC_TYPE(desc) & ~TYPE_32BIT) != (iret ? TYPE_BUSY_TSS : TYPE_TSS))
+		return fault(s, iret ? TS_VECTOR : GP_VECTOR, selector);
+	if (!(desc & DESC_P))
+		return fault(s, NP_VECTOR, selector);
+	if (from_descriptor(selector, desc).limit < min)
+		return fault(s, TS_VECTOR, selector);
+	return 0;
 }
 
 /*
@@ -244,13 +258,21 @@ static int load_segment(struct task_switch_context *s, enum segment_reg reg, u16
 		return fault(s, TS_VECTOR, selector);
 	if (!(desc & DESC_P))
 		return fault(s, reg == SEG_SS ? SS_VECTOR : NP_VECTOR, selector);
-	if (!(desc & DESC_ACCESSED)) {
-		desc |= DESC_ACCESSED;
-		write_guest_virt(s->vcpu, at, &desc, sizeof(desc));
-	}
-	seg = from_descriptor(selector, desc);
+	if (!(desc & DESC_ACCESSED))
+		change_guest_byte(s->vcpu, at + ACCESS_BYTE, 0, ACCESS_ACCESSED);
+	seg = from_descriptor(selector, desc | DESC_ACCESSED);
 	virt->set_segment(s->vcpu, reg, &seg);
 	return 0;
+}
+
+/* A CPU without "unrestricted guest" is entered only when SS has the RPL of CS, even where SS
+ * cannot be used. SDM: "Checks on Guest Segment Registers". */
+static struct segment unusable_stack(u16 selector, u16 cpl)
+{
+	if (!virt->has_unrestricted_guest())
+		selector = (u16)((selector & ~SELECTOR_RPL) | cpl);
+	return (struct segment){
+		.selector = selector, .ar = (u16)(cpl << DPL_SHIFT), .unusable = true};
 }
 
 /*
@@ -275,7 +297,7 @@ static void load_selectors(struct vcpu *vcpu, const struct tss32 *t)
 					       .limit = 0xffffffff,
 					       .ar = (u16)(FLAT_CODE_AR | cpl << DPL_SHIFT)};
 		else if (i == SEG_SS)
-			seg.ar = (u16)(cpl << DPL_SHIFT);
+			seg = unusable_stack(seg.selector, cpl);
 		virt->set_segment(vcpu, i, &seg);
 	}
 }
@@ -366,16 +388,20 @@ void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source
 	struct task_switch_context s = {vcpu, source, 0};
 	struct segment old_tr, tr;
 	struct tss32 t;
+	gva_t at;
 	u64 desc;
 
 	/* EXT is 0 for INT n, INT3, INTO only; INT1 sets it. SDM: "Error Code". */
 	s.ext = source == TASK_BY_GATE &&
 		(vcpu->event.type < EVENT_SOFT_INTR || vcpu->event.type == EVENT_PRIV_EXCEPTION);
 	virt->get_segment(vcpu, SEG_TR, &old_tr);
-	if (!read_descriptor(vcpu, selector, &desc)) {
-		fault(&s, TS_VECTOR, selector);
+	at = selector & SELECTOR_TI ? 0 : read_descriptor(vcpu, selector, &desc);
+	if (!at) {
+		fault(&s, source == TASK_BY_IRET ? TS_VECTOR : GP_VECTOR, selector);
 		return;
 	}
+	if (check_tss(&s, selector, desc))
+		return;
 	tr = from_descriptor(selector, desc | DESC_TSS_BUSY);
 	if (read_tss(vcpu, &tr, &t) || save_task(&s, &old_tr, insn_len))
 		return;
@@ -384,10 +410,14 @@ void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source
 		if (tss_memory(vcpu, tr.base, &old_tr.selector, sizeof(old_tr.selector), true))
 			return;
 	} else {
-		mark_busy(vcpu, old_tr.selector, false);
+		u64 old_desc;
+		gva_t old_at = read_descriptor(vcpu, old_tr.selector, &old_desc);
+
+		if (old_at)
+			change_guest_byte(vcpu, old_at + ACCESS_BYTE, ACCESS_BUSY, 0);
 	}
 	if (source != TASK_BY_IRET)
-		mark_busy(vcpu, selector, true);
+		change_guest_byte(vcpu, at + ACCESS_BYTE, 0, ACCESS_BUSY);
 	load_registers(vcpu, &t, &tr);
 	enter_task(&s, &t, tr.ar & TYPE_32BIT);
 }

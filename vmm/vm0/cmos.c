@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CMOS RAM's shutdown byte.
+ */
+#include "vmm/vm0/cmos.h"
+#include "arch/x86/io.h"
+#include "bits.h"
+#include "vmm/virt_ops.h"
+#include "vmm/vm0/ports.h"
+
+#define CMOS_INDEX    0x70
+#define CMOS_DATA     0x71
+#define CMOS_ALIAS    4 /* chipsets decode 74h and 75h alike */
+#define CMOS_SHUTDOWN 0x0f
+#define INDEX_BITS    0x7fu /* bit 7 masks NMIs */
+
+/* With these codes a BIOS jumps by the vector at 40:67 (with or without an EOI), or does IRET or
+ * RETF with the stack that it points to. With others, 9 among them, some start the machine; there
+ * the reset is a real one. */
+#define CODE_EOI_JUMP 0x05
+#define CODE_JUMP     0x0a
+#define CODE_IRET     0x0b
+#define CODE_RETF     0x0c
+
+static bool at_shutdown(const struct cmos *cmos)
+{
+	return (READ_ONCE(cmos->index) & INDEX_BITS) == CMOS_SHUTDOWN;
+}
+
+/* The data port exits only while it accesses the shutdown byte: guests read the clock a lot. */
+static void watch_data(struct vm0 *vm0, bool on)
+{
+	if (vm0->cmos.watched == on)
+		return;
+	vm0->cmos.watched = on;
+	virt->set_io_intercept(&vm0->vm, CMOS_DATA, 1, on);
+	virt->set_io_intercept(&vm0->vm, CMOS_DATA + CMOS_ALIAS, 1, on);
+}
+
+/* The index and the exits of the data port change together. */
+static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+
+	(void)io;
+	(void)value;
+	spin_lock(&vm0->cmos.lock);
+	vm0->cmos.index = *byte;
+	if (at_shutdown(&vm0->cmos))
+		watch_data(vm0, true);
+	pio_out(vcpu, CMOS_INDEX, 1, *byte);
+	if (!at_shutdown(&vm0->cmos))
+		watch_data(vm0, false);
+	spin_unlock(&vm0->cmos.lock);
+	return false;
+}
+
+static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	struct cmos *cmos = &to_vm0(vcpu->vm)->cmos;
+
+	(void)io;
+	(void)value;
+	spin_lock(&cmos->lock);
+	if (at_shutdown(cmos))
+		cmos->shutdown = *byte;
+	else
+		pio_out(vcpu, CMOS_DATA, 1, *byte);
+	spin_unlock(&cmos->lock);
+	return false;
+}
+
+static u8 data_read(struct vcpu *vcpu, u8 byte)
+{
+	const struct cmos *cmos = &to_vm0(vcpu->vm)->cmos;
+
+	return at_shutdown(cmos) ? cmos->shutdown : byte;
+}
+
+int cmos_init(struct vm0 *vm0)
+{
+	int r = 0;
+
+	outb(CMOS_INDEX, CMOS_SHUTDOWN);
+	vm0->cmos.index = CMOS_SHUTDOWN;
+	vm0->cmos.shutdown = inb(CMOS_DATA);
+	outb(CMOS_DATA, 0);
+	for (u16 alias = 0; !r && alias <= CMOS_ALIAS; alias += CMOS_ALIAS) {
+		r = watch_port(vm0, &(struct port_watch){.port = CMOS_INDEX + alias,
+							 .written = index_written});
+		if (!r)
+			r = watch_port(vm0, &(struct port_watch){.port = CMOS_DATA + alias,
+								 .written = data_written,
+								 .read = data_read});
+	}
+	vm0->cmos.watched = true;
+	return r;
+}
+
+bool cmos_bios_returns(struct vm0 *vm0)
+{
+	u8 code = READ_ONCE(vm0->cmos.shutdown);
+
+	return code == CODE_EOI_JUMP || (code >= CODE_JUMP && code <= CODE_RETF);
+}
+
+void cmos_leave(struct vm0 *vm0)
+{
+	outb(CMOS_INDEX, CMOS_SHUTDOWN);
+	outb(CMOS_DATA, vm0->cmos.shutdown);
+	outb(CMOS_INDEX, vm0->cmos.index);
+}
