@@ -6,6 +6,7 @@
 #include "guests/conformance/conformance.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
 
 #define PF_P    BIT(0)
 #define PF_W    BIT(1)
@@ -189,8 +190,50 @@ static void check_edge(unsigned cpu)
 	set_page(1, 0);
 }
 
+static u32 cmos(u8 first, unsigned bytes)
+{
+	u32 value = 0;
+
+	for (unsigned i = 0; i < bytes; i++) {
+		outb(0x70, (u8)(first + i));
+		value |= (u32)inb(0x71) << 8 * i;
+	}
+	return value;
+}
+
+/* No RAM that the CMOS RAM counts from @start on is reserved between @from and @end. */
+static bool counts_no_hidden(u64 start, u64 size, u64 from, u64 end)
+{
+	const struct e820_entry *e;
+
+	for (unsigned i = 0; (e = e820_entry(i)); i++)
+		if (e->type == 2 && e->start >= from && e->start < end &&
+		    ranges_overlap(start, size, e->start, e->size))
+			return false;
+	return true;
+}
+
+/* Kernels that size memory by the CMOS RAM do not find Glasshouse's. Bochs' firmware reserves
+ * memory only from the EBDA on, and at the end of all RAM. */
+static void check_cmos(void)
+{
+	u64 base = cmos(0x15, 2) * KIB(1), old = cmos(0x17, 2) * KIB(1);
+	u64 extended = cmos(0x30, 2) * KIB(1), high = cmos(0x34, 2) * KIB(64);
+	u64 end = MIB(16) + high - KIB(64);
+
+	say("# CMOS: %lx, %lx, %lx, %lx\n", base, old, extended, high);
+	ok(base >= KIB(256) && counts_no_hidden(0, base, KIB(256), 0x9f000),
+	   "CMOS counts no memory of Glasshouse's below 640 KiB");
+	ok(extended >= MIB(15) && counts_no_hidden(MIB(1), extended, MIB(1), end) &&
+		   old == extended,
+	   "nor above 1 MiB");
+	ok(high >= MIB(16) && counts_no_hidden(MIB(16), high, MIB(1), end), "nor above 16 MiB");
+}
+
 void check_memory(unsigned cpu)
 {
+	if (!cpu)
+		check_cmos();
 	check_page_faults(cpu);
 	check_demand_paging(cpu);
 	check_hole(cpu);

@@ -82,6 +82,7 @@ int bios_init(struct vm *vm)
 		return r;
 	entry = (u32)base << 12 | int15_build(resident, &vm->memmap, old);
 	memcpy(resident + thunk_offset, thunk, sizeof(thunk));
+	to_vm0(vm)->bios_resident = (struct mem_range){base, size, MEM_RESERVED};
 	to_vm0(vm)->bios_thunk = (u32)(base + thunk_offset);
 	kib = (u16)(base / KIB(1));
 	r = write_guest(vm, base, resident, size);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CMOS RAM's shutdown byte.
+ * The CMOS RAM's shutdown byte, and what it says of memory.
  */
 #include "vmm/vm0/cmos.h"
 #include "arch/x86/io.h"
 #include "bits.h"
+#include "lib/string.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ports.h"
 
@@ -27,7 +28,27 @@ static bool at_shutdown(const struct cmos *cmos)
 	return (READ_ONCE(cmos->index) & INDEX_BITS) == CMOS_SHUTDOWN;
 }
 
-/* The data port exits only while it accesses the shutdown byte: guests read the clock a lot. */
+/* What the guest reads as the size of memory ends where Glasshouse's begins, and the code that is
+ * resident for it. */
+static u8 memory_byte(const struct vm0 *vm0, u8 index)
+{
+	struct mem_range taken[VM0_MAX_HIDDEN + 1];
+
+	memcpy(taken, vm0->hidden, sizeof(vm0->hidden));
+	taken[VM0_MAX_HIDDEN] = vm0->bios_resident;
+	return cmos_memory_byte(vm0->cmos.machine, index, taken, ARRAY_SIZE(taken));
+}
+
+/* Does the guest read from the register that the index names something else than the machine's? */
+static bool at_ours(const struct vm0 *vm0)
+{
+	u8 index = READ_ONCE(vm0->cmos.index) & INDEX_BITS;
+
+	return index == CMOS_SHUTDOWN ||
+	       (cmos_is_memory(index) && memory_byte(vm0, index) != vm0->cmos.machine[index]);
+}
+
+/* The data port exits only while it accesses such a register: guests read the clock a lot. */
 static void watch_data(struct vm0 *vm0, bool on)
 {
 	if (vm0->cmos.watched == on)
@@ -46,10 +67,10 @@ static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 va
 	(void)value;
 	spin_lock(&vm0->cmos.lock);
 	vm0->cmos.index = *byte;
-	if (at_shutdown(&vm0->cmos))
+	if (at_ours(vm0))
 		watch_data(vm0, true);
 	pio_out(vcpu, CMOS_INDEX, 1, *byte);
-	if (!at_shutdown(&vm0->cmos))
+	if (!at_ours(vm0))
 		watch_data(vm0, false);
 	spin_unlock(&vm0->cmos.lock);
 	return false;
@@ -72,15 +93,24 @@ static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 val
 
 static u8 data_read(struct vcpu *vcpu, u8 byte)
 {
-	const struct cmos *cmos = &to_vm0(vcpu->vm)->cmos;
+	const struct vm0 *vm0 = to_vm0(vcpu->vm);
+	u8 index = READ_ONCE(vm0->cmos.index) & INDEX_BITS;
 
-	return at_shutdown(cmos) ? cmos->shutdown : byte;
+	if (index == CMOS_SHUTDOWN)
+		return vm0->cmos.shutdown;
+	return cmos_is_memory(index) ? memory_byte(vm0, index) : byte;
 }
 
 int cmos_init(struct vm0 *vm0)
 {
 	int r = 0;
 
+	for (u8 i = 0; i < CMOS_REGISTERS; i++) {
+		if (!cmos_is_memory(i))
+			continue;
+		outb(CMOS_INDEX, i);
+		vm0->cmos.machine[i] = inb(CMOS_DATA);
+	}
 	outb(CMOS_INDEX, CMOS_SHUTDOWN);
 	vm0->cmos.index = CMOS_SHUTDOWN;
 	vm0->cmos.shutdown = inb(CMOS_DATA);

@@ -5,13 +5,17 @@
  * an 80286 came out of protected mode. It must not do so when Glasshouse is gone. So the machine's
  * byte is always 0 while Glasshouse runs: a reset of the machine is one, whoever causes it. The
  * guest's accesses reach a byte of its own. Source: IBM PC/AT Technical Reference, "CMOS RAM".
+ *
+ * The registers that hold the size of memory (cmos_memory.h) are read without what is Glasshouse's;
+ * what the guest writes there reaches the machine, but is not read back.
  */
 #ifndef GH_VM0_CMOS_H
 #define GH_VM0_CMOS_H
 
 #include "vmm/vm0/vm0.h"
 
-/* Take the shutdown byte over, and watch the ports of the CMOS RAM. Returns 0 or -ENOSPC. */
+/* Take the shutdown byte over, read the sizes of memory, and watch the ports of the CMOS RAM.
+ * Returns 0 or -ENOSPC. */
 int cmos_init(struct vm0 *vm0);
 
 /* The guest's shutdown byte says that the BIOS returns to it after a reset of the CPU. */

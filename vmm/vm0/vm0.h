@@ -12,6 +12,7 @@
 #include "lib/spinlock.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
+#include "vmm/vm0/cmos_memory.h"
 
 /* VM 0's own requests; see REQ_VM. */
 enum vm0_request {
@@ -53,8 +54,9 @@ struct port_watch {
 /* See cmos.h. */
 struct cmos {
 	spinlock_t lock;
-	u8 index;    /* what was written to the index port */
-	u8 shutdown; /* the guest's shutdown byte; the machine's is 0 */
+	u8 index;                   /* what was written to the index port */
+	u8 machine[CMOS_REGISTERS]; /* see cmos_memory.h */
+	u8 shutdown;                /* the guest's shutdown byte; the machine's is 0 */
 	bool watched;
 };
 
@@ -100,7 +102,8 @@ struct vm0 {
 	struct vcpu *leave_caller; /* the vCPU that asked */
 
 	/* Calls to the BIOS; see bios.h. */
-	u32 bios_thunk; /* guest-physical address */
+	u32 bios_thunk;                 /* guest-physical address */
+	struct mem_range bios_resident; /* the segment that holds it: not the guest's */
 	bool bios_calling;
 };
 
