@@ -12,12 +12,8 @@ CONFORMANCE, MONKEY = (mkiso.BUILD / "guest" / f"{name}.img" for name in ("confo
 
 MENU = {
     "conformance": mkiso.glasshouse("", CONFORMANCE, f"{NATURAL} $words", None),
-    "conformance, icr=trap": mkiso.glasshouse("icr=trap", CONFORMANCE, f"{NATURAL} $words", None),
-    "conformance natively": mkiso.native(CONFORMANCE, f"{NATURAL} $words", None),
     "monkey": mkiso.glasshouse("console=e9", MONKEY, f"{NATURAL} $words", None),
     "linux": harness.linux("basic", "", f"{LINUX_NATURAL} $words"),
     "linux, icr=trap": harness.linux("basic", "icr=trap", f"{LINUX_NATURAL} $words"),
     "reboot": harness.linux("reboot", "", f"{LINUX_NATURAL} $words"),
-    "hotplug": harness.linux("hotplug", "", f"{LINUX_NATURAL} $words"),
-    "hotplug, icr=trap": harness.linux("hotplug", "icr=trap", f"{LINUX_NATURAL} $words"),
 }
