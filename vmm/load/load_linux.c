@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Load the role "linux": a kernel, and the module "initrd" if there is one.
+ * The roles "linux" and "linux16": a kernel, and the modules of the role "initrd" as one initrd.
  */
 #include "errno.h"
 #include "lib/log.h"
@@ -54,9 +54,32 @@ static int find_initrd(struct vm *vm, const struct guest_modules *modules, struc
 	return 0;
 }
 
-int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
-		      const struct guest_modules *modules, const struct guest_module *kernel,
-		      const char *cmdline)
+/* Start in the setup code that was loaded by @plan, in real mode, with interrupts disabled.
+ * Protocol: "Running the Kernel". */
+static int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan)
+{
+	u16 segment = (u16)(plan->setup >> 4);
+	struct segment data;
+	int r = start_real_mode(vcpu, segment + 0x20, 0);
+
+	for (enum segment_reg s = SEG_ES; !r && s <= SEG_GS; s++) {
+		if (s == SEG_CS)
+			continue;
+		virt->get_segment(vcpu, s, &data);
+		data.selector = segment;
+		data.base = plan->setup;
+		virt->set_segment(vcpu, s, &data);
+	}
+	if (!r)
+		virt->set_sysreg(vcpu, SYSREG_RSP, LINUX_SETUP_STACK);
+	return r;
+}
+
+/* Load @kernel, and set up @vcpu to start at its 64-bit or 32-bit entry, or with @real_mode in its
+ * setup code. */
+static int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
+			     const struct guest_modules *modules, const struct guest_module *kernel,
+			     const char *cmdline)
 {
 	static struct linux_plan plan;
 	static struct linux_image image;
@@ -100,4 +123,10 @@ int load_linux(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *mod
 	       const struct guest_module *kernel, const char *cmdline)
 {
 	return load_linux_kernel(false, vm, vcpu, modules, kernel, cmdline);
+}
+
+int load_linux16(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
+		 const struct guest_module *kernel, const char *cmdline)
+{
+	return load_linux_kernel(true, vm, vcpu, modules, kernel, cmdline);
 }

@@ -58,24 +58,6 @@ typedef int loader_fn(struct vm *vm, struct vcpu *vcpu, const struct guest_modul
 
 loader_fn load_linux, load_linux16, load_multiboot1, load_multiboot2, load_raw;
 
-struct linux_plan;
-
-/*
- * In load_linux.c, for the role "linux", and, with @real_mode, for "linux16": load @kernel with
- * @cmdline and the modules of the role "initrd", which become one initrd, and set up @vcpu to start
- * at the 64-bit or 32-bit entry, or by start_linux_setup(). Returns as a loader does.
- */
-int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
-		      const struct guest_modules *modules, const struct guest_module *kernel,
-		      const char *cmdline);
-
-/*
- * In load_linux16.c: set up @vcpu to start in the setup code that was loaded by @plan, in real
- * mode, with interrupts disabled. Returns as start_real_mode(). Source: "The Linux/x86 Boot
- * Protocol", "Running the Kernel".
- */
-int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan);
-
 /* The arguments in the string of @module (after the first word), if its role is @role; else NULL.
  */
 const char *module_arguments(const struct guest_module *module, const char *role);

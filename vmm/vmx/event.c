@@ -5,7 +5,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
-#include "vmm/vmx/vmx.h"
+#include "vmm/vmx/event.h"
 
 /* The interruption types in the VMCS. SDM: "VM-Entry Controls for Event Injection". */
 static const u64 intr_types[] = {

@@ -15,6 +15,7 @@
 #include "vmm/x86/msr.h"
 #include "vmm/x86/task_switch.h"
 #include "vmm/x86/unknown.h"
+#include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 
 /* Set or clear "blocking by NMI": whether NMIs are blocked until the guest's next IRET. */

@@ -51,34 +51,6 @@ static inline u64 exit_rip(const struct vcpu *vcpu)
 	return vcpu->recorder.now->rip;
 }
 
-/* event.c: the rare part of vmx_skip_to(). @rflags, @interruptibility: the guest's values during
- * the instruction. */
-void vmx_end_instruction(u64 rflags, u64 interruptibility);
-
-/* End an emulated instruction and continue at @rip: clear RF and the blocking by STI and MOV SS,
- * and make a single-step trap pending if TF is set. */
-static inline void vmx_skip_to(u64 rip)
-{
-	u64 rflags = vmread(GUEST_RFLAGS), interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
-
-	vmwrite(GUEST_RIP, rip);
-	if (unlikely(interruptibility & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-		vmx_end_instruction(rflags, interruptibility);
-	else if (unlikely(rflags & (RFLAGS_RF | RFLAGS_TF)))
-		vmx_end_instruction(rflags, interruptibility);
-}
-
-/* End the instruction that exited and continue after it. Outside 64-bit code, EIP wraps at 4 GiB.
- */
-static inline void vmx_skip_instruction(struct vcpu *vcpu)
-{
-	u64 length = vmread(VM_EXIT_INSTRUCTION_LEN), rip = exit_rip(vcpu) + length;
-
-	if (unlikely((u32)rip < (u32)length) && !(vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK))
-		rip = (u32)rip;
-	vmx_skip_to(rip);
-}
-
 extern struct vmx_capability vmx_capability; /* the boot CPU's */
 extern struct vmcs_config vmcs_config;       /* the configuration that all CPUs use */
 
@@ -125,19 +97,6 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 /* dump.c: see virt_ops.dump. */
 void vmx_dump(struct vcpu *vcpu);
 
-/* event.c: clear, then set bits of the primary processor-based controls of the loaded VMCS. */
-void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
-
-/*
- * event.c: if the exit was during the delivery of an event, queue that event again. SDM:
- * "IDT-Vectoring Information". Handlers of exits that instructions cause need not call it. An
- * exception that the handler queues afterwards is combined with the event.
- */
-void vmx_complete_event(struct vcpu *vcpu);
-
-/* event.c: the VM entry failed before it delivered the injected event: queue the event again. */
-void vmx_cancel_injection(struct vcpu *vcpu);
-
 /* The operations of struct virt_ops, by file; see virt_ops.h. setup.c: */
 int vmx_hardware_setup(void);
 int vmx_check_processor_compat(unsigned cpu);
@@ -158,11 +117,6 @@ void vmx_load_guest_msrs(struct vcpu *vcpu);
 void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write);
 void vmx_load_intercepts(struct vcpu *vcpu);
 void vmx_set_io_intercept(struct vm *vm, u16 port, unsigned length, bool on);
-/* event.c: */
-void vmx_inject_event(struct vcpu *vcpu);
-bool vmx_nmi_allowed(struct vcpu *vcpu);
-void vmx_enable_nmi_window(struct vcpu *vcpu);
-void vmx_request_immediate_exit(struct vcpu *vcpu);
 
 /* Prints the rules of VM entry that the current VMCS breaks. Set by report_init() (report/). NULL:
  * only the CPU's error number is printed. */

@@ -3,6 +3,7 @@
  * struct virt_ops for VT-x. The operations are in setup.c (VT-x and VMCSs), state.c (registers),
  * event.c (injection), exits.c (exits), intercepts.c, tlb.c and dump.c; here are the short ones.
  */
+#include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_ops.h"
 
