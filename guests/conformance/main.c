@@ -19,6 +19,7 @@
  *   hypervisor=1   CPUID.1:ECX[31] is set
  *   firmware=N     the firmware reserves the last N KiB of RAM
  *   nmi=no         NMIs get lost
+ *   fpustores=no   FPU and vector stores to the local APIC are #UD
  */
 #include "guests/conformance/conformance.h"
 
