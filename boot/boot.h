@@ -2,7 +2,9 @@
 /*
  * What the boot protocols share. The entry code of a boot protocol (multiboot2.S and .c, for GRUB)
  * switches the CPU to 64-bit mode with the image mapped at IMAGE_BASE, calls boot_early(), fills a
- * struct boot_info and calls boot_main().
+ * struct boot_info and calls boot_main(). By then boot_pml4 (arch/x86/early.h) must be filled and
+ * loaded: enter_long_mode does both in 32-bit code; an entry that is in 64-bit mode from the start,
+ * as UEFI's, must do it itself.
  */
 #ifndef GH_BOOT_BOOT_H
 #define GH_BOOT_BOOT_H

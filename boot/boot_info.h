@@ -39,6 +39,8 @@ struct boot_info {
 	u8 rsdp[BOOT_RSDP_SIZE]; /* a copy of the ACPI RSDP; version 2's if the loader passed both
 				  */
 	u32 rsdp_length;         /* bytes; 0: the loader passed none */
+	u64 rsdp_address; /* where the root pointer itself is; 0: unknown, look as a BIOS machine
+			     has it */
 
 	bool efi_boot_services; /* UEFI boot services are still running */
 

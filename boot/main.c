@@ -88,7 +88,7 @@ static void read_acpi(void)
 {
 	static const struct acpi_mem mem = {map_boot};
 
-	rsdp = acpi_find_rsdp(&mem);
+	rsdp = boot_info->rsdp_address ? boot_info->rsdp_address : acpi_find_rsdp(&mem);
 	if (rsdp)
 		acpi_parse(&acpi, &mem, rsdp);
 	else if (boot_info->rsdp_length)

@@ -55,7 +55,7 @@ bench: build/glasshouse.elf build/debug/glasshouse.elf $(GUEST_FILES) | setup-is
 ## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
-HEADERS = $(filter-out guests/% tests/% include/debug/%,$(filter %.h,$(C_FILES)))
+HEADERS = $(filter-out guests/% tests/% arch/x86/debug/%,$(filter %.h,$(C_FILES)))
 lint: compile_commands.json build/version.h | setup-build setup-lint
 	$(PYTHON) tools/build/check_includes.py
 	clang-format --dry-run -Werror $(C_FILES)

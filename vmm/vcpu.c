@@ -122,6 +122,8 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	}
 	if (requests & REQ_SIPI)
 		handle_sipi(vcpu);
+	if (requests & REQ_MACHINE_CHECK)
+		vcpu->vm->ops->machine_check(vcpu);
 	if (requests >= REQ_VM) {
 		int r = vcpu->vm->ops->request(vcpu, requests);
 

@@ -141,7 +141,8 @@ struct virt_ops {
 	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
 	/* Apply to @vcpu what set_msr_intercept has chosen. For REQ_INTERCEPTS, on its CPU. */
 	void (*load_intercepts)(struct vcpu *vcpu);
-	/* Choose whether accesses to @length ports from @port on exit. Before any vCPU runs. */
+	/* Choose whether accesses to @length ports from @port on exit: on all CPUs, at once. See
+	 * vmm/vmx/intercepts.c about doing so while vCPUs run. */
 	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
 	/* Choose whether the guest's page faults exit. */
 	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);

@@ -50,6 +50,8 @@ struct vm_ops {
 	void (*started)(struct vcpu *vcpu);
 	/* An NMI that is not a kick has arrived on the CPU, in root or in non-root mode. */
 	void (*nmi)(struct vcpu *vcpu);
+	/* A machine check has hit the CPU in root mode, and the CPU can continue. */
+	void (*machine_check)(struct vcpu *vcpu);
 	/* The guest has caused a triple fault. To stay in the loop, post an INIT to the vCPU. */
 	int (*triple_fault)(struct vcpu *vcpu);
 	/* The CPU does not enter the guest in the state that it is in; why has been said. */

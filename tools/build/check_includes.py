@@ -29,12 +29,25 @@ TABLE = (
 # Folders of one row may not include each other, except (includer, included):
 SIDEWAYS = {("vmm/load", "vmm/vm0")}  # the loaders use VM 0's BIOS services
 
-# The files that may use VT-x. Other files may not include its headers or execute its instructions.
-VMX = re.compile(r"vmm/vmx/|arch/x86/vmx|report/(?:entry_check|entry_rules|provoke)\.")
-VMX_HEADER = re.compile(r"vmm/vmx/|arch/x86/vmx")
+@dataclass(frozen=True)
+class Vendor:
+    """A vendor's virtualisation: who may use it, its headers, its instructions."""
+
+    name: str
+    users: re.Pattern
+    headers: re.Pattern
+    instructions: re.Pattern
+
+
+# Other files may not include a vendor's headers or execute its instructions.
+VENDORS = (
+    Vendor("VT-x", re.compile(r"vmm/vmx/|arch/x86/vmx|report/(?:entry_check|entry_rules|provoke)\."),
+           re.compile(r"vmm/vmx/|arch/x86/vmx"), re.compile(r"\bvm(?:read|write|clear|ptrld|xon|xoff)(?:_\w+)?\(")),
+    Vendor("SVM", re.compile(r"vmm/svm/|arch/x86/svm"),
+           re.compile(r"vmm/svm/|arch/x86/svm"), re.compile(r"\b(?:vmrun|vmsave|vmload|stgi|clgi)(?:_\w+)?\(")),
+)
 # The boot code selects the vendor's table of operations: (includer, included).
-VENDOR_CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h")}
-VMX_INSTRUCTION = re.compile(r"\bvm(?:read|write|clear|ptrld|xon|xoff)(?:_\w+)?\(")
+VENDOR_CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h"), ("boot/main.c", "vmm/svm/svm_ops.h")}
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {folder: number for number, row in enumerate(TABLE) for folder in row}
@@ -60,7 +73,7 @@ class Include:
 def sources(root=ROOT):
     """The hypervisor's C and assembly files, headers and tables, as paths relative to the root."""
     return [str(path.relative_to(root)) for top in TOP for path in sorted((root / top).rglob("*"))
-            if path.suffix in (".c", ".S", ".h", ".def") and not path.name.startswith(".")]
+            if path.suffix in (".c", ".S", ".h", ".def", ".inc") and not path.name.startswith(".")]
 
 
 def code(path, root=ROOT):
@@ -76,14 +89,14 @@ def includes(by, root=ROOT):
     for number, line in enumerate(code(by, root), 1):
         match = INCLUDE.match(line)
         if match and not match[1].startswith("build/"):
-            paths = [path for path in (match[1], f"include/{match[1]}", f"include/release/{match[1]}") if (root / path).is_file()]
+            paths = [path for path in (match[1], f"include/{match[1]}", f"arch/x86/release/{match[1]}") if (root / path).is_file()]
             yield Include(by, number, match[1], paths[0] if paths else None)
 
 
 def folder(path):
-    """The folder that a file is in. The two variants of a build are parts of include/."""
+    """The folder that a file is in. The two variants of a build are parts of arch/x86/."""
     own = path.rpartition("/")[0]
-    return "include" if own in ("include/release", "include/debug") else own
+    return "arch/x86" if own in ("arch/x86/release", "arch/x86/debug") else own
 
 
 def unit(path):
@@ -120,18 +133,18 @@ def layer_violation(this):
     return f"{this}: {advice(own, used)}."
 
 
-def vmx_violations(by, used, root):
-    """Messages about VT-x headers and instructions in files that may not use VT-x."""
-    if VMX.match(by):
+def vendor_violations(vendor, by, used, root):
+    """Messages about a vendor's headers and instructions in files that may not use them."""
+    if vendor.users.match(by) or by.startswith(("vmm/vmx/", "vmm/svm/")):  # these have a rule of their own
         return
     for this in used:
-        if this.path and VMX_HEADER.match(this.path) and (by, this.path) not in VENDOR_CHOICE:
-            yield (f"{this}: only vmm/vmx/, arch/x86/vmx* and the report's VT-x files may include this. Call through "
+        if this.path and vendor.headers.match(this.path) and (by, this.path) not in VENDOR_CHOICE:
+            yield (f"{this}: only {vendor.name}'s own files may include this ({vendor.users.pattern}). Call through "
                    "struct virt_ops (vmm/virt_ops.h).")
     for number, line in enumerate(code(by, root), 1):
-        match = VMX_INSTRUCTION.search(line)
+        match = vendor.instructions.search(line)
         if match:
-            yield (f"{by}:{number}: {match[0]}): only vmm/vmx/ may execute VT-x instructions. Add an operation to "
+            yield (f"{by}:{number}: {match[0]}): only {vendor.name}'s own files may execute this. Add an operation to "
                    "struct virt_ops (vmm/virt_ops.h).")
 
 
@@ -170,7 +183,8 @@ def check(root=ROOT):
     used = [this for found in files.values() for this in found]
     wrong = [words for words in map(layer_violation, used) if words]
     for path, found in files.items():
-        wrong += vmx_violations(path, found, root)
+        for vendor in VENDORS:
+            wrong += vendor_violations(vendor, path, found, root)
     return wrong + list(cycles(used, folder, "folders")) + list(cycles(used, unit, "files"))
 
 

@@ -48,6 +48,8 @@ bool bios_present(struct vm *vm)
 {
 	u32 vector = 0;
 
+	if (!is_vm0(vm))
+		return false; /* only VM 0 has the machine's */
 	read_guest(vm, VECTOR(0x15), &vector, sizeof(vector));
 	return vector && vector != ~0u;
 }

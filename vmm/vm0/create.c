@@ -54,12 +54,10 @@ static void vm0_nmi(struct vcpu *vcpu)
 
 static int vm0_request(struct vcpu *vcpu, u32 requests)
 {
-	if (requests & REQ_MACHINE_CHECK)
-		deliver_machine_check(vcpu);
 	return requests & REQ_LEAVE ? leave_request(vcpu) : 1;
 }
 
-static const struct vm_ops vm0_ops = {
+const struct vm_ops vm0_ops = {
 	.name = "VM 0",
 	.page_fault = vm0_page_fault,
 	.pio = vm0_pio,
@@ -70,6 +68,7 @@ static const struct vm_ops vm0_ops = {
 	.reset = vm0_reset,
 	.started = icr_vcpu_started,
 	.nmi = vm0_nmi,
+	.machine_check = deliver_machine_check,
 	.triple_fault = vm0_triple_fault,
 	.invalid_state = vm0_invalid_state,
 	.request = vm0_request,

@@ -16,8 +16,7 @@
 
 /* VM 0's own requests; see REQ_VM. */
 enum vm0_request {
-	REQ_LEAVE = REQ_VM << 0,         /* take part in leaving, see leave.h */
-	REQ_MACHINE_CHECK = REQ_VM << 1, /* deliver a machine check, see mcheck.h */
+	REQ_LEAVE = REQ_VM << 0, /* take part in leaving, see leave.h */
 };
 
 #define VM0_MAX_HIDDEN    3
@@ -108,6 +107,14 @@ struct vm0 {
 };
 
 /* The struct vm0 of @vm, which must be VM 0. */
+extern const struct vm_ops vm0_ops; /* create.c */
+
+/* For code that gets any VM. */
+static inline bool is_vm0(const struct vm *vm)
+{
+	return vm->ops == &vm0_ops;
+}
+
 static inline struct vm0 *to_vm0(struct vm *vm)
 {
 	return (struct vm0 *)vm;

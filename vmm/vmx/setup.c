@@ -254,8 +254,7 @@ static u16 alloc_vpid(void)
 	static u32 last;
 	u32 vpid = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 
-	BUG_ON(vpid > 0xffff);
-	return (u16)vpid;
+	return vpid > 0xffff ? 0 : (u16)vpid;
 }
 
 struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
@@ -273,6 +272,8 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 	vmx->vcpu.cpu = cpu;
 	vmx->vcpu.cpuid_plain = vm->cpuid->plain_leaves;
 	vmx->vpid = alloc_vpid();
+	if (!vmx->vpid)
+		return NULL;
 	recorder_init(&vmx->vcpu.recorder);
 	return &vmx->vcpu;
 }

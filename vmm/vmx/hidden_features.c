@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What guests do not get: the features of hidden.def, with their CPUID bits, control register bits
- * and MSRs.
+ * What guests do not get: the features of hidden_features.def, with their CPUID bits, control
+ * register bits and MSRs.
  */
 #include "arch/x86/msr_index.h"
 #include "vmm/vmx/vmx.h"
@@ -9,7 +9,7 @@
 
 enum feature {
 #define HIDDEN_FEATURE(id, name, when, why) FEATURE_##id,
-#include "vmm/vmx/hidden.def"
+#include "vmm/vmx/hidden_features.def"
 };
 
 static const struct {
@@ -20,7 +20,7 @@ static const struct {
 } cpuid_rows[] = {
 #define HIDDEN_CPUID(id, leaf, subleaf, reg, bits) \
 	{FEATURE_##id, leaf, subleaf, CPUID_##reg, (u32)(bits)},
-#include "vmm/vmx/hidden.def"
+#include "vmm/vmx/hidden_features.def"
 };
 
 static const struct {
@@ -29,7 +29,7 @@ static const struct {
 } register_rows[] = {
 #define HIDDEN_CR4(id, bits)    {FEATURE_##id, bits, 0},
 #define HIDDEN_XSTATE(id, bits) {FEATURE_##id, 0, bits},
-#include "vmm/vmx/hidden.def"
+#include "vmm/vmx/hidden_features.def"
 };
 
 static const struct {
@@ -37,7 +37,7 @@ static const struct {
 	u32 first, last, step;
 } msr_rows[] = {
 #define HIDDEN_MSRS(id, first, last, step) {FEATURE_##id, first, last, step},
-#include "vmm/vmx/hidden.def"
+#include "vmm/vmx/hidden_features.def"
 };
 
 static void hide(struct vm *vm, enum feature feature, const char *name, const char *why)
@@ -66,5 +66,5 @@ void vmx_hide_features(struct vm *vm)
 #define HIDDEN_FEATURE(id, name, when, why) \
 	if (when)                           \
 		hide(vm, FEATURE_##id, name, why);
-#include "vmm/vmx/hidden.def"
+#include "vmm/vmx/hidden_features.def"
 }

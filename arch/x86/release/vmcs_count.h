@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing is counted in a release build; see include/debug/vmcs_count.h, its twin.
+ * Nothing is counted in a release build; see arch/x86/debug/vmcs_count.h, its twin.
  */
 #ifndef GH_VMCS_COUNT_H
 #define GH_VMCS_COUNT_H

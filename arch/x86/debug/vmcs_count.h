@@ -2,7 +2,7 @@
 /*
  * Counts VMREAD and VMWRITE for each basic exit reason (make BUILD_TYPE=debug). On a real CPU they
  * are most of the cost of an exit, which ticks of an emulator do not show. The counters are not
- * atomic: exact with one CPU. A release build includes include/release/vmcs_count.h instead.
+ * atomic: exact with one CPU. A release build includes arch/x86/release/vmcs_count.h instead.
  */
 #ifndef GH_VMCS_COUNT_H
 #define GH_VMCS_COUNT_H
