@@ -301,7 +301,7 @@ static void hide_cpus(void)
 {
 	unsigned hidden = 0;
 
-	if (acpi.madt && paging_is_mapped(acpi.madt, acpi.madt_length))
+	if (acpi.madt && !paging_map_direct(acpi.madt, acpi.madt_length))
 		hidden = acpi_hide_cpus(phys_to_virt(acpi.madt), acpi.madt_length, runs_guest);
 	if (hidden)
 		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",

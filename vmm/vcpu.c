@@ -64,8 +64,11 @@ static void handle_sipi(struct vcpu *vcpu)
 
 	if (vcpu->mp_state == MP_STATE_RUNNABLE)
 		return;
-	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
+	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI) {
 		reset_by_init(vcpu);
+		/* As in handle_init(): the NMI of a kick during the wait was dropped. */
+		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
+	}
 	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
 	 * guest has no IDT for them yet. */
 	vcpu->nmi_pending = 0;
@@ -210,8 +213,8 @@ void vcpu_kick(struct vcpu *vcpu)
 	if (vcpu->cpu == this_cpu())
 		return;
 	/* No second NMI until the first has arrived: vcpu_nmi() would pass it to the guest. */
-	if (!__atomic_exchange_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST))
-		smp_send_nmi(vcpu->cpu);
+	if (!__atomic_exchange_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST) && !smp_send_nmi(vcpu->cpu))
+		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
 }
 
 void vcpu_make_request(struct vcpu *vcpu, u32 request)

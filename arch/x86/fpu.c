@@ -54,30 +54,34 @@ static void store_mm(unsigned reg, u32 *out)
 	}
 }
 
-/* An invalid operation that is not masked stores nothing; other exceptions do not stop a store. */
-static bool x87_stored(void)
+static u16 read_fsw(void)
 {
 	u16 fsw;
 
 	asm volatile("fnstsw %0" : "=am"(fsw));
-	return (fsw & (FSW_IE | FSW_ES)) != (FSW_IE | FSW_ES);
+	return fsw;
 }
 
-bool fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
+enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
 {
 	struct xmm xmm = {{0}};
 
-	switch (kind) {
-	case FPU_XMM:
+	if (kind == FPU_XMM) {
 		store_xmm(reg, &xmm);
 		*value = xmm.quarter[quarter];
-		return true;
+		return FPU_STORED;
+	}
+	if (kind == FPU_MXCSR) {
+		asm volatile("stmxcsr %0" : "=m"(*value));
+		return FPU_STORED;
+	}
+	/* All others wait for a pending exception, which would be #MF in root mode. */
+	if (read_fsw() & FSW_ES)
+		return FPU_REFUSED;
+	switch (kind) {
 	case FPU_MM:
 		store_mm(reg, value);
-		return true;
-	case FPU_MXCSR:
-		asm volatile("stmxcsr %0" : "=m"(*value));
-		return true;
+		return FPU_STORED;
 	case FPU_FST:
 		asm volatile("fsts %0" : "=m"(*value));
 		break;
@@ -93,6 +97,9 @@ bool fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
 	case FPU_FISTTP:
 		asm volatile("fisttpl %0" : "=m"(*value));
 		break;
+	default:
+		return FPU_REFUSED;
 	}
-	return x87_stored();
+	/* Other exceptions than an invalid operation do not stop a store. */
+	return (read_fsw() & (FSW_IE | FSW_ES)) == (FSW_IE | FSW_ES) ? FPU_NOT_STORED : FPU_STORED;
 }

@@ -20,12 +20,19 @@ enum fpu_store {
 	FPU_MXCSR,
 };
 
+/* What fpu_store() returns. */
+enum fpu_stored {
+	FPU_STORED,
+	FPU_NOT_STORED, /* an unmasked invalid operation prevents it, and is now pending in the FPU
+			 */
+	FPU_REFUSED, /* an unmasked x87 exception is pending: the instruction raises #MF instead */
+};
+
 /*
  * Execute a store of the kind @kind into *@value. @reg: the number of the register, 0 to 15 (XMM)
- * or 0 to 7 (MM); @quarter: which 32 bits of an XMM register, 0 to 3. Returns false when an
- * unmasked x87 exception prevents the store: it is then pending in the FPU, as after the guest's
- * own instruction.
+ * or 0 to 7 (MM); @quarter: which 32 bits of an XMM register, 0 to 3. Never faults: with
+ * FPU_REFUSED nothing has been executed.
  */
-bool fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value);
+enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value);
 
 #endif

@@ -59,16 +59,19 @@ static void wait_idle(void)
 		cpu_relax();
 }
 
-void lapic_send_ipi(u32 icr, u32 dest)
+bool lapic_send_ipi(u32 icr, u32 dest)
 {
 	u32 saved;
 
+	/* Switched off by the guest, it sends nothing; in xAPIC mode it cannot address all CPUs. */
+	if (!lapic_is_on() || (!lapic_is_x2apic() && dest > 0xff))
+		return false;
 	if (lapic_is_x2apic()) {
 		/* This WRMSR is not serializing: make earlier writes visible to the receiver first.
 		 */
 		asm volatile("mfence; lfence" : : : "memory");
 		wrmsr(LAPIC_MSR(LAPIC_ICR), (u64)dest << 32 | icr);
-		return;
+		return true;
 	}
 	/* The guest may be between its writes to the two halves of ICR: restore its high half. */
 	wait_idle();
@@ -77,11 +80,12 @@ void lapic_send_ipi(u32 icr, u32 dest)
 	mmio_write32(page + LAPIC_ICR, icr);
 	wait_idle();
 	mmio_write32(page + LAPIC_ICR_HI, saved);
+	return true;
 }
 
-void lapic_send_nmi(u32 dest)
+bool lapic_send_nmi(u32 dest)
 {
-	lapic_send_ipi(ICR_DELIVERY_NMI << 8 | (u32)ICR_ASSERT, dest);
+	return lapic_send_ipi(ICR_DELIVERY_NMI << 8 | (u32)ICR_ASSERT, dest);
 }
 
 static bool in_service(void)
@@ -95,14 +99,18 @@ static bool in_service(void)
 
 void lapic_disable(void)
 {
-	lapic_write(LAPIC_SVR, 0xff);
+	if (lapic_is_on())
+		lapic_write(LAPIC_SVR, 0xff);
 }
 
 void lapic_init_reset(void)
 {
 	static const u16 lvt[] = {LAPIC_TIMER, LAPIC_LINT0, LAPIC_LINT1, LAPIC_ERROR};
-	u32 max_lvt = lapic_read(LAPIC_VERSION) >> 16 & 0xff;
+	u32 max_lvt;
 
+	if (!lapic_is_on())
+		return;
+	max_lvt = lapic_read(LAPIC_VERSION) >> 16 & 0xff;
 	for (unsigned i = 0; i < ARRAY_SIZE(lvt); i++)
 		lapic_write(lvt[i], 0x10000);
 	if (max_lvt >= 4)

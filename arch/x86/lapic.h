@@ -71,12 +71,13 @@ void lapic_write(u32 offset, u32 value);
 /*
  * Send an interprocessor interrupt. @icr: the low half of ICR (vector, delivery mode, shorthand);
  * @dest: the APIC ID. In xAPIC mode, waits for up to 100000 reads until the APIC has accepted it.
- * SDM: "Interrupt Command Register (ICR)".
+ * SDM: "Interrupt Command Register (ICR)". Returns false, and sends nothing, when this CPU's local
+ * APIC cannot: a guest has switched it off, or has left x2APIC mode and @dest has more than 8 bits.
  */
-void lapic_send_ipi(u32 icr, u32 dest);
+bool lapic_send_ipi(u32 icr, u32 dest);
 
-/* Send an NMI to the CPU with APIC ID @dest. */
-void lapic_send_nmi(u32 dest);
+/* Send an NMI to the CPU with APIC ID @dest. Returns as lapic_send_ipi(). */
+bool lapic_send_nmi(u32 dest);
 
 /*
  * Disable this CPU's local APIC by software (SVR), as INIT does: it then accepts only NMI, SMI,

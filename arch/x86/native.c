@@ -45,6 +45,8 @@ int native_prepare(unsigned nr)
 		return -ENOMEM;
 	pdpt[0] = virt_to_phys(pd) | PTE_P;
 	pd[0] = virt_to_phys(pt) | PTE_P;
+	if (nr > PAGE_SIZE / sizeof(pt[0]))
+		return -E2BIG; /* one page table maps the pages of all CPUs */
 	for (unsigned i = 0; i < nr; i++) {
 		u8 *page = pt[i] ? phys_to_virt(pt[i] & PAGE_MASK) : page_alloc();
 

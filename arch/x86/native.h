@@ -42,7 +42,7 @@ struct native_state {
 
 /*
  * Allocate the pages that native_resume() needs, for @nr CPUs (1 to 512). May be called again with
- * the same @nr. Returns 0, or -ENOMEM when there is no free page.
+ * the same @nr. Returns 0, -ENOMEM when there is no free page, or -E2BIG when @nr is larger.
  */
 int native_prepare(unsigned nr);
 

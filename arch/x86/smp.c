@@ -76,9 +76,9 @@ void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 	main(cpu);
 }
 
-void smp_send_nmi(const struct cpu *cpu)
+bool smp_send_nmi(const struct cpu *cpu)
 {
-	lapic_send_nmi(cpu->apic_id);
+	return lapic_send_nmi(cpu->apic_id);
 }
 
 static bool wait_online(const struct cpu *cpu, u32 us, void (*delay_us)(u32))

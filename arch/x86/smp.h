@@ -22,8 +22,9 @@ void cpu_init_registers(void);
  * that only this mode can address. */
 extern bool smp_x2apic;
 
-/* Send an NMI to @cpu, from any CPU. */
-void smp_send_nmi(const struct cpu *cpu);
+/* Send an NMI to @cpu, from any CPU. Returns false when this CPU's local APIC cannot, see
+ * lapic_send_ipi(). */
+bool smp_send_nmi(const struct cpu *cpu);
 
 /*
  * Start all CPUs of cpus[] except the first. Each calls @main(cpu) on its own stack, with paging,

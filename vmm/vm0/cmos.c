@@ -76,6 +76,15 @@ static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 va
 	return false;
 }
 
+/* By the alias: bit 7 does not reach the mask of NMIs. */
+static bool alias_index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	u8 index =
+		(READ_ONCE(to_vm0(vcpu->vm)->cmos.index) & (u8)~INDEX_BITS) | (*byte & INDEX_BITS);
+
+	return index_written(vcpu, io, value, &index);
+}
+
 static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	struct cmos *cmos = &to_vm0(vcpu->vm)->cmos;
@@ -117,7 +126,8 @@ int cmos_init(struct vm0 *vm0)
 	outb(CMOS_DATA, 0);
 	for (u16 alias = 0; !r && alias <= CMOS_ALIAS; alias += CMOS_ALIAS) {
 		r = watch_port(vm0, &(struct port_watch){.port = CMOS_INDEX + alias,
-							 .written = index_written});
+							 .written = alias ? alias_index_written
+									  : index_written});
 		if (!r)
 			r = watch_port(vm0, &(struct port_watch){.port = CMOS_DATA + alias,
 								 .written = data_written,
@@ -132,6 +142,12 @@ bool cmos_bios_returns(struct vm0 *vm0)
 	u8 code = READ_ONCE(vm0->cmos.shutdown);
 
 	return code == CODE_EOI_JUMP || (code >= CODE_JUMP && code <= CODE_RETF);
+}
+
+void cmos_before_reset(void)
+{
+	outb(CMOS_INDEX, CMOS_SHUTDOWN);
+	outb(CMOS_DATA, 0);
 }
 
 void cmos_leave(struct vm0 *vm0)

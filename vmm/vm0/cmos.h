@@ -21,6 +21,10 @@ int cmos_init(struct vm0 *vm0);
 /* The guest's shutdown byte says that the BIOS returns to it after a reset of the CPU. */
 bool cmos_bios_returns(struct vm0 *vm0);
 
+/* Clear the machine's shutdown byte once more, in case that another CPU of the guest has reached it
+ * while the data port's exits changed. */
+void cmos_before_reset(void);
+
 /* Glasshouse leaves: the machine's shutdown byte becomes the guest's. */
 void cmos_leave(struct vm0 *vm0);
 

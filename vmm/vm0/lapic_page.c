@@ -3,6 +3,7 @@
  * Stores of the guest to the page of its local APIC. See lapic_page.h.
  */
 #include "vmm/vm0/lapic_page.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "errno.h"
 #include "lib/log.h"
@@ -97,6 +98,7 @@ static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
 {
 	static const struct insn_mem plain_store = {.op = INSN_MOV};
 	struct insn_fpu store;
+	enum fpu_stored stored;
 	u32 value;
 	gva_t gva;
 
@@ -105,7 +107,14 @@ static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
 	gva = guest_operand(vcpu, insn, &plain_store);
 	if (!in_page(vcpu, fault, gva))
 		return false;
-	if (fpu_store(store.kind, store.reg, store.quarter, &value)) {
+	/* The guest may have changed the instruction since the CPU executed it. One that the CPU
+	 * would not have executed is not executed here either: the guest tries again. */
+	if (virt->get_sysreg(vcpu, SYSREG_CR0) & (CR0_TS | CR0_EM))
+		return true;
+	stored = fpu_store(store.kind, store.reg, store.quarter, &value);
+	if (stored == FPU_REFUSED)
+		return true;
+	if (stored == FPU_STORED) {
 		if (is_register(gva & ~PAGE_MASK, 4))
 			icr_write_mmio(vcpu, gva & ~PAGE_MASK, value);
 		breakpoint_access(vcpu, BREAKPOINT_WRITE, gva, 4);

@@ -31,6 +31,7 @@ int vm_leave(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	struct vm0 *vm0 = to_vm0(vm);
 	u32 none = LEAVE_NONE;
+	int r;
 
 	/* The registers are complete only after the guest's NMI handler has ended: until then this
 	 * hypercall would return 0, before the result is known. */
@@ -42,9 +43,10 @@ int vm_leave(struct vcpu *vcpu)
 	if (!__atomic_compare_exchange_n(&vm0->leave, &none, LEAVE_GATHER, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return refuse(vcpu, -EBUSY, "another CPU has asked already");
-	if (native_prepare(vm->nr_vcpus)) {
+	r = native_prepare(vm->nr_vcpus);
+	if (r) {
 		__atomic_store_n(&vm0->leave, LEAVE_NONE, __ATOMIC_RELEASE);
-		return refuse(vcpu, -ENOMEM, "out of memory");
+		return refuse(vcpu, r, r == -ENOMEM ? "out of memory" : "there are too many CPUs");
 	}
 	vm0->leave_caller = vcpu;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)

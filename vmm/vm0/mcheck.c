@@ -59,6 +59,12 @@ void machine_check_with(u64 status)
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
+	/* Machine checks are signalled on all CPUs; the others report it. Without this the next one
+	 * would shut this CPU down. */
+	if (this_cpu()->parked) {
+		wrmsr_safe(MSR_IA32_MCG_STATUS, 0);
+		return;
+	}
 	if (!(status & MCG_STATUS_RIPV))
 		panic_with_banks("the CPU cannot continue");
 	if (!vcpu)
