@@ -272,7 +272,7 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 	}
 }
 
-/* Whatever kind of UART it is: where it lies at COM1 or COM2, that one is meant. */
+/* The table's UART type is ignored: any UART at COM1's or COM2's address counts as that port. */
 static void parse_spcr(struct acpi_info *info, const struct spcr *spcr)
 {
 	info->spcr_uart = (struct acpi_reg){.address = spcr->base_address.address,

@@ -55,7 +55,7 @@ struct acpi_info {
 };
 
 /* Does SLP_EN with this value of SLP_TYP in a PM1 control register switch the machine off? Without
- * \_S5 nobody knows: false. */
+ * \_S5 that is unknown: false. */
 bool acpi_is_power_off(const struct acpi_info *info, unsigned slp_typ);
 
 /*

@@ -37,9 +37,8 @@ void console_select(unsigned mask);
 unsigned console_present(void);
 
 /*
- * From now on leave alone those of the UARTs in @mask that the guest drives, while it does so, even
- * if they are selected; see serial_in_use(). It is reported once. A panic speaks there all the
- * same.
+ * Stop writing to a UART in @mask while the guest drives it, even if it is selected; see
+ * serial_in_use(). It is reported once. A panic writes to it all the same.
  */
 void console_give_way(unsigned mask);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which consoles are Glasshouse's: see console_choice.h.
+ * Which consoles are Glasshouse's while a guest runs: see console_choice.h.
  */
 #include "drivers/console_choice.h"
 

@@ -15,12 +15,12 @@
  */
 unsigned console_named(const char *words);
 
-/* The UART, as above, that ACPI's table SPCR names: its register @uart. 0: none of the two. */
+/* The UART, as above, that ACPI's table SPCR names: its register @uart. 0: neither of the two. */
 unsigned console_of_spcr(const struct acpi_reg *uart);
 
 /*
  * The consoles for the time in which a guest runs: those that are @chosen, or, for CONSOLE_AUTO,
- * CONSOLE_OURS without those that are the @guests; of both only what is @present.
+ * CONSOLE_OURS without those that are the @guests; limited to @present.
  */
 unsigned console_choose(unsigned chosen, unsigned guests, unsigned present);
 

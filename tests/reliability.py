@@ -42,8 +42,8 @@ themselves; the same seeds give the same numbers.
 OUTRO = """
 Kinds of VM exits that the random guest met, in percent of all: {kinds}.
 
-Left out of what guests try, for it takes the machine or the guest's voice from the guest itself, with Glasshouse or
-without it; each place says so:
+Left out of what guests try, because it stops the guest or its output, with Glasshouse or without it; each place says
+so:
 
 - ports, or some of their values: `rules` in guests/monkey/ports.c, {never} ports that are not written at all among
   them. Resets have runs of their own.
@@ -112,17 +112,17 @@ def sweeps():
 
 
 def ends():
-    """What ends Glasshouse or the machine, while other CPUs storm."""
+    """What ends Glasshouse or the machine, while other CPUs cause exits continuously."""
     runs = boots("test_monkey and test_ends")
-    yield ("resets", "one CPU's triple fault, a port's write, while another storms", f"{len(runs)} boots",
+    yield ("resets", "one CPU's triple fault, a port's write, while another causes exits continuously", f"{len(runs)} boots",
            failed(runs))
     runs = boots("test_monkey and test_leaves")
-    yield ("hypercalls", "leave, asked for wrongly, then rightly, while other CPUs storm",
+    yield ("hypercalls", "leave, asked for wrongly, then rightly, while other CPUs cause exits continuously",
            f"{300 * len(runs)} wrong calls", failed(runs))
 
 
 def failures():
-    """What is broken on purpose, and what is absurd from outside."""
+    """What is broken on purpose, and invalid input."""
     for what, how, expression in (
             ("VM entry rules broken", "one of each section of the SDM's checks", "test_entry"),
             ("failures of our own", "exceptions, stacks, NMIs in root mode", "test_panic"),

@@ -54,7 +54,8 @@ struct vm_ops {
 	void (*machine_check)(struct vcpu *vcpu);
 	/* The guest has caused a triple fault. To stay in the loop, post an INIT to the vCPU. */
 	int (*triple_fault)(struct vcpu *vcpu);
-	/* The CPU does not enter the guest in the state that it is in; why has been said. */
+	/* The CPU does not enter the guest in the state that it is in; the reason has been logged.
+	 */
 	int (*invalid_state)(struct vcpu *vcpu);
 	/* Handle @requests. The bits from REQ_VM on (vcpu.h) are the VM's own; they have been
 	 * cleared. */

@@ -12,7 +12,8 @@ struct xmm {
 	u32 quarter[4];
 };
 
-/* The number of a register is part of an instruction, so there is one for each. */
+/* The register number is part of the instruction, so each register needs an instruction of its own.
+ */
 #define STORE(insn, n)                                     \
 	case n:                                            \
 		asm volatile(insn #n ", %0" : "=m"(*out)); \

@@ -34,7 +34,7 @@ static void describe(u16 selector, const void *base, u64 limit)
 		limit | (at & 0xffffff) << 16 | (u64)AVAILABLE << 40 | at >> 24 << 56;
 }
 
-/* Each pause is of another length, so that all places of the exit are met. */
+/* Vary the pause, so that the change hits every point of the exit. */
 static void changer(unsigned cpu)
 {
 	static const u8 values[] = {NO_TSS, NOT_PRESENT, NONSENSE};

@@ -41,7 +41,8 @@ static void by_stos(void)
 	asm volatile("stosl" : "+D"(rdi) : "a"(0x40) : "memory");
 }
 
-/* Bit 6, told from eight operands of 32 bits above. */
+/* BTS with a negative bit offset, -250: bit 6 of the doubleword eight below the operand, which is
+ * the TPR. */
 static void by_bit_number(void)
 {
 	asm volatile("btsl %1, (%0)" : : "r"(TPR + 0x20), "r"(6 - 8 * 0x20) : "memory", "cc");

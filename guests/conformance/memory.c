@@ -141,7 +141,7 @@ static volatile u32 *own_half(bool first)
 	return (volatile u32 *)(page + (first ? 4092 : 0));
 }
 
-/* Map a page of our own and a hidden one behind it, or before it; then prepare our half. */
+/* Map a page of our own and a hidden one after it or before it; then prepare our half. */
 static volatile u32 *map_edge(u64 hidden, bool first)
 {
 	set_page(!first, (u64)page + 3);

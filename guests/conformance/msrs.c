@@ -99,8 +99,7 @@ static void check_misc_enable(unsigned cpu)
 	ok(cpuid(0x80000001, 0).edx & BIT(20), "cpu %u: IA32_MISC_ENABLE leaves XD on", cpu);
 }
 
-/* Updates that no CPU takes, for they are empty: what becomes of them must not depend on what they
- * say. */
+/* Empty updates, which every CPU rejects whatever their header says: the guest gets no fault. */
 static void check_microcode(unsigned cpu)
 {
 	static u32 update[512] __aligned(16);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Says what the boot loader gave it: how long the command line and the initrd are, and a checksum
- * of each, so that a test can compare them with what it gave, and with what GRUB itself hands over.
+ * Prints the boot loader's input: the length of the command line and of the initrd, a checksum of
+ * each, and the memory map, so that a test can compare them with what it gave to GRUB.
  */
 #include "guests/lib/guest.h"
 
 #include "lib/string.h"
 
-/* The command line from its first word of the form first=... on: the loader may put words before.
- */
+/* The test's command line begins with the word first=...: the loader may put words before it. */
 #define FIRST "first"
 
 static u32 checksum(const u8 *bytes, size_t n)
@@ -36,6 +35,6 @@ void guest_main(void)
 	say("# initrd: %u bytes, checksum %x\n", size, checksum(bytes, size));
 	for (unsigned i = 0; (e = e820_entry(i)); i++)
 		say("# e820: %lx-%lx type %u\n", e->start, e->start + e->size, e->type);
-	ok(true, "all is said");
+	ok(true, "the input is printed");
 	plan();
 }

@@ -5,7 +5,7 @@
  *   a20:    for each way to switch A20 off, 1 if 10:0500 wraps to 0:0500 afterwards, 2 if not
  *   resets: for each way to reset the CPU, its letter, and after the BIOS has come back by the vector at 40:67: R, u
  *           under Glasshouse or n without it, and the shutdown byte, which the BIOS clears
- *   last:   a reset by port CF9h that is of the CPU only, after which Glasshouse is gone
+ *   last:   a CPU-only reset by CF9h, which ends Glasshouse
  */
 #define SEGMENT	0x7c0
 #define COM1	0x3f8
@@ -42,7 +42,7 @@ start:	call setup
 	call puts
 	jmp next
 
-/* The BIOS comes back here, with nothing but CS:IP. */
+/* The BIOS comes back here; only CS:IP is defined. */
 resume:	call setup
 	movb $'R', %al
 	call putc

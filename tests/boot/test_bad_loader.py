@@ -79,7 +79,7 @@ def test_truth():
 
 
 def test_memory_types():
-    """Persistent memory is that for the guest, too; a type that nobody knows is reserved, not forgotten."""
+    """Persistent memory keeps its type in the guest's map; an unknown type becomes reserved, not dropped."""
     ranges = RAM + [(4 << 30, 1 << 30, 7), (6 << 30, 1 << 30, 12)]
     guest = mkiso.BUILD / "guest" / "loaded.img"
     run = lie("types", info(memory(ranges), module(KERNEL, guest.stat().st_size, "linux first=1")), guest=guest)

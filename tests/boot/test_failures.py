@@ -7,6 +7,7 @@ import pytest
 import bochs
 import harness
 import mkiso
+from words import VIRT_OFF
 
 GUEST = mkiso.BUILD / "guest" / "conformance.img"
 
@@ -124,7 +125,7 @@ def refused(run, said, fields, section, complaint):
     ("VM_EXIT_CONTROLS=3f6dff", "Checks Related to Address-Space Size", "x86-64 host control"),
 ])
 def test_entry(fields, section, complaint):
-    """A VM entry that the CPU refuses for what is ours: a panic, which names the broken rule, its field and value.
+    """A VM entry refused because of Glasshouse's own fields: a panic, which names the rule, its field and value.
 
     `complaint` is why this CPU refuses it, as Bochs says.
     """
@@ -148,7 +149,7 @@ def test_guest_state(fields, section, complaint):
     assert run.wait() == "reset"
     said = run.log("com2.log")
     refused(run, said, fields, section, complaint)
-    assert "the CPU does not run the guest in this state" in said and "Virtualisation is off on all CPUs" in said
+    assert "the CPU does not run the guest in this state" in said and VIRT_OFF in said
     assert "panics" not in said + run.text
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the boot loader gives arrives whole, as GRUB itself hands it over, or is refused in words."""
+"""What the boot loader gives is passed on completely, or refused with a message."""
 import re
 
 import pytest
@@ -13,7 +13,7 @@ LONG = 4096  # characters
 
 
 def checksum(data):
-    """As guests/loaded reckons it."""
+    """The checksum of guests/loaded."""
     value = 0
     for byte in data:
         value = (value * 31 + byte) & 0xffffffff
@@ -21,7 +21,7 @@ def checksum(data):
 
 
 def file_of(name, size):
-    """A file of `size` bytes for an initrd, not the same as one of another name."""
+    """A file of `size` bytes for an initrd, different for each name."""
     path = harness.FOLDER / f"inputs-{name}.img"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes((name.encode() * (size // len(name) + 1))[:size])
@@ -29,7 +29,7 @@ def file_of(name, size):
 
 
 def together(files):
-    """The initrd that they make: each begins at a multiple of 4 bytes."""
+    """The initrd of these files: each begins at a multiple of 4 bytes."""
     data = b""
     for path in files:
         data += bytes(-len(data) % 4) + path.read_bytes()
@@ -37,7 +37,7 @@ def together(files):
 
 
 def words_of(length):
-    """Words of `length` characters together."""
+    """A command line of `length` characters."""
     words = "first=1"
     while len(words) + 1 < length:
         words += " " + "abcdefghijklmnop"[:length - len(words) - 1]
@@ -45,7 +45,7 @@ def words_of(length):
 
 
 def check(run, words, files):
-    """The guest has got these words and the initrd of these files, and no more."""
+    """The guest got exactly these words and the initrd of these files."""
     assert run.wait() == "power-off"
     assert run.results()
     said = dict(re.findall(r"^# (command line|initrd): (.*?)\r?$", run.text, re.M))
@@ -64,9 +64,9 @@ FILES = [("microcode", 5001), ("main", 300_003), ("more", 7)]
 
 
 def test_native():
-    """GRUB brings several files together so."""
+    """GRUB concatenates files this way."""
     files = [file_of(*one) for one in FILES]
-    # One line of GRUB's has all files.
+    # GRUB's command initrd gets all files in one line.
     initrd = Entry(files[0], " ".join(f"/boot/{path.name}" for path in files[1:]))
     text, names = mkiso.grub_cfg(Boot(Entry(LOADED, "first=1"), [initrd], "linux", "initrd"))
     names.update({path.name: path for path in files})
@@ -75,7 +75,7 @@ def test_native():
 
 
 def test_initrds():
-    """All modules of the role initrd are one initrd, in their order."""
+    """All modules of the role initrd are concatenated to one initrd, in their order."""
     files = [file_of(*one) for one in FILES]
     check(under("initrds", "first=1", files), "first=1", files)
 
@@ -101,7 +101,7 @@ def test_many_modules():
     ("characters", 41_000, 0, "the module's string is 41006 characters long, but of the 40960"),
 ])
 def test_too_much(name, length, count, said):
-    """What does not fit is refused: the guest does not start without it."""
+    """Input that does not fit is refused: the guest does not start without it."""
     run = under(f"too-many-{name}", words_of(length), [file_of("many", 1001)] * count)
     run.expect(said)
     run.expect("Glasshouse has stopped")

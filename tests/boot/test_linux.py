@@ -86,7 +86,7 @@ def test_reboot():
     first, _, second = run.text.partition("first boot: under Glasshouse")
     assert ended not in first
     last, end, _ = second.partition(ended)[2].partition("--- End ---")
-    assert end and re.search(words.EXITS, last) and "Virtualisation is off on all CPUs." in last
+    assert end and re.search(words.EXITS, last) and words.VIRT_OFF in last
 
 
 def test_linux_on_fewer_cpus():

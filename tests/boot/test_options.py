@@ -7,6 +7,7 @@ import pytest
 import bochs
 import harness
 import mkiso
+from words import VIRT_OFF
 
 GUESTS = mkiso.BUILD / "guest"
 CONFORMANCE, MONKEY = GUESTS / "conformance.img", GUESTS / "monkey.img"
@@ -49,7 +50,7 @@ def test_log(level, hidden):
     said = [bool(re.search(line, run.text + run.log("com2.log"))) for line in lines]
     assert said == [True] * (3 - hidden) + [False] * hidden
     # The UART has sent everything before the machine is powered off.
-    assert hidden > 1 or run.log("com2.log").endswith("Virtualisation is off on all CPUs.\n")
+    assert hidden > 1 or run.log("com2.log").endswith(VIRT_OFF + "\n")
 
 
 def test_log_of_errors():
@@ -68,7 +69,7 @@ def test_console(choice):
     screen = run.screen()
     assert run.results()
     texts = {"com1": run.text, "com2": run.log("com2.log"), "e9": run.log("glasshouse.log"), "vga": screen}
-    before, after = "Entering the guest.", "Virtualisation is off on all CPUs."
+    before, after = "Entering the guest.", VIRT_OFF
     assert {name for name, text in texts.items() if after in text} == set(choice.split(","))
     del texts["vga"]  # this line has scrolled off the screen
     assert all(before in text for text in texts.values())
@@ -99,23 +100,23 @@ def test_reserve():
 COM2_NAMED = "COM2 is the guest's: its command line or the ACPI table SPCR names it."
 
 
-@pytest.mark.parametrize("name, opts, words, speaks", [
+@pytest.mark.parametrize("name, opts, words, logs_to", [
     ("free", "", "", "to COM2 and port E9."),
     ("guest", "", "console=ttyS1,115200", "to port E9."),
     ("port", "", "earlycon=uart8250,io,0x2f8", "to port E9."),
     ("chosen", "console=com2", "console=ttyS1", "to COM2."),
     ("nothing", "console=", "", "only to its ring in memory"),
 ])
-def test_com2_of_guest(name, opts, words, speaks):
+def test_com2_of_guest(name, opts, words, logs_to):
     """A serial line that the guest's command line names is the guest's, unless console= takes it."""
     run = boot(f"com2-{name}", opts, words)
     assert run.wait() == "power-off"
     assert run.results()
-    assert f"From here on Glasshouse logs {speaks}" in run.text
+    assert f"From here on Glasshouse logs {logs_to}" in run.text
     assert (COM2_NAMED in run.text) == ("com2" not in opts and words != "")
-    end = "Virtualisation is off on all CPUs."
-    assert (end in run.log("com2.log")) == ("COM2" in speaks)
-    assert (end in run.log("glasshouse.log")) == ("E9" in speaks)
+    end = VIRT_OFF
+    assert (end in run.log("com2.log")) == ("COM2" in logs_to)
+    assert (end in run.log("glasshouse.log")) == ("E9" in logs_to)
 
 
 def test_com2_taken():

@@ -31,7 +31,7 @@ def make_iso():
 
 @pytest.fixture(scope="session", name="machines")
 def keep_machines():
-    """The outer machine that is under way, in a list, so that one boot of it serves many tests."""
+    """The running outer machine, in a list, so that one boot of it serves many tests."""
     kept = []
     yield kept
     for machine in kept:
@@ -56,7 +56,7 @@ def get_outer(request, iso, machines):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows the end of what the machines have said; all of it is in serial.log."""
+    """A failure shows the end of the machines' output; all of it is in serial.log."""
     report = (yield).get_result()
     if call.when == "call":
         item.failed = report.failed

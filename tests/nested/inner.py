@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The inner machines: the menu of their one ISO. $words are those that a test gives."""
+"""The inner machines: the menu of their one ISO. A test sets $words."""
 import harness
 import mkiso
 
-# What KVM's guest finds without Glasshouse, too: CPUID.1:ECX[31] set, and 152 KiB at the end of RAM that
+# What a guest of KVM finds without Glasshouse, too: CPUID.1:ECX[31] set, and 152 KiB at the end of RAM that
 # SeaBIOS has reserved for the tables that QEMU gives it and for its virtio drives.
-# And KVM, which emulates the local APIC, emulates no FPU or vector store to it.
+# KVM emulates the local APIC, but no FPU or vector store to it.
 NATURAL = "hypervisor=1 firmware=152 fpustores=no"
 LINUX_NATURAL = "gh.hypervisor=1 gh.firmware=152"
 

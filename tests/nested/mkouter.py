@@ -23,11 +23,11 @@ BUSYBOX = mkiso.BUILD / "guest" / "busybox"
 QEMU = Path("/usr/bin/qemu-system-x86_64")
 FIRMWARE = Path("/usr/share/seabios/bios-256k.bin")
 
-# Loaded before the disk can be read, and later, with parameters that a test chooses.
+# Modules that are loaded before the disk can be read; and later, with parameters that a test chooses.
 AT_START = ("ata_piix", "sd_mod")
 LATER = ("kvm", "kvm-intel")
 
-# KVM's own speed counts here, so the outer Linux leaves out what protects it from its processes.
+# KVM's own speed counts here, so the outer Linux runs without mitigations of CPU vulnerabilities.
 CMDLINE = f"console=ttyS0,115200 quiet panic=-1 oops=panic mitigations=off {bochs.LINUX_QUICK}"
 
 
@@ -55,7 +55,7 @@ def in_order(modules, names):
 
 
 def strip(modules, folder):
-    """Copies of the modules without what only debuggers want, most of which the kernel would check."""
+    """Copies of the modules without debug sections, most of which the kernel would check."""
     folder.mkdir(parents=True)
     for number, path in enumerate(modules):
         mkdisk.run("objcopy", "--strip-debug", "-R", ".BTF", "-R", ".BTF_ids", path,

@@ -21,6 +21,6 @@ NESTED_FILES := build/glasshouse.elf $(GUEST_FILES) $(NESTED)/outer.img
 test-nested: $(NESTED_FILES) | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider --durations=0 tests/nested -m 'not soak' $(if $(K),-k '$(K)')
 
-# The part of it that takes long, for `make soak`.
+# The long tests, for `make soak`.
 soak-nested: $(NESTED_FILES) | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider --durations=0 tests/nested -m soak $(if $(K),-k '$(K)')

@@ -11,7 +11,7 @@ import run_qemu
 
 DISK = mkiso.BUILD / "nested" / "outer.img"
 MODEL = "corei7_haswell_4770"
-MEMORY = 1024  # MiB, of which an inner machine gets the following
+MEMORY = 1024  # MiB, of which an inner machine gets INNER_MEMORY
 INNER_MEMORY = 256
 
 # Seconds on a busy host: for the outer boot, and for one inner machine.
@@ -24,20 +24,20 @@ QEMU = [*run_qemu.KVM, "-machine", "pc,usb=off,hpet=off,smm=off", "-m", str(INNE
 
 @dataclass
 class Inner:
-    """What an inner machine has said."""
+    """The output of an inner machine."""
 
     text: str    # on its serial line
     log: str     # Glasshouse's after "Entering the guest", from port E9
-    kernel: str  # the outer kernel's complaints
+    kernel: str  # the outer kernel's warnings
 
     def results(self):
-        """All of a complete TAP plan passed, and the outer kernel has no complaint; the tests' names."""
+        """All of a complete TAP plan passed, and the outer kernel has no warning; the tests' names."""
         assert not self.kernel, self.kernel
         return harness.tap(self.text)
 
 
 class Outer:
-    """One outer machine under way, with `iso` as the inner machines' disk."""
+    """A running outer machine, with `iso` as the inner machines' disk."""
 
     def __init__(self, iso, cpus=1):
         self.cpus = cpus

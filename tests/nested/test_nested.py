@@ -7,7 +7,7 @@ import words
 
 @pytest.mark.parametrize("apic", ["x", "x2"])
 def test_conforms(outer, apic):
-    """Every line of the conformance guest's is ok."""
+    """Every test of the conformance guest passes."""
     outer.kvm()
     run = outer.machine("conformance", f"cpus=1 apic={apic}")
     assert "# conformance under Glasshouse" in run.text
@@ -39,7 +39,7 @@ def test_linux(outer):
 
 
 def test_refused_without_ept(outer):
-    """What KVM does not offer is named as missing, and no guest is started."""
+    """A feature that KVM does not offer is named as missing, and no guest is started."""
     outer.kvm("ept=0")
     outer.start("conformance")
     outer.run.expect(words.NO_EPT)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What takes long under KVM: Linux with 2 CPUs, on 2 emulated CPUs, and its reboot. `make soak` runs it."""
+"""Long tests under KVM: Linux with 2 CPUs, on 2 emulated CPUs, and its reboot. `make soak` runs it."""
 import pytest
+
+import words
 
 pytestmark = pytest.mark.soak
 
 # With fewer emulated CPUs than the guest has, one that waits with interrupts disabled keeps the other
 # from running: Bochs 2.7 lets no interrupt through to KVM then. Taking a CPU offline hangs for the same
-# reason even so, therefore there is no test of it: docs/platforms.md.
+# reason even with two emulated CPUs, so there is no test of it: docs/platforms.md.
 TWO = pytest.mark.parametrize("outer", [2], indirect=True, ids=["2-cpus"])
 SECONDS = 1800
 
@@ -30,4 +32,4 @@ def test_reboot(outer):
     first, _, second = run.text.partition("first boot: under Glasshouse")
     assert ended not in first
     last, end, _ = second.partition(ended)[2].partition("--- End ---")
-    assert end and "VMX is off on all CPUs." in last
+    assert end and words.VIRT_OFF in last

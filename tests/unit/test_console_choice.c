@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which serial line is the guest's, and where Glasshouse speaks.
+ * Which serial line is the guest's, and where Glasshouse logs.
  */
 #include "tests/unit/stubs.h"
 

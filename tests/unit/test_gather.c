@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files are brought together in their order, wherever they are and wherever that is to be.
+ * Concatenation keeps the order for any source and destination.
  */
 #include "tests/unit/stubs.h"
 

@@ -161,7 +161,7 @@ static void test_find(void **state)
 	assert_in_range(found, 3000, 27000); /* both outcomes did occur */
 }
 
-/* Persistent memory stays what it is, and what nobody knows is not RAM; neither is handed out. */
+/* Persistent memory keeps its type, and unknown types are not RAM; neither is handed out. */
 static void test_types(void **state)
 {
 	const struct mem_range r[] = {{0, 0x9000, MEM_RAM}, {GIB(4), GIB(1), MEM_PMEM},

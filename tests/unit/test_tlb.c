@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a CPU is told to forget after VMXON, and later: by what INVEPT and INVVPID it has.
+ * Invalidation of cached guest translations, after VMXON and later, by the types of INVEPT and
+ * INVVPID that the CPU has.
  */
 #include "tests/unit/stubs.h"
 

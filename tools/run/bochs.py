@@ -114,7 +114,7 @@ class Machine:
                     "disk, mode=volatile, cylinders=0")
             second = f'ata0-slave: type={kind}, path="{self.second.resolve()}"\n'
         # Bochs 3.0 panics when a CPU with CET sets a dirty flag for a write that CR0.WP=0 allows, and
-        # goes on rightly when it may.
+        # continues correctly if not fatal.
         not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
         return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
                               iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios,

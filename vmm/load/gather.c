@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bringing files together: see gather.h.
+ * Concatenate files in place: see gather.h.
  *
  * Files that keep the order of their addresses can be packed in place: first those that move down,
  * from the lowest on, then those that move up, from the highest on. None of them is overwritten
- * before it has moved. So when the new place overlaps the old ones, the files are packed in that
- * order, and brought into the order that is asked for there, by rotations.
+ * before it has moved. So when the destination overlaps the sources, the files are packed in the
+ * order of their addresses, and then brought into the requested order by rotations.
  */
 #include "vmm/load/gather.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bringing several files together in memory, one after the other, where the place for them may
- * overlap the places where they are now. Pure.
+ * Concatenate files in memory. The destination may overlap the files. Pure.
  */
 #ifndef GH_GATHER_H
 #define GH_GATHER_H
@@ -17,14 +16,14 @@ struct gather_piece {
 	u8 *at;   /* used by gather() */
 };
 
-/* The size of @before bytes of files together with one of @size bytes after them. */
+/* The size of @before bytes of concatenated files with one more of @size bytes after them. */
 u64 gather_size(u64 before, u64 size);
 
 /*
- * Move the @nr files at @pieces to @to, in their order, each but the last padded with zeroes up to
- * GATHER_ALIGN; behind the last so many bytes may be written, too. No file is empty, and none
- * overlaps another. @to may overlap them: then they are gone from where they were. @pieces is used
- * up.
+ * Move the @nr files at @pieces to @to, in their order, each but the last padded with zeroes to a
+ * multiple of GATHER_ALIGN. Up to GATHER_ALIGN - 1 bytes after the last file may be overwritten. No
+ * file is empty, and none overlaps another. @to may overlap them: then the sources are destroyed.
+ * The contents of @pieces are changed.
  */
 void gather(u8 *to, struct gather_piece *pieces, unsigned nr);
 

@@ -279,8 +279,8 @@ static u64 initrd_size(const struct linux_input *in)
 }
 
 /*
- * Adds to @list what the initrd takes, there and now. Its new place is clear of its files if there
- * is such a place, which saves gather() work; otherwise it may overlap them.
+ * Add the initrd's source and destination ranges to @list. The destination does not overlap the
+ * sources if there is such a place, which saves gather() work; otherwise it may.
  */
 static int plan_initrd(const struct memmap *map, const struct linux_input *in,
 		       struct avoid_list *list, struct linux_plan *plan)

@@ -81,8 +81,7 @@ static int unreadable(struct vm *vm, unsigned drive, unsigned status)
 
 	read_guest(vm, NR_HARD_DISKS, &disks, 1);
 	pr_err("The boot sector of drive %xh (hd%u) cannot be read: the BIOS reports error %02xh. "
-	       "It "
-	       "knows %u hard disk%s; hd0 is the one that it boots from. Choose another with "
+	       "It knows %u hard disk%s; hd0 is the one that it boots from. Choose another with "
 	       "boot=.\n",
 	       drive, drive - 0x80, status, disks, disks == 1 ? "" : "s");
 	return -EIO;
@@ -233,8 +232,7 @@ int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive)
 	if (r)
 		return r;
 	pr_info("Starting the boot sector of drive %xh at %x. From here on the screen belongs to "
-		"the "
-		"guest.\n",
+		"the guest.\n",
 		drive, segment << 4);
 	/* Restore the firmware's text mode, so that screen and cursor match the BIOS data. */
 	console_select(CONSOLE_ALL & ~CONSOLE_VGA);

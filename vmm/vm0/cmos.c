@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CMOS RAM's shutdown byte, and what it says of memory.
+ * The CMOS RAM's shutdown byte, and the memory sizes stored there.
  */
 #include "vmm/vm0/cmos.h"
 #include "arch/x86/io.h"
@@ -16,8 +16,8 @@
 #define INDEX_BITS    0x7fu /* bit 7 masks NMIs */
 
 /* With these codes a BIOS jumps by the vector at 40:67 (with or without an EOI), or does IRET or
- * RETF with the stack that it points to. With others, 9 among them, some start the machine; there
- * the reset is a real one. */
+ * RETF with the stack that it points to. With others, 9 among them, some BIOSes start the
+ * machine: the machine is reset then. */
 #define CODE_EOI_JUMP 0x05
 #define CODE_JUMP     0x0a
 #define CODE_IRET     0x0b
@@ -28,8 +28,7 @@ static bool at_shutdown(const struct cmos *cmos)
 	return (READ_ONCE(cmos->index) & INDEX_BITS) == CMOS_SHUTDOWN;
 }
 
-/* What the guest reads as the size of memory ends where Glasshouse's begins, and the code that is
- * resident for it. */
+/* Return memory sizes that end where Glasshouse's memory, or its resident code, begins. */
 static u8 memory_byte(const struct vm0 *vm0, u8 index)
 {
 	struct mem_range taken[VM0_MAX_HIDDEN + 1];
@@ -39,8 +38,8 @@ static u8 memory_byte(const struct vm0 *vm0, u8 index)
 	return cmos_memory_byte(vm0->cmos.machine, index, taken, ARRAY_SIZE(taken));
 }
 
-/* Does the guest read from the register that the index names something else than the machine's? */
-static bool at_ours(const struct vm0 *vm0)
+/* Is the register at the current index emulated? */
+static bool register_is_emulated(const struct vm0 *vm0)
 {
 	u8 index = READ_ONCE(vm0->cmos.index) & INDEX_BITS;
 
@@ -48,7 +47,8 @@ static bool at_ours(const struct vm0 *vm0)
 	       (cmos_is_memory(index) && memory_byte(vm0, index) != vm0->cmos.machine[index]);
 }
 
-/* The data port exits only while it accesses such a register: guests read the clock a lot. */
+/* The data port exits only while the index selects an emulated register: guests
+ * read the clock often. */
 static void watch_data(struct vm0 *vm0, bool on)
 {
 	if (vm0->cmos.watched == on)
@@ -58,7 +58,8 @@ static void watch_data(struct vm0 *vm0, bool on)
 	virt->set_io_intercept(&vm0->vm, CMOS_DATA + CMOS_ALIAS, 1, on);
 }
 
-/* The index and the exits of the data port change together. */
+/* No access to an emulated register may reach the machine: the data port exits before the index
+ * selects one, until it selects another. */
 static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
@@ -67,10 +68,10 @@ static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 va
 	(void)value;
 	spin_lock(&vm0->cmos.lock);
 	vm0->cmos.index = *byte;
-	if (at_ours(vm0))
+	if (register_is_emulated(vm0))
 		watch_data(vm0, true);
 	pio_out(vcpu, CMOS_INDEX, 1, *byte);
-	if (!at_ours(vm0))
+	if (!register_is_emulated(vm0))
 		watch_data(vm0, false);
 	spin_unlock(&vm0->cmos.lock);
 	return false;

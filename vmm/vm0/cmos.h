@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The shutdown byte, register 0Fh of the CMOS RAM. A BIOS that finds one of its codes there after a
- * reset does not start the machine but returns to the software that was there before: this is how
- * an 80286 came out of protected mode. It must not do so when Glasshouse is gone. So the machine's
- * byte is always 0 while Glasshouse runs: a reset of the machine is one, whoever causes it. The
- * guest's accesses reach a byte of its own. Source: IBM PC/AT Technical Reference, "CMOS RAM".
+ * reset does not start the machine but returns to the software that ran before: this is how an
+ * 80286 left protected mode. After a machine reset the BIOS must not return to the guest, since
+ * Glasshouse no longer runs. So the machine's byte is always 0 while Glasshouse runs, so every
+ * machine reset is a full restart. The guest's accesses reach a byte of its own. Source: IBM PC/AT
+ * Technical Reference, "CMOS RAM".
  *
- * The registers that hold the size of memory (cmos_memory.h) are read without what is Glasshouse's;
- * what the guest writes there reaches the machine, but is not read back.
+ * The registers that hold the size of memory (cmos_memory.h) are emulated for reading: the sizes
+ * end before Glasshouse's memory. The guest's writes reach the machine's registers, but are not
+ * read back.
  */
 #ifndef GH_VM0_CMOS_H
 #define GH_VM0_CMOS_H
 
 #include "vmm/vm0/vm0.h"
 
-/* Take the shutdown byte over, read the sizes of memory, and watch the ports of the CMOS RAM.
- * Returns 0 or -ENOSPC. */
+/* Read the shutdown byte and clear the machine's, read the memory sizes, and watch the ports of the
+ * CMOS RAM. Returns 0 or -ENOSPC. */
 int cmos_init(struct vm0 *vm0);
 
-/* The guest's shutdown byte says that the BIOS returns to it after a reset of the CPU. */
+/* Does the guest's shutdown byte say that the BIOS returns to it after a reset of the CPU? */
 bool cmos_bios_returns(struct vm0 *vm0);
 
 /* Clear the machine's shutdown byte once more, in case that another CPU of the guest has reached it

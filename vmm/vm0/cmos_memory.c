@@ -4,11 +4,11 @@
  */
 #include "vmm/vm0/cmos_memory.h"
 
-/* A size: so many registers, the low byte first, count units of memory from @start on. */
+/* A size field: @bytes registers, low byte first, in units of @unit from @start. */
 struct memory_size {
 	u8 first, bytes;
 	u64 start, unit;
-	u64 from; /* whoever reads it takes all memory from here on for RAM */
+	u64 from; /* readers assume RAM from here */
 };
 
 static const struct memory_size sizes[] = {

@@ -13,13 +13,13 @@
 
 #define CMOS_REGISTERS 128
 
-/* Does the register @index hold a part of the size of memory? */
+/* Does the register @index hold a part of a memory size? */
 bool cmos_is_memory(u8 index);
 
 /*
  * What the guest reads from the register @index, for which cmos_is_memory() is true. @machine: what
  * the machine's registers hold, CMOS_REGISTERS bytes. The size ends where the first of the @nr
- * ranges at @taken begins, which are not the guest's; nowhere is it more than the machine's.
+ * ranges at @taken begins, which are not the guest's; it never exceeds the machine's.
  */
 u8 cmos_memory_byte(const u8 *machine, u8 index, const struct mem_range *taken, unsigned nr);
 

@@ -14,7 +14,7 @@
 #define KBC_COMMAND    0x64
 #define KBC_WRITE_PORT 0xd1 /* the next byte of data is for the output port */
 #define KBC_A20_OFF    0xdd
-#define KBC_PULSE      0xf0 /* and those above: pulse the output lines whose bits are 0 */
+#define KBC_PULSE      0xf0 /* to FFh: pulse the output lines whose bits are 0 */
 
 /* Of the output port, and of the commands from F0h on. */
 #define OUT_RESET 1u /* 0 resets the CPUs */
@@ -30,15 +30,15 @@ static void a20_stays_on(struct vcpu *vcpu)
 			    vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP));
 }
 
-/* The data port exits only while what is written there is for the output port. */
+/* The data port exits only while the next byte written there is for the output port. */
 static void await_port(struct vm0 *vm0, bool on)
 {
 	if (__atomic_exchange_n(&vm0->kbc_awaits_port, on, __ATOMIC_ACQ_REL) != on)
 		virt->set_io_intercept(&vm0->vm, KBC_DATA, 1, on);
 }
 
-/* A command that writes the output port is kept back, and so is its data: another CPU could slip in
- * another byte between them. */
+/* A command that writes the output port is not forwarded, and neither is its data: another CPU
+ * could write another byte between them. */
 static bool command_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	(void)io;

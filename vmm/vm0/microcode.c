@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Microcode updates by the guest. The CPU reads an update by a linear address, which means
- * something else in our page tables than in the guest's; so it gets a copy. That the update is
- * genuine and for this CPU, the CPU checks. New CPUID bits do not reach the guest where they are
- * hidden: see cpuid_hide().
+ * Microcode updates by the guest. The CPU reads an update by a linear address, which
+ * Glasshouse's page tables map differently than the guest's; so it gets a copy. The CPU checks
+ * that the update is genuine and for this CPU. CPUID bits that the update adds do not reach the
+ * guest if they are hidden: see cpuid_hide().
  */
 #include "vmm/vm0/microcode.h"
 #include "arch/x86/cpu.h"
@@ -32,7 +32,7 @@ u32 microcode_size(const struct microcode_header *h)
 	return total;
 }
 
-/* SDM: "Determining the Signature": CPUID puts the revision there. */
+/* SDM: "Determining the Signature": CPUID writes the revision to the MSR. */
 static u32 read_revision(void)
 {
 	u64 sign;
@@ -57,7 +57,7 @@ static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_
 		return "its header is not in memory";
 	size = microcode_size(copy);
 	if (!size)
-		return "its header is not as the SDM says, or it is longer than 2 MiB";
+		return "its header is invalid, or it is longer than 2 MiB";
 	if (size > room)
 		return "it is longer than the memory that is kept for it: add reserve=2M to "
 		       "Glasshouse's command line";

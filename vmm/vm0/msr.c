@@ -11,19 +11,37 @@
 #include "vmm/vm0/microcode.h"
 #include "vmm/x86/cpuid.h"
 
+/* The name of @msr for the log, if it has a row: " (IA32_XSS)", else "". */
+static const char *name_of(u32 msr)
+{
+	static const struct {
+		u32 first, last;
+		const char *name;
+	} names[] = {
+#define MSR(first, last, read, write, name, why) {first, last, " (" name ")"},
+#include "vmm/vm0/msrs.def"
+#undef MSR
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (msr >= names[i].first && msr <= names[i].last)
+			return names[i].name;
+	return "";
+}
+
 static int hidden(struct vcpu *vcpu, const char *what, u32 msr)
 {
-	pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which Glasshouse hides: #GP to the "
-			    "guest",
-			    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
+	pr_warn_ratelimited("vCPU %u: %s of MSR %x%s at RIP %lx, which Glasshouse hides: #GP to "
+			    "the guest",
+			    vcpu->id, what, msr, name_of(msr), virt->get_sysreg(vcpu, SYSREG_RIP));
 	return -EINVAL;
 }
 
 static int refused(struct vcpu *vcpu, const char *what, u32 msr)
 {
-	pr_warn_ratelimited("vCPU %u: %s of MSR %x at RIP %lx, which this CPU refuses: #GP to the "
-			    "guest",
-			    vcpu->id, what, msr, virt->get_sysreg(vcpu, SYSREG_RIP));
+	pr_warn_ratelimited("vCPU %u: %s of MSR %x%s at RIP %lx, which this CPU refuses: #GP to "
+			    "the guest",
+			    vcpu->id, what, msr, name_of(msr), virt->get_sysreg(vcpu, SYSREG_RIP));
 	return -EINVAL;
 }
 

@@ -24,7 +24,7 @@ static u64 pio_kind(const struct pio_access *io)
 	return (io->in ? 3 : 0) + (io->size == 4 ? 2u : io->size - 1u);
 }
 
-/* The access with the guest's registers, but for the port and what is written. */
+/* The access with the guest's registers, except the port and the value. */
 static u32 pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
 	u64 regs[VCPU_NR_REGS];
@@ -55,8 +55,8 @@ bool port_is_watched(const struct vm0 *vm0, u16 port)
 	return find_watch(vm0, port);
 }
 
-/* What remains of the access reaches the machine: as it is, or byte by byte when some bytes do not.
- */
+/* Write to the machine what the watchers allow: in one access if that is every byte, else byte by
+ * byte. */
 static void watched_out(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
 	unsigned passed = 0, all = (1u << io->size) - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM 0's ports: the machine's. Some are watched, because the guest resets or switches off the
- * machine by them, or could harm Glasshouse.
+ * VM 0's ports: the machine's. Some are watched, because by them the guest resets the CPUs or
+ * the machine, switches it off, or could harm Glasshouse.
  */
 #ifndef GH_VMM_VM0_PORTS_H
 #define GH_VMM_VM0_PORTS_H

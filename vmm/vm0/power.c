@@ -76,7 +76,7 @@ static void vm_reset(struct vcpu *vcpu)
 	machine_reset(to_vm0(vcpu->vm)->acpi);
 }
 
-/* The CPUs can start where the BIOS does, and it returns to the guest. */
+/* The vCPUs can start in real mode, as the BIOS does, and the BIOS returns to the guest. */
 static bool returns_to_guest(struct vcpu *vcpu)
 {
 	return virt->has_unrestricted_guest() && cmos_bios_returns(to_vm0(vcpu->vm));
@@ -86,7 +86,7 @@ static void init_all(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	pr_info("INIT to all CPUs: by its shutdown code the BIOS returns to the guest.\n");
+	pr_info("INIT to all CPUs: the shutdown code makes the BIOS return to the guest.\n");
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_deliver_init(vm->vcpus[i]);
 }
@@ -103,7 +103,7 @@ void vm0_boot_cpu_init(struct vcpu *vcpu)
 {
 	if (returns_to_guest(vcpu))
 		return;
-	pr_info("vCPU %u: INIT to the boot CPU, which starts the machine.\n", vcpu->id);
+	pr_info("vCPU %u: INIT to the boot CPU: resetting the machine.\n", vcpu->id);
 	vm_reset(vcpu);
 }
 
@@ -139,7 +139,7 @@ static bool reset_reg_written(struct vcpu *vcpu, __unused const struct pio_acces
 	return true;
 }
 
-/* The guest cannot go on and tell the second block; where there is one, both must be told. */
+/* The guest cannot write the second block itself; if there is one, both must be written. */
 static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value) __noreturn;
 static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
@@ -180,7 +180,7 @@ static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg)
 }
 
 /* A reset register that is SMI_CMD gets many other commands, too, whose handlers read the caller's
- * registers: it is left alone, and its reset is a real one. */
+ * registers. It is not watched: the guest's write resets the machine. */
 static int watch_reset_reg(struct vm0 *vm0)
 {
 	const struct acpi_reg *reg = &vm0->acpi->reset_reg;

@@ -10,25 +10,25 @@
 
 /*
  * Watch the ports by which the guest resets or switches off the machine: those of cmos.h, the PM1
- * control ports and the FADT's reset register, where it is a port that nobody watches yet (kbc.h).
+ * control ports and the FADT's reset register, if it is a port that is not watched yet (kbc.h).
  * Returns 0 or -ENOSPC.
  *
  * Not watched: port CF9h. Its bit in the I/O bitmap would also catch every 32-bit access to CF8h,
- * which is PCI configuration. What it causes needs no help: a reset of the machine ends VMX
+ * which is PCI configuration. Glasshouse need not act on it: a reset of the machine ends VMX
  * operation by itself (SDM: "VMX Operation"), and the BIOS finds no shutdown code (cmos.h); an INIT
  * is an exit.
  */
 int power_init(struct vm0 *vm0);
 
 /*
- * The guest resets the CPUs by what @by names. A BIOS then starts the machine, or returns to the
- * guest, as the shutdown byte says (cmos.h). In the first case the machine is reset, and this does
- * not return. In the second all vCPUs get an INIT, which is what such a reset is on a PC: the guest
- * goes on at its vector, under Glasshouse.
+ * The guest resets the CPUs. @by: the cause, for the log. A BIOS then starts the machine, or
+ * returns to the guest, as the shutdown byte says (cmos.h). In the first case the machine is reset,
+ * and this does not return. In the second all vCPUs get an INIT, as such a reset does on a PC: the
+ * guest continues at its vector, under Glasshouse.
  */
 void reset_cpus(struct vcpu *vcpu, const char *by);
 
-/* The boot CPU has got an INIT. Returns when the BIOS returns to the guest; else the machine is
+/* The boot CPU has got an INIT. Returns if the BIOS returns to the guest; else the machine is
  * reset. */
 void vm0_boot_cpu_init(struct vcpu *vcpu);
 

@@ -39,10 +39,10 @@ struct vm0_vcpu {
 
 /*
  * A watched port. @written is called for each byte that OUT or OUTS writes to it, whatever the
- * width of the access and the port at which it begins: @value is all that is written, *@byte what
- * is written here. Returns true when the machine is to get *@byte, which it may change; false when
- * it gets nothing. @read, if not NULL: @byte is what the machine gave; returns what the guest
- * reads.
+ * width of the access and the port at which it begins: @value is the whole value, *@byte the
+ * byte for this port. Returns true to write *@byte, which it may change, to the machine; false to
+ * write nothing. @read, if not NULL: @byte is what the machine's port returned; returns what the
+ * guest reads.
  */
 struct port_watch {
 	u16 port;
@@ -65,7 +65,7 @@ struct vm0 {
 
 	const struct acpi_info *acpi;
 	struct mtrr_state mtrr;
-	/* From here on, above all RAM, memory has one type by the MTRRs: a quick answer. */
+	/* From here on, above all RAM, memory has one type by the MTRRs: no look-up is needed. */
 	u64 plain_from;
 	unsigned plain_type;
 	bool intercept_pf;  /* icept=pf */
@@ -76,7 +76,7 @@ struct vm0 {
 	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
 	unsigned nr_hidden;
-	u64 keyid_mask; /* address bits that make no other address; see wall.h */
+	u64 keyid_mask; /* KeyID bits, ignored in comparisons; see wall.h */
 	/* See hidden.c. */
 	void *ones;                           /* a page of all ones */
 	u8 *scratch;                          /* VM0_SCRATCH_PAGES writable pages */

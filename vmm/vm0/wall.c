@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which guest-physical addresses of VM 0 reach memory that it does not get.
+ * Which guest-physical addresses are aliases of hidden memory.
  */
 #include "vmm/vm0/wall.h"
 #include "arch/x86/msr_index.h"

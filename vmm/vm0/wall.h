@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which guest-physical addresses of VM 0 reach memory that it does not get. Pure: for unit tests.
+ * Which guest-physical addresses are aliases of hidden memory. Pure: for unit tests.
  */
 #ifndef GH_VM0_WALL_H
 #define GH_VM0_WALL_H
@@ -15,14 +15,14 @@
  */
 u64 keyid_mask(u64 activate, u8 phys_bits);
 
-/* Does [@gpa, @gpa+@size) overlap Glasshouse's own memory, by whatever KeyID? @size is at most 1
- * GiB. */
+/* Does [@gpa, @gpa+@size) overlap Glasshouse's own memory, with any KeyID? @size is at most
+ * 1 GiB. */
 bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size);
 
 /*
- * How much may be mapped at once where the guest touches @gpa for the first time: the block of
- * @block bytes that holds it, a page, or 0: the address is hidden. With a KeyID, so is the local
- * APIC: the trap of its ICR is at its own address only.
+ * How many bytes to map when the guest touches @gpa for the first time: @block, for the block that
+ * holds it; PAGE_SIZE; or 0, if the address is hidden. The local APIC's page with a KeyID is hidden
+ * too, because the ICR trap covers the address without one only.
  */
 u64 vm0_touch_size(const struct vm0 *vm0, gpa_t gpa, u64 block);
 

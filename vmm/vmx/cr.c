@@ -139,8 +139,8 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
 }
 
-/* Accesses to CR3 and CR8 do not exit. A MOV to CR4 exits only if it sets a bit of CR4_OWNED: #GP.
- */
+/* Accesses to CR3 and CR8 do not exit. A MOV to CR4 exits only if it sets a host-owned bit, see
+ * cr4_owned(): #GP. */
 int handle_cr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);

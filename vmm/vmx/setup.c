@@ -304,7 +304,8 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 	vcpu->cpu->vcpu = vcpu;
 	vmx_vcpu_setup(vmx);
 	vmx_load_intercepts(vcpu);
-	/* For CPUs where vmx_flush_all() cannot; of the guest's paging, the reset sees to that. */
+	/* For CPUs where vmx_flush_all() cannot; vcpu_reset flushes the guest's own translations.
+	 */
 	vmx_flush_tlb(vcpu);
 	vmx->loaded = true;
 	return 0;

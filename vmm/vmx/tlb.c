@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this CPU has cached of guests' translations, and when it forgets that. SDM: "Caching
- * Translation Information".
+ * Invalidation of cached guest translations. SDM: "Caching Translation Information".
  */
 #include "arch/x86/vmx_insn.h"
 #include "vmm/vmx/vmx.h"

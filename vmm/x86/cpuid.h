@@ -45,9 +45,9 @@ int cpuid_policy_init(struct vm *vm);
 
 /*
  * Hide @bits (a 32-bit mask) of @reg in (@leaf, @subleaf) from the guest of @vm: they read as 0,
- * also when the CPU shows them later only. @subleaf 0 stands for all subleaves of a leaf, except of
- * 7, Dh and 23h. @name, @why: the feature and the reason, for cpuid_report(); both must stay valid.
- * A VM holds CPUID_MAX_HIDDEN entries; one more is a panic.
+ * even if a microcode update adds them later. @subleaf 0 stands for all subleaves of a leaf, except
+ * of 7, Dh and 23h. @name, @why: the feature and the reason, for cpuid_report(); both must stay
+ * valid. A VM holds CPUID_MAX_HIDDEN entries; one more is a panic.
  */
 void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
 		const char *name, const char *why);

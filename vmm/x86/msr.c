@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Emulate XSETBV.
+ * Emulate XSETBV, and RDMSR and WRMSRNS with an immediate.
  */
 #include "vmm/x86/msr.h"
 #include "arch/x86/msr.h"
