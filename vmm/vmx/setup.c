@@ -304,8 +304,7 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 	vcpu->cpu->vcpu = vcpu;
 	vmx_vcpu_setup(vmx);
 	vmx_load_intercepts(vcpu);
-	/* For CPUs where vmx_flush_all() cannot; vcpu_reset flushes the guest's own translations.
-	 */
+	/* If vmx_flush_all() could not; vcpu_reset flushes the guest's own translations. */
 	vmx_flush_tlb(vcpu);
 	vmx->loaded = true;
 	return 0;
