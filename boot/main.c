@@ -26,7 +26,6 @@
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
 #include "vmm/vm0/create.h"
-#include "vmm/vm0/microcode.h"
 #include "vmm/vmx/vmx_ops.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
@@ -49,11 +48,11 @@ static struct mem_range reserved[3]; /* Glasshouse's own memory: image, heap, lo
 static u64 rsdp;
 static struct vm *vm;
 
-static u64 microcode_room; /* bytes of the heap for a copy of a microcode update */
-static u64 start_tsc;      /* time-stamp counter at entry from the boot loader */
-static u32 cpus_ready;     /* CPUs that are checked and wait for launch */
-static u32 cpus_refused;   /* of these, the CPUs that cannot run the guest */
-static u32 launch;         /* set: the CPUs run their vCPUs */
+static u64 vm0_room;     /* bytes of the heap that only VM 0 needs */
+static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
+static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
+static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
+static u32 launch;       /* set: the CPUs run their vCPUs */
 
 void boot_stop(const char *why)
 {
@@ -148,11 +147,10 @@ static void reserve_memory(void)
 		boot_stop("The firmware's memory map cannot be used.");
 	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
 	gib = (memmap_top(&machine) >> 30) + 1;
-	microcode_room =
-		MIN(MICROCODE_MAX, options.reserve + (gib > 4 ? MICROCODE_MAX : MICROCODE_SMALL));
+	vm0_room = vm0_extra_heap(memmap_top(&machine), options.reserve);
 	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
 		       PAGE_SIZE +
-	       ALIGN_UP(options.reserve, PAGE_SIZE) + microcode_room;
+	       ALIGN_UP(options.reserve, PAGE_SIZE) + vm0_room;
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
 		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Load fewer or "
@@ -285,29 +283,6 @@ static void start_cpus(void)
 					       : "left out by cpus=");
 }
 
-static bool runs_guest(u32 apic_id)
-{
-	struct cpu *cpu;
-
-	for_each_cpu (cpu)
-		if (cpu->apic_id == apic_id)
-			return cpu->online && !cpu->parked;
-	return false;
-}
-
-/* Hide the CPUs that do not run the guest from its ACPI tables: an operating system waits ten
- * seconds for each CPU that does not start. */
-static void hide_cpus(void)
-{
-	unsigned hidden = 0;
-
-	if (acpi.madt && !paging_map_direct(acpi.madt, acpi.madt_length))
-		hidden = acpi_hide_cpus(phys_to_virt(acpi.madt), acpi.madt_length, runs_guest);
-	if (hidden)
-		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",
-			hidden);
-}
-
 static void make_vm0(void)
 {
 	struct vm0_config config = {
@@ -317,7 +292,7 @@ static void make_vm0(void)
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
-		.microcode_room = ALIGN_DOWN(microcode_room, PAGE_SIZE),
+		.extra_heap = vm0_room,
 	};
 
 	vm = vm0_create(&config);
@@ -413,7 +388,6 @@ static void run_boot_cpu(void)
 	if (virt->hardware_setup())
 		boot_stop("This CPU cannot run a guest, for the reasons above.");
 	start_cpus();
-	hide_cpus();
 	make_vm0();
 	load_vm0();
 	enter_vm0();

@@ -13,10 +13,12 @@
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/hypercall.h"
+#include "vmm/vm0/hide_cpus.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/kbc.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/vm0/mcheck.h"
+#include "vmm/vm0/microcode.h"
 #include "vmm/vm0/msr.h"
 #include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
@@ -96,6 +98,13 @@ static struct vm *cannot_create(const char *what, int error)
 	return NULL;
 }
 
+u64 vm0_extra_heap(u64 top, u64 reserve)
+{
+	u64 room = reserve + (top > GIB(4) ? MICROCODE_MAX : MICROCODE_SMALL);
+
+	return ALIGN_DOWN(MIN(room, MICROCODE_MAX), PAGE_SIZE);
+}
+
 struct vm *vm0_create(const struct vm0_config *config)
 {
 	struct vm *vm = create_vm(&vm0_ops, sizeof(struct vm0));
@@ -106,13 +115,14 @@ struct vm *vm0_create(const struct vm0_config *config)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
-	vm0->microcode_room = config->microcode_room;
+	vm0->microcode_room = config->extra_heap;
 	r = vm0_memory_init(vm0, &config->memory);
 	if (r)
 		return cannot_create("giving it memory", r);
 	r = create_vcpus(vm);
 	if (r)
 		return cannot_create("creating its vCPUs", r);
+	hide_cpus(vm0->acpi);
 	vm0_msr_init(vm);
 	r = kbc_init(vm0);
 	if (!r)

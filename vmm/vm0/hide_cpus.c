@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPUs that the guest does not find in its ACPI tables.
+ */
+#include "vmm/vm0/hide_cpus.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/percpu.h"
+#include "lib/log.h"
+
+static bool has_vcpu(u32 apic_id)
+{
+	struct cpu *cpu;
+
+	for_each_cpu (cpu)
+		if (cpu->apic_id == apic_id)
+			return cpu->vcpu;
+	return false;
+}
+
+void hide_cpus(const struct acpi_info *acpi)
+{
+	unsigned hidden = 0;
+
+	if (acpi->madt && !paging_map_direct(acpi->madt, acpi->madt_length))
+		hidden = acpi_hide_cpus(phys_to_virt(acpi->madt), acpi->madt_length, has_vcpu);
+	if (hidden)
+		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",
+			hidden);
+}
