@@ -9,6 +9,7 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "vmm/event.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -116,6 +117,9 @@ struct vm *vm0_create(const struct vm0_config *config)
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
 	vm0->microcode_room = config->extra_heap;
+	vm0->microcode_copy = pages_alloc(vm0->microcode_room / PAGE_SIZE);
+	if (!vm0->microcode_copy)
+		return cannot_create("keeping memory for microcode updates", -ENOMEM);
 	r = vm0_memory_init(vm0, &config->memory);
 	if (r)
 		return cannot_create("giving it memory", r);

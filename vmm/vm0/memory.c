@@ -155,6 +155,7 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 static unsigned page_to_map(const struct vm0 *vm0, gpa_t gpa, u64 max, u64 *size)
 {
 	*size = max;
+	gpa &= ~vm0->keyid_mask; /* the MTRRs do not see KeyIDs */
 	if (gpa >= vm0->plain_from || gpa < GIB(4))
 		return vm0->plain_type;
 	*size = mtrr_uniform_page(&vm0->mtrr, gpa, max);

@@ -10,7 +10,6 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
-#include "lib/pages.h"
 #include "lib/spinlock.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm0/vm0.h"
@@ -51,8 +50,6 @@ static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_
 	u64 start = address - sizeof(*copy);
 	u32 size;
 
-	if (!copy)
-		return "there is no memory for a copy";
 	if (read_guest_virt(vcpu, start, copy, sizeof(*copy)))
 		return "its header is not in memory";
 	size = microcode_size(copy);
@@ -69,16 +66,14 @@ static const char *copy_update(struct vcpu *vcpu, u64 address, struct microcode_
 int microcode_update(struct vcpu *vcpu, u64 address)
 {
 	static spinlock_t lock;
-	static struct microcode_header *copy;
-	u64 room = to_vm0(vcpu->vm)->microcode_room;
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct microcode_header *copy = vm0->microcode_copy;
 	const char *why_not;
 	u32 before = 0, now = 0;
 	int r = 0;
 
 	spin_lock(&lock);
-	if (!copy)
-		copy = pages_alloc(room / PAGE_SIZE);
-	why_not = copy_update(vcpu, address, copy, room);
+	why_not = copy_update(vcpu, address, copy, vm0->microcode_room);
 	if (!why_not) {
 		before = read_revision();
 		r = wrmsr_safe(MSR_IA32_UCODE_WRITE, (u64)(copy + 1));

@@ -20,7 +20,7 @@ struct microcode_header {
  */
 #define MICROCODE_MAX MIB(2)
 
-/* Bytes of the heap that the copy takes, at the first update, on a machine with less than 4 GiB of
+/* Bytes of the heap that the copy takes, on a machine with less than 4 GiB of
  * RAM; on others, it takes MICROCODE_MAX. Updates for small machines are smaller. */
 #define MICROCODE_SMALL KIB(256)
 

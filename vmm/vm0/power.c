@@ -13,6 +13,7 @@
 #include "vmm/recorder_text.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/bios.h"
 #include "vmm/vm0/cmos.h"
 #include "vmm/vm0/ports.h"
 
@@ -79,7 +80,8 @@ static void vm_reset(struct vcpu *vcpu)
 /* The vCPUs can start in real mode, as the BIOS does, and the BIOS returns to the guest. */
 static bool returns_to_guest(struct vcpu *vcpu)
 {
-	return virt->has_unrestricted_guest() && cmos_bios_returns(to_vm0(vcpu->vm));
+	return virt->has_unrestricted_guest() && bios_present(vcpu->vm) &&
+	       cmos_bios_returns(to_vm0(vcpu->vm));
 }
 
 static void init_all(struct vcpu *vcpu)

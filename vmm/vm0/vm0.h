@@ -70,8 +70,9 @@ struct vm0 {
 	unsigned plain_type;
 	bool intercept_pf;  /* icept=pf */
 	u64 microcode_room; /* bytes; see microcode.h */
-	u32 nr_loaded;      /* vCPUs that are loaded, without the boot CPU's */
-	u32 nr_failed;      /* vCPUs that could not be loaded */
+	void *microcode_copy;
+	u32 nr_loaded; /* vCPUs that are loaded, without the boot CPU's */
+	u32 nr_failed; /* vCPUs that could not be loaded */
 
 	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
