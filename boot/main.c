@@ -48,7 +48,6 @@ static struct mem_range reserved[3]; /* Glasshouse's own memory: image, heap, lo
 static u64 rsdp;
 static struct vm *vm;
 
-static u64 vm0_room;     /* bytes of the heap that only VM 0 needs */
 static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
 static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
 static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
@@ -147,10 +146,9 @@ static void reserve_memory(void)
 		boot_stop("The firmware's memory map cannot be used.");
 	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
 	gib = (memmap_top(&machine) >> 30) + 1;
-	vm0_room = vm0_extra_heap(memmap_top(&machine), options.reserve);
 	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
 		       PAGE_SIZE +
-	       ALIGN_UP(options.reserve, PAGE_SIZE) + vm0_room;
+	       ALIGN_UP(options.reserve, PAGE_SIZE) + vm0_extra_heap(memmap_top(&machine));
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
 		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Load fewer or "
@@ -292,7 +290,6 @@ static void make_vm0(void)
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
-		.extra_heap = vm0_room,
 	};
 
 	vm = vm0_create(&config);

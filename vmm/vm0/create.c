@@ -99,11 +99,19 @@ static struct vm *cannot_create(const char *what, int error)
 	return NULL;
 }
 
-u64 vm0_extra_heap(u64 top, u64 reserve)
+u64 vm0_extra_heap(u64 top)
 {
-	u64 room = reserve + (top > GIB(4) ? MICROCODE_MAX : MICROCODE_SMALL);
+	return top > GIB(4) ? MICROCODE_MAX : 0;
+}
 
-	return ALIGN_DOWN(MIN(room, MICROCODE_MAX), PAGE_SIZE);
+/* Half of what is left of the heap; the rest is for tables that the guest's accesses need. */
+static int keep_microcode_room(struct vm0 *vm0)
+{
+	size_t pages = MIN(pages_left() / 2, MICROCODE_MAX / PAGE_SIZE);
+
+	vm0->microcode_room = pages * PAGE_SIZE;
+	vm0->microcode_copy = pages_alloc(pages);
+	return vm0->microcode_copy ? 0 : -ENOMEM;
 }
 
 struct vm *vm0_create(const struct vm0_config *config)
@@ -116,10 +124,6 @@ struct vm *vm0_create(const struct vm0_config *config)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
-	vm0->microcode_room = config->extra_heap;
-	vm0->microcode_copy = pages_alloc(vm0->microcode_room / PAGE_SIZE);
-	if (!vm0->microcode_copy)
-		return cannot_create("keeping memory for microcode updates", -ENOMEM);
 	r = vm0_memory_init(vm0, &config->memory);
 	if (r)
 		return cannot_create("giving it memory", r);
@@ -136,6 +140,9 @@ struct vm *vm0_create(const struct vm0_config *config)
 	r = icr_trap(vm0, config->keep_icr_trap);
 	if (r)
 		return cannot_create("trapping the ICR", r);
+	r = keep_microcode_room(vm0);
+	if (r)
+		return cannot_create("keeping memory for microcode updates", r);
 	mc_handler = machine_check;
 	return vm;
 }

@@ -13,15 +13,14 @@ struct vm0_config {
 	const struct acpi_info *acpi; /* used until the machine stops */
 	bool keep_icr_trap;           /* option icr=trap */
 	bool intercept_pf;            /* option icept=pf */
-	u64 extra_heap;               /* what vm0_extra_heap() has returned */
 };
 
 /*
- * How many bytes of the heap VM 0 takes, beside what grows with memory and CPUs, on a machine whose
- * memory ends at @top, with @reserve bytes more by the option reserve=. A multiple of the page
- * size.
+ * How many bytes the heap should have for VM 0, beside what grows with memory and CPUs, on a
+ * machine whose memory ends at @top. A multiple of the page size. Machines with less than 4 GiB
+ * have short microcode updates, for which what is left of the heap is enough.
  */
-u64 vm0_extra_heap(u64 top, u64 reserve);
+u64 vm0_extra_heap(u64 top);
 
 /*
  * Create VM 0, with a vCPU for each CPU that is online. After virt->hardware_setup(). Returns NULL

@@ -20,10 +20,6 @@ struct microcode_header {
  */
 #define MICROCODE_MAX MIB(2)
 
-/* Bytes of the heap that the copy takes, on a machine with less than 4 GiB of
- * RAM; on others, it takes MICROCODE_MAX. Updates for small machines are smaller. */
-#define MICROCODE_SMALL KIB(256)
-
 /* The size of the update that begins with @header, in bytes with the header; 0 if the header is
  * invalid by the SDM, or the size exceeds MICROCODE_MAX. */
 u32 microcode_size(const struct microcode_header *header);
