@@ -24,6 +24,9 @@ struct page_fault {
 
 	/* FAULT_SECOND_LEVEL only: */
 	bool write, fetch;
+	/* The linear address as the CPU reports it; ~0: it reports none. A hint only: nested in
+	 * KVM, it may be that of an earlier exit. */
+	gva_t gva_hint;
 	bool table; /* the CPU accessed a guest page table, at address, during a page walk */
 };
 

@@ -96,10 +96,13 @@ static int handle_ept_violation(struct vcpu *vcpu)
 		.address = vmread(GUEST_PHYSICAL_ADDRESS),
 		.write = qual & EPT_VIOLATION_ACC_WRITE,
 		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
+		.gva_hint = ~(gva_t)0,
 		.table = (qual & (EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)) ==
 			 EPT_VIOLATION_GVA_IS_VALID,
 	};
 
+	if (fault.write && qual & EPT_VIOLATION_GVA_IS_VALID)
+		fault.gva_hint = vmread(GUEST_LINEAR_ADDRESS);
 	vmx_complete_event(vcpu);
 	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
 	 * block NMIs until then. If the exit was during the delivery of an event, the bit is

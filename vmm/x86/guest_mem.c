@@ -130,6 +130,16 @@ static void set_flags(const struct paging *p, gpa_t at, u64 entry, u32 flags)
 		__atomic_or_fetch((u32 *)(hva + (at & ~PAGE_MASK)), flags, __ATOMIC_RELAXED);
 }
 
+/* The entry of @size bytes at @at. A table outside of memory reads as all ones. */
+static u64 read_entry(struct vm *vm, gpa_t at, unsigned size)
+{
+	u64 hva = gfn_to_hva(vm, at >> PAGE_SHIFT) + (at & ~PAGE_MASK);
+
+	if (hva < PAGE_SIZE)
+		return ~0ull >> (64 - 8 * size);
+	return size == 4 ? *(const volatile u32 *)hva : *(const volatile u64 *)hva;
+}
+
 /* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and #PF's error code in *@error. */
 static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error)
 {
@@ -143,11 +153,8 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 		unsigned shift = PAGE_SHIFT + p.log * (unsigned)(level - 1);
 		gpa_t at = table + (gva >> shift & (BIT(p.log) - 1)) * p.size;
 		bool pdpte = p.levels == 3 && level == 3, large;
-		u64 entry = 0;
+		u64 entry = read_entry(vcpu->vm, at, p.size);
 
-		/* A table outside of memory reads as all ones. */
-		if (read_guest(vcpu->vm, at, &entry, p.size))
-			entry = ~0ull >> (64 - 8 * p.size);
 		large = level > 1 && !pdpte && entry & PT_PS && (p.size == 8 || p.cr4 & CR4_PSE);
 		*error = access & (PF_ERROR_W | PF_ERROR_U);
 		if (!(entry & PT_P))
