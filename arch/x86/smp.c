@@ -76,6 +76,16 @@ void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 	main(cpu);
 }
 
+struct cpu *cpu_find(u32 apic_id)
+{
+	struct cpu *cpu;
+
+	for_each_cpu (cpu)
+		if (cpu->apic_id == apic_id)
+			return cpu;
+	return NULL;
+}
+
 bool smp_send_nmi(const struct cpu *cpu)
 {
 	return lapic_send_nmi(cpu->apic_id);

@@ -15,6 +15,9 @@
  */
 struct cpu *cpu_create(u32 apic_id);
 
+/* The CPU with that APIC ID, online or not; NULL: there is none. */
+struct cpu *cpu_find(u32 apic_id);
+
 /* Set CR0 and CR4 to the values for root mode. The first call on each CPU. */
 void cpu_init_registers(void);
 

@@ -4,17 +4,14 @@
  */
 #include "vmm/vm0/hide_cpus.h"
 #include "arch/x86/paging.h"
-#include "arch/x86/percpu.h"
+#include "arch/x86/smp.h"
 #include "lib/log.h"
 
 static bool has_vcpu(u32 apic_id)
 {
-	struct cpu *cpu;
+	const struct cpu *cpu = cpu_find(apic_id);
 
-	for_each_cpu (cpu)
-		if (cpu->apic_id == apic_id)
-			return cpu->vcpu;
-	return false;
+	return cpu && cpu->vcpu;
 }
 
 void hide_cpus(const struct acpi_info *acpi)

@@ -5,6 +5,7 @@
 #include "vmm/vm0/icr.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/smp.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/vcpu.h"
@@ -18,12 +19,9 @@
  * It is if it runs a vCPU or is parked in root mode. */
 static bool is_controlled(u32 apic_id)
 {
-	struct cpu *cpu;
+	const struct cpu *cpu = cpu_find(apic_id);
 
-	for_each_cpu (cpu)
-		if (cpu->apic_id == apic_id)
-			return cpu->vcpu || __atomic_load_n(&cpu->virt_on, __ATOMIC_ACQUIRE);
-	return false;
+	return cpu && (cpu->vcpu || __atomic_load_n(&cpu->virt_on, __ATOMIC_ACQUIRE));
 }
 
 int icr_trap(struct vm0 *vm0, bool keep)

@@ -11,23 +11,8 @@
 #include "vmm/vm0/microcode.h"
 #include "vmm/x86/cpuid.h"
 
-/* The name of @msr for the log, if it has a row: " (IA32_XSS)", else "". */
-static const char *name_of(u32 msr)
-{
-	static const struct {
-		u32 first, last;
-		const char *name;
-	} names[] = {
-#define MSR(first, last, read, write, name, why) {first, last, " (" name ")"},
-#include "vmm/vm0/msrs.def"
-#undef MSR
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (msr >= names[i].first && msr <= names[i].last)
-			return names[i].name;
-	return "";
-}
+static const struct msr_row *find_row(u32 msr);
+static const char *name_of(u32 msr);
 
 static int hidden(struct vcpu *vcpu, const char *what, u32 msr)
 {
@@ -129,8 +114,9 @@ static const struct msr_row {
 	u32 first, last;
 	int (*read)(struct vcpu *vcpu, u32 msr, u64 *value);
 	int (*write)(struct vcpu *vcpu, u32 msr, u64 value);
+	const char *name; /* for the log: " (IA32_XSS)" */
 } rows[] = {
-#define MSR(first, last, read, write, name, why) {first, last, read, write},
+#define MSR(first, last, read, write, name, why) {first, last, read, write, " (" name ")"},
 #include "vmm/vm0/msrs.def"
 #undef MSR
 };
@@ -141,6 +127,14 @@ static const struct msr_row *find_row(u32 msr)
 		if (msr >= row->first && msr <= row->last)
 			return row;
 	return NULL;
+}
+
+/* "" for an MSR without a row. */
+static const char *name_of(u32 msr)
+{
+	const struct msr_row *row = find_row(msr);
+
+	return row ? row->name : "";
 }
 
 void vm0_msr_init(struct vm *vm)
