@@ -4,15 +4,10 @@
  *
  * GH_TEST_ROUNDS in the environment multiplies the random rounds.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/zydis.h"
 #include <sys/mman.h>
-#include <Zydis/Zydis.h>
 #include "errno.h"
 #include "vmm/x86/insn.h"
-
-#define MODES 3
-
-static ZydisDecoder zydis[MODES];
 
 static void make_native(void);
 
@@ -25,17 +20,9 @@ static long rounds(long n)
 
 static int setup(void **state)
 {
-	static const ZydisMachineMode modes[] = {ZYDIS_MACHINE_MODE_LEGACY_16,
-						 ZYDIS_MACHINE_MODE_LEGACY_32,
-						 ZYDIS_MACHINE_MODE_LONG_64};
-	static const ZydisStackWidth widths[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32,
-						 ZYDIS_STACK_WIDTH_64};
-
 	(void)state;
-	for (int i = 0; i < MODES; i++) {
-		if (ZYAN_FAILED(ZydisDecoderInit(&zydis[i], modes[i], widths[i])))
-			return -1;
-	}
+	if (zydis_setup())
+		return -1;
 	make_native();
 	return 0;
 }

@@ -2,30 +2,16 @@
 /*
  * Where memory operands are: against Zydis, and against this very CPU.
  */
-#include "tests/unit/stubs.h"
-#include <Zydis/Zydis.h>
+#include "tests/unit/zydis.h"
 #include "errno.h"
 #include "vmm/x86/insn.h"
 
-#define MODES  3
 #define ROUNDS 1000000
-
-static ZydisDecoder zydis[MODES];
 
 static int setup(void **state)
 {
-	static const ZydisMachineMode modes[] = {ZYDIS_MACHINE_MODE_LEGACY_16,
-						 ZYDIS_MACHINE_MODE_LEGACY_32,
-						 ZYDIS_MACHINE_MODE_LONG_64};
-	static const ZydisStackWidth widths[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32,
-						 ZYDIS_STACK_WIDTH_64};
-
 	(void)state;
-	for (int i = 0; i < MODES; i++) {
-		if (ZYAN_FAILED(ZydisDecoderInit(&zydis[i], modes[i], widths[i])))
-			return -1;
-	}
-	return 0;
+	return zydis_setup();
 }
 
 /* Prefixes, an opcode that has a memory operand in most forms, and random bytes. */
