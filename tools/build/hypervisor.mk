@@ -4,7 +4,8 @@
 B := build$(if $(filter debug,$(BUILD_TYPE)),/debug)
 
 FOLDERS := $(wildcard boot monitor report vmm ept drivers arch lib)
-SOURCES := $(sort $(shell find $(FOLDERS) -name '[!.]*.[cS]'))
+# boot/efi/ is code of another kind: see efi.mk.
+SOURCES := $(sort $(shell find $(FOLDERS) -path boot/efi -prune -o -name '[!.]*.[cS]' -print))
 OBJECTS := $(SOURCES:%=$(B)/obj/%.o)
 
 $(B)/flags: FORCE

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The code that runs as a program of UEFI firmware: before Glasshouse has the CPUs, and afterwards as the
+ * guest's first code. It is linked twice: into glasshouse.efi, and into glasshouse.elf for the entry from GRUB.
+ *
+ * It runs at any address, without relocation, under the firmware's page tables: it has no writable
+ * data of its own and no tables of pointers (tools/build/efi.mk checks this). Source: UEFI Specification.
+ */
+#ifndef GH_BOOT_EFI_DOOR_H
+#define GH_BOOT_EFI_DOOR_H
+
+#include <efi.h>
+
+#include "bits.h"
+#include "boot/efi_handoff.h"
+
+#define DOOR_MODULES BOOT_MODULES
+#define DOOR_CMDLINE KIB(4)
+
+/* A module that GRUB loaded. */
+struct door_module {
+	const void *bytes;
+	u64 size;
+	const char *string; /* its role and arguments */
+};
+
+struct door {
+	EFI_HANDLE image; /* this program: glasshouse.efi, or GRUB */
+	EFI_SYSTEM_TABLE *st;
+	const struct image_header *hypervisor; /* the image, as it is in the file */
+	const char *cmdline; /* Glasshouse's options, quoted as GRUB does: a backslash before each
+				backslash and quote */
+	struct door_module modules[DOOR_MODULES];
+	unsigned nr_modules;
+};
+
+/* ---- text.c: messages on the firmware's console ------------------------------------------- */
+
+/* Print a message, as printf() does. Each "\n" becomes CR LF. At most 512 characters. */
+void door_print(const struct door *door, const char *format, ...) __printf(2, 3);
+
+/* Print @n bytes of text. */
+void door_write(const struct door *door, const char *text, size_t n);
+
+/* Wait for a key, but at most @seconds. */
+void door_wait_key(const struct door *door, unsigned seconds);
+
+/* ---- choose.c: what is started as the guest ----------------------------------------------- */
+
+/* What is started: an EFI program that is loaded, and where the search for another goes on. */
+struct choice {
+	EFI_HANDLE program;   /* NULL: the guest is not an EFI program */
+	char name[128];       /* for messages: "Boot0003 debian", a path, or "module linux" */
+	unsigned next;        /* choose.c's own: where the search goes on if this one returns */
+	EFI_STATUS error;     /* why there is nothing more to start */
+};
+
+/*
+ * Choose what to start, by the option boot= in door->cmdline, and load it by LoadImage, so that what is
+ * missing or not bootable is refused before Glasshouse takes the CPUs:
+ *   with a module of the role linux that is an EFI program: the kernel, with the module's
+ *	arguments as its load options, and the modules of the role initrd, joined, by Linux' initrd media GUID
+ *	(see kernel.c);
+ *   with other modules: nothing is loaded, choice->program is NULL: Glasshouse's own loader starts the guest;
+ *   boot=PATH (begins with a backslash or a slash): that file, on the file system that this program
+ *	was loaded from, otherwise on the first that has it;
+ *   boot=efi, or no boot= and no modules: the entry of BootNext, then those of BootOrder that are active and
+ *	not this program, from the one after BootCurrent on; otherwise the removable path \EFI\BOOT\BOOTX64.EFI,
+ *	unless that is this program.
+ * Returns 0; or an error, with a message that says what is not there or why it cannot be started,
+ * and what is there (boot entries, programs below \EFI).
+ */
+EFI_STATUS choose(const struct door *door, struct choice *choice);
+
+/*
+ * Start choice->program. As the guest. If it returns, say so, and start the next one of BootOrder (boot=efi only).
+ * Returns when there is nothing more to start: the caller returns to the firmware's boot manager.
+ */
+EFI_STATUS choice_start(const struct door *door, struct choice *choice);
+
+/* Give back what choose() loaded, when Glasshouse was refused. */
+void choice_drop(const struct door *door, struct choice *choice);
+
+/* ---- options.c: glasshouse.efi's command line --------------------------------------------- */
+
+/*
+ * Write into @cmdline, of DOOR_CMDLINE bytes, the options of the file glasshouse.conf beside this
+ * program (if it is there; "#" starts a comment, lines are joined), then this program's load options,
+ * which therefore win; both with backslashes and quotes as GRUB quotes them. The EFI shell puts the
+ * program's name before the options; firmware may give binary data as load options: both are left out.
+ * Returns 0; or an error, with a message: glasshouse.conf cannot be read, or all is longer than DOOR_CMDLINE.
+ */
+EFI_STATUS door_options(const struct door *door, char *cmdline);
+
+/* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes. Returns
+ * false if there is none or it is too long. */
+bool door_option(const char *cmdline, const char *name, char *value, size_t size);
+
+#endif

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+# Build the UEFI front door: a part of glasshouse.elf, for GRUB, and build/glasshouse.efi.
+
+DOOR_CFLAGS = $(filter-out -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -fpie -fvisibility=hidden \
+	-fshort-wchar -fno-jump-tables -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 \
+	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
+
+# What both forms have; and what only the entry from GRUB, or only the program, has.
+DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) lib/string.c lib/print.c
+DOOR_OBJECTS := $(DOOR_SOURCES:%=$(B)/door/%.o)
+
+$(B)/door/%.c.o: %.c $(B)/flags tools/build/efi.mk | setup-build build/version.h
+	$(say) CC "$< (UEFI)"
+	mkdir -p $(@D)
+	$(CC) $(DOOR_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/door/%.S.o: %.S $(B)/flags tools/build/efi.mk | setup-build build/version.h
+	$(say) AS "$< (UEFI)"
+	mkdir -p $(@D)
+	$(CC) $(DOOR_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The part of glasshouse.elf has one public name; its copies of lib/ stay its own.
+$(B)/door.o: $(DOOR_OBJECTS) $(B)/door/boot/efi/grub.c.o $(B)/door/boot/efi/grub.S.o
+	$(LD) -r -o $@ $^
+	objcopy --keep-global-symbol=multiboot2_efi_entry $@
+	tools/build/check_door $@
+
+$(B)/glasshouse.bin: $(B)/glasshouse.elf
+	objcopy -O binary $< $@
+
+$(B)/door/image.S: | setup-build
+	mkdir -p $(@D)
+	printf '%s\n' '.section .rodata, "a"' '.balign 4096' '.globl hypervisor_image' '.hidden hypervisor_image' 'hypervisor_image:' \
+		'.incbin "$(B)/glasshouse.bin"' '.section .note.GNU-stack, "", @progbits' >$@
+
+$(B)/door/image.o: $(B)/door/image.S $(B)/glasshouse.bin
+	$(CC) -c -o $@ $<
+
+# Only the sections that are named get into the program.
+EFI_LDS := /usr/lib/elf_x86_64_efi.lds
+EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+
+## build/glasshouse.efi: the hypervisor as a program for UEFI firmware
+$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/image.o tools/build/efi.mk
+	$(say) EFI $@
+	$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LDS) -o $(B)/door/glasshouse.so \
+		/usr/lib/crt0-efi-x86_64.o $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/image.o /usr/lib/libgnuefi.a
+	test -z "$$($(NM) -u $(B)/door/glasshouse.so)" || { $(NM) -u $(B)/door/glasshouse.so >&2; exit 1; }
+	objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/door/glasshouse.so $@
+
+-include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/grub.c.d $(B)/door/boot/efi/app.c.d
