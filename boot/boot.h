@@ -15,9 +15,9 @@
 /*
  * The first C function: set up the IDT and the consoles, so that all later errors can be printed.
  * Runs on the boot stack (arch/x86/early.h). @load_base: the physical address of the image, in
- * bytes, page-aligned.
+ * bytes, page-aligned. @text_mode: the screen may be in VGA's text mode.
  */
-void boot_early(u64 load_base);
+void boot_early(u64 load_base, bool text_mode);
 
 /* Print @why, at error level, and stop the machine. */
 void boot_stop(const char *why) __noreturn;

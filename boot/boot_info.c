@@ -5,35 +5,10 @@
 #include "boot/boot_info.h"
 
 #include "bits.h"
+#include "boot/multiboot2.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
-
-/* Multiboot2 Specification, "Boot information format": the tags that are parsed. */
-enum {
-	TAG_END = 0,
-	TAG_CMDLINE = 1,
-	TAG_MODULE = 3,
-	TAG_MMAP = 6,
-	TAG_FRAMEBUFFER = 8,
-	TAG_ACPI_OLD = 14,
-	TAG_ACPI_NEW = 15,
-	TAG_EFI_BS = 18,
-};
-
-struct mbi_header {
-	u32 total_size, reserved;
-};
-
-struct tag {
-	u32 type, size;
-	u8 data[];
-} __packed;
-
-struct tag_module {
-	u32 type, size, mod_start, mod_end;
-	char string[];
-} __packed;
 
 struct mmap_entry {
 	u64 base, length;

@@ -24,6 +24,20 @@ struct boot_module {
 	const char *string; /* its arguments in the loader's configuration */
 };
 
+struct cpu;
+struct firmware_state;
+
+/* Firmware that is still there while Glasshouse starts, and continues as the guest. */
+struct boot_firmware {
+	/* The boot CPU's state, in which the guest starts. */
+	const struct firmware_state *state;
+	/* Let all other CPUs come from the firmware. Each calls @main. Returns the number of CPUs that run, with the
+	 * boot CPU. */
+	unsigned (*start_cpus)(void (*main)(struct cpu *cpu));
+	/* Glasshouse cannot run here: this CPU goes back to the firmware, in @state. */
+	void (*leave)(const struct firmware_state *state) __noreturn;
+};
+
 /* Not to be copied: its strings point into it. */
 struct boot_info {
 	const char *cmdline; /* never NULL */
@@ -43,6 +57,15 @@ struct boot_info {
 			     has it */
 
 	bool efi_boot_services; /* UEFI boot services are still running */
+	bool efi;               /* the machine was started by UEFI */
+	u64 efi_system_table, efi_image_handle; /* the firmware's; 0 without UEFI */
+	const struct boot_firmware *firmware; /* NULL: the guest starts otherwise */
+	const u32 *apic_ids;                  /* CPUs that the firmware names, beside the ACPI tables */
+	unsigned nr_apic_ids;
+
+	/* Glasshouse's own memory, if the front door has reserved it; size 0: it has not. */
+	struct mem_range own_heap, own_log;
+	u64 own_low_page; /* a page below 640 KiB, to start CPUs from; 0: none */
 
 	char text[BOOT_TEXT_SIZE]; /* the command line's and the modules' strings */
 	u32 text_used;             /* bytes of it */

@@ -7,20 +7,25 @@
 #define GH_BOOT_EFI_HANDOFF_H
 
 #include "arch/x86/firmware.h"
-#include "arch/x86/image.h"
+#include "boot/image.h"
 #include "boot/boot_info.h"
 
-#define HANDOFF_CPUS 1024
+#define HANDOFF_CPUS    1024
+#define HANDOFF_CMDLINE KIB(4)
+
+/* What the other CPUs are to do, which wait in the firmware's state. */
+enum efi_others { OTHERS_WAIT, OTHERS_COME, OTHERS_LEAVE };
 
 /* In memory below 4 GiB that stays until the guest starts. */
 struct efi_handoff {
 	/* Glasshouse's own memory, which the firmware reserves: physical addresses and bytes, whole
 	 * pages below 4 GiB. */
 	struct mem_range image, heap, log;
+	u64 switch_page; /* executable, with the code of boot/efi/switch.S */
 	u64 low_page; /* a reserved page below 640 KiB, to start CPUs from */
 
 	u64 system_table, image_handle; /* the firmware's */
-	u64 cmdline;                    /* Glasshouse's options, NUL-terminated */
+	char cmdline[HANDOFF_CMDLINE];  /* Glasshouse's options, NUL-terminated */
 	u64 rsdp;                       /* 0: the firmware has no ACPI tables */
 	struct framebuffer fb;
 	struct mem_range mem[BOOT_MEM_RANGES]; /* the firmware's memory map, without the above */
@@ -33,13 +38,17 @@ struct efi_handoff {
 	} modules[BOOT_MODULES];
 	u32 nr_modules;
 
-	/* The other CPUs, which the firmware's MP services have brought here; see boot/efi/cpus.c. */
-	u32 nr_others;       /* how many come; 0: none can, the image starts them itself */
-	u32 others_may_come; /* the image sets it */
-	u32 lock;            /* a CPU has it while it uses the boot stack */
+	/* The other CPUs, which the firmware's MP services bring; see boot/efi/cpus.c. */
+	u32 nr_others; /* how many come; 0: the image starts them itself, if there are any */
+	u32 others;    /* enum efi_others; the image sets it */
+	u32 lock;      /* 1: another CPU uses the boot stack */
+	u64 others_event;           /* the firmware's event: they have all returned */
+	u32 apic_ids[HANDOFF_CPUS]; /* of the nr_others */
 
 	struct firmware_state states[HANDOFF_CPUS]; /* each CPU's, the boot CPU's first */
 	u32 nr_states;
+
+	u64 last_words; /* the log, when the image has refused: physical address of a struct log_ring */
 };
 
 #endif

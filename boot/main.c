@@ -6,12 +6,14 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/early.h"
+#include "arch/x86/firmware.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/smp.h"
 #include "arch/x86/trap.h"
 #include "boot/boot.h"
+#include "boot/heap.h"
 #include "boot/options.h"
 #include "build/version.h"
 #include "drivers/acpi.h"
@@ -34,9 +36,6 @@
 #define LOW_MEMORY     MIB(1)
 #define TRAMPOLINE_MAX 0x9f000
 #define LOG_LOWEST     0x40000 /* below it, conventional memory is left to boot sectors */
-#define HEAP_PAGES     192     /* page and second-level tables, the VM */
-#define HEAP_PAGES_CPU 17      /* for each CPU: stacks, vCPU, its control structure and bitmap */
-#define HEAP_PAGES_GIB 2       /* for each GiB of RAM: page directories of both kinds of table */
 
 extern char __image_start[], __image_end[];
 
@@ -51,10 +50,31 @@ static struct vm *vm;
 static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
 static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
 static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
-static u32 launch;       /* set: the CPUs run their vCPUs */
+static u32 launch;       /* enum launch: what the other CPUs do next */
+
+enum launch { LAUNCH_WAIT, LAUNCH_RUN, LAUNCH_BACK };
+
+/* The firmware gets back this CPU, and those that it has let come here: the boot CPU prints why. */
+static void back_to_firmware(const struct firmware_state *state) __noreturn;
+static void back_to_firmware(const struct firmware_state *state)
+{
+	if (this_cpu()->virt_on)
+		virt->hardware_disable();
+	boot_info->firmware->leave(state);
+}
 
 void boot_stop(const char *why)
 {
+	bool can_go_back = boot_info && boot_info->firmware && launch == LAUNCH_WAIT &&
+			   firmware_can_leave(boot_info->firmware->state);
+
+	if (can_go_back) {
+		pr_err("%s\nGlasshouse has not started, and gives the machine back to the firmware.\n",
+		       why);
+		console_flush();
+		__atomic_store_n(&launch, LAUNCH_BACK, __ATOMIC_RELEASE);
+		back_to_firmware(boot_info->firmware->state);
+	}
 	pr_err("%s\nGlasshouse has stopped. Switch off or reset the machine.\n", why);
 	cpu_stop();
 }
@@ -65,9 +85,9 @@ static const void *map_boot(u64 pa, size_t len)
 	return pa + len <= GIB(4) ? phys_to_virt(pa) : NULL;
 }
 
-static void start_consoles(void)
+static void start_consoles(bool text_mode)
 {
-	console_init(phys_to_virt(VGA_TEXT));
+	console_init(text_mode ? phys_to_virt(VGA_TEXT) : NULL);
 	pr_info("\nGlasshouse %s\n", GLASSHOUSE_VERSION);
 }
 
@@ -86,7 +106,9 @@ static void read_acpi(void)
 {
 	static const struct acpi_mem mem = {map_boot};
 
-	rsdp = boot_info->rsdp_address ? boot_info->rsdp_address : acpi_find_rsdp(&mem);
+	rsdp = boot_info->rsdp_address;
+	if (!rsdp && !boot_info->efi)
+		rsdp = acpi_find_rsdp(&mem);
 	if (rsdp)
 		acpi_parse(&acpi, &mem, rsdp);
 	else if (boot_info->rsdp_length)
@@ -123,8 +145,10 @@ static u64 find_room(u64 size, u64 min, u64 max)
  */
 static void place_log(void)
 {
-	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE, base = find_room(size, LOG_LOWEST, LOW_MEMORY);
+	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE, base = boot_info->own_log.base;
 
+	if (!base)
+		base = find_room(size, LOG_LOWEST, LOW_MEMORY);
 	if (base == MEMMAP_NONE)
 		base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
@@ -135,20 +159,12 @@ static void place_log(void)
 	console_keep_ring(phys_to_virt(base));
 }
 
-/* Reserve Glasshouse's own memory: the image, and a heap as high as possible below 4 GiB, which is
+/* Find room for the heap behind the image, which ends at @image_end: as high as possible below 4 GiB, which is
  * what the boot page tables map. */
-static void reserve_memory(void)
+static struct mem_range find_heap(u64 image_end)
 {
-	u64 image_end = ALIGN_UP(image_base_pa + (u64)(__image_end - __image_start), PAGE_SIZE);
-	u64 gib, size, base;
+	u64 size = boot_heap_size(acpi.nr_cpus, memmap_top(&machine), options.reserve), base;
 
-	if (memmap_init(&machine, boot_info->mem, boot_info->nr_mem))
-		boot_stop("The firmware's memory map cannot be used.");
-	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
-	gib = (memmap_top(&machine) >> 30) + 1;
-	size = (HEAP_PAGES + HEAP_PAGES_CPU * MAX(acpi.nr_cpus, 1) + HEAP_PAGES_GIB * gib) *
-		       PAGE_SIZE +
-	       ALIGN_UP(options.reserve, PAGE_SIZE) + vm0_extra_heap(memmap_top(&machine));
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
 		boot_stop("There is no room for Glasshouse's own memory below 4 GiB. Load fewer or "
@@ -160,19 +176,32 @@ static void reserve_memory(void)
 		size += base - image_end;
 		base = image_end;
 	}
-	reserved[1] = (struct mem_range){base, size, MEM_RESERVED};
-	place_log();
-	pages_init(phys_to_virt(base), size >> PAGE_SHIFT);
+	return (struct mem_range){base, size, MEM_RESERVED};
 }
 
-/* Switch to Glasshouse's page tables. They map all of the first MiB, and memory of every type
- * except "bad". */
+/* Reserve Glasshouse's own memory, unless the front door has done so: the image, a heap, and the log. */
+static void reserve_memory(void)
+{
+	u64 image_end = ALIGN_UP(image_base_pa + (u64)(__image_end - __image_start), PAGE_SIZE);
+
+	if (memmap_init(&machine, boot_info->mem, boot_info->nr_mem))
+		boot_stop("The firmware's memory map cannot be used.");
+	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
+	reserved[1] = boot_info->own_heap.size ? boot_info->own_heap : find_heap(image_end);
+	place_log();
+	pages_init(phys_to_virt(reserved[1].base), reserved[1].size >> PAGE_SHIFT);
+}
+
+/* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which UEFI firmware
+ * calls reserved, and memory of every type except "bad". */
 static void load_page_tables(void)
 {
 	int r = paging_init();
 
 	if (!r)
 		r = paging_map_direct(0, LOW_MEMORY);
+	for (unsigned i = 0; !r && i < ARRAY_SIZE(reserved); i++)
+		r = paging_map_direct(reserved[i].base, reserved[i].size);
 	for (unsigned i = 0; !r && i < machine.nr; i++) {
 		const struct mem_range *m = &machine.r[i];
 
@@ -198,9 +227,18 @@ static void use_x2apic(void)
 	pr_info("The local APICs are in x2APIC mode: some CPUs have APIC IDs above 254.\n");
 }
 
+static void add_cpu(u32 apic_id)
+{
+	struct cpu *cpu = cpu_create(apic_id);
+
+	if (!cpu)
+		boot_stop("Out of memory for the CPUs: a defect of Glasshouse. Boot with "
+			  "reserve=1M, and please report it.");
+	cpu->parked = options.cpus && cpu->id >= options.cpus;
+}
+
 static void find_cpus(void)
 {
-	struct cpu *cpu;
 	struct cpuid_regs id = cpuid(1, 0);
 	u64 base = rdmsr(MSR_IA32_APICBASE);
 	u32 boot_id;
@@ -211,18 +249,14 @@ static void find_cpus(void)
 			"The local APIC is missing or off. Switch it on in the firmware's setup.");
 	use_x2apic();
 	boot_id = lapic_id();
-	if (!cpu_create(boot_id))
-		boot_stop("Out of memory for the boot CPU: a defect of Glasshouse. Boot with "
-			  "reserve=1M, and please report it.");
-	for (unsigned i = 0; i < acpi.nr_cpus; i++) {
-		if (acpi.cpus[i].apic_id == boot_id || !acpi.cpus[i].enabled)
-			continue;
-		cpu = cpu_create(acpi.cpus[i].apic_id);
-		if (!cpu)
-			boot_stop("Out of memory for the CPUs: a defect of Glasshouse. Boot with "
-				  "reserve=1M, and please report it.");
-		cpu->parked = options.cpus && cpu->id >= options.cpus;
-	}
+	add_cpu(boot_id);
+	cpus[0]->firmware = boot_info->firmware ? boot_info->firmware->state : NULL;
+	for (unsigned i = 0; i < acpi.nr_cpus; i++)
+		if (acpi.cpus[i].apic_id != boot_id && acpi.cpus[i].enabled)
+			add_cpu(acpi.cpus[i].apic_id);
+	for (unsigned i = 0; i < boot_info->nr_apic_ids; i++)
+		if (!cpu_find(boot_info->apic_ids[i]))
+			add_cpu(boot_info->apic_ids[i]);
 }
 
 /*
@@ -242,32 +276,46 @@ static void park(struct cpu *cpu)
 /* What smp_start() runs on each CPU other than the boot CPU: wait for a vCPU, and run it. */
 static void run_cpu(struct cpu *cpu)
 {
-	if (cpu->parked)
+	u32 what;
+
+	if (cpu->parked && !cpu->firmware)
 		park(cpu);
 	if (virt->check_processor_compat(cpu->id))
 		__atomic_add_fetch(&cpus_refused, 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&cpus_ready, 1, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&launch, __ATOMIC_ACQUIRE))
+	while ((what = __atomic_load_n(&launch, __ATOMIC_ACQUIRE)) == LAUNCH_WAIT)
 		cpu_relax();
+	if (what == LAUNCH_BACK)
+		back_to_firmware(cpu->firmware);
 	if (cpu->vcpu)
 		vm0_run_cpu(cpu->vcpu);
 	cpu_stop();
 }
 
+/* Start the other CPUs by INIT and SIPI. Returns the number of running CPUs. */
+static unsigned start_cpus_by_sipi(void)
+{
+	u64 page = boot_info->own_low_page;
+
+	if (!page)
+		page = find_room(PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_MAX);
+	if (page == MEMMAP_NONE && options.cpus == 1)
+		return 1;
+	if (page == MEMMAP_NONE)
+		boot_stop(
+			"No memory below 640 KiB to start the other CPUs from. Boot with cpus=1.");
+	return smp_start(page, run_cpu, pit_delay_us);
+}
+
 static void start_cpus(void)
 {
-	u64 page = find_room(PAGE_SIZE, PAGE_SIZE, TRAMPOLINE_MAX);
 	struct cpu *cpu;
 	unsigned running;
 
 	if (nr_cpus == 1)
 		return;
-	if (page == MEMMAP_NONE && options.cpus == 1)
-		return;
-	if (page == MEMMAP_NONE)
-		boot_stop(
-			"No memory below 640 KiB to start the other CPUs from. Boot with cpus=1.");
-	running = smp_start(page, run_cpu, pit_delay_us);
+	running = boot_info->nr_apic_ids ? boot_info->firmware->start_cpus(run_cpu)
+					 : start_cpus_by_sipi();
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
@@ -276,7 +324,8 @@ static void start_cpus(void)
 	for_each_cpu (cpu)
 		if (cpu->id && cpu->online)
 			pr_info("CPU %u: %s.\n", cpu->id,
-				!cpu->parked   ? "ready, with all features of CPU 0"
+				!cpu->parked    ? "ready, with all features of CPU 0"
+				: cpu->firmware ? "left out by cpus=, and runs only the firmware"
 				: cpu->virt_on ? "left out by cpus=, and parked in root mode"
 					       : "left out by cpus=");
 }
@@ -318,6 +367,8 @@ static void load_vm0(void)
 		modules.fb = &boot_info->fb;
 	if (vm0_load_boot_vcpu(vm))
 		boot_stop("Virtualisation could not be switched on, for the reason above.");
+	if (boot_info->firmware)
+		return; /* vm0_load_boot_vcpu() has loaded the state that the guest continues in */
 	if (options.boot ? load_drive(vm, vm->vcpus[0], boot_drive(options.boot))
 			 : load_guest(vm, vm->vcpus[0], &modules))
 		boot_stop("The guest could not be loaded.");
@@ -361,7 +412,7 @@ static void enter_vm0(void)
 	pr_debug("Free heap pages: %zu\n", pages_left());
 	consoles = choose_consoles();
 
-	__atomic_store_n(&launch, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&launch, LAUNCH_RUN, __ATOMIC_RELEASE);
 	if (vm0_wait_loaded(vm))
 		boot_stop("A CPU could not switch virtualisation on, for the reason above. Boot "
 			  "with cpus=1.");
@@ -390,7 +441,7 @@ static void run_boot_cpu(void)
 	enter_vm0();
 }
 
-void boot_early(u64 load_base)
+void boot_early(u64 load_base, bool text_mode)
 {
 	static struct cpu early; /* for this_cpu() until desc_load() */
 
@@ -401,7 +452,7 @@ void boot_early(u64 load_base)
 	desc_load(&early);
 	idt_init();
 	idt_load();
-	start_consoles();
+	start_consoles(text_mode);
 }
 
 void boot_main(struct boot_info *info)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The entry from GRUB: the multiboot 2 header and the 32-bit entry point.
+ * The entry from GRUB: the multiboot 2 header and, for BIOS machines, the 32-bit entry point.
  *
  * The state at entry ("Boot information format", "Machine state"): EAX = magic, EBX = physical address
  * of the boot information; CS, DS.. flat 32-bit; paging and interrupts off; no stack; the image at an
@@ -21,6 +21,8 @@
 #define TAG_END			0
 #define TAG_INFORMATION_REQUEST 1
 #define TAG_MODULE_ALIGN	6
+#define TAG_EFI_BOOT_SERVICES	7
+#define TAG_EFI64_ENTRY		9
 #define TAG_RELOCATABLE		10
 #define PREFERENCE_HIGHEST	2
 
@@ -49,6 +51,16 @@ header:
 	.balign 8
 	.short TAG_MODULE_ALIGN, 0
 	.long 8
+
+	/* Under UEFI: leave the boot services alive, and start at the 64-bit entry (boot/efi/grub.S). */
+	.balign 8
+	.short TAG_EFI_BOOT_SERVICES, 1
+	.long 8
+
+	.balign 8
+	.short TAG_EFI64_ENTRY, 1
+	.long 12
+	.long PHYS(multiboot2_efi_entry) + IMAGE_LMA
 
 	/* As high as possible below 4 GiB, so that low memory stays as the firmware left it. */
 	.balign 8

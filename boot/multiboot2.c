@@ -13,7 +13,7 @@ void multiboot2_main(u32 magic, u64 mbi, u64 load_base)
 {
 	static struct boot_info info;
 
-	boot_early(load_base);
+	boot_early(load_base, true);
 	if (boot_info_parse(&info, magic, phys_to_virt(mbi), MIN(GIB(4) - mbi, MBI_MAX)))
 		boot_stop("The boot loader's information cannot be used. Load Glasshouse with "
 			  "GRUB's command multiboot2.");

@@ -140,6 +140,11 @@ void console_write(const char *s, size_t n)
 		vga_write(s, n);
 }
 
+const struct log_ring *console_ring(void)
+{
+	return ring;
+}
+
 void console_keep_ring(void *where)
 {
 	struct log_ring *old = ring, *new = where;

@@ -63,6 +63,9 @@ void console_keep_ring(void *where);
  */
 void console_print_last(void *start, u64 size);
 
+/* The log ring. It moves once, see console_keep_ring(). */
+const struct log_ring *console_ring(void);
+
 /* For the last messages: select all consoles, set up the UARTs again, and take no lock from now on,
  * because a CPU that has stopped may hold it. */
 void console_panic(void);

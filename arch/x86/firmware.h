@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state in which a CPU came from 64-bit firmware: firmware_enter() saves it, and the CPU goes on in it, as a
+ * The state in which a CPU came from 64-bit firmware (boot/efi/switch.S saves it), and in which it continues: as a
  * guest or, when it cannot be one, natively.
  */
 #ifndef GH_FIRMWARE_H
 #define GH_FIRMWARE_H
 
-/* Offsets for assembly; checked in firmware.c. */
+/* Offsets for switch.S; checked in firmware.c. */
 #define FIRMWARE_RSP	   0
 #define FIRMWARE_RIP	   8
 #define FIRMWARE_RFLAGS	   16
@@ -23,19 +23,34 @@
 #define FIRMWARE_BACK	   128
 
 #ifndef __ASSEMBLER__
-#include "types.h"
+#include "bits.h"
 
 struct firmware_state {
-	/* All general registers but RAX, which firmware_enter() returns, are on the stack. */
+	/* The general registers that a function keeps are on the stack. */
 	u64 rsp, rip, rflags;
 	u64 cr0, cr3, cr4, efer, dr7, fs_base, gs_base;
 	u16 reserved1[3], gdt_limit;
 	u64 gdt_base;
 	u16 reserved2[3], idt_limit;
 	u64 idt_base;
-	u16 es, cs, ss, ds, fs, gs, ldtr, tr; /* selectors */
-	u64 back; /* physical address of the code that returns natively */
+	u16 selectors[8]; /* ES, CS, SS, DS, FS, GS, LDTR, TR */
+	u64 back;         /* physical address of the code that returns natively */
+
+	/* The segments of the selectors, as the descriptors had them. */
+	struct {
+		u64 base;
+		u32 limit; /* bytes - 1 */
+		u32 ar;    /* as LAR returns it, shifted right by 8; 0: unusable */
+	} segments[8];
 };
+
+/*
+ * Let this CPU continue in @state, which is below 4 GiB, as it was before it entered the image: door_switch()
+ * (boot/efi/switch.S) returns @result there. Virtualisation must be off. Not possible if the firmware uses 5-level
+ * paging: check firmware_can_leave() before.
+ */
+void firmware_leave(const struct firmware_state *state, u64 result) __noreturn;
+bool firmware_can_leave(const struct firmware_state *state);
 #endif
 
 #endif

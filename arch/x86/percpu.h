@@ -11,6 +11,7 @@
 #define MAX_CPUS        1024
 #define CPU_STACK_PAGES 4
 
+struct firmware_state;
 struct vcpu;
 
 /* SDM: "64-Bit Mode Task State Segment". */
@@ -31,7 +32,9 @@ struct cpu {
 	u32 apic_id;       /* of its local APIC */
 	u64 stack_top;     /* linear address */
 	void *virt_area;   /* memory for hardware_enable(): VT-x's VMXON region (KVM: vmxarea) */
-	bool parked;       /* the user does not want it: it runs no guest */
+	/* The state in which it came from the firmware, which its guest continues in; NULL: none */
+	const struct firmware_state *firmware;
+	bool parked;       /* the user does not want it: it runs no guest, or the firmware only */
 	bool online;       /* it runs C code on its own stack */
 	bool virt_on;      /* hardware_enable() has enabled virtualisation */
 	u64 gdt[GDT_ENTRIES];

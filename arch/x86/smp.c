@@ -147,3 +147,13 @@ unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_u
 	memcpy(page, saved, PAGE_SIZE);
 	return running;
 }
+
+void smp_enter(struct cpu *cpu, void (*main)(struct cpu *cpu))
+{
+	struct trampoline_data data = {
+		.cr3 = paging_cr3(), .stack_top = cpu->stack_top, .cpu = cpu, .main = main};
+
+	/* Until it has switched stacks, ap_entry only reads @data. */
+	asm volatile("jmp ap_entry" : : "S"(&data), "m"(data) : "memory");
+	__builtin_unreachable();
+}

@@ -45,6 +45,56 @@ void door_write(const struct door *door, const char *text, size_t n);
 /* Wait for a key, but at most @seconds. */
 void door_wait_key(const struct door *door, unsigned seconds);
 
+/* ---- door.c: the steps -------------------------------------------------------------------- */
+
+#define DOOR_BELOW_4G 0xffffffffu
+
+/*
+ * Start Glasshouse, and then, as its guest, what choose() has chosen. Returns when that has returned, as the guest, for the
+ * caller to return to the firmware; or with an error, after a message, if Glasshouse was not started.
+ */
+EFI_STATUS door_run(const struct door *door);
+
+/* ---- memory.c ----------------------------------------------------------------------------- */
+
+/* The firmware's memory map. */
+struct door_map {
+	EFI_MEMORY_DESCRIPTOR *descriptors; /* @step bytes from one to the next */
+	UINTN size, step, key;
+};
+
+/* Read the memory map into memory of the firmware's, which door_free_map() gives back, also after an error. */
+EFI_STATUS door_read_map(const struct door *door, struct door_map *map);
+void door_free_map(const struct door *door, struct door_map *map);
+
+/* Allocate @size bytes, whole pages, of @type at addresses up to @limit. Returns NULL if there are none. */
+void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 size);
+
+/* Give them back. @at 0: nothing. */
+void door_free_pages(const struct door *door, u64 at, u64 size);
+
+/* Reserve Glasshouse's own memory, copy the image there, and fill in the memory map. @option_reserve: additional bytes of
+ * heap. After door_find_cpus(). Returns 0, or an error, after a message. */
+EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve);
+void door_free_memory(const struct door *door, const struct efi_handoff *h);
+
+/* Fill in the ACPI root pointer, the screen, and the firmware's own addresses. */
+void door_describe_machine(const struct door *door, struct efi_handoff *h);
+
+/* ---- cpus.c ------------------------------------------------------------------------------- */
+
+/* Fill in the other CPUs that the firmware can bring. Returns 0, or EFI_UNSUPPORTED if there are too many. */
+EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h);
+
+/* Start them: they wait until the image calls them. Returns 0, or an error, after a message. */
+EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h);
+
+/* Wait until they have returned from the image, as guests or, with @send_home, natively. */
+void door_wait_cpus(const struct door *door, struct efi_handoff *h, bool send_home);
+
+/* Let this CPU enter the image at the offset @entry. Returns as door_switch() (switch.S). */
+u64 door_switch_cpu(struct efi_handoff *h, u32 entry, bool boot_cpu);
+
 /* ---- choose.c: what is started as the guest ----------------------------------------------- */
 
 /* What is started: an EFI program that is loaded, and where the search for another goes on. */

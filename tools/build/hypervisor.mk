@@ -40,13 +40,13 @@ $(B)/symbols.S: $(B)/pass1.elf tools/build/mksyms.awk
 $(B)/symbols0.o $(B)/symbols.o: %.o: %.S $(B)/flags | setup-build
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-$(B)/pass1.elf: $(OBJECTS) $(B)/symbols0.o $(B)/linker.ld $(B)/flags
-	$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@ $(OBJECTS) $(B)/symbols0.o
+$(B)/pass1.elf: $(OBJECTS) $(B)/door.o $(B)/symbols0.o $(B)/linker.ld $(B)/flags
+	$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@ $(OBJECTS) $(B)/door.o $(B)/symbols0.o
 
 ## build/glasshouse.elf: the hypervisor (what plain `make` builds)
-$(B)/glasshouse.elf: $(B)/pass1.elf $(B)/symbols.o
+$(B)/glasshouse.elf: $(B)/pass1.elf $(B)/door.o $(B)/symbols.o
 	$(say) LD $@
-	$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@ $(OBJECTS) $(B)/symbols.o
+	$(LD) $(LDFLAGS) -T $(B)/linker.ld -o $@ $(OBJECTS) $(B)/door.o $(B)/symbols.o
 	$(NM) -n $@ | awk -f tools/build/mksyms.awk | cmp -s - $(B)/symbols.S || { \
 		echo "$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh after all code in linker.ld" >&2; rm -f $@; exit 1; }

@@ -23,6 +23,7 @@
 #include "vmm/vm0/msr.h"
 #include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
+#include "vmm/x86/start.h"
 
 /* INIT of the guest. */
 static enum mp_state vm0_init(struct vcpu *vcpu)
@@ -82,7 +83,7 @@ static int create_vcpus(struct vm *vm)
 	struct cpu *cpu;
 
 	for_each_cpu (cpu) {
-		if (!cpu->online || cpu->parked)
+		if (!cpu->online || (cpu->parked && !cpu->firmware))
 			continue;
 		cpu->vcpu = create_vcpu(vm, cpu);
 		if (!cpu->vcpu)
@@ -97,11 +98,6 @@ static struct vm *cannot_create(const char *what, int error)
 	pr_err("VM 0: %s failed (error %d): a defect of Glasshouse. Please report it.\n", what,
 	       -error);
 	return NULL;
-}
-
-u64 vm0_extra_heap(u64 top)
-{
-	return top > GIB(4) ? MICROCODE_MAX : 0;
 }
 
 /* Half of what is left of the heap; the rest is for tables that the guest's accesses need. */
@@ -156,6 +152,10 @@ static int load_vcpu(struct vcpu *vcpu)
 	if (r)
 		return r;
 	virt->vcpu_reset(vcpu, false);
+	if (vcpu->cpu->firmware) {
+		start_firmware_state(vcpu, vcpu->cpu->firmware);
+		vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
+	}
 	if (to_vm0(vcpu->vm)->intercept_pf)
 		virt->set_pf_intercept(vcpu, true);
 	return 0;

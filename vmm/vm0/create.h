@@ -16,13 +16,6 @@ struct vm0_config {
 };
 
 /*
- * How many bytes the heap should have for VM 0, beside what grows with memory and CPUs, on a
- * machine whose memory ends at @top. A multiple of the page size. Machines with less than 4 GiB
- * have short microcode updates, for which what is left of the heap is enough.
- */
-u64 vm0_extra_heap(u64 top);
-
-/*
  * Create VM 0, with a vCPU for each CPU that is online. After virt->hardware_setup(). Returns NULL
  * on an error, which is logged.
  */

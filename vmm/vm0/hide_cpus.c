@@ -7,11 +7,11 @@
 #include "arch/x86/smp.h"
 #include "lib/log.h"
 
-static bool has_vcpu(u32 apic_id)
+static bool runs_the_guest(u32 apic_id)
 {
 	const struct cpu *cpu = cpu_find(apic_id);
 
-	return cpu && cpu->vcpu;
+	return cpu && cpu->vcpu && !cpu->parked;
 }
 
 void hide_cpus(const struct acpi_info *acpi)
@@ -19,7 +19,8 @@ void hide_cpus(const struct acpi_info *acpi)
 	unsigned hidden = 0;
 
 	if (acpi->madt && !paging_map_direct(acpi->madt, acpi->madt_length))
-		hidden = acpi_hide_cpus(phys_to_virt(acpi->madt), acpi->madt_length, has_vcpu);
+		hidden = acpi_hide_cpus(phys_to_virt(acpi->madt), acpi->madt_length,
+					runs_the_guest);
 	if (hidden)
 		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",
 			hidden);

@@ -6,11 +6,19 @@
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
 #include "vmm/x86/guest_mem.h"
+#include "vmm/vm0/icr.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/event.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/bios.h"
+
+static int boot_services_end(struct vcpu *vcpu)
+{
+	pr_info("The firmware's boot services have ended: the operating system has the machine.\n");
+	icr_firmware_ends(vcpu);
+	return 0;
+}
 
 static const struct {
 	u64 number;
@@ -18,6 +26,7 @@ static const struct {
 	int (*call)(struct vcpu *vcpu);
 } hypercalls[] = {
 	{HYPERCALL_LEAVE, vm_leave},
+	{HYPERCALL_BOOT_SERVICES_END, boot_services_end},
 };
 
 static int no_hypercall(struct vcpu *vcpu)

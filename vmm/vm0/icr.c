@@ -36,6 +36,7 @@ int icr_trap(struct vm0 *vm0, bool keep)
 	/* A CPU that waits in root mode does not receive SIPIs that are not trapped. */
 	keep |= !virt->can_wait_for_sipi();
 	vm0->icr_keep = keep;
+	vm0->in_firmware = vm->vcpus[0]->cpu->firmware;
 	vm0->lapic_gpa = rdmsr(MSR_IA32_APICBASE) & PAGE_MASK & GENMASK(51, 12);
 	vm0->icr_trapped = vm->nr_vcpus > 1 || keep;
 	virt->set_msr_intercept(vm, MSR_X2APIC_ICR, false, vm0->icr_trapped);
@@ -55,17 +56,37 @@ static void icr_lift(struct vm0 *vm0)
 	pr_info("All %u CPUs run: IPIs no longer exit.\n", vm->nr_vcpus);
 }
 
+/* The vCPUs whose CPUs cpus= leaves out run only the firmware. */
+static unsigned nr_to_start(const struct vm *vm)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		n += !vm->vcpus[i]->cpu->parked;
+	return n;
+}
+
 void icr_vcpu_started(struct vcpu *vcpu)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
 
-	if (v->started)
+	if (v->started || vm0->in_firmware)
 		return;
 	v->started = true;
-	if (__atomic_add_fetch(&vm0->nr_started, 1, __ATOMIC_ACQ_REL) == vcpu->vm->nr_vcpus &&
+	if (__atomic_add_fetch(&vm0->nr_started, 1, __ATOMIC_ACQ_REL) == nr_to_start(&vm0->vm) &&
 	    vm0->icr_trapped && !vm0->icr_keep)
 		icr_lift(vm0);
+}
+
+void icr_firmware_ends(struct vcpu *vcpu)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+
+	if (!vm0->in_firmware)
+		return;
+	vm0->in_firmware = false;
+	icr_vcpu_started(vcpu);
 }
 
 void icr_apic_reset(struct vcpu *vcpu)

@@ -133,7 +133,8 @@ static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 void emulate_cpuid_masked(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX], subleaf = (u32)vcpu->regs[VCPU_RCX];
-	u32 regs[4] = {CPUID_GLASSHOUSE, 0x73616c47, 0x756f6873, 0x20206573};
+	u32 regs[4] = {CPUID_GLASSHOUSE, CPUID_GLASSHOUSE_EBX, CPUID_GLASSHOUSE_ECX,
+		       CPUID_GLASSHOUSE_EDX};
 
 	if (leaf != CPUID_GLASSHOUSE) {
 		host_cpuid(leaf, subleaf, regs);

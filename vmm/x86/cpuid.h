@@ -12,7 +12,10 @@
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
 /* The hypervisor's leaf: EBX, ECX, EDX hold its name, "Glasshouse  ". */
-#define CPUID_GLASSHOUSE 0x40000000u
+#define CPUID_GLASSHOUSE     0x40000000u
+#define CPUID_GLASSHOUSE_EBX 0x73616c47u /* "Glasshouse  " */
+#define CPUID_GLASSHOUSE_ECX 0x756f6873u
+#define CPUID_GLASSHOUSE_EDX 0x20206573u
 
 /*
  * The CPUID bits that are hidden from a VM's guest. The vendor's vm_init creates it; other code may

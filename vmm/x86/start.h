@@ -6,12 +6,17 @@
 #ifndef GH_START_H
 #define GH_START_H
 
+#include "arch/x86/firmware.h"
 #include "vmm/vcpu.h"
 
 /*
  * Each of these initializes all registers of @vcpu, which must be loaded on this CPU: general
  * registers 0, RFLAGS 2 (interrupts off), caches on. Segment limits are 4 GiB, except in real mode.
  */
+
+/* The state in which the CPU came from the firmware: the guest continues where the firmware stood, with RAX and the
+ * other general registers 0. */
+void start_firmware_state(struct vcpu *vcpu, const struct firmware_state *state);
 
 /*
  * Check that the CPU has "unrestricted guest", which @mode (for the message, as "real mode") needs.

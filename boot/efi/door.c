@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From UEFI firmware into Glasshouse and out again as its guest: the steps.
+ */
+#include "boot/efi/door.h"
+#include "arch/x86/cpu.h"
+#include "boot/efi/switch.h"
+#include "drivers/log_ring.h"
+#include "lib/string.h"
+#include "vmm/x86/cpuid.h"
+
+#define LAST_WORDS	 1500 /* bytes of the log that are printed after a refusal */
+#define KEY_SECONDS	 10
+
+/* Started a second time, from a guest? */
+static bool runs_already(const struct door *door)
+{
+	struct cpuid_regs id = cpuid(CPUID_GLASSHOUSE, 0);
+
+	if (id.ebx != CPUID_GLASSHOUSE_EBX || id.ecx != CPUID_GLASSHOUSE_ECX ||
+	    id.edx != CPUID_GLASSHOUSE_EDX)
+		return false;
+	door_print(door, "Glasshouse runs already, and this is its guest.\n");
+	return true;
+}
+
+/* The end of the log, from the start of a line on. */
+static void print_last_words(const struct door *door, const struct log_ring *log)
+{
+	u64 from = log->written - MIN(log->written, MIN(log->size, LAST_WORDS));
+
+	while (from && from < log->written && log->text[(from - 1) % log->size] != '\n')
+		from++;
+	door_print(door, "\nGlasshouse was not started. The end of its log:\n");
+	for (; from < log->written; from++)
+		door_write(door, &log->text[from % log->size], 1);
+	door_print(door, "Press a key.\n");
+	door_wait_key(door, KEY_SECONDS);
+}
+
+/* The firmware's boot services end, and the guest gets the whole machine. */
+static EFI_STATUS end_boot_services(const struct door *door)
+{
+	struct door_map map;
+	EFI_STATUS status = EFI_INVALID_PARAMETER;
+
+	/* The map's key is stale if an event changed the map after it was read. */
+	for (unsigned tries = 0; tries < 3 && status; tries++) {
+		status = door_read_map(door, &map);
+		if (!status)
+			status = door->st->BootServices->ExitBootServices(door->image, map.key);
+	}
+	return status;
+}
+
+/* The guest calls this function instead of the firmware's, so that Glasshouse knows when an operating system begins. */
+static void watch_exit_boot_services(const struct door *door, const struct efi_handoff *h)
+{
+	EFI_BOOT_SERVICES *bs = door->st->BootServices;
+	u8 *page = (u8 *)h->switch_page;
+	u32 crc = 0;
+
+	memcpy(page + (door_switch_end - door_switch), &bs->ExitBootServices, sizeof(bs->ExitBootServices));
+	bs->ExitBootServices = (EFI_EXIT_BOOT_SERVICES)(page + (door_exit_boot_services - door_switch));
+	bs->Hdr.CRC32 = 0;
+	bs->CalculateCrc32(bs, bs->Hdr.HeaderSize, &crc);
+	bs->Hdr.CRC32 = crc;
+}
+
+static void copy_modules(const struct door *door, struct efi_handoff *h)
+{
+	for (unsigned i = 0; i < door->nr_modules; i++) {
+		h->modules[i].start = (u64)door->modules[i].bytes;
+		h->modules[i].size = door->modules[i].size;
+		h->modules[i].string = (u64)door->modules[i].string;
+	}
+	h->nr_modules = door->nr_modules;
+}
+
+/* Fill @h, and reserve all that Glasshouse needs. */
+static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
+{
+	EFI_STATUS status;
+
+	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
+	door_describe_machine(door, h);
+	status = door_find_cpus(door, h);
+	if (!status)
+		status = door_reserve_memory(door, h, 0);
+	if (status)
+		return status;
+	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
+	if (!h->switch_page)
+		return EFI_OUT_OF_RESOURCES;
+	memcpy((void *)h->switch_page, door_switch, (size_t)(door_switch_end - door_switch));
+	return 0;
+}
+
+static EFI_STATUS enter(const struct door *door, struct efi_handoff *h, const struct choice *choice)
+{
+	const struct image_header *image = (const void *)h->image.base;
+	EFI_STATUS status;
+	u64 result;
+
+	if (choice->program) {
+		h->boot_services = true;
+		h->nr_states = 1; /* the boot CPU's is the first, whoever comes first */
+		status = door_bring_cpus(door, h);
+	} else {
+		copy_modules(door, h);
+		h->nr_others = 0; /* the firmware's services for CPUs end with the others */
+		status = end_boot_services(door);
+	}
+	if (status) {
+		door_print(door, "Glasshouse was not started (error %lx).\n", status);
+		return status;
+	}
+	result = door_switch_cpu(h, image->boot_cpu, true);
+	if (h->boot_services)
+		door_wait_cpus(door, h, result != 0);
+	if (!result)
+		return 0;
+	if (result == SWITCH_NO_XD)
+		door_print(door, "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). Switch it on in the "
+				 "firmware's setup: XD, NX or \"No-Execute Memory Protection\".\n");
+	else
+		print_last_words(door, (const void *)h->last_words);
+	return EFI_UNSUPPORTED;
+}
+
+EFI_STATUS door_run(const struct door *door)
+{
+	struct choice choice = {0};
+	struct efi_handoff *h;
+	EFI_STATUS status;
+
+	if (runs_already(door))
+		return EFI_ALREADY_STARTED;
+	h = door_pages(door, EfiLoaderData, DOOR_BELOW_4G, sizeof(*h));
+	if (!h)
+		return EFI_OUT_OF_RESOURCES;
+	memset(h, 0, sizeof(*h));
+	status = choose(door, &choice);
+	if (status)
+		goto free;
+	status = prepare(door, h);
+	if (!status)
+		status = enter(door, h, &choice);
+	if (status) {
+		choice_drop(door, &choice);
+		door_free_memory(door, h);
+		door_free_pages(door, h->switch_page, PAGE_SIZE);
+		goto free;
+	}
+	/* From here on, this is the guest. */
+	watch_exit_boot_services(door, h);
+	status = choice_start(door, &choice);
+free:
+	door_free_pages(door, (u64)h, sizeof(*h));
+	return status;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory for Glasshouse, which the firmware and every operating system leave alone, and what the firmware knows of the
+ * machine. UEFI Specification: "Memory Allocation Services", "EFI Configuration Table", "Graphics Output Protocol".
+ */
+#include "boot/efi/door.h"
+#include "boot/heap.h"
+#include "drivers/log_ring.h"
+#include "lib/string.h"
+
+#define EFI_PERSISTENT_MEMORY 14 /* gnu-efi does not name it */
+#define LOW_PAGE_LIMIT 0x9efff
+
+static u32 memory_type(u32 efi_type)
+{
+	switch (efi_type) {
+	case EfiLoaderCode:
+	case EfiLoaderData:
+	case EfiBootServicesCode:
+	case EfiBootServicesData:
+	case EfiConventionalMemory:
+		return MEM_RAM;
+	case EfiUnusableMemory:
+		return MEM_BAD;
+	case EfiACPIReclaimMemory:
+		return MEM_ACPI;
+	/* The firmware's programs and data, which it uses while the operating system runs. */
+	case EfiRuntimeServicesCode:
+	case EfiRuntimeServicesData:
+	case EfiACPIMemoryNVS:
+		return MEM_NVS;
+	case EFI_PERSISTENT_MEMORY:
+		return MEM_PMEM;
+	default:
+		return MEM_RESERVED;
+	}
+}
+
+static bool add_range(struct efi_handoff *h, u64 base, u64 size, u32 type)
+{
+	struct mem_range *last = h->nr_mem ? &h->mem[h->nr_mem - 1] : NULL;
+
+	if (last && last->type == type && last->base + last->size == base) {
+		last->size += size;
+		return true;
+	}
+	if (h->nr_mem == ARRAY_SIZE(h->mem))
+		return false;
+	h->mem[h->nr_mem++] = (struct mem_range){base, size, type};
+	return true;
+}
+
+/* The firmware's memory map, in memory that door_free_map() gives back. */
+EFI_STATUS door_read_map(const struct door *door, struct door_map *map)
+{
+	EFI_BOOT_SERVICES *bs = door->st->BootServices;
+	EFI_STATUS status = EFI_BUFFER_TOO_SMALL;
+	UINT32 version;
+
+	map->descriptors = NULL;
+	map->size = 0;
+	for (unsigned tries = 0; tries < 5 && status == EFI_BUFFER_TOO_SMALL; tries++) {
+		if (map->descriptors)
+			bs->FreePool(map->descriptors);
+		map->descriptors = NULL;
+		/* The allocation itself may add descriptors. */
+		map->size += tries ? 8 * map->step : 0;
+		if (map->size && bs->AllocatePool(EfiLoaderData, map->size, (void **)&map->descriptors))
+			map->descriptors = NULL;
+		status = bs->GetMemoryMap(&map->size, map->descriptors, &map->key, &map->step, &version);
+	}
+	return status;
+}
+
+void door_free_map(const struct door *door, struct door_map *map)
+{
+	if (map->descriptors)
+		door->st->BootServices->FreePool(map->descriptors);
+}
+
+static EFI_STATUS convert_map(const struct door *door, struct efi_handoff *h)
+{
+	struct door_map map;
+	EFI_STATUS status = door_read_map(door, &map);
+
+	if (status)
+		door_print(door, "The firmware gives no memory map (GetMemoryMap: %lx).\n", status);
+	for (UINTN at = 0; !status && at + map.step <= map.size; at += map.step) {
+		const EFI_MEMORY_DESCRIPTOR *d = (const void *)((const u8 *)map.descriptors + at);
+
+		if (d->NumberOfPages && !add_range(h, d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT,
+						   memory_type(d->Type))) {
+			door_print(door,
+				   "The firmware's memory map has more than %u ranges: build Glasshouse with a "
+				   "larger BOOT_MEM_RANGES.\n",
+				   BOOT_MEM_RANGES);
+			status = EFI_BUFFER_TOO_SMALL;
+		}
+	}
+	door_free_map(door, &map);
+	return status;
+}
+
+void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 size)
+{
+	EFI_PHYSICAL_ADDRESS at = limit;
+
+	return door->st->BootServices->AllocatePages(AllocateMaxAddress, type, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE,
+						     &at)
+		       ? NULL
+		       : (void *)at;
+}
+
+void door_free_pages(const struct door *door, u64 at, u64 size)
+{
+	if (at)
+		door->st->BootServices->FreePages(at, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+}
+
+static bool reserve(const struct door *door, struct mem_range *range, u64 size)
+{
+	size = ALIGN_UP(size, PAGE_SIZE);
+	*range = (struct mem_range){(u64)door_pages(door, EfiReservedMemoryType, DOOR_BELOW_4G, size), size, MEM_RESERVED};
+	if (!range->base)
+		door_print(door, "The firmware has no %lu KiB of memory below 4 GiB for Glasshouse.\n", size >> 10);
+	return range->base;
+}
+
+static u64 memory_top(const struct efi_handoff *h)
+{
+	u64 top = 0;
+
+	for (u32 i = 0; i < h->nr_mem; i++)
+		if (mem_holds_bytes(h->mem[i].type))
+			top = MAX(top, h->mem[i].base + h->mem[i].size);
+	return top;
+}
+
+EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve)
+{
+	const struct image_header *image = door->hypervisor;
+	EFI_STATUS status = convert_map(door, h); /* before the rest: Glasshouse's memory is RAM, too */
+
+	if (status)
+		return status;
+	if (!reserve(door, &h->heap, boot_heap_size(1 + h->nr_others, memory_top(h), option_reserve)) ||
+	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) || !reserve(door, &h->image, image->size))
+		return EFI_OUT_OF_RESOURCES;
+	/* Only needed where the firmware has no MP services. */
+	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_PAGE_LIMIT, PAGE_SIZE);
+	memcpy((void *)h->image.base, image, image->file_size);
+	memset((void *)(h->image.base + image->file_size), 0, image->size - image->file_size);
+	return 0;
+}
+
+void door_free_memory(const struct door *door, const struct efi_handoff *h)
+{
+	door_free_pages(door, h->heap.base, h->heap.size);
+	door_free_pages(door, h->log.base, h->log.size);
+	door_free_pages(door, h->image.base, h->image.size);
+	door_free_pages(door, h->low_page, PAGE_SIZE);
+}
+
+static u64 config_table(const EFI_SYSTEM_TABLE *st, const EFI_GUID *guid)
+{
+	for (UINTN i = 0; i < st->NumberOfTableEntries; i++)
+		if (!memcmp(&st->ConfigurationTable[i].VendorGuid, guid, sizeof(*guid)))
+			return (u64)st->ConfigurationTable[i].VendorTable;
+	return 0;
+}
+
+static struct fb_channel channel(u32 mask)
+{
+	unsigned low = mask ? (unsigned)__builtin_ctz(mask) : 0;
+	unsigned high = mask ? 32 - (unsigned)__builtin_clz(mask) : 0;
+
+	return (struct fb_channel){(u8)low, (u8)(high - low)};
+}
+
+static void find_screen(const struct door *door, struct framebuffer *fb)
+{
+	static const EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop = NULL;
+	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
+	EFI_PIXEL_BITMASK mask = {0xff, 0xff00, 0xff0000, 0};
+
+	if (door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&gop) || !gop->Mode)
+		return;
+	mode = gop->Mode->Info;
+	if (mode->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
+		mask = (EFI_PIXEL_BITMASK){0xff0000, 0xff00, 0xff, 0};
+	else if (mode->PixelFormat == PixelBitMask)
+		mask = mode->PixelInformation;
+	else if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
+		return; /* there is no framebuffer */
+	*fb = (struct framebuffer){.address = gop->Mode->FrameBufferBase,
+				   .width = mode->HorizontalResolution,
+				   .height = mode->VerticalResolution,
+				   .bpp = 32,
+				   .type = FB_RGB,
+				   .red = channel(mask.RedMask),
+				   .green = channel(mask.GreenMask),
+				   .blue = channel(mask.BlueMask)};
+	if (mode->PixelFormat == PixelBitMask)
+		fb->bpp = (u8)ALIGN_UP(32 - (u64)__builtin_clz(mask.RedMask | mask.GreenMask | mask.BlueMask |
+							       mask.ReservedMask | 1),
+				       8);
+	fb->pitch = mode->PixelsPerScanLine * (fb->bpp / 8);
+}
+
+void door_describe_machine(const struct door *door, struct efi_handoff *h)
+{
+	static const EFI_GUID acpi2 = ACPI_20_TABLE_GUID, acpi1 = ACPI_TABLE_GUID;
+
+	h->system_table = (u64)door->st;
+	h->image_handle = (u64)door->image;
+	h->rsdp = config_table(door->st, &acpi2);
+	if (!h->rsdp)
+		h->rsdp = config_table(door->st, &acpi1);
+	find_screen(door, &h->fb);
+}
