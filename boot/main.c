@@ -114,8 +114,9 @@ static void read_acpi(void)
 	else if (boot_info->rsdp_length)
 		acpi_parse_rsdp(&acpi, &mem, boot_info->rsdp, boot_info->rsdp_length);
 	else
-		pr_warn("No ACPI tables: only the boot CPU is used, and a power-off by the guest "
-			"is not detected. Switch ACPI on in the firmware's setup.\n");
+		pr_warn("No ACPI tables: %sa power-off by the guest is not detected. Switch ACPI on in "
+			"the firmware's setup.\n",
+			boot_info->nr_apic_ids ? "" : "only the boot CPU is used, and ");
 }
 
 /* Returns the highest address in [@min, @max) of @size bytes of RAM that neither Glasshouse nor a

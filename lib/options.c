@@ -5,6 +5,7 @@
 #include "lib/options.h"
 
 #include "lib/log.h"
+#include "lib/number.h"
 #include "lib/string.h"
 
 #define WORD_SIZE 256
@@ -83,41 +84,6 @@ static bool parse_set(const char *const *words, const char *list, unsigned *out)
 }
 
 const char *const option_flag_words[] = {"off", "on", "no", "yes", "0", "1", NULL};
-
-static unsigned digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0');
-	c = (char)(c | 0x20); /* to lower case */
-	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : ~0u;
-}
-
-/* The left shift that the suffix K, M or G stands for; 0 for anything else. */
-static unsigned suffix_shift(char c)
-{
-	c = (char)(c | 0x20);
-	return c == 'k' ? 10 : c == 'm' ? 20 : c == 'g' ? 30 : 0;
-}
-
-/* Parse a number with an optional suffix. Returns false if @s is not a number or exceeds 64 bits.
- */
-static bool parse_uint(const char *s, u64 *out)
-{
-	unsigned base = s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10, shift;
-	const char *digits = base == 16 ? s + 2 : s;
-	u64 value = 0;
-
-	for (s = digits; digit_of(*s) < base; s++) {
-		if (__builtin_mul_overflow(value, base, &value) ||
-		    __builtin_add_overflow(value, digit_of(*s), &value))
-			return false;
-	}
-	shift = suffix_shift(*s);
-	if (s == digits || s[shift ? 1 : 0] || value > ~0ull >> shift)
-		return false;
-	*out = value << shift;
-	return true;
-}
 
 /* Store @value, which is NULL for a word without '='. Returns false if it is not allowed. */
 static bool set_value(const struct option *o, void *values, const char *value)

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "boot/efi/switch.h"
 #include "drivers/log_ring.h"
+#include "lib/number.h"
 #include "lib/string.h"
 #include "vmm/x86/cpuid.h"
 
@@ -81,12 +82,17 @@ static void copy_modules(const struct door *door, struct efi_handoff *h)
 static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 {
 	EFI_STATUS status;
+	char text[32];
+	u64 reserve;
 
 	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
 	door_describe_machine(door, h);
+	/* A wrong value has no effect, as the image says later. */
+	if (!door_option(door->cmdline, "reserve", text, sizeof(text)) || !parse_uint(text, &reserve))
+		reserve = 0;
 	status = door_find_cpus(door, h);
 	if (!status)
-		status = door_reserve_memory(door, h, 0);
+		status = door_reserve_memory(door, h, MIN(reserve, GIB(1)));
 	if (status)
 		return status;
 	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
