@@ -47,12 +47,19 @@ void door_wait_key(const struct door *door, unsigned seconds);
 
 /* ---- choose.c: what is started as the guest ----------------------------------------------- */
 
+#define CHOICE_NO_ENTRY (-1)
+
 /* What is started: an EFI program that is loaded, and where the search for another goes on. */
 struct choice {
-	EFI_HANDLE program;   /* NULL: the guest is not an EFI program */
-	char name[128];       /* for messages: "Boot0003 debian", a path, or "module linux" */
-	unsigned next;        /* choose.c's own: where the search goes on if this one returns */
-	EFI_STATUS error;     /* why there is nothing more to start */
+	EFI_HANDLE program; /* NULL: the guest is not an EFI program */
+	char name[128];     /* for messages: "Boot0003 debian", a path, or "module linux" */
+
+	/* choose.c's own: */
+	bool entries;   /* boot=efi: if the program returns, another one is searched */
+	unsigned next;  /* the place where the search goes on */
+	int entry;      /* the number of the program's boot entry, or CHOICE_NO_ENTRY */
+	bool connected; /* all drivers have been asked for their devices */
+	void *initrd;   /* kernel.c's own; NULL: there is none */
 };
 
 /*
