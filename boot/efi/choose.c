@@ -211,13 +211,13 @@ static int read_number(const struct door *door, const CHAR16 *name)
  * that was started once, by BootNext. */
 static EFI_STATUS load_place(const struct door *door, struct choice *choice, unsigned place)
 {
-	int next = read_number(door, L"BootNext"), current = read_number(door, L"BootCurrent");
+	int next = read_number(door, L"BootNext");
 	size_t size = 0, n, start = 0;
 	u16 *order = efi_variable(door, L"BootOrder", &size), number;
 
 	n = order ? size / sizeof(u16) : 0;
 	for (size_t i = 0; i < n; i++)
-		if (order[i] == current)
+		if (order[i] == choice->after)
 			start = i + 1;
 	number = place >= PLACE_ORDER && place - PLACE_ORDER < n
 			 ? order[(start + place - PLACE_ORDER) % n]
@@ -268,6 +268,7 @@ static EFI_STATUS choose_entry(const struct door *door, struct choice *choice)
 	EFI_STATUS status;
 
 	choice->entries = true;
+	choice->after = read_number(door, L"BootCurrent");
 	status = load_next(door, choice);
 	if (!status)
 		return status;

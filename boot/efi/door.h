@@ -57,6 +57,7 @@ struct choice {
 	/* choose.c's own: */
 	bool entries;   /* boot=efi: if the program returns, another one is searched */
 	unsigned next;  /* the place where the search goes on */
+	int after;      /* BootOrder is searched from the entry after this one on: BootCurrent */
 	int entry;      /* the number of the program's boot entry, or CHOICE_NO_ENTRY */
 	bool connected; /* all drivers have been asked for their devices */
 	void *initrd;   /* kernel.c's own; NULL: there is none */
