@@ -359,7 +359,10 @@ static void load_vm0(void)
 {
 	static struct guest_module list[BOOT_MODULES];
 	struct guest_modules modules = {.list = list, .nr = boot_info->nr_modules, .rsdp = rsdp};
+	const char *refusal = boot_refusal(&options, boot_info->efi_boot_services);
 
+	if (refusal)
+		boot_stop(refusal);
 	for (unsigned i = 0; i < boot_info->nr_modules; i++)
 		list[i] = (struct guest_module){boot_info->modules[i].start,
 						boot_info->modules[i].size,

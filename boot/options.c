@@ -10,8 +10,8 @@
 
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
-static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2", "hd3",  "hd4",
-					 "hd5",     "hd6", "hd7", "cd",  "disk", NULL};
+static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2",  "hd3", "hd4", "hd5",
+					 "hd6",     "hd7", "cd",  "disk", "efi", NULL};
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 
 /* In the order of the bits of enum console. */
@@ -45,7 +45,10 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(boot),
 	 .choices = boot_words,
-	 .help = "what the guest starts from: GRUB's modules, or a drive; disk is hd0"},
+	 .path = true,
+	 .help = "what the guest starts from: GRUB's modules; a drive of the BIOS (disk is hd0); "
+		 "with "
+		 "UEFI firmware its boot entries (efi), or the program that the path names"},
 	{.name = "cpus",
 	 .kind = OPTION_UINT,
 	 .offset = AT(cpus),
@@ -84,4 +87,17 @@ unsigned boot_options_parse(struct boot_options *options, const char *cmdline)
 {
 	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_AUTO};
 	return options_parse(boot_option_table, boot_option_count, options, cmdline);
+}
+
+const char *boot_refusal(const struct boot_options *options, bool efi)
+{
+	if (options->boot >= BOOT_HD0 && options->boot <= BOOT_DISK && efi)
+		return "boot= names a drive of the BIOS, but this machine has UEFI firmware. Give "
+		       "boot=efi, "
+		       "or the path of a program, as boot=/EFI/debian/grubx64.efi.";
+	if (options->boot >= BOOT_EFI && !efi)
+		return "boot= names a program of UEFI, but this machine was started by its BIOS. "
+		       "Give "
+		       "boot=disk, or switch UEFI on in the firmware's setup.";
+	return NULL;
 }

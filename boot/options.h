@@ -9,8 +9,17 @@
 #include "lib/options.h"
 
 enum icr_option { ICR_LIFT, ICR_TRAP };
-/* BOOT_HD0 to BOOT_HD7: hard disks by their BIOS number. BOOT_DISK: the same as BOOT_HD0. */
-enum boot_option { BOOT_FROM_MODULES, BOOT_HD0, BOOT_HD7 = BOOT_HD0 + 7, BOOT_CD, BOOT_DISK };
+/* BOOT_HD0 to BOOT_HD7: hard disks by their BIOS number. BOOT_DISK: the same as BOOT_HD0. BOOT_EFI:
+ * UEFI's boot entries; BOOT_PATH: a program of UEFI. */
+enum boot_option {
+	BOOT_FROM_MODULES,
+	BOOT_HD0,
+	BOOT_HD7 = BOOT_HD0 + 7,
+	BOOT_CD,
+	BOOT_DISK,
+	BOOT_EFI,
+	BOOT_PATH,
+};
 enum panic_option { PANIC_HALT, PANIC_RESET };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
 
@@ -37,5 +46,9 @@ extern const unsigned boot_option_count;
  * words.
  */
 unsigned boot_options_parse(struct boot_options *options, const char *cmdline);
+
+/* Why the machine cannot start what boot= names, and what to do; NULL if it can. @efi: it has UEFI
+ * firmware, whose boot services the guest gets. */
+const char *boot_refusal(const struct boot_options *options, bool efi);
 
 #endif

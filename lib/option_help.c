@@ -96,7 +96,9 @@ void option_expected(const struct option *o, char *buf, size_t size)
 		snprintf(buf, size, "a number from %lu to %lu", o->min, o->max);
 		break;
 	case OPTION_CHOICE:
-		list_words(buf, size, o->choices);
+		n = list_words(buf, size, o->choices);
+		if (o->path)
+			strlcpy(buf + n, ", or a path that begins with \\ or /", size - n);
 		break;
 	case OPTION_SET:
 		n = list_words(buf, size, o->choices);

@@ -7,41 +7,10 @@
 #include "lib/log.h"
 #include "lib/number.h"
 #include "lib/string.h"
+#include "lib/words.h"
 
 #define WORD_SIZE 256
 #define NAME_MAX  32 /* bytes for one word of a set */
-
-/*
- * Copy the next word of *@cmdline, without its quotes, to @word of WORD_SIZE bytes, and advance
- * *@cmdline past it. Returns the length of the word, also where it was cut; -1 if there is none.
- */
-static int next_word(const char **cmdline, char *word)
-{
-	const char *p = *cmdline;
-	bool quoted = false;
-	int n = 0;
-
-	while (*p && strchr(" \t\r\n", *p))
-		p++;
-	if (!*p) {
-		*cmdline = p;
-		return -1;
-	}
-	for (; *p && (quoted || !strchr(" \t\r\n", *p)); p++) {
-		if (*p == '"') {
-			quoted = !quoted;
-			continue;
-		}
-		if (*p == '\\' && p[1])
-			p++;
-		if (n < WORD_SIZE - 1)
-			word[n] = *p;
-		n++;
-	}
-	word[MIN(n, WORD_SIZE - 1)] = '\0';
-	*cmdline = p;
-	return n;
-}
 
 static const struct option *find(const struct option *table, unsigned nr, const char *name)
 {
@@ -59,6 +28,15 @@ static int index_of(const char *const *words, const char *word)
 			return i;
 	}
 	return -1;
+}
+
+static int count(const char *const *words)
+{
+	int n = 0;
+
+	while (words[n])
+		n++;
+	return n;
 }
 
 /* Set in *@out the bit of each word of the comma-separated @list, by its index in @words. Returns
@@ -105,6 +83,8 @@ static bool set_value(const struct option *o, void *values, const char *value)
 		return true;
 	case OPTION_CHOICE:
 		i = value ? index_of(o->choices, value) : -1;
+		if (i < 0 && value && o->path && (*value == '\\' || *value == '/'))
+			i = count(o->choices);
 		if (i >= 0)
 			*(unsigned *)to = (unsigned)i;
 		return i >= 0;
@@ -148,7 +128,7 @@ unsigned options_parse(const struct option *table, unsigned nr, void *values, co
 	unsigned bad = 0;
 	int n;
 
-	while ((n = next_word(&cmdline, word)) >= 0) {
+	while ((n = next_word(&cmdline, word, sizeof(word))) >= 0) {
 		if (n >= WORD_SIZE) {
 			pr_warn("option \"%.32s...\": %d characters long, at most %d are "
 				"allowed\n",

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Options on a command line: key=value words, separated by white space, described by a table.
- *
- * Double quotes enclose a value with spaces (key="a b" or "key=a b"); a backslash makes the next
- * character an ordinary one. This is the quoting that GRUB writes into the command line.
+ * Options on a command line: key=value words, as lib/words.h separates them (key="a b" or "key=a
+ * b"), described by a table.
  */
 #ifndef GH_OPTIONS_H
 #define GH_OPTIONS_H
@@ -25,7 +23,9 @@ struct option {
 	size_t size;                /* OPTION_STRING: bytes of the array */
 	u64 min, max;               /* OPTION_UINT: the allowed range, both included */
 	const char *const *choices; /* OPTION_CHOICE, OPTION_SET: the words; the last is NULL */
-	const char *help;           /* a short description, for error messages and the docs */
+	bool path; /* OPTION_CHOICE: a path (it begins with \ or /) is allowed, too; its index is
+		      the one after the words' */
+	const char *help; /* a short description, for error messages and the docs */
 };
 
 /* Describe the values that @o takes ("a number from 1 to 256") in @buf of @size bytes. */

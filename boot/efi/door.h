@@ -97,12 +97,20 @@ u64 door_switch_cpu(struct efi_handoff *h, u32 entry, bool boot_cpu);
 
 /* ---- choose.c: what is started as the guest ----------------------------------------------- */
 
+#define CHOICE_NO_ENTRY (-1)
+
 /* What is started: an EFI program that is loaded, and where the search for another goes on. */
 struct choice {
-	EFI_HANDLE program;   /* NULL: the guest is not an EFI program */
-	char name[128];       /* for messages: "Boot0003 debian", a path, or "module linux" */
-	unsigned next;        /* choose.c's own: where the search goes on if this one returns */
-	EFI_STATUS error;     /* why there is nothing more to start */
+	EFI_HANDLE program; /* NULL: the guest is not an EFI program */
+	char name[128];     /* for messages: "Boot0003 debian", a path, or "module linux" */
+
+	/* choose.c's own: */
+	bool entries;   /* boot=efi: if the program returns, another one is searched */
+	unsigned next;  /* the place where the search goes on */
+	int after;      /* BootOrder is searched from the entry after this one on: BootCurrent */
+	int entry;      /* the number of the program's boot entry, or CHOICE_NO_ENTRY */
+	bool connected; /* all drivers have been asked for their devices */
+	void *initrd;   /* kernel.c's own; NULL: there is none */
 };
 
 /*

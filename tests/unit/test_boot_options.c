@@ -91,11 +91,43 @@ static void test_set(void **state)
 	assert_false(o.strict);
 }
 
+static void test_boot(void **state)
+{
+	struct boot_options o;
+
+	(void)state;
+	boot_options_parse(&o, "");
+	assert_int_equal(o.boot, BOOT_FROM_MODULES);
+	boot_options_parse(&o, "boot=hd7");
+	assert_int_equal(o.boot, BOOT_HD7);
+	assert_non_null(boot_refusal(&o, true));
+	assert_null(boot_refusal(&o, false));
+	boot_options_parse(&o, "boot=disk");
+	assert_int_equal(o.boot, BOOT_DISK);
+	assert_non_null(boot_refusal(&o, true));
+	boot_options_parse(&o, "boot=efi");
+	assert_int_equal(o.boot, BOOT_EFI);
+	assert_null(boot_refusal(&o, true));
+	assert_non_null(boot_refusal(&o, false));
+	boot_options_parse(&o, "boot=\\\\EFI\\\\debian\\\\grubx64.efi");
+	assert_int_equal(o.boot, BOOT_PATH);
+	boot_options_parse(&o, "boot=/EFI/x");
+	assert_int_equal(o.boot, BOOT_PATH);
+	assert_null(boot_refusal(&o, true));
+	assert_non_null(boot_refusal(&o, false));
+	log_clear();
+	boot_options_parse(&o, "boot=EFI/x");
+	assert_int_equal(o.boot, BOOT_FROM_MODULES);
+	assert_true(log_has("disk or efi, or a path that begins with \\ or /"));
+	assert_null(boot_refusal(&o, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_docs),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@ DOOR_CFLAGS = $(filter-out -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -fpie -f
 	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
 
 # What both forms have; and what only the entry from GRUB, or only the program, has.
-DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) lib/number.c lib/print.c lib/string.c
+DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) \
+	lib/number.c lib/print.c lib/string.c lib/words.c vmm/load/gather.c
 DOOR_OBJECTS := $(DOOR_SOURCES:%=$(B)/door/%.o)
 
 $(B)/door/%.c.o: %.c $(B)/flags tools/build/efi.mk | setup-build build/version.h

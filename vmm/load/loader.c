@@ -5,7 +5,7 @@
 #include "vmm/load/loader.h"
 #include "errno.h"
 #include "lib/log.h"
-#include "lib/string.h"
+#include "vmm/load/role.h"
 #include "vmm/memslot.h"
 
 /* The roles of guests, and the role of the modules that each of them takes. */
@@ -22,15 +22,7 @@ static const struct loader {
 
 const char *module_arguments(const struct guest_module *module, const char *role)
 {
-	const char *string = module->string;
-	size_t n = strlen(role);
-
-	if (strncmp(string, role, n) != 0 || (string[n] && string[n] != ' '))
-		return NULL;
-	string += n;
-	while (*string == ' ')
-		string++;
-	return string;
+	return role_arguments(module->string, role);
 }
 
 /* The first module whose role is @role, and its @arguments; NULL if there is none. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * glasshouse.efi's options: the file glasshouse.conf beside it, and its load options.
+ */
+#include "boot/efi/device_path.h"
+#include "boot/efi/option_text.h"
+#include "boot/efi/services.h"
+#include "lib/string.h"
+
+#define CONF          L"glasshouse.conf"
+#define CONF_SIZE_MAX KIB(64)
+
+static EFI_STATUS append_conf(const struct door *door, EFI_FILE *file, char *cmdline)
+{
+	UINTN size = CONF_SIZE_MAX;
+	void *bytes = efi_allocate(door, size);
+	EFI_STATUS status = bytes ? file->Read(file, &size, bytes) : EFI_OUT_OF_RESOURCES;
+
+	if (status)
+		door_print(door, "glasshouse.conf: %s.\n", efi_why(status));
+	else if (size == CONF_SIZE_MAX || !append_file(cmdline, DOOR_CMDLINE, bytes, size))
+		status = EFI_BUFFER_TOO_SMALL;
+	efi_free(door, bytes);
+	return status;
+}
+
+/* Append the options of glasshouse.conf in the folder of the program's file, @name. */
+static EFI_STATUS read_conf(const struct door *door, EFI_HANDLE volume, CHAR16 *name, char *cmdline)
+{
+	EFI_FILE *root = efi_volume(door, volume), *file;
+	size_t folder = 0;
+	EFI_STATUS status;
+
+	for (size_t i = 0; name[i]; i++)
+		if (name[i] == '\\')
+			folder = i + 1;
+	if (!root || folder + sizeof(CONF) / sizeof(CHAR16) > FILE_NAME_MAX)
+		return EFI_SUCCESS;
+	memcpy(name + folder, CONF, sizeof(CONF));
+	status = root->Open(root, &file, name, EFI_FILE_MODE_READ, 0);
+	root->Close(root);
+	if (status == EFI_NOT_FOUND)
+		return EFI_SUCCESS;
+	if (status) {
+		door_print(door, "glasshouse.conf: %s.\n", efi_why(status));
+		return status;
+	}
+	status = append_conf(door, file, cmdline);
+	file->Close(file);
+	return status;
+}
+
+EFI_STATUS door_options(const struct door *door, char *cmdline)
+{
+	EFI_LOADED_IMAGE *own =
+		efi_protocol(door, door->image, (EFI_GUID)EFI_LOADED_IMAGE_PROTOCOL_GUID);
+	CHAR16 path[FILE_NAME_MAX] = {0};
+	char name[FILE_NAME_MAX] = "";
+	EFI_STATUS status = EFI_SUCCESS;
+	size_t base = 0;
+
+	cmdline[0] = '\0';
+	if (!own)
+		return EFI_SUCCESS;
+	if (own->FilePath && path_size(own->FilePath, PATH_BYTES_MAX) &&
+	    path_file_name(own->FilePath, path)) {
+		for (size_t i = 0; path[i]; i++)
+			if (path[i] == '\\')
+				base = i + 1;
+		wide_to_text(name, sizeof(name), path + base, FILE_NAME_MAX);
+		status = read_conf(door, own->DeviceHandle, path, cmdline);
+	}
+	if (!status && own->LoadOptions &&
+	    !append_load_options(cmdline, DOOR_CMDLINE, own->LoadOptions, own->LoadOptionsSize,
+				 name))
+		status = EFI_BUFFER_TOO_SMALL;
+	if (status == EFI_BUFFER_TOO_SMALL)
+		door_print(door,
+			   "The options in glasshouse.conf and the boot entry are longer than %lu "
+			   "characters. "
+			   "Give fewer.\n",
+			   DOOR_CMDLINE - 1);
+	return status;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The texts of the UEFI front door: options from a file and from load options, and conversions.
+ */
+#include "tests/unit/stubs.h"
+
+#include "boot/efi/door.h"
+#include "boot/efi/option_text.h"
+
+static char cmdline[64];
+
+static const char *from_file(const void *bytes, size_t n)
+{
+	void *copy = exact_copy(bytes, n);
+	bool fits;
+
+	cmdline[0] = '\0';
+	fits = append_file(cmdline, sizeof(cmdline), copy, n);
+	free(copy);
+	return fits ? cmdline : NULL;
+}
+
+static const char *from_options(const void *bytes, size_t n)
+{
+	void *copy = exact_copy(bytes, n);
+	bool fits;
+
+	cmdline[0] = '\0';
+	fits = append_load_options(cmdline, sizeof(cmdline), copy, n, "Glass.efi");
+	free(copy);
+	return fits ? cmdline : NULL;
+}
+
+#define FILE_TEXT(text) from_file(text, sizeof(text) - 1)
+#define OPTIONS(text)   from_options(text, sizeof(text))
+
+static void test_file(void **state)
+{
+	(void)state;
+	assert_string_equal(FILE_TEXT(""), "");
+	assert_string_equal(FILE_TEXT("strict\ncpus=2\n"), "strict cpus=2 ");
+	assert_string_equal(FILE_TEXT("strict\r\n\r\n\tcpus=2"), "strict cpus=2");
+	assert_string_equal(FILE_TEXT("# all of it\na=#1 b#c #d\n#e"), "a=#1 b#c ");
+	assert_string_equal(FILE_TEXT("boot=\\EFI\\a.efi"), "boot=\\\\EFI\\\\a.efi");
+	assert_string_equal(FILE_TEXT("a=\"x  # y\""), "a=\"x  # y\"");
+	/* A quote ends with its line. */
+	assert_string_equal(FILE_TEXT("a=\"x\nb=\"y"), "a=\"x\" b=\"y\"");
+	assert_string_equal(FILE_TEXT("# it's \"so\nb=\"1 2\""), "b=\"1 2\"");
+	assert_string_equal(FILE_TEXT("ab\0c\x01 d"), "ab c d");
+	/* Byte order marks. */
+	assert_string_equal(FILE_TEXT("\xef\xbb\xbf"
+				      "a=\xc3\xbc"),
+			    "a=\xc3\xbc");
+	assert_string_equal(FILE_TEXT("\xff\xfe"
+				      "a\0=\0\\\0\xfc\0\xac\x20\n\0x"),
+			    "a=\\\\\xc3\xbc\xe2\x82\xac ");
+}
+
+static void test_load_options(void **state)
+{
+	(void)state;
+	assert_string_equal(from_options("", 0), "");
+	assert_string_equal(OPTIONS(L"boot=\\EFI\\x.efi cpus=2"), "boot=\\\\EFI\\\\x.efi cpus=2");
+	assert_string_equal(OPTIONS("boot=efi"), "boot=efi");
+	assert_string_equal(OPTIONS(L"a\0junk\xffff"), "a");
+	/* The program's name. */
+	assert_string_equal(OPTIONS(L"FS0:\\EFI\\Other.EFI boot=efi"), " boot=efi");
+	assert_string_equal(OPTIONS(L"glass boot=efi"), " boot=efi");
+	assert_string_equal(OPTIONS(L"\"fs0:\\a b\\glass\" boot=efi"), " boot=efi");
+	assert_string_equal(OPTIONS(L"glass.efi"), "");
+	assert_string_equal(OPTIONS(L"strict glass"), "strict glass");
+	assert_string_equal(OPTIONS(L"boot=\\x.efi"), "boot=\\\\x.efi");
+	/* Binary data. */
+	assert_string_equal(
+		OPTIONS("\x4e\xac\x08\x81\x11\x9f\x59\x4d\x85\x0e\xe2\x1a\x52\x2c\x59\xb2"), "");
+	assert_string_equal(OPTIONS(L"boot=efi \x00fc"), "");
+	assert_string_equal(OPTIONS("a=1\x07"), "");
+	/* Behind what is there. */
+	strcpy(cmdline, "boot=disk");
+	assert_true(append_load_options(cmdline, sizeof(cmdline), L"g.efi boot=efi", 30, "g.efi"));
+	assert_string_equal(cmdline, "boot=disk boot=efi");
+}
+
+static void test_room(void **state)
+{
+	char text[sizeof(cmdline) + 1];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	assert_non_null(from_file(text, sizeof(cmdline) - 1));
+	assert_int_equal(strlen(cmdline), sizeof(cmdline) - 1);
+	assert_null(from_file(text, sizeof(cmdline)));
+	assert_null(from_options(text, sizeof(cmdline)));
+	memset(text, '\\', sizeof(text));
+	assert_non_null(from_file(text, 31));
+	assert_null(from_file(text, 32));
+	text[0] = '"';
+	memset(text + 1, 'x', sizeof(text) - 1);
+	assert_null(from_file(text, sizeof(cmdline) - 1));
+}
+
+static void test_option(void **state)
+{
+	char value[8] = "";
+
+	(void)state;
+	assert_false(door_option("", "boot", value, sizeof(value)));
+	assert_false(door_option("boots=1 boot xboot=1", "boot", value, sizeof(value)));
+	assert_true(door_option("boot=1 \"boot=a b\" cpus=3", "boot", value, sizeof(value)));
+	assert_string_equal(value, "a b");
+	assert_true(door_option("boot=\\\\E\\\\x", "boot", value, sizeof(value)));
+	assert_string_equal(value, "\\E\\x");
+	assert_false(door_option("boot=1 boot=12345678", "boot", value, sizeof(value)));
+	assert_true(door_option("boot=12345678 boot=", "boot", value, sizeof(value)));
+	assert_string_equal(value, "");
+}
+
+static void test_wide(void **state)
+{
+	CHAR16 wide[8];
+	char text[6];
+
+	(void)state;
+	assert_int_equal(text_to_wide(wide, 8, "a\xc3\xbc\xe2\x82\xac"), 3);
+	assert_memory_equal(wide, L"a\x00fc\x20ac", 8);
+	assert_int_equal(text_to_wide(wide, 8, "\xff\xc3z\xe2\x82"), 5);
+	assert_memory_equal(wide, L"??z??", 12);
+	assert_int_equal(text_to_wide(wide, 8, "\xf0\x9f\x98\x80\xc3"), 5);
+	assert_int_equal(text_to_wide(wide, 2, "abc"), 3);
+	assert_memory_equal(wide, L"a", 4);
+	wide_to_text(text, sizeof(text),
+		     L"a\x00fc\x001b"
+		     L"bcdef",
+		     100);
+	assert_string_equal(text, "a??bc");
+	wide_to_text(text, sizeof(text), L"abc", 2);
+	assert_string_equal(text, "ab");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file), cmocka_unit_test(test_load_options),
+		cmocka_unit_test(test_room), cmocka_unit_test(test_option),
+		cmocka_unit_test(test_wide),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
