@@ -5,7 +5,7 @@
 #include "boot/boot_info.h"
 
 #include "bits.h"
-#include "boot/multiboot2.h"
+#include "boot/mbi.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"

@@ -31,8 +31,8 @@ struct firmware_state;
 struct boot_firmware {
 	/* The boot CPU's state, in which the guest starts. */
 	const struct firmware_state *state;
-	/* Let all other CPUs come from the firmware. Each calls @main. Returns the number of CPUs that run, with the
-	 * boot CPU. */
+	/* Let all other CPUs come from the firmware. Each calls @main. Returns the number of CPUs
+	 * that run, with the boot CPU. */
 	unsigned (*start_cpus)(void (*main)(struct cpu *cpu));
 	/* Glasshouse cannot run here: this CPU goes back to the firmware, in @state. */
 	void (*leave)(const struct firmware_state *state) __noreturn;
@@ -56,11 +56,11 @@ struct boot_info {
 	u64 rsdp_address; /* where the root pointer itself is; 0: unknown, look as a BIOS machine
 			     has it */
 
-	bool efi_boot_services; /* UEFI boot services are still running */
-	bool efi;               /* the machine was started by UEFI */
+	bool efi_boot_services;                 /* UEFI boot services are still running */
+	bool efi;                               /* the machine was started by UEFI */
 	u64 efi_system_table, efi_image_handle; /* the firmware's; 0 without UEFI */
-	const struct boot_firmware *firmware; /* NULL: the guest starts otherwise */
-	const u32 *apic_ids;                  /* CPUs that the firmware names, beside the ACPI tables */
+	const struct boot_firmware *firmware;   /* NULL: the guest starts otherwise */
+	const u32 *apic_ids; /* CPUs that the firmware names, beside the ACPI tables */
 	unsigned nr_apic_ids;
 
 	/* Glasshouse's own memory, if the front door has reserved it; size 0: it has not. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The entry from the UEFI front door (boot/efi/): what it has handed over becomes a struct boot_info.
+ * The entry from the UEFI front door (boot/efi/): what it has handed over becomes a struct
+ * boot_info.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/firmware.h"
@@ -8,7 +9,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/smp.h"
 #include "boot/boot.h"
-#include "boot/efi/switch.h"
+#include "boot/efi_switch.h"
 #include "boot/efi_handoff.h"
 #include "drivers/console.h"
 #include "drivers/pit.h"
@@ -69,10 +70,12 @@ static unsigned start_cpus(void (*main)(struct cpu *cpu))
 		pit_delay_us(1000);
 	}
 	__atomic_store_n(&handoff->others, OTHERS_LEAVE, __ATOMIC_RELEASE);
-	pr_err("Only %u of the %u other CPUs have come within %u ms, of those that the firmware's MP services "
+	pr_err("Only %u of the %u other CPUs have come within %u ms, of those that the firmware's "
+	       "MP services "
 	       "name.\n",
 	       others_here, handoff->nr_others, COME_MS);
-	boot_stop("The firmware does not give up all CPUs. Boot with fewer, by the firmware's setup.");
+	boot_stop("The firmware does not give up all CPUs. Boot with fewer, by the firmware's "
+		  "setup.");
 }
 
 static void fill_info(struct boot_info *info)
@@ -84,9 +87,9 @@ static void fill_info(struct boot_info *info)
 	memcpy(info->mem, handoff->mem, sizeof(info->mem));
 	info->nr_mem = handoff->nr_mem;
 	for (unsigned i = 0; i < handoff->nr_modules; i++)
-		info->modules[i] = (struct boot_module){handoff->modules[i].start,
-							handoff->modules[i].size,
-							phys_to_virt(handoff->modules[i].string)};
+		info->modules[i] =
+			(struct boot_module){handoff->modules[i].start, handoff->modules[i].size,
+					     phys_to_virt(handoff->modules[i].string)};
 	info->nr_modules = handoff->nr_modules;
 	info->fb = handoff->fb;
 	info->rsdp_address = handoff->rsdp;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the UEFI front door (boot/efi/) and the image (boot/efi.c) know of each other. Plain data: the
- * two are linked at different addresses, so pointers in it are physical addresses.
+ * What the UEFI front door (boot/efi/) and the image (boot/efi.c) know of each other. Plain data:
+ * the two are linked at different addresses, so pointers in it are physical addresses.
  */
 #ifndef GH_BOOT_EFI_HANDOFF_H
 #define GH_BOOT_EFI_HANDOFF_H
@@ -22,7 +22,7 @@ struct efi_handoff {
 	 * pages below 4 GiB. */
 	struct mem_range image, heap, log;
 	u64 switch_page; /* executable, with the code of boot/efi/switch.S */
-	u64 low_page; /* a reserved page below 640 KiB, to start CPUs from */
+	u64 low_page;    /* a reserved page below 640 KiB, to start CPUs from */
 
 	u64 system_table, image_handle; /* the firmware's */
 	char cmdline[HANDOFF_CMDLINE];  /* Glasshouse's options, NUL-terminated */
@@ -39,16 +39,17 @@ struct efi_handoff {
 	u32 nr_modules;
 
 	/* The other CPUs, which the firmware's MP services bring; see boot/efi/cpus.c. */
-	u32 nr_others; /* how many come; 0: the image starts them itself, if there are any */
-	u32 others;    /* enum efi_others; the image sets it */
-	u32 lock;      /* 1: another CPU uses the boot stack */
-	u64 others_event;           /* the firmware's event: they have all returned */
+	u32 nr_others;    /* how many come; 0: the image starts them itself, if there are any */
+	u32 others;       /* enum efi_others; the image sets it */
+	u32 lock;         /* 1: another CPU uses the boot stack */
+	u64 others_event; /* the firmware's event: they have all returned */
 	u32 apic_ids[HANDOFF_CPUS]; /* of the nr_others */
 
 	struct firmware_state states[HANDOFF_CPUS]; /* each CPU's, the boot CPU's first */
 	u32 nr_states;
 
-	u64 last_words; /* the log, when the image has refused: physical address of a struct log_ring */
+	u64 last_words; /* the log, when the image has refused: physical address of a struct
+			   log_ring */
 };
 
 #endif

@@ -13,15 +13,17 @@
 #define HEAP_PAGES_GIB 2   /* for each GiB of RAM: page directories of both kinds of table */
 
 /*
- * The size in bytes, whole pages, of the heap on a machine with @nr_cpus CPUs whose memory ends at @top; @reserve: the
- * option of that name. Machines with less than 4 GiB have short microcode updates, for which what is left of the
- * heap is enough.
+ * The size in bytes, whole pages, of the heap on a machine with @nr_cpus CPUs whose memory ends at
+ * @top; @reserve: the option of that name. Machines with less than 4 GiB have short microcode
+ * updates, for which what is left of the heap is enough.
  */
 static inline u64 boot_heap_size(u64 nr_cpus, u64 top, u64 reserve)
 {
-	u64 pages = HEAP_PAGES + HEAP_PAGES_CPU * MAX(nr_cpus, 1) + HEAP_PAGES_GIB * ((top >> 30) + 1);
+	u64 pages =
+		HEAP_PAGES + HEAP_PAGES_CPU * MAX(nr_cpus, 1) + HEAP_PAGES_GIB * ((top >> 30) + 1);
 
-	return pages * PAGE_SIZE + ALIGN_UP(reserve, PAGE_SIZE) + (top > GIB(4) ? MICROCODE_MAX : 0);
+	return pages * PAGE_SIZE + ALIGN_UP(reserve, PAGE_SIZE) +
+	       (top > GIB(4) ? MICROCODE_MAX : 0);
 }
 
 #endif

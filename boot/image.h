@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first bytes of the image: what the UEFI front door must know to copy it and to start it there.
+ * The first bytes of the image: what the UEFI front door must know to copy it and to start it
+ * there.
  */
 #ifndef GH_BOOT_IMAGE_H
 #define GH_BOOT_IMAGE_H

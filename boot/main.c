@@ -69,7 +69,8 @@ void boot_stop(const char *why)
 			   firmware_can_leave(boot_info->firmware->state);
 
 	if (can_go_back) {
-		pr_err("%s\nGlasshouse has not started, and gives the machine back to the firmware.\n",
+		pr_err("%s\nGlasshouse has not started, and gives the machine back to the "
+		       "firmware.\n",
 		       why);
 		console_flush();
 		__atomic_store_n(&launch, LAUNCH_BACK, __ATOMIC_RELEASE);
@@ -114,7 +115,8 @@ static void read_acpi(void)
 	else if (boot_info->rsdp_length)
 		acpi_parse_rsdp(&acpi, &mem, boot_info->rsdp, boot_info->rsdp_length);
 	else
-		pr_warn("No ACPI tables: %sa power-off by the guest is not detected. Switch ACPI on in "
+		pr_warn("No ACPI tables: %sa power-off by the guest is not detected. Switch ACPI "
+			"on in "
 			"the firmware's setup.\n",
 			boot_info->nr_apic_ids ? "" : "only the boot CPU is used, and ");
 }
@@ -160,8 +162,8 @@ static void place_log(void)
 	console_keep_ring(phys_to_virt(base));
 }
 
-/* Find room for the heap behind the image, which ends at @image_end: as high as possible below 4 GiB, which is
- * what the boot page tables map. */
+/* Find room for the heap behind the image, which ends at @image_end: as high as possible below 4
+ * GiB, which is what the boot page tables map. */
 static struct mem_range find_heap(u64 image_end)
 {
 	u64 size = boot_heap_size(acpi.nr_cpus, memmap_top(&machine), options.reserve), base;
@@ -180,7 +182,8 @@ static struct mem_range find_heap(u64 image_end)
 	return (struct mem_range){base, size, MEM_RESERVED};
 }
 
-/* Reserve Glasshouse's own memory, unless the front door has done so: the image, a heap, and the log. */
+/* Reserve Glasshouse's own memory, unless the front door has done so: the image, a heap, and the
+ * log. */
 static void reserve_memory(void)
 {
 	u64 image_end = ALIGN_UP(image_base_pa + (u64)(__image_end - __image_start), PAGE_SIZE);
@@ -193,8 +196,8 @@ static void reserve_memory(void)
 	pages_init(phys_to_virt(reserved[1].base), reserved[1].size >> PAGE_SHIFT);
 }
 
-/* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which UEFI firmware
- * calls reserved, and memory of every type except "bad". */
+/* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which
+ * UEFI firmware calls reserved, and memory of every type except "bad". */
 static void load_page_tables(void)
 {
 	int r = paging_init();
@@ -327,8 +330,8 @@ static void start_cpus(void)
 			pr_info("CPU %u: %s.\n", cpu->id,
 				!cpu->parked    ? "ready, with all features of CPU 0"
 				: cpu->firmware ? "left out by cpus=, and runs only the firmware"
-				: cpu->virt_on ? "left out by cpus=, and parked in root mode"
-					       : "left out by cpus=");
+				: cpu->virt_on  ? "left out by cpus=, and parked in root mode"
+						: "left out by cpus=");
 }
 
 static void make_vm0(void)

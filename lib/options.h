@@ -19,13 +19,13 @@ enum option_kind {
 struct option {
 	const char *name;
 	enum option_kind kind;
+	bool path; /* OPTION_CHOICE: a path (it begins with \ or /) is allowed, too; its index is
+		      the one after the words' */
 	size_t offset;              /* offsetof() the value in the caller's struct */
 	size_t size;                /* OPTION_STRING: bytes of the array */
 	u64 min, max;               /* OPTION_UINT: the allowed range, both included */
 	const char *const *choices; /* OPTION_CHOICE, OPTION_SET: the words; the last is NULL */
-	bool path; /* OPTION_CHOICE: a path (it begins with \ or /) is allowed, too; its index is
-		      the one after the words' */
-	const char *help; /* a short description, for error messages and the docs */
+	const char *help;           /* a short description, for error messages and the docs */
 };
 
 /* Describe the values that @o takes ("a number from 1 to 256") in @buf of @size bytes. */

@@ -34,7 +34,8 @@ void firmware_leave(const struct firmware_state *state, u64 result)
 	/* The boot page tables map the code one to one, but not this stack. */
 	asm volatile("mov %0, %%cr3\n\tjmp *%1"
 		     :
-		     : "r"(virt_to_phys(boot_pml4)), "r"(state->back), "D"(virt_to_phys(state)), "S"(result)
+		     : "r"(virt_to_phys(boot_pml4)), "r"(state->back), "D"(virt_to_phys(state)),
+		       "S"(result)
 		     : "memory");
 	__builtin_unreachable();
 }

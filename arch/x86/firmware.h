@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state in which a CPU came from 64-bit firmware (boot/efi/switch.S saves it), and in which it continues: as a
- * guest or, when it cannot be one, natively.
+ * The state in which a CPU came from 64-bit firmware (boot/efi/switch.S saves it), and in which it
+ * continues: as a guest or, when it cannot be one, natively.
  */
 #ifndef GH_FIRMWARE_H
 #define GH_FIRMWARE_H
 
 /* Offsets for switch.S; checked in firmware.c. */
-#define FIRMWARE_RSP	   0
-#define FIRMWARE_RIP	   8
-#define FIRMWARE_RFLAGS	   16
-#define FIRMWARE_CR0	   24
-#define FIRMWARE_CR3	   32
-#define FIRMWARE_CR4	   40
-#define FIRMWARE_EFER	   48
-#define FIRMWARE_DR7	   56
+#define FIRMWARE_RSP       0
+#define FIRMWARE_RIP       8
+#define FIRMWARE_RFLAGS    16
+#define FIRMWARE_CR0       24
+#define FIRMWARE_CR3       32
+#define FIRMWARE_CR4       40
+#define FIRMWARE_EFER      48
+#define FIRMWARE_DR7       56
 #define FIRMWARE_FS_BASE   64
 #define FIRMWARE_GS_BASE   72
-#define FIRMWARE_GDTR	   86
-#define FIRMWARE_IDTR	   102
+#define FIRMWARE_GDTR      86
+#define FIRMWARE_IDTR      102
 #define FIRMWARE_SELECTORS 112
-#define FIRMWARE_BACK	   128
+#define FIRMWARE_BACK      128
 
 #ifndef __ASSEMBLER__
 #include "bits.h"
@@ -45,9 +45,9 @@ struct firmware_state {
 };
 
 /*
- * Let this CPU continue in @state, which is below 4 GiB, as it was before it entered the image: door_switch()
- * (boot/efi/switch.S) returns @result there. Virtualisation must be off. Not possible if the firmware uses 5-level
- * paging: check firmware_can_leave() before.
+ * Let this CPU continue in @state, which is below 4 GiB, as it was before it entered the image:
+ * door_switch() (boot/efi/switch.S) returns @result there. Virtualisation must be off. Not possible
+ * if the firmware uses 5-level paging: check firmware_can_leave() before.
  */
 void firmware_leave(const struct firmware_state *state, u64 result) __noreturn;
 bool firmware_can_leave(const struct firmware_state *state);

@@ -39,8 +39,8 @@ bool smp_send_nmi(const struct cpu *cpu);
 unsigned smp_start(u64 trampoline, void (*main)(struct cpu *cpu), void (*delay_us)(u32));
 
 /*
- * On a CPU that has come otherwise, with the boot page tables, on any stack: do what smp_start() lets a started CPU do, and
- * call @main(@cpu), which must not return.
+ * On a CPU that has come otherwise, with the boot page tables, on any stack: do what smp_start()
+ * lets a started CPU do, and call @main(@cpu), which must not return.
  */
 void smp_enter(struct cpu *cpu, void (*main)(struct cpu *cpu)) __noreturn;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: the firmware's MP services bring them to the image in the state in which the firmware keeps
- * them, and they continue in that state as guests. So whatever the firmware does with them later (its own calls, the
- * loop in which it leaves them for the operating system), it does as the guest. Platform Initialization
- * Specification: "MP Services Protocol".
+ * The other CPUs: the firmware's MP services bring them to the image in the state in which the
+ * firmware keeps them, and they continue in that state as guests. So whatever the firmware does
+ * with them later (its own calls, the loop in which it leaves them for the operating system), it
+ * does as the guest. Platform Initialization Specification: "MP Services Protocol".
  */
 #include "boot/efi/door.h"
-#include "boot/efi/switch.h"
+#include "boot/efi_switch.h"
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
@@ -23,13 +23,17 @@ typedef VOID(EFIAPI *ap_procedure)(VOID *argument);
 
 struct mp_services {
 	EFI_STATUS(EFIAPI *get_number)(struct mp_services *this, UINTN *all, UINTN *enabled);
-	EFI_STATUS(EFIAPI *get_info)(struct mp_services *this, UINTN number, struct processor_info *info);
-	EFI_STATUS(EFIAPI *startup_all)(struct mp_services *this, ap_procedure procedure, BOOLEAN single_thread,
-					EFI_EVENT event, UINTN timeout_us, VOID *argument, UINTN **failed);
-	EFI_STATUS(EFIAPI *startup_this)(struct mp_services *this, ap_procedure procedure, UINTN number,
-					 EFI_EVENT event, UINTN timeout_us, VOID *argument, BOOLEAN *finished);
+	EFI_STATUS(EFIAPI *get_info)
+	(struct mp_services *this, UINTN number, struct processor_info *info);
+	EFI_STATUS(EFIAPI *startup_all)
+	(struct mp_services *this, ap_procedure procedure, BOOLEAN single_thread, EFI_EVENT event,
+	 UINTN timeout_us, VOID *argument, UINTN **failed);
+	EFI_STATUS(EFIAPI *startup_this)
+	(struct mp_services *this, ap_procedure procedure, UINTN number, EFI_EVENT event,
+	 UINTN timeout_us, VOID *argument, BOOLEAN *finished);
 	EFI_STATUS(EFIAPI *switch_bsp)(struct mp_services *this, UINTN number, BOOLEAN enable_old);
-	EFI_STATUS(EFIAPI *enable)(struct mp_services *this, UINTN number, BOOLEAN enable, UINT32 *health);
+	EFI_STATUS(EFIAPI *enable)
+	(struct mp_services *this, UINTN number, BOOLEAN enable, UINT32 *health);
 	EFI_STATUS(EFIAPI *who_am_i)(struct mp_services *this, UINTN *number);
 };
 
@@ -39,7 +43,8 @@ static struct mp_services *find_services(const struct door *door)
 		0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
 	struct mp_services *mp = NULL;
 
-	return door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&mp) ? NULL : mp;
+	return door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&mp) ? NULL
+											     : mp;
 }
 
 EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
@@ -54,7 +59,9 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 		if (i == self || mp->get_info(mp, i, &info) || !(info.flags & CPU_ENABLED))
 			continue;
 		if (h->nr_others == HANDOFF_CPUS - 1) {
-			door_print(door, "The machine has more than %u CPUs, the most that Glasshouse can run.\n",
+			door_print(door,
+				   "The machine has more than %u CPUs, the most that Glasshouse "
+				   "can run.\n",
 				   HANDOFF_CPUS);
 			return EFI_UNSUPPORTED;
 		}
@@ -63,13 +70,17 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 	return 0;
 }
 
-/* The segment of @selector, by LAR and LSL; the base, which only a TSS or an LDT has in 64-bit mode, from the GDT. */
+/* The segment of @selector, by LAR and LSL; the base, which only a TSS or an LDT has in 64-bit
+ * mode, from the GDT. */
 static void read_segment(struct firmware_state *state, unsigned index, u16 selector, const u8 *gdt)
 {
 	u32 ar = 0, limit = 0;
 	bool usable;
 
-	asm("lar %3, %0\n\tsetz %2\n\tlsl %3, %1" : "+&r"(ar), "+&r"(limit), "=&q"(usable) : "r"((u32)selector) : "cc");
+	asm("lar %3, %0\n\tsetz %2\n\tlsl %3, %1"
+	    : "+&r"(ar), "+&r"(limit), "=&q"(usable)
+	    : "r"((u32)selector)
+	    : "cc");
 	state->selectors[index] = selector;
 	if (!usable || !(selector & ~3u))
 		return;
@@ -78,7 +89,8 @@ static void read_segment(struct firmware_state *state, unsigned index, u16 selec
 	if (ar & BIT(12)) /* code or data */
 		return;
 	gdt += selector & ~7u;
-	state->segments[index].base = gdt[2] | (u64)gdt[3] << 8 | (u64)gdt[4] << 16 | (u64)gdt[7] << 24;
+	state->segments[index].base =
+		gdt[2] | (u64)gdt[3] << 8 | (u64)gdt[4] << 16 | (u64)gdt[7] << 24;
 	for (unsigned i = 0; i < 4; i++)
 		state->segments[index].base |= (u64)gdt[8 + i] << (32 + 8 * i);
 }
@@ -134,11 +146,15 @@ EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h)
 	if (!h->nr_others)
 		return 0;
 	/* With an event, the call returns at once: it does not wait for the CPUs to return. */
-	status = door->st->BootServices->CreateEvent(0, 0, NULL, NULL, (EFI_EVENT *)&h->others_event);
+	status = door->st->BootServices->CreateEvent(0, 0, NULL, NULL,
+						     (EFI_EVENT *)&h->others_event);
 	if (!status)
-		status = mp->startup_all(mp, other_cpu, FALSE, (EFI_EVENT)h->others_event, 0, h, NULL);
+		status = mp->startup_all(mp, other_cpu, FALSE, (EFI_EVENT)h->others_event, 0, h,
+					 NULL);
 	if (status)
-		door_print(door, "The firmware does not start the other CPUs (StartupAllAPs: %lx).\n", status);
+		door_print(door,
+			   "The firmware does not start the other CPUs (StartupAllAPs: %lx).\n",
+			   status);
 	return status;
 }
 

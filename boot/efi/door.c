@@ -4,14 +4,14 @@
  */
 #include "boot/efi/door.h"
 #include "arch/x86/cpu.h"
-#include "boot/efi/switch.h"
+#include "boot/efi_switch.h"
 #include "drivers/log_ring.h"
 #include "lib/number.h"
 #include "lib/string.h"
 #include "vmm/x86/cpuid.h"
 
-#define LAST_WORDS	 1500 /* bytes of the log that are printed after a refusal */
-#define KEY_SECONDS	 10
+#define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
+#define KEY_SECONDS 10
 
 /* Started a second time, from a guest? */
 static bool runs_already(const struct door *door)
@@ -54,15 +54,18 @@ static EFI_STATUS end_boot_services(const struct door *door)
 	return status;
 }
 
-/* The guest calls this function instead of the firmware's, so that Glasshouse knows when an operating system begins. */
+/* The guest calls this function instead of the firmware's, so that Glasshouse knows when an
+ * operating system begins. */
 static void watch_exit_boot_services(const struct door *door, const struct efi_handoff *h)
 {
 	EFI_BOOT_SERVICES *bs = door->st->BootServices;
 	u8 *page = (u8 *)h->switch_page;
 	u32 crc = 0;
 
-	memcpy(page + (door_switch_end - door_switch), &bs->ExitBootServices, sizeof(bs->ExitBootServices));
-	bs->ExitBootServices = (EFI_EXIT_BOOT_SERVICES)(page + (door_exit_boot_services - door_switch));
+	memcpy(page + (door_switch_end - door_switch), &bs->ExitBootServices,
+	       sizeof(bs->ExitBootServices));
+	bs->ExitBootServices =
+		(EFI_EXIT_BOOT_SERVICES)(page + (door_exit_boot_services - door_switch));
 	bs->Hdr.CRC32 = 0;
 	bs->CalculateCrc32(bs, bs->Hdr.HeaderSize, &crc);
 	bs->Hdr.CRC32 = crc;
@@ -88,7 +91,8 @@ static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
 	door_describe_machine(door, h);
 	/* A wrong value has no effect, as the image says later. */
-	if (!door_option(door->cmdline, "reserve", text, sizeof(text)) || !parse_uint(text, &reserve))
+	if (!door_option(door->cmdline, "reserve", text, sizeof(text)) ||
+	    !parse_uint(text, &reserve))
 		reserve = 0;
 	status = door_find_cpus(door, h);
 	if (!status)
@@ -127,7 +131,8 @@ static EFI_STATUS enter(const struct door *door, struct efi_handoff *h, const st
 	if (!result)
 		return 0;
 	if (result == SWITCH_NO_XD)
-		door_print(door, "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). Switch it on in the "
+		door_print(door, "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is "
+				 "0). Switch it on in the "
 				 "firmware's setup: XD, NX or \"No-Execute Memory Protection\".\n");
 	else
 		print_last_words(door, (const void *)h->last_words);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The code that runs as a program of UEFI firmware: before Glasshouse has the CPUs, and afterwards as the
- * guest's first code. It is linked twice: into glasshouse.efi, and into glasshouse.elf for the entry from GRUB.
+ * The code that runs as a program of UEFI firmware: before Glasshouse has the CPUs, and afterwards
+ * as the guest's first code. It is linked twice: into glasshouse.efi, and into glasshouse.elf for
+ * the entry from GRUB.
  *
  * It runs at any address, without relocation, under the firmware's page tables: it has no writable
- * data of its own and no tables of pointers (tools/build/efi.mk checks this). Source: UEFI Specification.
+ * data of its own and no tables of pointers (tools/build/efi.mk checks this). Source: UEFI
+ * Specification.
  */
 #ifndef GH_BOOT_EFI_DOOR_H
 #define GH_BOOT_EFI_DOOR_H
@@ -50,8 +52,9 @@ void door_wait_key(const struct door *door, unsigned seconds);
 #define DOOR_BELOW_4G 0xffffffffu
 
 /*
- * Start Glasshouse, and then, as its guest, what choose() has chosen. Returns when that has returned, as the guest, for the
- * caller to return to the firmware; or with an error, after a message, if Glasshouse was not started.
+ * Start Glasshouse, and then, as its guest, what choose() has chosen. Returns when that has
+ * returned, as the guest, for the caller to return to the firmware; or with an error, after a
+ * message, if Glasshouse was not started.
  */
 EFI_STATUS door_run(const struct door *door);
 
@@ -63,18 +66,21 @@ struct door_map {
 	UINTN size, step, key;
 };
 
-/* Read the memory map into memory of the firmware's, which door_free_map() gives back, also after an error. */
+/* Read the memory map into memory of the firmware's, which door_free_map() gives back, also after
+ * an error. */
 EFI_STATUS door_read_map(const struct door *door, struct door_map *map);
 void door_free_map(const struct door *door, struct door_map *map);
 
-/* Allocate @size bytes, whole pages, of @type at addresses up to @limit. Returns NULL if there are none. */
+/* Allocate @size bytes, whole pages, of @type at addresses up to @limit. Returns NULL if there are
+ * none. */
 void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 size);
 
 /* Give them back. @at 0: nothing. */
 void door_free_pages(const struct door *door, u64 at, u64 size);
 
-/* Reserve Glasshouse's own memory, copy the image there, and fill in the memory map. @option_reserve: additional bytes of
- * heap. After door_find_cpus(). Returns 0, or an error, after a message. */
+/* Reserve Glasshouse's own memory, copy the image there, and fill in the memory map.
+ * @option_reserve: additional bytes of heap. After door_find_cpus(). Returns 0, or an error, after
+ * a message. */
 EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve);
 void door_free_memory(const struct door *door, const struct efi_handoff *h);
 
@@ -83,7 +89,8 @@ void door_describe_machine(const struct door *door, struct efi_handoff *h);
 
 /* ---- cpus.c ------------------------------------------------------------------------------- */
 
-/* Fill in the other CPUs that the firmware can bring. Returns 0, or EFI_UNSUPPORTED if there are too many. */
+/* Fill in the other CPUs that the firmware can bring. Returns 0, or EFI_UNSUPPORTED if there are
+ * too many. */
 EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h);
 
 /* Start them: they wait until the image calls them. Returns 0, or an error, after a message. */
@@ -114,25 +121,25 @@ struct choice {
 };
 
 /*
- * Choose what to start, by the option boot= in door->cmdline, and load it by LoadImage, so that what is
- * missing or not bootable is refused before Glasshouse takes the CPUs:
- *   with a module of the role linux that is an EFI program: the kernel, with the module's
- *	arguments as its load options, and the modules of the role initrd, joined, by Linux' initrd media GUID
- *	(see kernel.c);
- *   with other modules: nothing is loaded, choice->program is NULL: Glasshouse's own loader starts the guest;
+ * Choose what to start, by the option boot= in door->cmdline, and load it by LoadImage, so that
+ *what is missing or not bootable is refused before Glasshouse takes the CPUs: with a module of the
+ *role linux that is an EFI program: the kernel, with the module's arguments as its load options,
+ *and the modules of the role initrd, joined, by Linux' initrd media GUID (see kernel.c); with other
+ *modules: nothing is loaded, choice->program is NULL: Glasshouse's own loader starts the guest;
  *   boot=PATH (begins with a backslash or a slash): that file, on the file system that this program
  *	was loaded from, otherwise on the first that has it;
- *   boot=efi, or no boot= and no modules: the entry of BootNext, then those of BootOrder that are active and
- *	not this program, from the one after BootCurrent on; otherwise the removable path \EFI\BOOT\BOOTX64.EFI,
- *	unless that is this program.
- * Returns 0; or an error, with a message that says what is not there or why it cannot be started,
- * and what is there (boot entries, programs below \EFI).
+ *   boot=efi, or no boot= and no modules: the entry of BootNext, then those of BootOrder that are
+ *active and not this program, from the one after BootCurrent on; otherwise the removable path
+ *\EFI\BOOT\BOOTX64.EFI, unless that is this program. Returns 0; or an error, with a message that
+ *says what is not there or why it cannot be started, and what is there (boot entries, programs
+ *below \EFI).
  */
 EFI_STATUS choose(const struct door *door, struct choice *choice);
 
 /*
- * Start choice->program. As the guest. If it returns, say so, and start the next one of BootOrder (boot=efi only).
- * Returns when there is nothing more to start: the caller returns to the firmware's boot manager.
+ * Start choice->program. As the guest. If it returns, say so, and start the next one of BootOrder
+ * (boot=efi only). Returns when there is nothing more to start: the caller returns to the
+ * firmware's boot manager.
  */
 EFI_STATUS choice_start(const struct door *door, struct choice *choice);
 
@@ -143,15 +150,16 @@ void choice_drop(const struct door *door, struct choice *choice);
 
 /*
  * Write into @cmdline, of DOOR_CMDLINE bytes, the options of the file glasshouse.conf beside this
- * program (if it is there; "#" starts a comment, lines are joined), then this program's load options,
- * which therefore win; both with backslashes and quotes as GRUB quotes them. The EFI shell puts the
- * program's name before the options; firmware may give binary data as load options: both are left out.
- * Returns 0; or an error, with a message: glasshouse.conf cannot be read, or all is longer than DOOR_CMDLINE.
+ * program (if it is there; "#" starts a comment, lines are joined), then this program's load
+ * options, which therefore win; both with backslashes and quotes as GRUB quotes them. The EFI shell
+ * puts the program's name before the options; firmware may give binary data as load options: both
+ * are left out. Returns 0; or an error, with a message: glasshouse.conf cannot be read, or all is
+ * longer than DOOR_CMDLINE.
  */
 EFI_STATUS door_options(const struct door *door, char *cmdline);
 
-/* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes. Returns
- * false if there is none or it is too long. */
+/* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes.
+ * Returns false if there is none or it is too long. */
 bool door_option(const char *cmdline, const char *name, char *value, size_t size);
 
 #endif

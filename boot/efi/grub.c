@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The start by GRUB under UEFI, with the firmware's boot services. Multiboot2 Specification: "Boot information format".
+ * The start by GRUB under UEFI, with the firmware's boot services. Multiboot2 Specification: "Boot
+ * information format".
  */
 #include "boot/efi/door.h"
-#include "boot/multiboot2.h"
+#include "boot/mbi.h"
 #include "lib/string.h"
 
 extern const struct image_header image_header; /* boot/image.S: the image, as GRUB has loaded it */
@@ -14,16 +15,24 @@ static void add_module(struct door *door, const struct tag_module *tag)
 {
 	if (door->nr_modules == DOOR_MODULES || tag->mod_end < tag->mod_start)
 		return;
-	door->modules[door->nr_modules++] =
-		(struct door_module){(const void *)(u64)tag->mod_start, tag->mod_end - tag->mod_start, tag->string};
+	door->modules[door->nr_modules++] = (struct door_module){
+		(const void *)(u64)tag->mod_start, tag->mod_end - tag->mod_start, tag->string};
+}
+
+static void *pointer_in(const struct tag *tag)
+{
+	u64 pointer;
+
+	memcpy(&pointer, tag->data, sizeof(pointer));
+	return (void *)pointer;
 }
 
 static void read_tag(struct door *door, const struct tag *tag)
 {
 	if (tag->type == TAG_EFI64_SYSTEM_TABLE)
-		memcpy(&door->st, tag->data, sizeof(door->st));
+		door->st = pointer_in(tag);
 	else if (tag->type == TAG_EFI64_IMAGE_HANDLE)
-		memcpy(&door->image, tag->data, sizeof(door->image));
+		door->image = pointer_in(tag);
 	else if (tag->type == TAG_CMDLINE)
 		door->cmdline = (const char *)tag->data;
 	else if (tag->type == TAG_MODULE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for Glasshouse, which the firmware and every operating system leave alone, and what the firmware knows of the
- * machine. UEFI Specification: "Memory Allocation Services", "EFI Configuration Table", "Graphics Output Protocol".
+ * Memory for Glasshouse, which the firmware and every operating system leave alone, and what the
+ * firmware knows of the machine. UEFI Specification: "Memory Allocation Services", "EFI
+ * Configuration Table", "Graphics Output Protocol".
  */
 #include "boot/efi/door.h"
 #include "boot/heap.h"
@@ -9,7 +10,7 @@
 #include "lib/string.h"
 
 #define EFI_PERSISTENT_MEMORY 14 /* gnu-efi does not name it */
-#define LOW_PAGE_LIMIT 0x9efff
+#define LOW_PAGE_LIMIT        0x9efff
 
 static u32 memory_type(u32 efi_type)
 {
@@ -65,9 +66,11 @@ EFI_STATUS door_read_map(const struct door *door, struct door_map *map)
 		map->descriptors = NULL;
 		/* The allocation itself may add descriptors. */
 		map->size += tries ? 8 * map->step : 0;
-		if (map->size && bs->AllocatePool(EfiLoaderData, map->size, (void **)&map->descriptors))
+		if (map->size &&
+		    bs->AllocatePool(EfiLoaderData, map->size, (void **)&map->descriptors))
 			map->descriptors = NULL;
-		status = bs->GetMemoryMap(&map->size, map->descriptors, &map->key, &map->step, &version);
+		status = bs->GetMemoryMap(&map->size, map->descriptors, &map->key, &map->step,
+					  &version);
 	}
 	return status;
 }
@@ -88,10 +91,12 @@ static EFI_STATUS convert_map(const struct door *door, struct efi_handoff *h)
 	for (UINTN at = 0; !status && at + map.step <= map.size; at += map.step) {
 		const EFI_MEMORY_DESCRIPTOR *d = (const void *)((const u8 *)map.descriptors + at);
 
-		if (d->NumberOfPages && !add_range(h, d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT,
-						   memory_type(d->Type))) {
+		if (d->NumberOfPages &&
+		    !add_range(h, d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT,
+			       memory_type(d->Type))) {
 			door_print(door,
-				   "The firmware's memory map has more than %u ranges: build Glasshouse with a "
+				   "The firmware's memory map has more than %u ranges: build "
+				   "Glasshouse with a "
 				   "larger BOOT_MEM_RANGES.\n",
 				   BOOT_MEM_RANGES);
 			status = EFI_BUFFER_TOO_SMALL;
@@ -105,8 +110,8 @@ void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 s
 {
 	EFI_PHYSICAL_ADDRESS at = limit;
 
-	return door->st->BootServices->AllocatePages(AllocateMaxAddress, type, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE,
-						     &at)
+	return door->st->BootServices->AllocatePages(AllocateMaxAddress, type,
+						     ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE, &at)
 		       ? NULL
 		       : (void *)at;
 }
@@ -120,9 +125,13 @@ void door_free_pages(const struct door *door, u64 at, u64 size)
 static bool reserve(const struct door *door, struct mem_range *range, u64 size)
 {
 	size = ALIGN_UP(size, PAGE_SIZE);
-	*range = (struct mem_range){(u64)door_pages(door, EfiReservedMemoryType, DOOR_BELOW_4G, size), size, MEM_RESERVED};
+	*range = (struct mem_range){
+		(u64)door_pages(door, EfiReservedMemoryType, DOOR_BELOW_4G, size), size,
+		MEM_RESERVED};
 	if (!range->base)
-		door_print(door, "The firmware has no %lu KiB of memory below 4 GiB for Glasshouse.\n", size >> 10);
+		door_print(door,
+			   "The firmware has no %lu KiB of memory below 4 GiB for Glasshouse.\n",
+			   size >> 10);
 	return range->base;
 }
 
@@ -139,12 +148,15 @@ static u64 memory_top(const struct efi_handoff *h)
 EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve)
 {
 	const struct image_header *image = door->hypervisor;
-	EFI_STATUS status = convert_map(door, h); /* before the rest: Glasshouse's memory is RAM, too */
+	EFI_STATUS status =
+		convert_map(door, h); /* before the rest: Glasshouse's memory is RAM, too */
 
 	if (status)
 		return status;
-	if (!reserve(door, &h->heap, boot_heap_size(1 + h->nr_others, memory_top(h), option_reserve)) ||
-	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) || !reserve(door, &h->image, image->size))
+	if (!reserve(door, &h->heap,
+		     boot_heap_size(1 + h->nr_others, memory_top(h), option_reserve)) ||
+	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) ||
+	    !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;
 	/* Only needed where the firmware has no MP services. */
 	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_PAGE_LIMIT, PAGE_SIZE);
@@ -184,7 +196,8 @@ static void find_screen(const struct door *door, struct framebuffer *fb)
 	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
 	EFI_PIXEL_BITMASK mask = {0xff, 0xff00, 0xff0000, 0};
 
-	if (door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&gop) || !gop->Mode)
+	if (door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&gop) ||
+	    !gop->Mode)
 		return;
 	mode = gop->Mode->Info;
 	if (mode->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
@@ -202,9 +215,10 @@ static void find_screen(const struct door *door, struct framebuffer *fb)
 				   .green = channel(mask.GreenMask),
 				   .blue = channel(mask.BlueMask)};
 	if (mode->PixelFormat == PixelBitMask)
-		fb->bpp = (u8)ALIGN_UP(32 - (u64)__builtin_clz(mask.RedMask | mask.GreenMask | mask.BlueMask |
-							       mask.ReservedMask | 1),
-				       8);
+		fb->bpp =
+			(u8)ALIGN_UP(32 - (u64)__builtin_clz(mask.RedMask | mask.GreenMask |
+							     mask.BlueMask | mask.ReservedMask | 1),
+				     8);
 	fb->pitch = mode->PixelsPerScanLine * (fb->bpp / 8);
 }
 

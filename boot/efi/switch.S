@@ -17,7 +17,7 @@
 #include "arch/x86/firmware.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/long_mode.inc"
-#include "boot/efi/switch.h"
+#include "boot/efi_switch.h"
 #include "boot/image.h"
 
 #define CR4_PCIDE_CET ((1 << 17) | (1 << 23))

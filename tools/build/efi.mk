@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Build the UEFI front door: a part of glasshouse.elf, for GRUB, and build/glasshouse.efi.
 
-DOOR_CFLAGS = $(filter-out -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -fpie -fvisibility=hidden \
+DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -Os -fpie -fvisibility=hidden \
 	-fshort-wchar -fno-jump-tables -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 \
 	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
 

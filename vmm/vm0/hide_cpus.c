@@ -19,8 +19,8 @@ void hide_cpus(const struct acpi_info *acpi)
 	unsigned hidden = 0;
 
 	if (acpi->madt && !paging_map_direct(acpi->madt, acpi->madt_length))
-		hidden = acpi_hide_cpus(phys_to_virt(acpi->madt), acpi->madt_length,
-					runs_the_guest);
+		hidden =
+			acpi_hide_cpus(phys_to_virt(acpi->madt), acpi->madt_length, runs_the_guest);
 	if (hidden)
 		pr_info("The ACPI tables no longer list the %u CPUs that do not run the guest.\n",
 			hidden);

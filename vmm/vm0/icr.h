@@ -5,8 +5,9 @@
  * Until the guest has started every CPU, its writes to the ICR exit: in xAPIC mode because the
  * local APIC's page is read-only in the second-level tables, in x2APIC mode by the MSR intercept.
  * INIT and SIPI are emulated, all other commands go to the hardware. Then the trap is lifted, so
- * that IPIs cause no exits. Under UEFI, the firmware is the first guest, and its CPUs run from the start. What it
- * starts for itself does not count: it may start CPUs again until it ends its boot services.
+ * that IPIs cause no exits. Under UEFI, the firmware is the first guest, and its CPUs run from the
+ * start. What it starts for itself does not count: it may start CPUs again until it ends its boot
+ * services.
  */
 #ifndef GH_VMM_VM0_ICR_H
 #define GH_VMM_VM0_ICR_H
@@ -19,8 +20,8 @@ int icr_trap(struct vm0 *vm0, bool keep);
 /* vm_ops.started: when the last vCPU starts to run guest code, the trap is lifted. */
 void icr_vcpu_started(struct vcpu *vcpu);
 
-/* The firmware has ended its boot services: from now on the guest is an operating system, which starts the CPUs anew. On the
- * CPU that ended them. */
+/* The firmware has ended its boot services: from now on the guest is an operating system, which
+ * starts the CPUs anew. On the CPU that ended them. */
 void icr_firmware_ends(struct vcpu *vcpu);
 
 /* The machine's local APIC has been reset: reset the values that the guest wrote to @vcpu's. */

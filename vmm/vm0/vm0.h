@@ -92,10 +92,10 @@ struct vm0 {
 
 	/* The ICR trap; see icr.h. */
 	bool icr_trapped;
-	bool icr_keep;  /* never lift the trap */
-	u32 nr_started; /* vCPUs that have run guest code */
+	bool icr_keep;    /* never lift the trap */
+	u32 nr_started;   /* vCPUs that have run guest code */
 	bool in_firmware; /* the guest is the machine's firmware, which may start CPUs for itself */
-	u64 lapic_gpa;  /* the trapped page */
+	u64 lapic_gpa;    /* the trapped page */
 
 	/* Leaving; see leave.h. */
 	u32 leave;                 /* enum leave_state */

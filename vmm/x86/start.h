@@ -14,8 +14,8 @@
  * registers 0, RFLAGS 2 (interrupts off), caches on. Segment limits are 4 GiB, except in real mode.
  */
 
-/* The state in which the CPU came from the firmware: the guest continues where the firmware stood, with RAX and the
- * other general registers 0. */
+/* The state in which the CPU came from the firmware: the guest continues where the firmware stood,
+ * with RAX and the other general registers 0. */
 void start_firmware_state(struct vcpu *vcpu, const struct firmware_state *state);
 
 /*

@@ -12,7 +12,7 @@
 /* SDM: "Checks on Guest Segment Registers": TR must be usable, which a null selector's is not. */
 static void set_segment(struct vcpu *vcpu, const struct firmware_state *state, unsigned index)
 {
-	static const enum segment_reg regs[] = {SEG_ES, SEG_CS, SEG_SS,	  SEG_DS,
+	static const enum segment_reg regs[] = {SEG_ES, SEG_CS, SEG_SS,   SEG_DS,
 						SEG_FS, SEG_GS, SEG_LDTR, SEG_TR};
 	struct segment seg = {.base = state->segments[index].base,
 			      .limit = state->segments[index].limit,

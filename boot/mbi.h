@@ -2,8 +2,8 @@
 /*
  * The boot information of multiboot 2. Source: Multiboot2 Specification, "Boot information format".
  */
-#ifndef GH_BOOT_MULTIBOOT2_H
-#define GH_BOOT_MULTIBOOT2_H
+#ifndef GH_BOOT_MBI_H
+#define GH_BOOT_MBI_H
 
 #include "bits.h"
 
