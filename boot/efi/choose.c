@@ -95,28 +95,41 @@ static bool was_there(EFI_STATUS status)
 	       status == EFI_LOAD_ERROR || status == EFI_OUT_OF_RESOURCES;
 }
 
-/* Load what @path means on a volume, first on that which this program comes from. Otherwise it may
- * be, for instance, a network boot: the firmware knows. */
-static EFI_STATUS load_now(const struct door *door, const EFI_DEVICE_PATH *path,
-			   EFI_HANDLE *program)
+/* The volumes, that which this program comes from first. Returns their number; to be freed, unless
+ * it is 0. */
+static size_t find_volumes(const struct door *door, EFI_HANDLE **volumes)
 {
 	EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 	EFI_LOADED_IMAGE *own = image_of(door, door->image);
+	size_t n = efi_handles(door, &guid, volumes);
+
+	for (size_t i = 1; own && i < n; i++) {
+		if ((*volumes)[i] == own->DeviceHandle) {
+			(*volumes)[i] = (*volumes)[0];
+			(*volumes)[0] = own->DeviceHandle;
+		}
+	}
+	return n;
+}
+
+/* Load what @path means on a volume. Otherwise it may be, for instance, a network boot: the
+ * firmware knows. */
+static EFI_STATUS load_now(const struct door *door, const EFI_DEVICE_PATH *path,
+			   EFI_HANDLE *program)
+{
 	EFI_STATUS status = EFI_NOT_FOUND, r;
 	const EFI_DEVICE_PATH *volume, *file;
 	EFI_HANDLE *volumes;
-	size_t n = efi_handles(door, &guid, &volumes);
+	size_t n = find_volumes(door, &volumes);
 	bool matched = false;
 
-	for (size_t i = 0; i < 2 * n && !was_there(status); i++) {
-		bool first = own && volumes[i % n] == own->DeviceHandle;
-
-		volume = efi_path(door, volumes[i % n]);
-		file = first == (i < n) && volume ? path_match(path, volume) : NULL;
+	for (size_t i = 0; i < n && !was_there(status); i++) {
+		volume = efi_path(door, volumes[i]);
+		file = volume ? path_match(path, volume) : NULL;
 		if (!file)
 			continue;
 		matched = true;
-		r = load_file(door, volumes[i % n], file, program);
+		r = load_file(door, volumes[i], file, program);
 		if (r != EFI_NOT_FOUND)
 			status = r;
 	}

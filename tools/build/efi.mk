@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Build the UEFI front door: a part of glasshouse.elf, for GRUB, and build/glasshouse.efi.
 
-DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -Os -fpie -fvisibility=hidden \
+# Small, because the hypervisor carries it, and speed does not matter. The firmware's functions need a stack that is
+# aligned to 16 bytes.
+DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mstack-alignment=% -mpreferred-stack-boundary=%,$(CFLAGS)) \
+	-Os -ffunction-sections -fpie -fvisibility=hidden \
 	-fshort-wchar -fno-jump-tables -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 \
 	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
 
@@ -22,7 +25,7 @@ $(B)/door/%.S.o: %.S $(B)/flags tools/build/efi.mk | setup-build build/version.h
 
 # The part of glasshouse.elf has one public name; its copies of lib/ stay its own.
 $(B)/door.o: $(DOOR_OBJECTS) $(B)/door/boot/efi/grub.c.o $(B)/door/boot/efi/grub.S.o
-	$(LD) -r -o $@ $^
+	$(LD) -r --gc-sections --entry=multiboot2_efi_entry -o $@ $^
 	objcopy --keep-global-symbol=multiboot2_efi_entry $@
 	tools/build/check_door $@
 
@@ -41,12 +44,25 @@ $(B)/door/image.o: $(B)/door/image.S $(B)/glasshouse.bin
 EFI_LDS := /usr/lib/elf_x86_64_efi.lds
 EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
+# Link objects with the front door's, to a program.
+define link_efi
+$(say) EFI $@
+mkdir -p $(@D)
+$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LDS) -o $(B)/door/$(@F).so \
+	/usr/lib/crt0-efi-x86_64.o $(filter %.o,$^) /usr/lib/libgnuefi.a
+test -z "$$($(NM) -u $(B)/door/$(@F).so)" || { $(NM) -u $(B)/door/$(@F).so >&2; exit 1; }
+objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/door/$(@F).so $@
+endef
+
 ## build/glasshouse.efi: the hypervisor as a program for UEFI firmware
 $(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/image.o tools/build/efi.mk
-	$(say) EFI $@
-	$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LDS) -o $(B)/door/glasshouse.so \
-		/usr/lib/crt0-efi-x86_64.o $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/image.o /usr/lib/libgnuefi.a
-	test -z "$$($(NM) -u $(B)/door/glasshouse.so)" || { $(NM) -u $(B)/door/glasshouse.so >&2; exit 1; }
-	objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/door/glasshouse.so $@
+	$(link_efi)
 
--include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/grub.c.d $(B)/door/boot/efi/app.c.d
+# Programs for tests.
+EFI_GUESTS := $(patsubst guests/efi/%.c,build/guest/%.efi,$(wildcard guests/efi/*.c))
+
+$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o tools/build/efi.mk
+	$(link_efi)
+
+-include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/grub.c.d $(B)/door/boot/efi/app.c.d \
+	$(wildcard $(B)/door/guests/efi/*.d)
