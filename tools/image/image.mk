@@ -60,7 +60,7 @@ build/guest/sector.img build/guest/warm.img: build/guest/%.img: build/guest/obj/
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
 # Glasshouse's option parser, as a program for the host.
-CHECK_OPTIONS := tools/build/check_options.c boot/options.c lib/options.c lib/option_help.c lib/words.c lib/print.c lib/string.c
+CHECK_OPTIONS := tools/build/check_options.c boot/options.c lib/number.c lib/options.c lib/option_help.c lib/words.c lib/print.c lib/string.c
 build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)
