@@ -43,7 +43,7 @@ size_t path_size(const void *path, size_t max)
 			return 0;
 		size += node_size(node);
 	} while (!path_is_end(node));
-	return size;
+	return node_size(node) == NODE_SIZE ? size : 0;
 }
 
 /* A partition is known by its GUID, or by its number and the signature of its disk's MBR. */

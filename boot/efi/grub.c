@@ -42,9 +42,13 @@ static void read_tag(struct door *door, const struct tag *tag)
 /* Without the firmware's table there is no console: the CPU can only stop. */
 void multiboot2_efi_main(u32 magic, const struct mbi_header *mbi)
 {
-	struct door door = {.hypervisor = &image_header, .cmdline = ""};
+	struct door door;
 	EFI_STATUS status;
 
+	/* Not an initializer: clang makes that a constant with pointers. */
+	memset(&door, 0, sizeof(door));
+	door.hypervisor = &image_header;
+	door.cmdline = "";
 	(void)magic;
 	for (u64 at = sizeof(*mbi); at + sizeof(struct tag) <= mbi->total_size;) {
 		const struct tag *tag = (const void *)((const u8 *)mbi + at);

@@ -110,6 +110,17 @@ def options():
     yield b'"provoke=a b" strikt cpus=0x10 reserve=2G boot=\\hd1 console=com9,, log='
 
 
+def efi():
+    """A boot entry, whose data is a volume's path; options as a file and as load options."""
+    part = struct.pack("<BBHIQQ", 4, 1, 42, 1, 0, 0) + bytes(range(16)) + b"\2\2"
+    name = "\\EFI\\x.efi\0".encode("utf-16le")
+    path = part + struct.pack("<BBH", 4, 4, 4 + len(name)) + name + b"\x7f\xff\4\0"
+    yield b"\1" + struct.pack("<IH", 1, len(path)) + "Debian\0".encode("utf-16le") + path + part + b"\x7f\xff\4\0"
+    yield b'\2# all\r\nboot="\\EFI\\x.efi" # it\ncpus=2\xc3\xbc'
+    yield b"\2\xff\xfe" + "boot=/EFI/\u20ac \n".encode("utf-16le")
+    yield b"\0" + "FS0:\\gh.efi boot=efi\0".encode("utf-16le")
+
+
 def insn():
     """An instruction of each kind; the first byte selects the mode."""
     for text in ("0289 5010", "02f3a4", "02480fb60425 00000000", "00f00fb10f", "01c70500000000 01000000",
@@ -117,7 +128,7 @@ def insn():
         yield bytes.fromhex(text)
 
 
-for make in (boot_info, acpi, linux, multiboot, options, insn):
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

@@ -155,6 +155,10 @@ static void test_size(void **state)
 	path[3] = 0;
 	path[8] = 3;
 	assert_int_equal(path_size(path, sizeof(path)), 0);
+	/* An end node with data. */
+	path[2] = 5;
+	memcpy(path + 5, (u8[]){0x7f, 0xff, 5, 0, 0}, 5);
+	assert_int_equal(path_size(path, sizeof(path)), 0);
 }
 
 static void test_names(void **state)
