@@ -282,3 +282,19 @@ int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max
 	}
 	return 0;
 }
+
+void boot_info_check_framebuffer(struct boot_info *bi)
+{
+	u64 size = (u64)bi->fb.pitch * bi->fb.height;
+
+	for (u32 i = 0; bi->fb.address && i < bi->nr_mem; i++) {
+		const struct mem_range *m = &bi->mem[i];
+
+		if (m->type != MEM_RAM || !ranges_overlap(bi->fb.address, size, m->base, m->size))
+			continue;
+		pr_warn("boot information: the framebuffer at %#lx, of %lu bytes, is in RAM by the "
+			"memory map; skipped\n",
+			bi->fb.address, size);
+		bi->fb.address = 0;
+	}
+}

@@ -85,4 +85,8 @@ struct boot_info {
  */
 int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max);
 
+/* Drop a framebuffer that lies in RAM by the memory map, with a warning: what is drawn there could
+ * overwrite anything. */
+void boot_info_check_framebuffer(struct boot_info *bi);
+
 #endif

@@ -92,10 +92,25 @@ static void start_consoles(bool text_mode)
 	pr_info("\nGlasshouse %s\n", GLASSHOUSE_VERSION);
 }
 
+static u64 framebuffer_end(void)
+{
+	return boot_info->fb.address + (u64)boot_info->fb.pitch * boot_info->fb.height;
+}
+
+/* Print on the screen in graphics mode, too. One above 4 GiB waits until load_page_tables(). */
+static void use_framebuffer(void)
+{
+	const struct framebuffer *fb = &boot_info->fb;
+
+	boot_info_check_framebuffer(boot_info);
+	if (fb->address && fb->type != FB_TEXT)
+		console_use_framebuffer(fb, framebuffer_end() <= GIB(4) ? phys_to_virt(fb->address)
+									: NULL);
+}
+
 static void read_options(void)
 {
-	if (boot_info->fb.address && boot_info->fb.type == FB_RGB)
-		console_forget_vga();
+	use_framebuffer();
 	if (boot_options_parse(&options, boot_info->cmdline))
 		pr_warn("Wrong options (above) have no effect.\n");
 	console_set_level((enum log_level)options.log);
@@ -197,9 +212,10 @@ static void reserve_memory(void)
 }
 
 /* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which
- * UEFI firmware calls reserved, and memory of every type except "bad". */
+ * UEFI firmware calls reserved, memory of every type except "bad", and what is drawn to. */
 static void load_page_tables(void)
 {
+	u64 fb = boot_info->fb.address, fb_size = console_framebuffer_size();
 	int r = paging_init();
 
 	if (!r)
@@ -212,10 +228,14 @@ static void load_page_tables(void)
 		if (mem_holds_bytes(m->type))
 			r = paging_map_direct(m->base, m->size);
 	}
+	if (!r && fb_size)
+		r = paging_map_direct(fb, fb_size);
 	if (r)
 		boot_stop("Out of memory for page tables: a defect of Glasshouse, which computed "
 			  "too small a heap. Boot with reserve=1M, and please report it.");
 	paging_load();
+	if (fb_size && framebuffer_end() > GIB(4))
+		console_show_framebuffer(phys_to_virt(fb));
 }
 
 /* CPUs with APIC IDs above 254 can be started in x2APIC mode only. */

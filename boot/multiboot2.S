@@ -71,6 +71,10 @@ header:
 	.short TAG_END, 0
 	.long 8
 header_end:
+	/* Room for the framebuffer tag that tools/image/graphics.py adds. Here it would make GRUB change to a
+	 * graphics mode on each BIOS machine; without it GRUB never does. */
+	.balign 8
+	.skip 24
 
 	.section .text.boot, "ax"
 	.code32

@@ -15,7 +15,7 @@ static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2",  "hd3",
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 
 /* In the order of the bits of enum console. */
-static const char *const console_words[] = {"com1", "com2", "vga", "e9", NULL};
+static const char *const console_words[] = {"com1", "com2", "vga", "e9", "fb", NULL};
 static const char *const panic_words[] = {"halt", "reset", NULL};
 
 #define AT(member)            offsetof(struct boot_options, member)
@@ -60,9 +60,9 @@ const struct option boot_option_table[] = {
 	 .kind = OPTION_SET,
 	 .offset = AT(console),
 	 .choices = console_words,
-	 .help = "where Glasshouse logs while a guest runs; default: com2,e9, without com2 if the "
-		 "guest's command line or the ACPI table SPCR names it. Before that, and in a "
-		 "panic, it logs everywhere"},
+	 .help = "where Glasshouse logs while a guest runs; vga: a screen in text mode; fb: in "
+		 "graphics mode; default: com2,e9, without com2 if the guest's command line or the "
+		 "ACPI table SPCR names it. Before that, and in a panic, it logs everywhere"},
 	{.name = "panic",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(panic),

@@ -4,6 +4,7 @@
  */
 #include "drivers/console.h"
 #include "arch/x86/io.h"
+#include "drivers/framebuffer_console.h"
 #include "drivers/log_ring.h"
 #include "drivers/serial.h"
 #include "drivers/vga.h"
@@ -38,6 +39,15 @@ static void ring_write(const char *s, size_t n)
 	ring->check = log_ring_check(ring);
 }
 
+/* Pass the text that is in @from to @write. */
+static void replay(const struct log_ring *from, void (*write)(const char *s, size_t n))
+{
+	u64 end = from->written;
+
+	for (u64 i = end - MIN(end, from->size); i < end; i++)
+		write(&from->text[i % from->size], 1);
+}
+
 void console_init(void *vga)
 {
 	if (serial_init(SERIAL_COM1))
@@ -53,10 +63,32 @@ void console_init(void *vga)
 	selected = present;
 }
 
-void console_forget_vga(void)
+void console_use_framebuffer(const struct framebuffer *fb, void *pixels)
 {
-	present &= ~(unsigned)CONSOLE_VGA;
+	const char *why_not = framebuffer_console_open(fb);
+
+	present &= ~(unsigned)CONSOLE_SCREEN;
+	if (!why_not) {
+		replay(ring, framebuffer_console_write);
+		framebuffer_console_show(pixels);
+		present |= CONSOLE_FB;
+	}
 	selected = present;
+	if (why_not)
+		pr_warn("The screen is in graphics mode, and stays without messages: %s (type %u, "
+			"%ux%u, %u bits per pixel, %u bytes per line, at %lx). The other consoles "
+			"have them, and the log in memory.\n",
+			why_not, fb->type, fb->width, fb->height, fb->bpp, fb->pitch, fb->address);
+}
+
+u64 console_framebuffer_size(void)
+{
+	return framebuffer_console_size();
+}
+
+void console_show_framebuffer(void *pixels)
+{
+	framebuffer_console_show(pixels);
 }
 
 static void flush(unsigned which)
@@ -119,6 +151,7 @@ void console_panic(void)
 		serial_init(SERIAL_COM1);
 	if (present & CONSOLE_COM2)
 		serial_init(SERIAL_COM2);
+	framebuffer_console_panic();
 	selected = present;
 }
 
@@ -138,6 +171,8 @@ void console_write(const char *s, size_t n)
 	}
 	if (to & CONSOLE_VGA)
 		vga_write(s, n);
+	if (to & CONSOLE_FB)
+		framebuffer_console_write(s, n);
 }
 
 const struct log_ring *console_ring(void)
@@ -148,14 +183,12 @@ const struct log_ring *console_ring(void)
 void console_keep_ring(void *where)
 {
 	struct log_ring *old = ring, *new = where;
-	u64 n = MIN(old->written, old->size);
 
 	memset(new, 0, CONSOLE_RING_PAGES * PAGE_SIZE);
 	*new = (struct log_ring){
 		.magic = LOG_RING_MAGIC, .size = LOG_RING_TEXT, .panic = LOG_RING_NO_PANIC};
 	ring = new;
-	for (u64 i = old->written - n; i < old->written; i++)
-		ring_write(&old->text[i % old->size], 1);
+	replay(old, ring_write);
 }
 
 /* Say once, on what is left, that the guest has taken a UART. The caller has the lock. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The consoles: COM1, COM2, the VGA text screen, port E9h of emulators, and the log ring in RAM,
- * which gets every line. While a guest runs, COM1 and the screen belong to the guest.
+ * The consoles: COM1, COM2, the screen, which is in text or in graphics mode, port E9h of
+ * emulators, and the log ring in RAM, which gets every line. While a guest runs, COM1 and the
+ * screen belong to the guest.
  */
 #ifndef GH_CONSOLE_H
 #define GH_CONSOLE_H
 
 #include "drivers/log_ring.h"
+#include "framebuffer.h"
 #include "lib/log.h"
 
 enum console {
@@ -14,8 +16,10 @@ enum console {
 	CONSOLE_COM2 = 1 << 1,
 	CONSOLE_VGA = 1 << 2,
 	CONSOLE_E9 = 1 << 3,
-	CONSOLE_ALL = 0xf,
-	CONSOLE_AUTO = 1 << 4, /* console_choose() decides */
+	CONSOLE_FB = 1 << 4,
+	CONSOLE_ALL = 0x1f,
+	CONSOLE_AUTO = 1 << 5, /* console_choose() decides */
+	CONSOLE_SCREEN = CONSOLE_VGA | CONSOLE_FB,
 	/* The consoles that the guest does not use, if they are there. */
 	CONSOLE_OURS = CONSOLE_COM2 | CONSOLE_E9,
 };
@@ -26,8 +30,19 @@ enum console {
  */
 void console_init(void *vga);
 
-/* Stop writing to the VGA screen: it turned out not to be in text mode. Selects all others. */
-void console_forget_vga(void);
+/*
+ * The screen is in graphics mode: stop writing to the VGA text screen, write to @fb instead, with
+ * all lines so far, and select all consoles. @pixels: linear address of the framebuffer, or NULL if
+ * it is not mapped yet; then the lines are kept for console_show_framebuffer(). A framebuffer that
+ * cannot be used is reported, and the other consoles go on.
+ */
+void console_use_framebuffer(const struct framebuffer *fb, void *pixels);
+
+/* The number of bytes from the framebuffer's start that must stay mapped; 0: none is used. */
+u64 console_framebuffer_size(void);
+
+/* The framebuffer, which is used, is mapped at @pixels now: draw all lines so far. */
+void console_show_framebuffer(void *pixels);
 
 /* Select those of the consoles in @mask, bits of enum console, that are there. Waits first until
  * the UARTs that are deselected have sent all, but not longer than serial_flush() does. */
@@ -66,8 +81,9 @@ void console_print_last(void *start, u64 size);
 /* The log ring. It moves once, see console_keep_ring(). */
 const struct log_ring *console_ring(void);
 
-/* For the last messages: select all consoles, set up the UARTs again, and take no lock from now on,
- * because a CPU that has stopped may hold it. */
+/* For the last messages: select all consoles, set up the UARTs again, begin anew on a screen in
+ * graphics mode, and take no lock from now on, because a CPU that has
+ * stopped may hold it. */
 void console_panic(void);
 
 #endif

@@ -75,7 +75,8 @@ unsigned console_choose(unsigned chosen, unsigned guests, unsigned present)
 
 const char *console_names(char *text, unsigned mask)
 {
-	static const char *const names[] = {"COM1", "COM2", "the screen", "port E9"};
+	static const char *const names[] = {"COM1", "COM2", "the screen", "port E9",
+					    "the graphics screen"};
 	bool first = true;
 
 	text[0] = '\0';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The linear framebuffer that the boot loader set up. Glasshouse only describes it to the guest.
+ * The linear framebuffer that the boot loader set up.
  */
 #ifndef GH_FRAMEBUFFER_H
 #define GH_FRAMEBUFFER_H

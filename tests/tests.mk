@@ -16,7 +16,7 @@ fuzz: | setup-build setup-fuzz
 
 ## docs: docs/options.md, from the table of options
 .PHONY: docs
-docs: build/version.h | setup-build setup-test
+docs: $(GENERATED) | setup-build setup-test
 	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
 
 ## house: check the tree itself: who includes whom, how much there is to read
@@ -26,12 +26,12 @@ house: | setup-test
 
 ## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers
 .PHONY: unit
-unit: build/version.h | setup-build setup-test
+unit: $(GENERATED) | setup-build setup-test
 	$(MAKE) --no-print-directory -C tests/unit
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/debug/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img $(EFI_GUESTS) | setup-iso setup-run setup-test
+boot: build/glasshouse.elf build/glasshouse-graphics.elf build/debug/glasshouse.elf build/check-options $(GUEST_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img $(EFI_GUESTS) | setup-iso setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx --durations=12 tests/boot $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
@@ -56,7 +56,7 @@ bench: build/glasshouse.elf build/debug/glasshouse.elf $(GUEST_FILES) | setup-is
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
 HEADERS = $(filter-out guests/% tests/% arch/x86/debug/%,$(filter %.h,$(C_FILES)))
-lint: compile_commands.json build/version.h | setup-build setup-lint
+lint: compile_commands.json $(GENERATED) | setup-build setup-lint
 	$(PYTHON) tools/build/check_includes.py
 	clang-format --dry-run -Werror $(C_FILES)
 	for h in $(filter-out boot/efi/%,$(HEADERS)); do echo "#include \"$$h\"" | $(CC) $(CFLAGS) -fsyntax-only -x c - || exit 1; done

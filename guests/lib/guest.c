@@ -143,6 +143,11 @@ const u8 *initrd(u32 *size)
 	return (const u8 *)(u64) * (const u32 *)(boot_params + 0x218);
 }
 
+const struct guest_screen *guest_screen(void)
+{
+	return (const struct guest_screen *)boot_params;
+}
+
 const struct e820_entry *e820_entry(unsigned i)
 {
 	return i < boot_params[0x1e8] ? (const struct e820_entry *)(boot_params + 0x2d0) + i : NULL;

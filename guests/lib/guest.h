@@ -48,6 +48,17 @@ struct e820_entry {
 	u32 type; /* 1: RAM, 2: reserved */
 } __packed;
 
+/* The screen that the boot loader tells of, in graphics mode; base is 0 in text mode. Linux/x86
+ * Boot Protocol: the start of the "zero page". */
+struct guest_screen {
+	u8 before[18];
+	u16 width, height, depth; /* pixels, bits */
+	u32 base, size;
+	u8 between[4];
+	u16 pitch; /* bytes */
+} __packed;
+const struct guest_screen *guest_screen(void);
+
 /* Entry @i of the memory map, or NULL beyond its end. */
 const struct e820_entry *e820_entry(unsigned i);
 

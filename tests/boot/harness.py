@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bochs
 import mkiso
+import screen
 import words
 
 # The folder of all runs: conftest.py makes one for each pytest run; other programs use by-hand.
@@ -118,16 +119,31 @@ class Run:
         In Bochs it must have been started with bochs.SCREEN. Afterwards the logs are complete.
         """
         if self.monitor:
-            self.expect(words.STOPPED)
-            time.sleep(1)  # until the line is complete on all consoles
-            self.monitor.sendall(b"xp /2000hx 0xb8000\nquit\n")
-            return screen_text(b"".join(iter(lambda: self.monitor.recv(65536), b"")).decode("latin-1"))
-        while "HLT instruction with IF=0" not in self.log("bochs.log"):
-            assert self.process.poll() is None and time.monotonic() < self.deadline, "it has not halted"
-            time.sleep(0.1)
+            return screen_text(self.last_commands("xp /2000hx 0xb8000"))
+        self.halted()
         self.process.send_signal(signal.SIGINT)
         self.wait()
         return screen_text(self.log("glasshouse.log"))
+
+    def halted(self):
+        """Waits until the machine, in Bochs, has halted for good."""
+        while "HLT instruction with IF=0" not in self.log("bochs.log"):
+            assert self.process.poll() is None and time.monotonic() < self.deadline, "it has not halted"
+            time.sleep(0.1)
+
+    def last_commands(self, *commands):
+        """Waits until Glasshouse has stopped in QEMU, and ends it by commands of the monitor. Returns their output."""
+        self.expect(words.STOPPED)
+        time.sleep(1)  # until the line is complete on all consoles
+        self.monitor.sendall("\n".join([*commands, "quit", ""]).encode())
+        return b"".join(iter(lambda: self.monitor.recv(65536), b"")).decode("latin-1")
+
+    def picture(self):
+        """Waits until Glasshouse has stopped in QEMU, ends it, and returns the screen.Picture that it showed."""
+        path = self.folder / "screen.ppm"
+        said = self.last_commands(f"screendump {path}")
+        assert path.exists(), said
+        return screen.read_ppm(path.read_bytes())
 
     def results(self):
         """Asserts that the serial line has a complete TAP plan and all tests passed. Returns the tests' names."""
@@ -163,19 +179,21 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS):
+         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS, x_display=None):
     """Boots `spec` in Bochs; `name` is the name of its folder. Returns a Run.
 
     `spec`: a mkiso.Boot, or the path of an image; `second`: the path of the second drive's image.
     `resets`: the number of allowed resets; one more ends the machine. Without resets, `ticks` limits the
-    emulated time.
+    emulated time. `x_display`: the X display that shows the machine's screen; without it, modes of more than
+    8 bits per pixel do not work.
     """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
-    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios)
+    machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios,
+                            bochs.X11 if x_display else bochs.RFB)
     commands = commands or bochs.script(0 if resets else ticks, resets)
-    process, serial = bochs.start(machine, folder, commands)
+    process, serial = bochs.start(machine, folder, commands, **({"DISPLAY": x_display} if x_display else {}))
     return Run(folder, process, serial, SECONDS, resets)
 
 

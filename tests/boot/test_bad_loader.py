@@ -55,8 +55,8 @@ def image():
     return bytes(flat), entry - base
 
 
-def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x", guest=GUEST):
-    """Boots a machine whose loader passes `boot_information` to Glasshouse, and has `guest` at KERNEL.
+def spec(name, boot_information, left="", guest=GUEST):
+    """The boot of a loader that passes `boot_information` to Glasshouse, and has `guest` at KERNEL.
 
     `left`: what the loader leaves on in the CPU, in the words of guests/liar/main.c.
     """
@@ -67,8 +67,13 @@ def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x"
     path.write_bytes(struct.pack("<II", IMAGE + entry, INFO) + b"".join(
         struct.pack("<II", at, len(data) + -len(data) % 8) + data + bytes(-len(data) % 8)
         for at, data in pieces))
-    spec = mkiso.native(LIAR, left, path)
-    return harness.boot(f"liar-{name}", spec, model, memory=MEMORY, ignore_bad_msrs=False, commands=commands)
+    return mkiso.native(LIAR, left, path)
+
+
+def lie(name, boot_information, commands=None, left="", model="corei7_skylake_x", guest=GUEST):
+    """Boots that loader in a machine of MEMORY MiB."""
+    return harness.boot(f"liar-{name}", spec(name, boot_information, left, guest), model, memory=MEMORY,
+                        ignore_bad_msrs=False, commands=commands)
 
 
 def test_truth():

@@ -200,7 +200,7 @@ def test_wrong_options():
     run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp reserve=1M")
     run.expect(r'option "strikt".*did you mean "strict"')
     run.expect(r'option "cpus".*"0" is not allowed; give a number from 1 to 1024')
-    run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga or e9')
+    run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga, e9 or fb')
     run.expect(r'option "icept".*"fp" is not allowed; give none or pf')
     run.expect(r"Wrong options \(above\) have no effect")
     kept = int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1])

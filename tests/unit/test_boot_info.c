@@ -324,6 +324,27 @@ static void test_framebuffer(void **state)
 	assert_int_equal(bi.fb.address, 0);
 }
 
+/* A framebuffer that has a byte in common with RAM is dropped, one in reserved memory is kept. */
+static void test_framebuffer_in_ram(void **state)
+{
+	static const struct {
+		u64 address;
+		bool kept;
+	} cases[] = {
+		{0x10100000, true}, {0x100ff000, false}, {0x200000, false},
+		{0x1000, false},    {0x20000000, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		try_fb(cases[i].address, 4096, 1024, 768, 32, FB_RGB, 30);
+		bi.mem[bi.nr_mem++] = (struct mem_range){0x20000000, 0x1000000, MEM_RESERVED};
+		boot_info_check_framebuffer(&bi);
+		assert_int_equal(bi.fb.address, cases[i].kept ? cases[i].address : 0);
+		assert_int_equal(log_has("is in RAM"), !cases[i].kept);
+	}
+}
+
 /* A structure without an end tag, cut at every length. */
 static void test_cut(void **state)
 {
@@ -404,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_strings_and_modules),
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_framebuffer),
+		cmocka_unit_test(test_framebuffer_in_ram),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_random),
 	};

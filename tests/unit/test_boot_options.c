@@ -84,7 +84,7 @@ static void test_set(void **state)
 	log_clear();
 	boot_options_parse(&o, "console=com1,com9");
 	assert_int_equal(o.console, CONSOLE_AUTO);
-	assert_true(log_has("give com1, com2, vga or e9, separated by commas"));
+	assert_true(log_has("give com1, com2, vga, e9 or fb, separated by commas"));
 	log_clear();
 	boot_options_parse(&o, "strikt");
 	assert_true(log_has("did you mean \"strict\""));

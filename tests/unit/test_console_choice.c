@@ -72,7 +72,8 @@ static void test_names(void **state)
 	assert_string_equal(console_names(text, 0), "");
 	assert_string_equal(console_names(text, CONSOLE_E9), "port E9");
 	assert_string_equal(console_names(text, CONSOLE_OURS), "COM2 and port E9");
-	assert_string_equal(console_names(text, CONSOLE_ALL), "COM1, COM2, the screen and port E9");
+	assert_string_equal(console_names(text, CONSOLE_ALL),
+			    "COM1, COM2, the screen, port E9 and the graphics screen");
 }
 
 int main(void)

@@ -15,12 +15,23 @@ build/version.h: FORCE
 	v=$$(git describe --always --dirty --tags 2>/dev/null || echo unknown); \
 	printf '#define GLASSHOUSE_VERSION "%s"\n' "$$v" | { $(if_changed); }
 
-$(B)/obj/%.c.o: %.c $(B)/flags | setup-build build/version.h
+# The glyphs for a screen in graphics mode.
+build/font/Lat15-VGA16.psf.gz: tools/build/fetch-font | setup-build
+	tools/build/fetch-font $(@D)
+
+build/font.h: tools/build/mkfont.py build/font/Lat15-VGA16.psf.gz
+	$(PYTHON) $^ | { $(if_changed); }
+	touch $@
+
+# What is included from build/.
+GENERATED := build/version.h build/font.h
+
+$(B)/obj/%.c.o: %.c $(B)/flags | setup-build $(GENERATED)
 	$(say) CC $<
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/obj/%.S.o: %.S $(B)/flags | setup-build build/version.h
+$(B)/obj/%.S.o: %.S $(B)/flags | setup-build
 	$(say) AS $<
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<

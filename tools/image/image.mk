@@ -80,5 +80,9 @@ iso: $(RUN_FILES) | setup-iso
 	$(say) ISO build/glasshouse.iso
 	$(PYTHON) tools/image/mkiso.py build/glasshouse.iso
 
+## build/glasshouse-graphics.elf: the hypervisor, for GRUB on a BIOS machine to start in a graphics mode
+build/glasshouse-graphics.elf: tools/image/graphics.py build/glasshouse.elf
+	$(PYTHON) $^ $@
+
 .PHONY: guests
 guests: $(GUEST_FILES)

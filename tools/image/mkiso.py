@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 ELF = BUILD / "glasshouse.elf"
+GRAPHICS_ELF = BUILD / "glasshouse-graphics.elf"
 KERNEL = BUILD / "guest" / "vmlinuz"
 INITRD = BUILD / "guest" / "initrd.img"
 
@@ -46,14 +47,15 @@ class Boot:
     modules: list = field(default_factory=list)
     command: str = "multiboot2"
     module: str = "module2"
+    mode: str = ""  # a graphics mode for the first file, if that accepts one: GRUB's variable gfxpayload
 
 
-def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
-    """GRUB loads Glasshouse, with a Linux kernel and initrd as its modules."""
+def glasshouse(opts="", kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD, mode=""):
+    """GRUB loads Glasshouse, with a Linux kernel and initrd as its modules; if `mode`, in this graphics mode."""
     modules = [Entry(Path(kernel), f"linux {cmdline}")]
     if initrd:
         modules.append(Entry(Path(initrd), "initrd"))
-    return Boot(Entry(ELF, opts), modules)
+    return Boot(Entry(GRAPHICS_ELF if mode else ELF, opts), modules, mode=mode)
 
 
 def native(kernel=KERNEL, cmdline=CMDLINE, initrd=INITRD):
@@ -82,6 +84,9 @@ def grub_commands(boot, files):
 
     lines = [line(boot.command, boot.first)]
     lines += [line(boot.module, m) for m in boot.modules]
+    if boot.mode:
+        # The command that loads the first file sets the variable, too.
+        lines += ["insmod vbe", f"set gfxpayload={boot.mode}"]
     return "\n".join(lines + ["boot", ""])
 
 
@@ -120,7 +125,7 @@ def choice(name, words, sector=b""):
 
 def make_iso(out, boot):
     """Writes the ISO `out`, which boots `boot`. Returns its path."""
-    return write_iso(out, *grub_cfg(boot), [boot.command])
+    return write_iso(out, *grub_cfg(boot), [boot.command] + ["vbe"] * bool(boot.mode))
 
 
 def write_iso(out, text, files, modules):

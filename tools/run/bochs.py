@@ -38,10 +38,15 @@ CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge
 BIOS = "file=$BXSHARE/BIOS-bochs-latest, options=fastboot"
 SEABIOS = "file=/usr/share/seabios/bios.bin"
 
+# The display: for a VNC client, if one comes; or a window on an X server, which true-colour modes need: rfb
+# panics at 24 and 32 bits per pixel.
+RFB = 'rfb, options="timeout=0"'
+X11 = "x"
+
 BOCHSRC = """\
 plugin_ctrl: speaker=0, parallel=0
 config_interface: textconfig
-display_library: rfb, options="timeout=0"
+display_library: {display}
 cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
 memory: guest={memory}, host={memory}
 romimage: {bios}
@@ -105,6 +110,7 @@ class Machine:
     ignore_bad_msrs: bool = True  # unknown MSRs read as 0 instead of raising #GP, as Linux expects
     second: Path | None = None  # the second drive: a CD if its name ends in .iso, otherwise a disk
     bios: str = BIOS
+    display: str = RFB
 
     def bochsrc(self, com1):
         """The text of the configuration file; `com1`: the options of the first serial port."""
@@ -117,7 +123,7 @@ class Machine:
         # continues correctly if not fatal.
         not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
         return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
-                              iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios,
+                              iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios, display=self.display,
                               bad_msrs=int(self.ignore_bad_msrs))
 
 
@@ -145,7 +151,7 @@ def script(ticks=0, resets=0):
 SCREEN = "c\nxp /2000hx 0xb8000\nq\n"
 
 
-def start(machine, folder, commands):
+def start(machine, folder, commands, **environment):
     """Starts Bochs in `folder` with COM1 on a socket and `commands` for its debugger.
 
     Returns the process and the socket. Port E9 goes to folder/glasshouse.log, COM2 to com2.log, Bochs'
@@ -161,7 +167,8 @@ def start(machine, folder, commands):
         arguments = ["setpriv", "--pdeathsig", "KILL", *command("-rc", "script")]
         with (folder / "glasshouse.log").open("wb") as e9, (folder / "stderr.log").open("wb") as errors:
             process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=e9,
-                                       stderr=errors, start_new_session=True)
+                                       stderr=errors, start_new_session=True,
+                                       env={**os.environ, **environment})
         server.settimeout(1)
         for _ in range(60):
             try:

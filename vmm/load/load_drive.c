@@ -235,7 +235,7 @@ int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive)
 		"the guest.\n",
 		drive, segment << 4);
 	/* Restore the firmware's text mode, so that screen and cursor match the BIOS data. */
-	console_select(CONSOLE_ALL & ~CONSOLE_VGA);
+	console_select(CONSOLE_ALL & ~CONSOLE_SCREEN);
 	r = bios_call(vcpu, VIDEO, &text);
 	if (!r)
 		r = segment == CD_SEGMENT ? start_real_mode(vcpu, 0, BOOT_ADDRESS)
