@@ -32,7 +32,9 @@ static void print_last_words(const struct door *door, const struct log_ring *log
 
 	while (from && from < log->written && log->text[(from - 1) % log->size] != '\n')
 		from++;
-	door_print(door, "\nGlasshouse was not started. The end of its log:\n");
+	/* On a screen it stands already, where the firmware would write across it. */
+	door->st->ConOut->ClearScreen(door->st->ConOut);
+	door_print(door, "Glasshouse was not started. The end of its log:\n");
 	for (; from < log->written; from++)
 		door_write(door, &log->text[from % log->size], 1);
 	door_print(door, "Press a key.\n");
