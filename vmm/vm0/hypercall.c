@@ -15,7 +15,6 @@
 
 static int boot_services_end(struct vcpu *vcpu)
 {
-	pr_info("The firmware's boot services have ended: the operating system has the machine.\n");
 	icr_firmware_ends(vcpu);
 	return 0;
 }

@@ -83,9 +83,9 @@ void icr_firmware_ends(struct vcpu *vcpu)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
 
-	if (!vm0->in_firmware)
+	if (!__atomic_exchange_n(&vm0->in_firmware, false, __ATOMIC_ACQ_REL))
 		return;
-	vm0->in_firmware = false;
+	pr_info("The firmware's boot services have ended: the operating system has the machine.\n");
 	icr_vcpu_started(vcpu);
 }
 
