@@ -164,3 +164,11 @@ def test_refusal(opts, data, why):
     run.expect(why)
     run.expect("could not be loaded")
     run.stop()
+
+
+@pytest.mark.parametrize("value", ["efi", "/EFI/debian/grubx64.efi"])
+def test_needs_uefi(value):
+    """A program of UEFI cannot be started by a BIOS."""
+    run = harness.boot(f"refusal-{value[-3:]}", glasshouse(f"boot={value}"))
+    run.expect("boot= names a program of UEFI, but this machine was started by its BIOS")
+    run.stop()
