@@ -34,11 +34,9 @@ static void print_last_words(const struct door *door, const struct log_ring *log
 		from++;
 	/* On a screen it stands already, where the firmware would write across it. */
 	door->st->ConOut->ClearScreen(door->st->ConOut);
-	door_print(door, "Glasshouse was not started. The end of its log:\n");
+	door_print(door, "Glasshouse cannot run on this machine. The end of its log:\n");
 	for (; from < log->written; from++)
 		door_write(door, &log->text[from % log->size], 1);
-	door_print(door, "Press a key.\n");
-	door_wait_key(door, KEY_SECONDS);
 }
 
 /* The firmware's boot services end, and the guest gets the whole machine. */
@@ -124,7 +122,7 @@ static EFI_STATUS enter(const struct door *door, struct efi_handoff *h, const st
 		status = end_boot_services(door);
 	}
 	if (status) {
-		door_print(door, "Glasshouse was not started (error %lx).\n", status);
+		door_print(door, "The firmware does not give up the machine (error %lx).\n", status);
 		return status;
 	}
 	result = door_switch_cpu(h, image->boot_cpu, true);
@@ -155,7 +153,7 @@ EFI_STATUS door_run(const struct door *door)
 	memset(h, 0, sizeof(*h));
 	status = choose(door, &choice);
 	if (status)
-		goto free;
+		goto refused;
 	status = prepare(door, h);
 	if (!status)
 		status = enter(door, h, &choice);
@@ -163,12 +161,17 @@ EFI_STATUS door_run(const struct door *door)
 		choice_drop(door, &choice);
 		door_free_memory(door, h);
 		door_free_pages(door, h->switch_page, PAGE_SIZE);
-		goto free;
+		goto refused;
 	}
 	/* From here on, this is the guest. */
 	watch_exit_boot_services(door, h);
 	status = choice_start(door, &choice);
-free:
 	door_free_pages(door, (u64)h, sizeof(*h));
+	return status;
+refused:
+	door_free_pages(door, (u64)h, sizeof(*h));
+	/* The firmware's boot manager would clear the screen. */
+	door_print(door, "Glasshouse was not started. Press a key.\n");
+	door_wait_key(door, KEY_SECONDS);
 	return status;
 }
