@@ -21,23 +21,31 @@ CONFORMANCE, PAINTER = GUESTS / "conformance.img", GUESTS / "painter.img"
 BOCHS_ORIGIN = 4, 36
 
 
-def until_refused(name, mode, spec=None):
-    """Boots Glasshouse in QEMU, where it stops before the guest. Returns the run, complete, and its picture."""
-    run = harness.boot_qemu(f"screen-{name}", spec or mkiso.glasshouse("", CONFORMANCE, "", None, mode))
-    picture = run.picture()
+def all_said(run):
+    """All that Glasshouse has printed in QEMU, where it stops before the guest.
+
+    From port E9: QEMU's COM1 loses characters when the host is so busy that its timers are late.
+    """
     run.wait()
-    assert re.search(words.NO_VMX, run.text)
-    return run, picture
+    said = run.log("glasshouse.log")
+    assert said.startswith("\nGlasshouse ") and re.search(words.NO_VMX, said)
+    return said
+
+
+def until_refused(name, mode):
+    """Boots Glasshouse in QEMU. Returns the run, what it said, and the picture on its screen."""
+    run = harness.boot_qemu(f"screen-{name}", mkiso.glasshouse("", CONFORMANCE, "", None, mode))
+    picture = run.picture()
+    return run, all_said(run), picture
 
 
 @pytest.mark.parametrize("width, height, depth", [
     (1024, 768, 32), (800, 600, 24), (1280, 1024, 24), (640, 400, 32)])
 def test_mode(width, height, depth):
-    """The screen shows what COM1 shows, from the first line on, and nothing else."""
-    run, picture = until_refused(f"{width}-{depth}", f"{width}x{height}x{depth}")
+    """The screen shows what the other consoles show, from the first line on, and nothing else."""
+    _, said, picture = until_refused(f"{width}-{depth}", f"{width}x{height}x{depth}")
     assert (picture.width, picture.height) == (width, height)
-    lines, expected = screen.text(picture), screen.wrapped(run.text, width // 8)
-    assert expected[1].startswith("Glasshouse ")
+    lines, expected = screen.text(picture), screen.wrapped(said, width // 8)
     assert lines[:len(expected)] == expected
     assert not any(lines[len(expected):])
 
@@ -47,10 +55,10 @@ UNUSED = "The screen is in graphics mode, and stays without messages: its pixels
 
 def test_unsupported():
     """In another mode the other consoles say that the screen is not used."""
-    run, picture = until_refused("16", "800x600x16")
+    run, said, picture = until_refused("16", "800x600x16")
     assert (picture.width, picture.height) == (800, 600)
-    for said in (run.text, run.log("com2.log"), run.log("glasshouse.log")):
-        assert f"{UNUSED} of direct colour (type 1, 800x600, 16 bits per pixel, " in said
+    assert f"{UNUSED} of direct colour (type 1, 800x600, 16 bits per pixel, " in said
+    assert UNUSED in run.text and UNUSED in run.log("com2.log")
 
 
 def test_text_mode():
@@ -69,31 +77,29 @@ def framebuffer_tag(address, width, height, pitch, depth):
 
 
 def until_refused_with(name, *tag):
-    """Boots Glasshouse in QEMU with a framebuffer_tag. Returns the run, and the framebuffer's bytes."""
+    """Boots Glasshouse in QEMU with a framebuffer_tag. Returns what it said, and the framebuffer's bytes."""
     spec = liar.spec(f"screen-{name}", liar.info(liar.memory(), liar.KERNEL_TAG, framebuffer_tag(*tag)))
     run = harness.boot_qemu(f"screen-{name}", spec, memory=5 << 10)
     pixels = run.folder / "pixels"
     address, _, height, pitch, _ = tag
-    said = run.last_commands(f'pmemsave {address} {pitch * height} "{pixels}"')
-    run.wait()
-    assert re.search(words.NO_VMX, run.text) and pixels.exists(), said
-    return run, pixels.read_bytes()
+    answer = run.last_commands(f'pmemsave {address} {pitch * height} "{pixels}"')
+    assert pixels.exists(), answer
+    return all_said(run), pixels.read_bytes()
 
 
 def test_above_4_gib():
     """A framebuffer that the boot page tables do not map shows all lines, too, from the first one on."""
     width, height, pitch = 1000, 500, 3007
-    run, pixels = until_refused_with("high", (4 << 30) + 0x123000, width, height, pitch, 24)
+    said, pixels = until_refused_with("high", (4 << 30) + 0x123000, width, height, pitch, 24)
     lines = screen.text(screen.read_framebuffer(pixels, width, height, pitch, 3))
-    expected = screen.wrapped(run.text, width // 8)
-    assert expected[1].startswith("Glasshouse ")
+    expected = screen.wrapped(said, width // 8)
     assert lines[:len(expected)] == expected and not any(lines[len(expected):])
 
 
 def test_palette():
     """A screen with a palette is not used. (GRUB 2.06 crashes when it should pass on such a mode.)"""
-    run, pixels = until_refused_with("palette", 100 * liar.MIB, 640, 480, 640, 8)
-    assert f"{UNUSED} of direct colour (type 0, 640x480, 8 bits per pixel, " in run.text
+    said, pixels = until_refused_with("palette", 100 * liar.MIB, 640, 480, 640, 8)
+    assert f"{UNUSED} of direct colour (type 0, 640x480, 8 bits per pixel, " in said
     assert not any(pixels)
 
 
