@@ -5,9 +5,9 @@
 #include "boot/efi/door.h"
 #include "arch/x86/cpu.h"
 #include "boot/efi_switch.h"
-#include "drivers/log_ring.h"
 #include "lib/number.h"
 #include "lib/string.h"
+#include "log_ring.h"
 #include "vmm/x86/cpuid.h"
 
 #define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
