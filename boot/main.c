@@ -42,8 +42,9 @@ extern char __image_start[], __image_end[];
 static struct boot_info *boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
-static struct memmap machine;        /* memory as the firmware reports it */
-static struct mem_range reserved[3]; /* Glasshouse's own memory: image, heap, log */
+static struct memmap machine;            /* memory as the firmware reports it */
+static struct mem_range reserved[3];     /* Glasshouse's own memory: image, heap, log */
+static struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
 static u64 rsdp;
 static struct vm *vm;
 
@@ -164,6 +165,7 @@ static u64 find_room(u64 size, u64 min, u64 max)
 static void place_log(void)
 {
 	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE, base = boot_info->own_log.base;
+	void *last;
 
 	if (!base)
 		base = find_room(size, LOG_LOWEST, LOW_MEMORY);
@@ -173,7 +175,10 @@ static void place_log(void)
 		boot_stop("There is no room for Glasshouse's log below 4 GiB. Load fewer or "
 			  "smaller modules.");
 	reserved[2] = (struct mem_range){base, size, MEM_RESERVED};
-	console_print_last(phys_to_virt(base), size);
+	logs[LOG_RING_NOW] = reserved[2];
+	last = console_take_last(phys_to_virt(base), size);
+	if (last)
+		logs[LOG_RING_LAST] = (struct mem_range){virt_to_phys(last), size, MEM_RESERVED};
 	console_keep_ring(phys_to_virt(base));
 }
 
@@ -207,8 +212,8 @@ static void reserve_memory(void)
 		boot_stop("The firmware's memory map cannot be used.");
 	reserved[0] = (struct mem_range){image_base_pa, image_end - image_base_pa, MEM_RESERVED};
 	reserved[1] = boot_info->own_heap.size ? boot_info->own_heap : find_heap(image_end);
-	place_log();
 	pages_init(phys_to_virt(reserved[1].base), reserved[1].size >> PAGE_SHIFT);
+	place_log();
 }
 
 /* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which
@@ -359,7 +364,8 @@ static void make_vm0(void)
 	struct vm0_config config = {
 		.memory = {.machine = &machine,
 			   .hidden = reserved,
-			   .nr_hidden = ARRAY_SIZE(reserved)},
+			   .nr_hidden = ARRAY_SIZE(reserved),
+			   .logs = logs},
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
@@ -421,7 +427,9 @@ static unsigned choose_consoles(void)
 	if (options.console == CONSOLE_AUTO && named & console_present() & CONSOLE_COM2)
 		pr_info("COM2 is the guest's: its command line or the ACPI table SPCR names it.\n");
 	pr_info("Entering the guest. From here on Glasshouse logs %s%s.\n",
-		mask ? "to " : "only to its ring in memory (console= chooses a console)",
+		mask ? "to "
+		     : "only to its ring in memory, which glasshouse-log prints in "
+		       "Linux (console= chooses a console)",
 		console_names(text, mask));
 	return mask;
 }

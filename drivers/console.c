@@ -5,7 +5,7 @@
 #include "drivers/console.h"
 #include "arch/x86/io.h"
 #include "drivers/framebuffer_console.h"
-#include "drivers/log_ring.h"
+#include "drivers/log_writer.h"
 #include "drivers/serial.h"
 #include "drivers/vga.h"
 #include "lib/print.h"
@@ -25,18 +25,15 @@ static spinlock_t lock;
 static union {
 	struct log_ring ring;
 	char bytes[sizeof(struct log_ring) + EARLY_SIZE];
-} early = {.ring = {.magic = LOG_RING_MAGIC, .size = EARLY_SIZE, .panic = LOG_RING_NO_PANIC}};
+} early = {.ring = {.magic = LOG_RING_MAGIC,
+		    .version = LOG_RING_VERSION,
+		    .size = EARLY_SIZE,
+		    .panic = LOG_RING_NO_PANIC}};
 static struct log_ring *ring = &early.ring;
 
-static void ring_write(const char *s, size_t n)
+static void write_ring(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		char *to = &ring->text[ring->written++ % ring->size];
-
-		ring->sum += (u32)(u8)s[i] - (u8)*to;
-		*to = s[i];
-	}
-	ring->check = log_ring_check(ring);
+	log_ring_write(ring, s, n);
 }
 
 /* Pass the text that is in @from to @write. */
@@ -184,11 +181,9 @@ void console_keep_ring(void *where)
 {
 	struct log_ring *old = ring, *new = where;
 
-	memset(new, 0, CONSOLE_RING_PAGES * PAGE_SIZE);
-	*new = (struct log_ring){
-		.magic = LOG_RING_MAGIC, .size = LOG_RING_TEXT, .panic = LOG_RING_NO_PANIC};
+	log_ring_init(new, CONSOLE_RING_PAGES * PAGE_SIZE);
 	ring = new;
-	replay(old, ring_write);
+	replay(old, write_ring);
 }
 
 /* Say once, on what is left, that the guest has taken a UART. The caller has the lock. */
@@ -202,7 +197,7 @@ static void report_taken(void)
 	if (reported || !taken())
 		return;
 	reported = true;
-	ring_write(text, sizeof(text) - 1);
+	log_ring_write(ring, text, sizeof(text) - 1);
 	console_write(text, sizeof(text) - 1);
 }
 
@@ -219,7 +214,7 @@ void printk(enum log_level level, const char *fmt, ...)
 	if (!panicking)
 		spin_lock(&lock);
 	report_taken();
-	ring_write(line, (size_t)n);
+	log_ring_write(ring, line, (size_t)n);
 	if (level <= max_level)
 		console_write(line, (size_t)n);
 	if (!panicking)

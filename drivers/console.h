@@ -7,9 +7,11 @@
 #ifndef GH_CONSOLE_H
 #define GH_CONSOLE_H
 
-#include "drivers/log_ring.h"
 #include "framebuffer.h"
+#include "log_ring.h"
 #include "lib/log.h"
+
+#define CONSOLE_RING_PAGES 5
 
 enum console {
 	CONSOLE_COM1 = 1 << 0,
@@ -64,19 +66,23 @@ void console_flush(void);
 /* Print only lines up to @level on the consoles, LOG_INFO by default. The ring gets all lines. */
 void console_set_level(enum log_level level);
 
+/* Write @n bytes at @s to the selected consoles, not to the ring. Takes no lock. */
+void console_write(const char *s, size_t n);
+
 /*
  * Move the log ring, with its content, to the CONSOLE_RING_PAGES pages at the linear address
  * @where, which nothing else may write. It survives a warm reset unless firmware or GRUB overwrite
- * that memory; then console_print_last() of the next boot finds it.
+ * that memory; then console_take_last() of the next boot finds it.
  */
 void console_keep_ring(void *where);
 
 /*
  * Search the @size bytes at the linear, page-aligned address @start for a log ring of the previous
  * boot. Print its panic, or its last lines if there was none, on the consoles (not to the ring),
- * and invalidate it, so that no later boot prints it again.
+ * and invalidate it, so that no later boot prints it again. Returns a copy of all of it, in
+ * CONSOLE_RING_PAGES pages of their own; or NULL, if there is no ring, or no memory for a copy.
  */
-void console_print_last(void *start, u64 size);
+void *console_take_last(void *start, u64 size);
 
 /* The log ring. It moves once, see console_keep_ring(). */
 const struct log_ring *console_ring(void);

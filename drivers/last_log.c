@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the log ring of the previous boot in RAM, and prints its end.
+ * Finds the log ring of the previous boot in RAM, prints its end, and keeps it.
  */
-#include "drivers/log_ring.h"
+#include "drivers/console.h"
+#include "drivers/log_writer.h"
+#include "lib/pages.h"
 #include "lib/string.h"
 
 #define LAST_LINES 768u /* characters to print of a boot that did not panic */
-
-static bool is_ring(const struct log_ring *r)
-{
-	u32 sum = 0;
-
-	if (memcmp(r->magic, LOG_RING_MAGIC, sizeof(LOG_RING_MAGIC)) != 0 ||
-	    r->size != LOG_RING_TEXT || r->check != log_ring_check(r))
-		return false;
-	for (u64 i = 0; i < r->size; i++)
-		sum += (u8)r->text[i];
-	return sum == r->sum;
-}
 
 /* Where to start printing: at the panic, or at the line that starts within the last LAST_LINES. */
 static u64 print_start(const struct log_ring *r)
@@ -32,7 +22,7 @@ static u64 print_start(const struct log_ring *r)
 	return from;
 }
 
-static void print_last(struct log_ring *r)
+static void print_last(const struct log_ring *r)
 {
 	static const char head[] = "\n--- The boot before this one ended with: ---\n",
 			  foot[] = "--- End ---\n\n";
@@ -43,16 +33,32 @@ static void print_last(struct log_ring *r)
 	console_write(foot, sizeof(foot) - 1);
 }
 
-void console_print_last(void *start, u64 size)
+/* A copy of @r in pages of its own, or NULL. */
+static struct log_ring *keep(const struct log_ring *r, size_t size)
+{
+	struct log_ring *copy = pages_alloc(CONSOLE_RING_PAGES);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, r, size);
+	copy->claimed = copy->written; /* whatever was being written */
+	return copy;
+}
+
+void *console_take_last(void *start, u64 size)
 {
 	u64 ring_size = CONSOLE_RING_PAGES * PAGE_SIZE;
+	struct log_ring *copy = NULL;
 
 	for (u64 offset = 0; offset + ring_size <= size; offset += PAGE_SIZE) {
 		struct log_ring *r = (void *)((char *)start + offset);
 
-		if (!is_ring(r))
+		if (!log_ring_is_intact(r, ring_size))
 			continue;
 		print_last(r);
+		if (!copy)
+			copy = keep(r, ring_size);
 		memset(r->magic, 0, sizeof(r->magic));
 	}
+	return copy;
 }

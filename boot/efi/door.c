@@ -5,9 +5,9 @@
 #include "boot/efi/door.h"
 #include "arch/x86/cpu.h"
 #include "boot/efi_switch.h"
-#include "drivers/log_ring.h"
 #include "lib/number.h"
 #include "lib/string.h"
+#include "log_ring.h"
 #include "vmm/x86/cpuid.h"
 
 #define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
@@ -122,7 +122,8 @@ static EFI_STATUS enter(const struct door *door, struct efi_handoff *h, const st
 		status = end_boot_services(door);
 	}
 	if (status) {
-		door_print(door, "The firmware does not give up the machine (error %lx).\n", status);
+		door_print(door, "The firmware does not give up the machine (error %lx).\n",
+			   status);
 		return status;
 	}
 	result = door_switch_cpu(h, image->boot_cpu, true);

@@ -6,7 +6,7 @@
  */
 #include "boot/efi/door.h"
 #include "boot/heap.h"
-#include "drivers/log_ring.h"
+#include "drivers/console.h"
 #include "lib/string.h"
 
 #define EFI_PERSISTENT_MEMORY 14 /* gnu-efi does not name it */

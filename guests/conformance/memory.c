@@ -7,6 +7,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
+#include "lib/string.h"
 
 #define PF_P    BIT(0)
 #define PF_W    BIT(1)
@@ -108,6 +109,88 @@ static void check_hole(unsigned cpu)
 	ok(ones, "cpu %u: Glasshouse's memory reads as ones", cpu);
 }
 
+#define TEST_TABLE (TEST_PAGES + GIB(1)) /* what the log maps, if it is a page table */
+extern u64 pdpt[512];                    /* guests/lib/head.S */
+
+#define PUSH_AT(a)                                                              \
+	TRY("mov %%rsp, %%r12\n\tmov %0, %%rsp\n\tpush %1\n\tmov %%r12, %%rsp", \
+	    :                                                                   \
+	    : "r"(a), "r"(OTHER)                                                \
+	    : "r11", "r12", "memory")
+#define OTHER 0xa5a5a5a5a5a5a5a5 /* no text */
+
+/* No byte of the log's page at @page but its header's is anything else than text. */
+static bool is_text(u64 page)
+{
+	bool text = true;
+
+	for (u64 i = sizeof(struct log_ring); i < 4096; i++)
+		text &= *(volatile u8 *)(page + i) < 0x80;
+	return text;
+}
+
+static bool is_magic(u64 log)
+{
+	return !memcmp((const void *)log, LOG_RING_MAGIC, sizeof(LOG_RING_MAGIC));
+}
+
+/* Writes of several kinds to the log's page at @page; also a read that is part of one. */
+static bool write_log_page(u64 page)
+{
+	volatile u64 *p = (volatile u64 *)(page + 8);
+	u64 old = *p, added = OTHER;
+
+	asm volatile("lock xaddq %0, %1" : "+r"(added), "+m"(*p));
+	*p = OTHER;
+	p[64] = OTHER;
+	*(volatile u8 *)(page + 0x800) = 0xa5;
+	asm volatile("lock btsq $7, %0" : "+m"(p[65]));
+	return (added == old || *p != old) && is_text(page); /* or Glasshouse added a line */
+}
+
+/* The log can be read; otherwise it is as the rest of Glasshouse's memory, and no code. */
+static void check_log(unsigned cpu)
+{
+	u64 size, log = find_log(LOG_RING_NOW, &size), rsp, rsp_after, trap_rip, vector;
+	const struct e820_entry *e;
+	bool reserved = false, kept = true;
+
+	if (!log) {
+		ok(!under_hypervisor, "cpu %u: CPUID names Glasshouse's log", cpu);
+		for (unsigned i = 0; i < 5; i++)
+			skip("no hypervisor", "cpu %u: Glasshouse's log", cpu);
+		return;
+	}
+	for (unsigned i = 0; (e = e820_entry(i)); i++)
+		reserved |= e->type == 2 && log >= e->start && log + size <= e->start + e->size;
+	ok(reserved && is_magic(log), "cpu %u: CPUID names Glasshouse's log", cpu);
+	for (u64 at = log; at < log + size; at += 4096)
+		kept &= write_log_page(at);
+	ok(kept && is_magic(log), "cpu %u: Glasshouse's log can be read only", cpu);
+
+	asm volatile("mov %%rsp, %0" : "=r"(rsp));
+	vector = TRY_RUN(log);
+	trap_rip = trap.rip;
+	asm volatile("mov %%rsp, %0" : "=r"(rsp_after));
+	asm volatile("add %0, %%rsp" : : "r"(rsp - rsp_after) : "memory");
+	ok(vector == GP_VECTOR && trap_rip == log, "cpu %u: #GP: execution of the log", cpu);
+
+	/* An entry that is text has reserved bits. */
+	pdpt[TEST_TABLE >> 30] = log + 7;
+	ok(faults(TRY_READ(TEST_TABLE), TEST_TABLE, PF_P | PF_RSVD),
+	   "cpu %u: #PF: the log as a page table", cpu);
+	pdpt[TEST_TABLE >> 30] = 0;
+	write_cr3(read_cr3());
+
+	/* A PUSH gets a scratch page, which PUSHes to other pages take away again. */
+	ok(PUSH_AT(log + 0x800) == NO_TRAP && is_magic(log),
+	   "cpu %u: after a PUSH the log is still there", cpu);
+	kept = true;
+	for (unsigned i = 2; i < 16; i++)
+		kept &= PUSH_AT(hidden_page(i) + 0x800) == NO_TRAP;
+	ok(kept && is_magic(log) && is_text(log), "cpu %u: and the PUSH had no effect", cpu);
+}
+
 /*
  * PUSH to several 2-MiB blocks of Glasshouse's memory in turn. Each PUSH gets a scratch page, which
  * Glasshouse must reuse: these are more PUSHes than it has pages. Needs its option reserve=32M.
@@ -123,10 +206,7 @@ void check_pushes(void)
 	for (unsigned i = 0; e.size && i < 10000; i++) {
 		u64 at = ALIGN_UP(e.start, MIB(2)) + i % 12 * MIB(2) + 64;
 
-		faults += TRY("mov %%rsp, %%r12\n\tmov %0, %%rsp\n\tpush %%rax\n\tmov %%r12, %%rsp",
-			      :
-			      : "r"(at)
-			      : "r11", "r12", "memory") != NO_TRAP;
+		faults += PUSH_AT(at) != NO_TRAP;
 	}
 	ok(e.size >= MIB(26), "Glasshouse's memory is large");
 	ok(!faults, "10000 PUSHes to our memory go nowhere");
@@ -237,5 +317,6 @@ void check_memory(unsigned cpu)
 	check_page_faults(cpu);
 	check_demand_paging(cpu);
 	check_hole(cpu);
+	check_log(cpu);
 	check_edge(cpu);
 }

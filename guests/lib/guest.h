@@ -9,6 +9,7 @@
 #define GUEST_H
 
 #include "bits.h"
+#include "log_ring.h"
 
 #define MAX_CPUS 8
 
@@ -87,6 +88,10 @@ bool hidden_range(unsigned n, struct e820_entry *range);
 
 /* The address of page @n of the first hidden range, or 0. */
 u64 hidden_page(unsigned n);
+
+/* A log of Glasshouse's, in hidden memory, as CPUID names it: its address; 0 if there is none.
+ * Stores its size in bytes in *@size. */
+u64 find_log(enum log_ring_of which, u64 *size);
 
 /* ---- Exceptions and interrupts ----------------------------------------------------------- */
 

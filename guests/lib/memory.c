@@ -4,6 +4,8 @@
  */
 #include "guests/lib/guest.h"
 
+#include "arch/x86/cpu.h"
+
 extern u64 pdpt[512]; /* head.S; the first four entries are in use */
 
 u64 *set_page(unsigned i, u64 entry)
@@ -49,4 +51,12 @@ u64 hidden_page(unsigned n)
 	struct e820_entry e;
 
 	return hidden_range(0, &e) && n < e.size / 4096 ? e.start + n * 4096ull : 0;
+}
+
+u64 find_log(enum log_ring_of which, u64 *size)
+{
+	struct cpuid_regs r = cpuid(LOG_RING_LEAF, which);
+
+	*size = under_glasshouse() ? r.ecx : 0;
+	return *size ? (u64)r.ebx << 32 | r.eax : 0;
 }

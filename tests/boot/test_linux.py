@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Debian's Linux under Glasshouse, from GRUB to userland and to power-off."""
 import re
+import subprocess
 
 import pytest
 
 import harness
+import mkiso
 import words
 
 MIB = 1 << 20
@@ -87,6 +89,41 @@ def test_reboot():
     assert ended not in first
     last, end, _ = second.partition(ended)[2].partition("--- End ---")
     assert end and re.search(words.EXITS, last) and words.VIRT_OFF in last
+
+
+def test_log():
+    """Linux reads Glasshouse's log in its memory, and follows it; there is no log of a boot before."""
+    run = harness.boot("log", harness.linux("log", append="gh.cpus=1"))
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+def test_log_without_glasshouse():
+    """Where there is no Glasshouse, glasshouse-log says so."""
+    run = subprocess.run([mkiso.BUILD / "glasshouse-log"], capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and not run.stdout
+    assert run.stderr.startswith("glasshouse-log: This system does not run under Glasshouse")
+
+
+# The first boot panics; it leaves a bit in the CMOS RAM, by which the second boot knows that.
+PANIC_ONCE = """\
+if cmostest 0x6e:0; then
+{again}fi
+cmosset 0x6e:0
+{first}"""
+
+
+def test_log_of_a_panic():
+    """After a panic and a reset Linux reads all of the log of the boot before."""
+    files = {}
+    first, again = (mkiso.grub_commands(harness.linux("log", opts, append), files) for opts, append in (
+        ("provoke=panic panic=reset", "gh.cpus=1"), ("", "gh.cpus=1 gh.last=panics_on_CPU_0")))
+    iso = mkiso.write_iso(harness.FOLDER / "log-panic.iso", PANIC_ONCE.format(first=first, again=again), files,
+                          ["multiboot2", "cmostest"])
+    run = harness.boot("log-panic", iso, resets=1)
+    assert run.wait() == "power-off"
+    assert "The boot before this one ended with" in run.text
+    assert run.results()
 
 
 def test_linux_on_fewer_cpus():

@@ -128,7 +128,15 @@ def insn():
         yield bytes.fromhex(text)
 
 
-for make in (boot_info, acpi, linux, multiboot, options, efi, insn):
+def log():
+    """A ring whose checksums the target corrects; then its counters at four later times, and its text."""
+    header = struct.pack("<16sIIQQQII", b"glasshouse log", 1, 20424, 40000, 40000, 30000, 0, 0)
+    counts = struct.pack("<4Q", 40000, 40100, 90000, 90010)
+    for fix in (1, 3, 5):
+        yield bytes([fix]) + header + counts + b"Ready?\nEntering the guest.\n"
+
+
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

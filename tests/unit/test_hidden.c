@@ -117,6 +117,36 @@ static void a_feature_that_appears_later_is_hidden(void **state)
 	assert_int_not_equal(vcpu.regs[VCPU_RCX], 0);
 }
 
+static void cpuid_is(u32 leaf, u32 subleaf, u32 eax, u32 ebx, u32 ecx, u32 edx)
+{
+	struct vcpu vcpu = {.vm = &vm, .cpuid_plain = policy.plain_leaves};
+
+	vcpu.regs[VCPU_RAX] = leaf | BIT(40); /* CPUID ignores the upper halves */
+	vcpu.regs[VCPU_RCX] = subleaf | BIT(40);
+	assert_false(cpuid_is_plain(&vcpu));
+	emulate_cpuid_masked(&vcpu);
+	assert_int_equal(vcpu.regs[VCPU_RAX], eax);
+	assert_int_equal(vcpu.regs[VCPU_RBX], ebx);
+	assert_int_equal(vcpu.regs[VCPU_RCX], ecx);
+	assert_int_equal(vcpu.regs[VCPU_RDX], edx);
+}
+
+static void a_leaf_names_the_log(void **state)
+{
+	static const struct mem_range logs[LOG_RINGS] = {{0x123456000, 0x5000, MEM_RESERVED}};
+
+	(void)state;
+	assert_int_equal(cpuid_policy_init(&vm), 0);
+	cpuid_is(CPUID_GLASSHOUSE, 0, LOG_RING_LEAF, CPUID_GLASSHOUSE_EBX, CPUID_GLASSHOUSE_ECX,
+		 CPUID_GLASSHOUSE_EDX);
+	cpuid_is(LOG_RING_LEAF, LOG_RING_NOW, 0, 0, 0, 0);
+	policy.logs = logs;
+	cpuid_is(LOG_RING_LEAF, LOG_RING_NOW, 0x23456000, 1, 0x5000, 0);
+	cpuid_is(LOG_RING_LEAF, LOG_RING_LAST, 0, 0, 0, 0);
+	cpuid_is(LOG_RING_LEAF, LOG_RINGS, 0, 0, 0, 0);
+	cpuid_is(LOG_RING_LEAF, ~0u, 0, 0, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +154,7 @@ int main(void)
 		cmocka_unit_test(their_neighbours_are_not),
 		cmocka_unit_test(without_its_control_a_feature_is_hidden_as_a_whole),
 		cmocka_unit_test(a_feature_that_appears_later_is_hidden),
+		cmocka_unit_test(a_leaf_names_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,21 @@ static void the_local_apic_has_one_address(void **state)
 	assert_int_equal(vm0_touch_size(&vm0, KEY(1) + LAPIC + PAGE_SIZE, GIB(1)), PAGE_SIZE);
 }
 
+/* An alias of the log, with a KeyID, is not the log: it stays hidden. */
+static void the_log_has_one_address(void **state)
+{
+	(void)state;
+	make(ACTIVE);
+	assert_false(vm0_is_log(&vm0, 0));
+	vm0.logs[LOG_RING_LAST] = (struct mem_range){HIDDEN + PAGE_SIZE, PAGE_SIZE, MEM_RESERVED};
+	assert_true(vm0_is_log(&vm0, HIDDEN + PAGE_SIZE));
+	assert_true(vm0_is_log(&vm0, HIDDEN + 2 * PAGE_SIZE - 1));
+	assert_false(vm0_is_log(&vm0, HIDDEN + 2 * PAGE_SIZE));
+	assert_false(vm0_is_log(&vm0, HIDDEN));
+	assert_false(vm0_is_log(&vm0, KEY(1) + HIDDEN + PAGE_SIZE));
+	assert_true(vm0_is_hidden(&vm0, HIDDEN + PAGE_SIZE, 1));
+}
+
 /* Then these bits are address. */
 static void without_keyids_nothing_is_an_alias(void **state)
 {
@@ -74,6 +89,7 @@ int main(void)
 		cmocka_unit_test(the_keyid_is_what_the_msr_says),
 		cmocka_unit_test(every_alias_meets_the_wall),
 		cmocka_unit_test(the_local_apic_has_one_address),
+		cmocka_unit_test(the_log_has_one_address),
 		cmocka_unit_test(without_keyids_nothing_is_an_alias),
 	};
 

@@ -18,12 +18,20 @@ $(STOCK): tools/image/fetch-guest | setup-guest
 
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
-build/guest/bin/%: guests/initramfs/%.c | setup-build
+build/guest/bin/%: guests/initramfs/%.c $(wildcard include/*.h) | setup-build
 	$(say) CC $<
 	mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -iquote include -o $@ $<
 
-build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) \
+## build/glasshouse-log: the program that prints Glasshouse's log in Linux
+LOG_TOOL := guests/tools/glasshouse-log.c guests/tools/log_reader.c
+build/glasshouse-log: $(LOG_TOOL) $(wildcard guests/tools/*.h include/*.h) | setup-build
+	$(say) CC $@
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -iquote . -iquote include \
+		-o $@ $(LOG_TOOL)
+
+build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) build/glasshouse-log \
 		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
 	$(say) CPIO $@
 	tools/image/mkinitramfs $@

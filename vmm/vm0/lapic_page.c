@@ -133,7 +133,7 @@ int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault)
 	if (!vcpu->event.valid && decode_guest_insn(vcpu, &insn)) {
 		if (emulate_store(vcpu, fault, &insn) || emulate_fpu_store(vcpu, fault, &insn))
 			return 1;
-		if (emulate_without_write(vcpu, fault->address))
+		if (emulate_without_write(vcpu, fault->address, NULL))
 			return 1;
 	}
 	return handle_unknown(vcpu, "local APIC written by an instruction that is not understood");

@@ -8,11 +8,13 @@
 #include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "vmm/event.h"
 #include "vmm/vm0/hidden.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/lapic_page.h"
 #include "vmm/vm0/wall.h"
+#include "vmm/x86/cpuid.h"
 #include "vmm/memslot.h"
 
 #define LOW_MEMORY MIB(1)
@@ -53,14 +55,15 @@ static u64 read_keyid_mask(void)
 	return keyid_mask(activate, cpu_phys_bits());
 }
 
-/* Hide [@base, @base + @size). Below 1 MiB the page of all ones is mapped from the start: kernels
- * search that memory for tables, and each access would log a warning. */
+/* Hide [@base, @base + @size). The logs can be read from the start; below 1 MiB the page of all
+ * ones, too: kernels search that memory for tables, and each access would log a warning. */
 static int hide(struct vm0 *vm0, u64 base, u64 size)
 {
 	int r = ept_unmap(&vm0->vm.ept, base, size);
 
-	for (u64 at = base; !r && at < MIN(base + size, LOW_MEMORY); at += PAGE_SIZE)
-		r = map_ones(vm0, at);
+	for (u64 at = base; !r && at < base + size; at += PAGE_SIZE)
+		if (at < LOW_MEMORY || vm0_is_log(vm0, at))
+			r = map_hidden(vm0, at);
 	return r;
 }
 
@@ -134,6 +137,8 @@ int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory)
 		if (r)
 			return r;
 	}
+	memcpy(vm0->logs, memory->logs, sizeof(vm0->logs));
+	vm0->vm.cpuid->logs = vm0->logs;
 	r = add_low_memory(vm0);
 	for (unsigned i = 0; !r && i < map->nr; i++)
 		if (mem_holds_bytes(map->r[i].type))

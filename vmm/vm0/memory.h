@@ -13,12 +13,16 @@ struct vm0_memory {
 	const struct memmap *machine;   /* memory as the firmware reports it */
 	const struct mem_range *hidden; /* Glasshouse's own memory, at most VM0_MAX_HIDDEN ranges */
 	unsigned nr_hidden;
+	/* The parts of it that the guest may read: LOG_RINGS ranges, of size 0 where there is no
+	 * log. CPUID names them. */
+	const struct mem_range *logs;
 };
 
 /*
  * Create VM 0's memory slots and memory map, and fill its second-level tables: all addresses below
  * 4 GiB, and the ranges of the memory map above, with the memory types of the MTRRs, except hidden
- * memory. Returns 0, or a negative error: out of memory, or too many ranges.
+ * memory, of which the logs are mapped read-only. Returns 0, or a negative error: out of memory, or
+ * too many ranges.
  */
 int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory);
 

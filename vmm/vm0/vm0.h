@@ -10,6 +10,7 @@
 #include "drivers/acpi.h"
 #include "ept/memtype.h"
 #include "lib/spinlock.h"
+#include "log_ring.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/vm0/cmos_memory.h"
@@ -77,7 +78,8 @@ struct vm0 {
 	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
 	unsigned nr_hidden;
-	u64 keyid_mask; /* KeyID bits, ignored in comparisons; see wall.h */
+	struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
+	u64 keyid_mask;                   /* KeyID bits, ignored in comparisons; see wall.h */
 	/* See hidden.c. */
 	void *ones;                           /* a page of all ones */
 	u8 *scratch;                          /* VM0_SCRATCH_PAGES writable pages */

@@ -23,6 +23,14 @@ bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size)
 	return false;
 }
 
+bool vm0_is_log(const struct vm0 *vm0, gpa_t gpa)
+{
+	for (unsigned i = 0; i < LOG_RINGS; i++)
+		if (ranges_overlap(gpa, 1, vm0->logs[i].base, vm0->logs[i].size))
+			return true;
+	return false;
+}
+
 static bool is_walled(const struct vm0 *vm0, gpa_t gpa, u64 size)
 {
 	if (vm0_is_hidden(vm0, gpa, size))

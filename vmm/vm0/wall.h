@@ -19,6 +19,9 @@ u64 keyid_mask(u64 activate, u8 phys_bits);
  * 1 GiB. */
 bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size);
 
+/* Is @gpa, which has no KeyID, on a page of the logs, which are hidden memory that may be read? */
+bool vm0_is_log(const struct vm0 *vm0, gpa_t gpa);
+
 /*
  * How many bytes to map when the guest touches @gpa for the first time: @block, for the block that
  * holds it; PAGE_SIZE; or 0, if the address is hidden. The local APIC's page with a KeyID is hidden

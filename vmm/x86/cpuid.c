@@ -130,13 +130,38 @@ static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	}
 }
 
+/* Glasshouse's name. */
+static void name_leaf(u32 regs[4])
+{
+	regs[CPUID_EAX] = LOG_RING_LEAF;
+	regs[CPUID_EBX] = CPUID_GLASSHOUSE_EBX;
+	regs[CPUID_ECX] = CPUID_GLASSHOUSE_ECX;
+	regs[CPUID_EDX] = CPUID_GLASSHOUSE_EDX;
+}
+
+/* See include/log_ring.h. (No memset(): a call with @regs makes the loop in hide() slower.) */
+static void log_leaf(const struct mem_range *logs, u32 which, u32 regs[4])
+{
+	struct mem_range log = {0};
+
+	if (logs && which < LOG_RINGS)
+		log = logs[which];
+	regs[CPUID_EAX] = (u32)log.base;
+	regs[CPUID_EBX] = (u32)(log.base >> 32);
+	regs[CPUID_ECX] = (u32)log.size;
+	regs[CPUID_EDX] = 0;
+}
+
 void emulate_cpuid_masked(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX], subleaf = (u32)vcpu->regs[VCPU_RCX];
-	u32 regs[4] = {CPUID_GLASSHOUSE, CPUID_GLASSHOUSE_EBX, CPUID_GLASSHOUSE_ECX,
-		       CPUID_GLASSHOUSE_EDX};
+	u32 regs[4];
 
-	if (leaf != CPUID_GLASSHOUSE) {
+	if (leaf == CPUID_GLASSHOUSE) {
+		name_leaf(regs);
+	} else if (leaf == LOG_RING_LEAF) {
+		log_leaf(vcpu->vm->cpuid->logs, subleaf, regs);
+	} else {
 		host_cpuid(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(vcpu->vm->cpuid, leaf, subleaf, regs);

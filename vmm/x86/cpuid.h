@@ -7,11 +7,14 @@
 #define GH_CPUID_H
 
 #include "arch/x86/cpu.h"
+#include "log_ring.h"
+#include "mem_range.h"
 #include "vmm/vcpu.h"
 
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
-/* The hypervisor's leaf: EBX, ECX, EDX hold its name, "Glasshouse  ". */
+/* The hypervisor's leaf: EBX, ECX, EDX hold its name, and EAX the last of its leaves, which is
+ * LOG_RING_LEAF. */
 #define CPUID_GLASSHOUSE     0x40000000u
 #define CPUID_GLASSHOUSE_EBX 0x73616c47u /* "Glasshouse  " */
 #define CPUID_GLASSHOUSE_ECX 0x756f6873u
@@ -41,6 +44,9 @@ struct cpuid_policy {
 		u32 first, last, step;
 	} hidden_msrs[CPUID_MAX_HIDDEN_MSRS];
 	unsigned nr_hidden_msrs;
+
+	/* What LOG_RING_LEAF names: LOG_RINGS ranges, of size 0 where there is no log; or NULL. */
+	const struct mem_range *logs;
 };
 
 /* Give @vm a policy that hides nothing. Returns 0, or -ENOMEM when there is no free page. */

@@ -4,6 +4,7 @@
  */
 #include "vmm/x86/emulate.h"
 #include "arch/x86/cpu.h"
+#include "lib/string.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/breakpoint.h"
@@ -40,11 +41,12 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 
 #define VECTOR_MAX 64 /* bytes that a vector store writes */
 
-static int read_ones(void *ctx, unsigned size, u64 *value)
+/* @ctx: the operand, or NULL: all ones. */
+static int read_content(void *ctx, unsigned size, u64 *value)
 {
-	(void)ctx;
-	(void)size;
-	*value = ~0ull;
+	*value = ctx ? 0 : ~0ull;
+	if (ctx)
+		memcpy(value, ctx, size);
 	return 0;
 }
 
@@ -91,17 +93,19 @@ static bool vector_on_page(struct vcpu *vcpu, const struct insn *insn, gpa_t gpa
 	return on_page(vcpu, guest_operand(vcpu, insn, &mem), VECTOR_MAX, gpa);
 }
 
-bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa)
+bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa, const void *content)
 {
 	struct insn insn;
 	struct insn_mem mem;
-	struct insn_bus bus = {read_ones, drop_write, NULL};
+	struct insn_bus bus = {read_content, drop_write, NULL};
 	gva_t gva;
 
 	if (vcpu->event.valid || !decode_guest_insn(vcpu, &insn))
 		return false;
 	if (!insn_memory_op(&insn, &mem)) {
 		gva = guest_operand(vcpu, &insn, &mem);
+		if (content)
+			bus.ctx = (char *)content + (gva & ~PAGE_MASK);
 		if (mem.writes && on_page(vcpu, gva, mem.size, gpa) &&
 		    !emulate_insn(vcpu, &insn, &mem, &bus, gva))
 			return true;

@@ -18,11 +18,12 @@ int emulate_insn(struct vcpu *vcpu, const struct insn *insn, const struct insn_m
 
 /*
  * Emulate the instruction at RIP, which writes to the guest-physical page of @gpa, dropping the
- * write. Its changes to registers and flags take effect; its memory operand reads as all ones.
+ * write. Its changes to registers and flags take effect. @content: the bytes of that page, from
+ * which its memory operand is read; NULL: it reads as all ones.
  * Returns true; or false, and the guest's state is unchanged: the instruction cannot be emulated,
  * or writes to another page, too, or (another CPU has changed it) not to this one.
  */
-bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa);
+bool emulate_without_write(struct vcpu *vcpu, gpa_t gpa, const void *content);
 
 /*
  * Advance RIP of @vcpu past @insn. @repeat: it is a REP with iterations left, so RIP stays, and RF

@@ -5,5 +5,5 @@
 plan 2
 exec 3<>/dev/ttyS1
 ok "echo taken >&3" "Linux writes to COM2"
-hole 9a000 9efff
+hole $(log_range)
 ok "echo released >&3" "Linux writes to it again"
