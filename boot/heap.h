@@ -9,7 +9,7 @@
 #include "vmm/vm0/microcode.h"
 
 #define HEAP_PAGES     192 /* page and second-level tables, the VM */
-#define HEAP_PAGES_CPU 17  /* for each CPU: stacks, vCPU, its control structure and bitmap */
+#define HEAP_PAGES_CPU 19  /* for each CPU: stacks, vCPU, its control structure and bitmaps */
 #define HEAP_PAGES_GIB 2   /* for each GiB of RAM: page directories of both kinds of table */
 
 /*

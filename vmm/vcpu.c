@@ -105,15 +105,13 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	u32 requests;
 
 	/* Clear wake before the requests are read: a request that is posted later sets it again.
-	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile.
-	 */
+	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile;
+	 * intercepts, so that they are loaded last. */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
-	requests =
-		__atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT), __ATOMIC_SEQ_CST);
+	requests = __atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT | REQ_INTERCEPTS),
+				      __ATOMIC_SEQ_CST);
 	if (requests & REQ_STOP)
 		return 0;
-	if (requests & REQ_INTERCEPTS)
-		virt->load_intercepts(vcpu);
 	if (requests & REQ_TRIPLE_FAULT) {
 		int r = vcpu->vm->ops->triple_fault(vcpu);
 
@@ -125,6 +123,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	}
 	if (requests & REQ_SIPI)
 		handle_sipi(vcpu);
+	virt->load_intercepts(vcpu); /* after the state has changed: see intercepts.c */
 	if (requests & REQ_MACHINE_CHECK)
 		vcpu->vm->ops->machine_check(vcpu);
 	if (requests >= REQ_VM) {

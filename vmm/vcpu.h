@@ -36,7 +36,7 @@ enum vcpu_request {
 	REQ_TRIPLE_FAULT = 1 << 3,  /* an exception during the delivery of #DF */
 	REQ_EVENT = 1 << 4,         /* deliver the event or a pending NMI */
 	REQ_BLOCK = 1 << 5,         /* MP_STATE_INIT_RECEIVED: set until the vCPU is runnable */
-	REQ_INTERCEPTS = 1 << 6,    /* load the MSR intercepts again; without a kick */
+	REQ_INTERCEPTS = 1 << 6,    /* load the intercepts again; see intercepts.h */
 	REQ_MACHINE_CHECK = 1 << 7, /* a machine check that hit root mode is to be delivered */
 	REQ_VM = 1 << 16,           /* this bit and higher ones: for vm_ops.request */
 };

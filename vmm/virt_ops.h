@@ -139,11 +139,11 @@ struct virt_ops {
 	/* Choose whether reads and writes of @msr (0 to 1fffh, c0000000h to c0001fffh) exit: on
 	 * each CPU from its next exit on. */
 	void (*set_msr_intercept)(struct vm *vm, u32 msr, bool read, bool write);
-	/* Apply to @vcpu what set_msr_intercept has chosen. For REQ_INTERCEPTS, on its CPU. */
+	/* Let accesses to @port exit, in the same way. */
+	void (*set_io_intercept)(struct vm *vm, u16 port);
+	/* Handle REQ_INTERCEPTS, if it is posted: apply to @vcpu what these have chosen. On its
+	 * CPU, in root mode. */
 	void (*load_intercepts)(struct vcpu *vcpu);
-	/* Choose whether accesses to @length ports from @port on exit: on all CPUs, at once. See
-	 * vmm/vmx/intercepts.c about doing so while vCPUs run. */
-	void (*set_io_intercept)(struct vm *vm, u16 port, unsigned length, bool on);
 	/* Choose whether the guest's page faults exit. */
 	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);
 

@@ -11,18 +11,19 @@
 /* The guest runs under Glasshouse. */
 extern bool under_hypervisor;
 
-void check_features(unsigned cpu);          /* CPUID, instructions of VMX */
-void check_msrs(unsigned cpu);              /* RDMSR, WRMSR */
-void check_control_registers(unsigned cpu); /* CR0 to CR8, XCR0 */
-void check_state(unsigned cpu);             /* state that a VM exit must not change */
-void check_events(unsigned cpu);            /* exceptions, single steps, interrupts, NMI */
-void check_memory(unsigned cpu);            /* page faults, hidden memory */
-void check_local_apic(unsigned cpu);        /* its page, by unusual addresses */
-void check_local_apic_stores(unsigned cpu); /* by many kinds of instructions */
-void check_disabled_apic(unsigned cpus);    /* must be last: it disables the local APIC */
-void check_pushes(void);                    /* PUSH to many pages of hidden memory */
-void check_leave(void);                     /* uses CPUs 1 and 2; CPU 2 never returns */
-void check_leave_without_apic(void);        /* must be last: it disables the local APIC */
+void check_features(unsigned cpu);           /* CPUID, instructions of VMX */
+void check_msrs(unsigned cpu);               /* RDMSR, WRMSR */
+void check_control_registers(unsigned cpu);  /* CR0 to CR8, XCR0 */
+void check_state(unsigned cpu);              /* state that a VM exit must not change */
+void check_events(unsigned cpu);             /* exceptions, single steps, interrupts, NMI */
+void check_memory(unsigned cpu);             /* page faults, hidden memory */
+void check_local_apic(unsigned cpu);         /* its page, by unusual addresses */
+void check_local_apic_stores(unsigned cpu);  /* by many kinds of instructions */
+void check_disabled_apic(unsigned cpus);     /* must be last: it disables the local APIC */
+void check_ports(unsigned other, bool bank); /* uses the CPU @other, too; before check_memory() */
+void check_pushes(void);                     /* PUSH to many pages of hidden memory */
+void check_leave(void);                      /* uses CPUs 1 and 2; CPU 2 never returns */
+void check_leave_without_apic(void);         /* must be last: it disables the local APIC */
 
 /*
  * On another CPU: INIT while NMIs are blocked; INIT and a SIPI @ticks after it, or later; INIT in

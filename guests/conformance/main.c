@@ -11,6 +11,7 @@
  *   kick=1     INIT at any time; only where INIT is trapped
  *   lax=1      the CPU reads MSRs that it does not have as 0
  *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
+ *   ports=1    test only ports that begin to exit; needs 2 CPUs
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
  *   mce=N      expect N machine checks, from its option provoke=mc
  *   end=HOW    end otherwise than by power-off: see end_by()
@@ -18,6 +19,7 @@
  * What the machine is like without Glasshouse:
  *   hypervisor=1   CPUID.1:ECX[31] is set
  *   firmware=N     the firmware reserves the last N KiB of RAM
+ *   bank=1         the CMOS RAM has a second bank, at port 72h
  *   nmi=no         NMIs get lost
  *   fpustores=no   FPU and vector stores to the local APIC are #UD
  */
@@ -113,6 +115,12 @@ void guest_main(void)
 
 	if (param("mce"))
 		write_cr4(read_cr4() | CR4_MCE);
+	if (param("ports")) {
+		start_cpu(1);
+		check_ports(1, param("bank"));
+		plan();
+		return;
+	}
 	check_cpu(0);
 	for (u64 round = 0; round <= param_number("again", 0); round++) {
 		for (unsigned cpu = 1; cpu < cpus; cpu++) {

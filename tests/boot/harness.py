@@ -179,10 +179,11 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS, x_display=None):
+         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS, x_display=None, cmos=None):
     """Boots `spec` in Bochs; `name` is the name of its folder. Returns a Run.
 
-    `spec`: a mkiso.Boot, or the path of an image; `second`: the path of the second drive's image.
+    `spec`: a mkiso.Boot, or the path of an image; `second`: the path of the second drive's image;
+    `cmos`: that of the CMOS RAM's contents.
     `resets`: the number of allowed resets; one more ends the machine. Without resets, `ticks` limits the
     emulated time. `x_display`: the X display that shows the machine's screen; without it, modes of more than
     8 bits per pixel do not work.
@@ -191,7 +192,7 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     shutil.rmtree(folder, ignore_errors=True)
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
     machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios,
-                            bochs.X11 if x_display else bochs.RFB)
+                            bochs.X11 if x_display else bochs.RFB, cmos)
     commands = commands or bochs.script(0 if resets else ticks, resets)
     process, serial = bochs.start(machine, folder, commands, **({"DISPLAY": x_display} if x_display else {}))
     return Run(folder, process, serial, SECONDS, resets)

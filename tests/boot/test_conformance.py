@@ -30,6 +30,7 @@ def conformance(name, cmdline, opts="", model=SKYLAKE, cpus=1, lax=False):
     pytest.param("skylake-lifted-x2", SKYLAKE, 2, "again=1 quick=160 apic=x2", "", marks=INIT_EXITS),
     pytest.param("tiger-lake-lifted", "tigerlake", 4, "again=1 quick=160", "", marks=INIT_EXITS),
     ("skylake-pf", SKYLAKE, 2, "", "icept=pf"),
+    ("skylake-ports", SKYLAKE, 2, "ports=1", ""),
     ("tiger-lake-1", "tigerlake", 1, "", ""),
 ])
 def test_conforms(name, model, cpus, cmdline, opts):
@@ -38,6 +39,8 @@ def test_conforms(name, model, cpus, cmdline, opts):
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
     assert run.results()
+    if "ports" in cmdline:
+        return
     for what in "RDMSR", "WRMSR":
         assert re.search(rf"vCPU 0: {what} of MSR 12345678 at RIP \w+, which this CPU refuses", run.log("com2.log"))
 
@@ -55,10 +58,26 @@ def test_hidden_msrs():
     assert "vCPU 0: microcode update by the guest refused: its header is not in memory" in ours
 
 
-def test_natively():
+def test_second_bank(tmp_path):
+    """The second bank of the CMOS RAM, at port 72h, is the machine's."""
+    cmos = bytearray(256)
+    # RTC: 1024 Hz, BCD, valid. 640 KiB and 256 MiB of memory, LBA, boot from disk, 2 CPUs.
+    for at, value in {0x0a: 0x26, 0x0b: 2, 0x0d: 0x80, 0x15: 0x80, 0x16: 2, 0x18: 0xfc, 0x31: 0xfc, 0x35: 0x0f, 0x39: 1,
+                      0x3d: 2, 0x5f: 1}.items():
+        cmos[at] = value
+    image = tmp_path / "cmos"
+    image.write_bytes(cmos)
+    spec = mkiso.glasshouse("", IMAGE, "cpus=2 ports=1 bank=1", None)
+    run = harness.boot("conformance-bank", spec, SKYLAKE, 2, 256, ignore_bad_msrs=False, cmos=image)
+    assert run.wait() == "power-off"
+    assert "and have a second bank behind them" in run.results()
+
+
+@pytest.mark.parametrize("name, cmdline", [("native", "again=1 quick=0"), ("native-ports", "ports=1")])
+def test_natively(name, cmdline):
     """All tests of the guest pass natively too."""
-    native = mkiso.native(IMAGE, "cpus=2 again=1 quick=0", None)
-    run = harness.boot("conformance-native", native, SKYLAKE, 2, 256,
+    native = mkiso.native(IMAGE, f"cpus=2 {cmdline}", None)
+    run = harness.boot(f"conformance-{name}", native, SKYLAKE, 2, 256,
                        ignore_bad_msrs=False)
     assert run.wait() == "power-off"
     assert run.results()

@@ -54,7 +54,7 @@ vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
 vga: extension=vbe, update_freq=5, realtime=0
 pci: enabled=1, chipset=i440fx
 clock: sync=none, time0=946684800
-ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+{cmos}ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path="{iso}", mode=volatile, cylinders=0
 {second}boot: disk
 com1: enabled=1, {com1}
@@ -111,6 +111,7 @@ class Machine:
     second: Path | None = None  # the second drive: a CD if its name ends in .iso, otherwise a disk
     bios: str = BIOS
     display: str = RFB
+    cmos: Path | None = None  # the contents of the CMOS RAM; 256 bytes: with a second bank
 
     def bochsrc(self, com1):
         """The text of the configuration file; `com1`: the options of the first serial port."""
@@ -119,12 +120,13 @@ class Machine:
             kind = ("cdrom, status=inserted" if self.second.suffix == ".iso" else
                     "disk, mode=volatile, cylinders=0")
             second = f'ata0-slave: type={kind}, path="{self.second.resolve()}"\n'
+        cmos = f'cmosimage: file="{self.cmos.resolve()}", rtc_init=time0\n' if self.cmos else ""
         # Bochs 3.0 panics when a CPU with CET sets a dirty flag for a write that CR0.WP=0 allows, and
         # continues correctly if not fatal.
         not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
         return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
                               iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios, display=self.display,
-                              bad_msrs=int(self.ignore_bad_msrs))
+                              cmos=cmos, bad_msrs=int(self.ignore_bad_msrs))
 
 
 def models():

@@ -6,13 +6,15 @@
 #include "arch/x86/io.h"
 #include "bits.h"
 #include "lib/string.h"
-#include "vmm/virt_ops.h"
 #include "vmm/vm0/ports.h"
 
 #define CMOS_INDEX    0x70
 #define CMOS_DATA     0x71
-#define CMOS_ALIAS    4 /* chipsets decode 74h and 75h alike */
+#define CMOS_LAST     0x77 /* pairs of an index and a data port end here */
+#define CMOS_STATUS   0x0d /* reading it changes nothing, nor does writing it, or only an alarm */
 #define CMOS_SHUTDOWN 0x0f
+#define CMOS_STATIC   0x10  /* the registers from here on change only when they are written */
+#define CMOS_LOCKED   0x38  /* eight registers */
 #define INDEX_BITS    0x7fu /* bit 7 masks NMIs */
 
 /* With these codes a BIOS jumps by the vector at 40:67 (with or without an EOI), or does IRET or
@@ -25,7 +27,7 @@
 
 static bool at_shutdown(const struct cmos *cmos)
 {
-	return (READ_ONCE(cmos->index) & INDEX_BITS) == CMOS_SHUTDOWN;
+	return (cmos->index & INDEX_BITS) == CMOS_SHUTDOWN;
 }
 
 /* Return memory sizes that end where Glasshouse's memory, or its resident code, begins. */
@@ -38,52 +40,61 @@ static u8 memory_byte(const struct vm0 *vm0, u8 index)
 	return cmos_memory_byte(vm0->cmos.machine, index, taken, ARRAY_SIZE(taken));
 }
 
-/* Is the register at the current index emulated? */
-static bool register_is_emulated(const struct vm0 *vm0)
+static bool is_emulated(const struct vm0 *vm0, u8 index)
 {
-	u8 index = READ_ONCE(vm0->cmos.index) & INDEX_BITS;
-
 	return index == CMOS_SHUTDOWN ||
 	       (cmos_is_memory(index) && memory_byte(vm0, index) != vm0->cmos.machine[index]);
 }
 
-/* The data port exits only while the index selects an emulated register: guests
- * read the clock often. */
-static void watch_data(struct vm0 *vm0, bool on)
-{
-	if (vm0->cmos.watched == on)
-		return;
-	vm0->cmos.watched = on;
-	virt->set_io_intercept(&vm0->vm, CMOS_DATA, 1, on);
-	virt->set_io_intercept(&vm0->vm, CMOS_DATA + CMOS_ALIAS, 1, on);
-}
-
-/* No access to an emulated register may reach the machine: the data port exits before the index
- * selects one, until it selects another. */
-static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+/*
+ * The machine's index never selects the shutdown byte: whatever the other CPUs do meanwhile, they
+ * do not reach it. Guests read the clock often, so the data ports exit only from the first time on
+ * that the index selects an emulated register: before that write ends.
+ */
+static void write_index(struct vcpu *vcpu, u8 mask, u8 value)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct cmos *cmos = &vm0->cmos;
+	u8 machine;
 
+	if (is_emulated(vm0, value & INDEX_BITS))
+		watch_later(vcpu, CMOS_DATA, CMOS_LAST);
+	spin_lock(&cmos->lock);
+	cmos->index = (u8)((cmos->index & ~mask) | (value & mask));
+	machine = at_shutdown(cmos) ? cmos->index ^ CMOS_SHUTDOWN ^ CMOS_STATUS : cmos->index;
+	pio_out(vcpu, CMOS_INDEX, 1, machine);
+	spin_unlock(&cmos->lock);
+}
+
+static bool index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
 	(void)io;
 	(void)value;
-	spin_lock(&vm0->cmos.lock);
-	vm0->cmos.index = *byte;
-	if (register_is_emulated(vm0))
-		watch_data(vm0, true);
-	pio_out(vcpu, CMOS_INDEX, 1, *byte);
-	if (!register_is_emulated(vm0))
-		watch_data(vm0, false);
-	spin_unlock(&vm0->cmos.lock);
+	write_index(vcpu, 0xff, *byte);
 	return false;
 }
 
-/* By the alias: bit 7 does not reach the mask of NMIs. */
+/* By an alias: bit 7 does not reach the mask of NMIs. */
 static bool alias_index_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
-	u8 index =
-		(READ_ONCE(to_vm0(vcpu->vm)->cmos.index) & (u8)~INDEX_BITS) | (*byte & INDEX_BITS);
+	(void)io;
+	(void)value;
+	write_index(vcpu, INDEX_BITS, *byte);
+	return false;
+}
 
-	return index_written(vcpu, io, value, &index);
+/* Some chipsets have index ports that can be read. */
+static u8 index_read(struct vcpu *vcpu, u16 port)
+{
+	struct cmos *cmos = &to_vm0(vcpu->vm)->cmos;
+	u8 byte;
+
+	spin_lock(&cmos->lock);
+	byte = pio_in(vcpu, port);
+	if (at_shutdown(cmos) && (byte & INDEX_BITS) == CMOS_STATUS)
+		byte ^= CMOS_SHUTDOWN ^ CMOS_STATUS;
+	spin_unlock(&cmos->lock);
+	return byte;
 }
 
 static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
@@ -101,40 +112,70 @@ static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 val
 	return false;
 }
 
-static u8 data_read(struct vcpu *vcpu, u8 byte)
+static u8 data_read(struct vcpu *vcpu, u16 port)
 {
-	const struct vm0 *vm0 = to_vm0(vcpu->vm);
-	u8 index = READ_ONCE(vm0->cmos.index) & INDEX_BITS;
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct cmos *cmos = &vm0->cmos;
+	u8 byte;
 
-	if (index == CMOS_SHUTDOWN)
-		return vm0->cmos.shutdown;
-	return cmos_is_memory(index) ? memory_byte(vm0, index) : byte;
+	spin_lock(&cmos->lock);
+	if (at_shutdown(cmos))
+		byte = cmos->shutdown;
+	else if (cmos_is_memory(cmos->index & INDEX_BITS))
+		byte = memory_byte(vm0, cmos->index & INDEX_BITS);
+	else
+		byte = pio_in(vcpu, port);
+	spin_unlock(&cmos->lock);
+	return byte;
+}
+
+/*
+ * Do the ports @index and @index + 1 reach the same registers as 70h and 71h? Chipsets have such
+ * aliases up to 77h, or there a second bank of registers, or nothing. Only index ports are written.
+ * Registers 38h to 3Fh do not count: where the firmware has locked them, reads are undefined.
+ */
+static bool is_alias(const struct cmos *cmos, u16 index)
+{
+	for (u8 i = CMOS_STATIC; i < CMOS_REGISTERS; i++) {
+		outb(index, i);
+		if (inb(index + 1) != cmos->machine[i] && (i & 0xf8) != CMOS_LOCKED)
+			return false;
+	}
+	return true;
+}
+
+static int watch_pair(struct vm0 *vm0, u16 index)
+{
+	int r = watch_port(vm0, &(struct port_watch){.port = index,
+						     .written = index == CMOS_INDEX
+									? index_written
+									: alias_index_written,
+						     .read = index_read});
+
+	return r ? r
+		 : watch_port(vm0, &(struct port_watch){.port = index + 1,
+							.later = true,
+							.written = data_written,
+							.read = data_read});
 }
 
 int cmos_init(struct vm0 *vm0)
 {
-	int r = 0;
+	struct cmos *cmos = &vm0->cmos;
+	int r = watch_pair(vm0, CMOS_INDEX);
 
-	for (u8 i = 0; i < CMOS_REGISTERS; i++) {
-		if (!cmos_is_memory(i))
-			continue;
+	for (u8 i = CMOS_STATIC; i < CMOS_REGISTERS; i++) {
 		outb(CMOS_INDEX, i);
-		vm0->cmos.machine[i] = inb(CMOS_DATA);
+		cmos->machine[i] = inb(CMOS_DATA);
 	}
+	for (u16 index = CMOS_INDEX + 2; !r && index < CMOS_LAST; index += 2)
+		if (is_alias(cmos, index))
+			r = watch_pair(vm0, index);
 	outb(CMOS_INDEX, CMOS_SHUTDOWN);
-	vm0->cmos.index = CMOS_SHUTDOWN;
-	vm0->cmos.shutdown = inb(CMOS_DATA);
+	cmos->shutdown = inb(CMOS_DATA);
 	outb(CMOS_DATA, 0);
-	for (u16 alias = 0; !r && alias <= CMOS_ALIAS; alias += CMOS_ALIAS) {
-		r = watch_port(vm0, &(struct port_watch){.port = CMOS_INDEX + alias,
-							 .written = alias ? alias_index_written
-									  : index_written});
-		if (!r)
-			r = watch_port(vm0, &(struct port_watch){.port = CMOS_DATA + alias,
-								 .written = data_written,
-								 .read = data_read});
-	}
-	vm0->cmos.watched = true;
+	outb(CMOS_INDEX, CMOS_STATUS);
+	cmos->index = CMOS_STATUS;
 	return r;
 }
 
@@ -143,12 +184,6 @@ bool cmos_bios_returns(struct vm0 *vm0)
 	u8 code = READ_ONCE(vm0->cmos.shutdown);
 
 	return code == CODE_EOI_JUMP || (code >= CODE_JUMP && code <= CODE_RETF);
-}
-
-void cmos_before_reset(void)
-{
-	outb(CMOS_INDEX, CMOS_SHUTDOWN);
-	outb(CMOS_DATA, 0);
 }
 
 void cmos_leave(struct vm0 *vm0)

@@ -4,8 +4,9 @@
  * reset does not start the machine but returns to the software that ran before: this is how an
  * 80286 left protected mode. After a machine reset the BIOS must not return to the guest, since
  * Glasshouse no longer runs. So the machine's byte is always 0 while Glasshouse runs, so every
- * machine reset is a full restart. The guest's accesses reach a byte of its own. Source: IBM PC/AT
- * Technical Reference, "CMOS RAM".
+ * machine reset is a full restart. The guest's accesses reach a byte of its own, also by the ports
+ * between 72h and 77h that the chipset decodes like 70h and 71h. Sources: IBM PC/AT Technical
+ * Reference, "CMOS RAM"; the data sheets of Intel's chipsets, "RTC I/O Registers".
  *
  * The registers that hold the size of memory (cmos_memory.h) are emulated for reading: the sizes
  * end before Glasshouse's memory. The guest's writes reach the machine's registers, but are not
@@ -22,10 +23,6 @@ int cmos_init(struct vm0 *vm0);
 
 /* Does the guest's shutdown byte say that the BIOS returns to it after a reset of the CPU? */
 bool cmos_bios_returns(struct vm0 *vm0);
-
-/* Clear the machine's shutdown byte once more, in case that another CPU of the guest has reached it
- * while the data port's exits changed. */
-void cmos_before_reset(void);
 
 /* Glasshouse leaves: the machine's shutdown byte becomes the guest's. */
 void cmos_leave(struct vm0 *vm0);

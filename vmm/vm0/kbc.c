@@ -30,20 +30,20 @@ static void a20_stays_on(struct vcpu *vcpu)
 			    vcpu->id, virt->get_sysreg(vcpu, SYSREG_RIP));
 }
 
-/* The data port exits only while the next byte written there is for the output port. */
-static void await_port(struct vm0 *vm0, bool on)
-{
-	if (__atomic_exchange_n(&vm0->kbc_awaits_port, on, __ATOMIC_ACQ_REL) != on)
-		virt->set_io_intercept(&vm0->vm, KBC_DATA, 1, on);
-}
-
-/* A command that writes the output port is not forwarded, and neither is its data: another CPU
- * could write another byte between them. */
+/*
+ * A command that writes the output port is not forwarded, and neither is its data: whatever the
+ * other CPUs do meanwhile, they do not reach the output port. Guests read the data port for each
+ * byte from a keyboard or mouse, so it exits only from the first such command on: before that
+ * command ends.
+ */
 static bool command_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	(void)io;
 	(void)value;
-	await_port(to_vm0(vcpu->vm), *byte == KBC_WRITE_PORT);
+	if (*byte == KBC_WRITE_PORT)
+		watch_later(vcpu, KBC_DATA, KBC_DATA);
+	__atomic_store_n(&to_vm0(vcpu->vm)->kbc_awaits_port, *byte == KBC_WRITE_PORT,
+			 __ATOMIC_RELEASE);
 	if (*byte == KBC_WRITE_PORT)
 		return false;
 	if (*byte == KBC_A20_OFF) {
@@ -60,15 +60,12 @@ static bool command_written(struct vcpu *vcpu, const struct pio_access *io, u32 
 	return true;
 }
 
-static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+static bool output_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
-	struct vm0 *vm0 = to_vm0(vcpu->vm);
-
 	(void)io;
 	(void)value;
-	if (!__atomic_load_n(&vm0->kbc_awaits_port, __ATOMIC_ACQUIRE))
+	if (!__atomic_exchange_n(&to_vm0(vcpu->vm)->kbc_awaits_port, false, __ATOMIC_ACQ_REL))
 		return true;
-	await_port(vm0, false);
 	if (!(*byte & OUT_A20))
 		a20_stays_on(vcpu);
 	if (!(*byte & OUT_RESET))
@@ -99,8 +96,8 @@ int kbc_init(struct vm0 *vm0)
 		r = watch_port(vm0,
 			       &(struct port_watch){.port = PORT92, .written = port92_written});
 	if (!r)
-		r = watch_port(vm0,
-			       &(struct port_watch){.port = KBC_DATA, .written = data_written});
-	virt->set_io_intercept(&vm0->vm, KBC_DATA, 1, false);
+		r = watch_port(vm0, &(struct port_watch){.port = KBC_DATA,
+							 .later = true,
+							 .written = output_written});
 	return r;
 }

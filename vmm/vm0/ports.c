@@ -5,6 +5,7 @@
 #include "vmm/vm0/ports.h"
 #include "errno.h"
 #include "lib/string.h"
+#include "vmm/intercepts.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
@@ -15,8 +16,35 @@ int watch_port(struct vm0 *vm0, const struct port_watch *watch)
 	if (vm0->nr_watched == VM0_MAX_WATCHED)
 		return -ENOSPC;
 	vm0->watched[vm0->nr_watched++] = *watch;
-	virt->set_io_intercept(&vm0->vm, watch->port, 1, true);
+	if (!watch->later)
+		virt->set_io_intercept(&vm0->vm, watch->port);
 	return 0;
+}
+
+static bool is_later(const struct port_watch *watch, u16 first, u16 last)
+{
+	return watch->port >= first && watch->port <= last &&
+	       __atomic_load_n(&watch->later, __ATOMIC_ACQUIRE);
+}
+
+void watch_later(struct vcpu *vcpu, u16 first, u16 last)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm0->nr_watched; i++) {
+		if (!is_later(&vm0->watched[i], first, last))
+			continue;
+		virt->set_io_intercept(&vm0->vm, vm0->watched[i].port);
+		n++;
+	}
+	if (!n)
+		return;
+	enforce_intercepts(vcpu);
+	/* Only now: another CPU that finds it cleared need not wait. */
+	for (unsigned i = 0; i < vm0->nr_watched; i++)
+		if (is_later(&vm0->watched[i], first, last))
+			__atomic_store_n(&vm0->watched[i].later, false, __ATOMIC_RELEASE);
 }
 
 static u64 pio_kind(const struct pio_access *io)
@@ -40,6 +68,11 @@ static u32 pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 void pio_out(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
 {
 	pio(vcpu, &(struct pio_access){.port = port, .size = (u8)size}, value);
+}
+
+u8 pio_in(struct vcpu *vcpu, u16 port)
+{
+	return (u8)pio(vcpu, &(struct pio_access){.port = port, .size = 1, .in = true}, 0);
 }
 
 static const struct port_watch *find_watch(const struct vm0 *vm0, u16 port)
@@ -77,16 +110,24 @@ static void watched_out(struct vcpu *vcpu, const struct pio_access *io, u32 valu
 		pio_out(vcpu, io->port, io->size, value);
 }
 
+/* In one access, unless a watcher reads one of the bytes. */
 static u32 watched_in(struct vcpu *vcpu, const struct pio_access *io)
 {
-	u32 value = pio(vcpu, io, 0);
+	const struct port_watch *watch[4];
+	bool whole = true;
+	u32 value = 0;
 
 	for (unsigned i = 0; i < io->size; i++) {
-		const struct port_watch *watch = find_watch(to_vm0(vcpu->vm), (u16)(io->port + i));
-		u8 byte = (u8)(value >> 8 * i);
+		watch[i] = find_watch(to_vm0(vcpu->vm), (u16)(io->port + i));
+		whole = whole && !(watch[i] && watch[i]->read);
+	}
+	if (whole)
+		return pio(vcpu, io, 0);
+	for (unsigned i = 0; i < io->size; i++) {
+		u16 port = (u16)(io->port + i);
+		bool reads = watch[i] && watch[i]->read;
 
-		if (watch && watch->read)
-			value = (value & ~(0xffu << 8 * i)) | (u32)watch->read(vcpu, byte) << 8 * i;
+		value |= (u32)(reads ? watch[i]->read(vcpu, port) : pio_in(vcpu, port)) << 8 * i;
 	}
 	return value;
 }

@@ -9,9 +9,13 @@
 #include "vmm/vm0/vm0.h"
 #include "vmm/x86/io.h"
 
-/* Watch watch->port: from now on accesses to it exit, and writes call watch->written. @watch is
- * copied. Returns 0, or -ENOSPC if VM0_MAX_WATCHED ports are watched. */
+/* Watch watch->port: accesses to it exit, and writes call watch->written. @watch is copied. Before
+ * the guest runs. Returns 0, or -ENOSPC if VM0_MAX_WATCHED ports are watched. */
 int watch_port(struct vm0 *vm0, const struct port_watch *watch);
+
+/* From now on accesses to those ports exit that are between @first and @last and were watched with
+ * .later. In an exit handler of @vcpu; as enforce_intercepts() (vmm/intercepts.h). */
+void watch_later(struct vcpu *vcpu, u16 first, u16 last);
 
 bool port_is_watched(const struct vm0 *vm0, u16 port);
 
@@ -23,5 +27,8 @@ u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value);
  * meanwhile: the access may cause an SMI, whose handler reads them.
  */
 void pio_out(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
+
+/* The same for IN of one byte. */
+u8 pio_in(struct vcpu *vcpu, u16 port);
 
 #endif

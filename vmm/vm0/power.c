@@ -72,7 +72,6 @@ static void vm_reset(struct vcpu *vcpu) __noreturn;
 static void vm_reset(struct vcpu *vcpu)
 {
 	leave_virtualisation(vcpu);
-	cmos_before_reset();
 	pr_info("Resetting the machine.\n");
 	machine_reset(to_vm0(vcpu->vm)->acpi);
 }

@@ -42,22 +42,22 @@ struct vm0_vcpu {
  * A watched port. @written is called for each byte that OUT or OUTS writes to it, whatever the
  * width of the access and the port at which it begins: @value is the whole value, *@byte the
  * byte for this port. Returns true to write *@byte, which it may change, to the machine; false to
- * write nothing. @read, if not NULL: @byte is what the machine's port returned; returns what the
- * guest reads.
+ * write nothing. @read, if not NULL, reads the machine's @port if it must, and returns what the
+ * guest reads. @later: accesses exit from watch_later() on.
  */
 struct port_watch {
 	u16 port;
+	bool later;
 	bool (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte);
-	u8 (*read)(struct vcpu *vcpu, u8 byte);
+	u8 (*read)(struct vcpu *vcpu, u16 port);
 };
 
 /* See cmos.h. */
 struct cmos {
 	spinlock_t lock;
-	u8 index;                   /* what was written to the index port */
+	u8 index;                   /* what the guest has written to the index port */
 	u8 machine[CMOS_REGISTERS]; /* see cmos_memory.h */
 	u8 shutdown;                /* the guest's shutdown byte; the machine's is 0 */
-	bool watched;
 };
 
 struct vm0 {

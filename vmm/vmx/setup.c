@@ -150,9 +150,8 @@ int vmx_vm_init(struct vm *vm)
 	vm->arch = vmx;
 	if (!vmx)
 		return -ENOMEM;
-	vmx->msr_bitmap = page_alloc();
-	vmx->io_bitmap = pages_alloc(2);
-	if (!vmx->msr_bitmap || !vmx->io_bitmap || cpuid_policy_init(vm))
+	vmx->bitmaps = pages_alloc(BITMAP_SIZE / PAGE_SIZE);
+	if (!vmx->bitmaps || cpuid_policy_init(vm))
 		return -ENOMEM;
 	vmx_hide_features(vm);
 	return ept_init(&vm->ept, &ops, &caps);
@@ -199,7 +198,6 @@ static void vmx_set_host_state(struct cpu *cpu)
 static void vmx_set_controls(struct vcpu_vmx *vmx)
 {
 	struct vm *vm = vmx->vcpu.vm;
-	struct vm_vmx *vm_vmx = vm->arch;
 
 	vmx->cpu_based = vmcs_config.cpu_based_exec_ctrl;
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
@@ -215,9 +213,9 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 	vmwrite(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
-	vmwrite(IO_BITMAP_A, virt_to_phys(vm_vmx->io_bitmap));
-	vmwrite(IO_BITMAP_B, virt_to_phys(vm_vmx->io_bitmap) + PAGE_SIZE);
-	vmwrite(MSR_BITMAP, virt_to_phys(vmx->msr_bitmap));
+	vmwrite(IO_BITMAP_A, virt_to_phys(vmx->bitmaps) + BITMAP_IO_A);
+	vmwrite(IO_BITMAP_B, virt_to_phys(vmx->bitmaps) + BITMAP_IO_B);
+	vmwrite(MSR_BITMAP, virt_to_phys(vmx->bitmaps) + BITMAP_MSR);
 	vmwrite(EPT_POINTER, ept_pointer(&vm->ept));
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 	if (vmcs_config.has_vpid)
@@ -265,8 +263,8 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 	if (!vmx)
 		return NULL;
 	vmx->vmcs = alloc_vmcs_cpu();
-	vmx->msr_bitmap = page_alloc();
-	if (!vmx->vmcs || !vmx->msr_bitmap)
+	vmx->bitmaps = pages_alloc(BITMAP_SIZE / PAGE_SIZE);
+	if (!vmx->vmcs || !vmx->bitmaps)
 		return NULL;
 	vmx->vcpu.vm = vm;
 	vmx->vcpu.cpu = cpu;

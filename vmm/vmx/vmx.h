@@ -16,17 +16,23 @@
 struct vcpu_vmx {
 	struct vcpu vcpu; /* must be first: see to_vmx() */
 	void *vmcs;
-	u8 *msr_bitmap; /* the one in the VMCS; see vmx_load_intercepts() */
-	bool loaded;    /* vmcs is the current VMCS of its CPU */
-	u32 cpu_based;  /* the primary controls in the VMCS */
+	u8 *bitmaps;   /* those in the VMCS; see vmx_load_intercepts() */
+	bool loaded;   /* vmcs is the current VMCS of its CPU */
+	u32 cpu_based; /* the primary controls in the VMCS */
 	u32 exception_bitmap;
 	u32 sti_seen; /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
 };
 
+/* Offsets in an intercept bitmap: MSRs; ports below 8000h, and the others. SDM: "MSR-Bitmap
+ * Address", "I/O-Bitmap Addresses". */
+#define BITMAP_MSR  0
+#define BITMAP_IO_A PAGE_SIZE
+#define BITMAP_IO_B (2 * PAGE_SIZE)
+#define BITMAP_SIZE (3 * PAGE_SIZE)
+
 struct vm_vmx {
-	u8 *msr_bitmap; /* 4 KiB, for the vCPUs to copy. SDM: "MSR-Bitmap Address" */
-	u8 *io_bitmap;  /* A and B, 8 KiB */
+	u8 *bitmaps; /* for the vCPUs to copy */
 };
 
 /* The exit reason of the current exit. */
@@ -116,7 +122,7 @@ void vmx_load_guest_msrs(struct vcpu *vcpu);
 /* intercepts.c: */
 void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write);
 void vmx_load_intercepts(struct vcpu *vcpu);
-void vmx_set_io_intercept(struct vm *vm, u16 port, unsigned length, bool on);
+void vmx_set_io_intercept(struct vm *vm, u16 port);
 
 /* Prints the rules of VM entry that the current VMCS breaks. Set by report_init() (report/). NULL:
  * only the CPU's error number is printed. */
