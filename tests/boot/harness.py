@@ -145,6 +145,16 @@ class Run:
         assert path.exists(), said
         return screen.read_ppm(path.read_bytes())
 
+    def look(self):
+        """The screen.Picture that a machine in QEMU shows now."""
+        path = self.folder / "now.ppm"
+        path.unlink(missing_ok=True)
+        self.monitor.sendall(f"screendump {path}\n".encode())
+        while not path.exists():
+            time.sleep(0.1)
+        time.sleep(1)  # until it is complete
+        return screen.read_ppm(path.read_bytes())
+
     def results(self):
         """Asserts that the serial line has a complete TAP plan and all tests passed. Returns the tests' names."""
         return tap(self.text)

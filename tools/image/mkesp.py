@@ -77,15 +77,13 @@ def started_by_acpi(files, program, cpus, words=""):
 
 
 def installed(boot, cpus):
-    """The files of a machine where glasshouse.efi, if it is built, starts an installed Debian with the Linux of `boot`.
+    """The files of a machine where glasshouse.efi starts an installed Debian with the Linux of `boot`.
 
     `boot` is as mkiso.glasshouse() makes it; its options go into glasshouse.conf.
     """
     kernel, *initrd = boot.modules
     native = mkiso.native(kernel.path, kernel.words.partition("linux ")[2], initrd[0].path if initrd else None)
     files = debian(native)
-    if not EFI.exists():
-        return started_by_acpi(files, "EFI/debian/grubx64.efi", cpus)
     conf = f"boot=\\EFI\\debian\\grubx64.efi\n{boot.first.words}\n"
     files |= {"EFI/glasshouse/glasshouse.efi": EFI, "EFI/glasshouse/glasshouse.conf": conf.encode()}
     return started_by_acpi(files, "EFI/glasshouse/glasshouse.efi", cpus)
