@@ -3,6 +3,8 @@
  * hole START END: checks that the physical addresses START to END (hexadecimal, END included) read
  * as all ones by every kind of access, and that writes have no effect. Of these, the pages of the
  * logs that CPUID names must be text that can be read only.
+ *
+ * hole START END find: prints which pages among them read as all ones, START END in each line.
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -132,6 +134,27 @@ static void run_there(void *p, uint64_t address)
 	check(how == SIGILL || how == SIGSEGV || how == SIGBUS, "execution", address);
 }
 
+static int reads_ones(const volatile uint64_t *page)
+{
+	for (int i = 0; i < 512; i++)
+		if (page[i] != ~0ull)
+			return 0;
+	return 1;
+}
+
+static void find(const uint8_t *base, uint64_t start, uint64_t size)
+{
+	uint64_t from = 0;
+
+	for (uint64_t at = 0; at <= size; at += 4096) {
+		if (at < size && reads_ones((const volatile uint64_t *)(base + at)))
+			continue;
+		if (at > from)
+			printf("%lx %lx\n", start + from, start + at - 1);
+		from = at + 4096;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const int signals[] = {SIGILL, SIGSEGV, SIGBUS};
@@ -140,7 +163,7 @@ int main(int argc, char **argv)
 	uint8_t *base;
 	int fd;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
 	start = strtoul(argv[1], NULL, 16);
 	size = strtoul(argv[2], NULL, 16) + 1 - start;
@@ -149,6 +172,11 @@ int main(int argc, char **argv)
 	if (fd < 0 || base == MAP_FAILED) {
 		perror("# hole: /dev/mem");
 		return 2;
+	}
+
+	if (argc == 4) {
+		find(base, start, size);
+		return 0;
 	}
 
 	/* A read and a write of each page; accesses of every kind to some pages. */

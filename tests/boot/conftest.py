@@ -23,6 +23,7 @@ def pytest_configure(config):
     A running pytest holds a lock on its folder. Workers get the folder by the environment.
     """
     config.addinivalue_line("markers", "needs(ability): only in a Bochs that has it; see faults.py")
+    config.addinivalue_line("markers", "soak: a long test, for `make soak`")
     if hasattr(config, "workerinput"):
         return
     base = ROOT / "build" / "boot"

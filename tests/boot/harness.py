@@ -32,9 +32,9 @@ runs = []
 class Run:
     """A running machine. `text`: the serial output so far. `monitor`: a socket to QEMU's monitor, or None."""
 
-    def __init__(self, folder, process, serial, seconds, resets=0, monitor=None):
+    def __init__(self, folder, process, serial, seconds, stops=0, monitor=None):
         self.folder, self.process, self.serial, self.monitor = folder, process, serial, monitor
-        self.stops = 2 * resets + 2
+        self.stops = stops  # of Bochs' debugger, for the start and the resets that are allowed
         self.deadline = time.monotonic() + seconds
         self.text = ""
         self.seen = 0
@@ -145,6 +145,16 @@ class Run:
         assert path.exists(), said
         return screen.read_ppm(path.read_bytes())
 
+    def look(self):
+        """The screen.Picture that a machine in QEMU shows now."""
+        path = self.folder / "now.ppm"
+        path.unlink(missing_ok=True)
+        self.monitor.sendall(f"screendump {path}\n".encode())
+        while not path.exists():
+            time.sleep(0.1)
+        time.sleep(1)  # until it is complete
+        return screen.read_ppm(path.read_bytes())
+
     def results(self):
         """Asserts that the serial line has a complete TAP plan and all tests passed. Returns the tests' names."""
         return tap(self.text)
@@ -193,21 +203,41 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
     machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios,
                             bochs.X11 if x_display else bochs.RFB, cmos)
-    commands = commands or bochs.script(0 if resets else ticks, resets)
+    commands = commands or bochs.script(0 if resets else ticks, resets, bios)
     process, serial = bochs.start(machine, folder, commands, **({"DISPLAY": x_display} if x_display else {}))
-    return Run(folder, process, serial, SECONDS, resets)
+    stops = bochs.STOPS[bios][1] * (resets + 1) if bios in bochs.STOPS else 0
+    return Run(folder, process, serial, SECONDS, stops)
 
 
-def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120):
-    """Boots `spec` in QEMU without KVM. Returns a Run."""
+def _flash(code, variables):
+    """QEMU's options for OVMF of these files. What it writes is lost at the end."""
+    files = [f"readonly=on,file=/usr/share/OVMF/{code}", f"snapshot=on,file=/usr/share/OVMF/{variables}"]
+    return sum((["-drive", f"if=pflash,unit={n},format=raw,{file}"] for n, file in enumerate(files)),
+               ["-machine", "q35,smm=on", "-vga", "std"])
+
+
+# OVMF; and OVMF with Secure Boot on, which starts only what the key is signed with that Debian's package ovmf has
+# for tests: SNAKEOIL, its name without its ending; .pem is the certificate, .key the key, whose password is "snakeoil".
+UEFI = _flash("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
+SECURE_BOOT = _flash("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd") + [
+    "-global", "driver=cfi.pflash01,property=secure,value=on"]
+SNAKEOIL = Path("/usr/share/ovmf/PkKek-1-snakeoil")
+
+
+def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=()):
+    """Boots `spec` in QEMU without KVM; a mkiso.Boot, or the path of an image. Returns a Run.
+
+    `firmware`: QEMU's options for other firmware than SeaBIOS: UEFI, SECURE_BOOT.
+    """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    iso = mkiso.make_iso(folder / "boot.iso", spec)
+    folder.mkdir(parents=True)
+    iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
     serial, serial_end = socket.socketpair()
     monitor, monitor_end = socket.socketpair()
     with serial_end, monitor_end, (folder / "stderr.log").open("wb") as errors:
         process = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory),
+            ["qemu-system-x86_64", *firmware, "-accel", "tcg", "-cpu", cpu, "-m", str(memory),
              "-display", "none", "-no-reboot", "-net", "none",
              "-chardev", f"socket,id=s,fd={serial_end.fileno()}", "-serial", "chardev:s",
              "-chardev", f"socket,id=m,fd={monitor_end.fileno()}", "-mon", "chardev=m",

@@ -119,6 +119,27 @@ def text(picture, left=0, top=0, width=None, height=None):
     return lines
 
 
+# The lines of pixels of a character in OVMF's font. Its characters are 8 pixels wide.
+FIRMWARE_LINES = 19
+
+
+def firmware_shows(picture, said):
+    """Does the picture show `said`, on one line, in the font of OVMF, which is not known here?
+
+    The same character has the same pixels, and different ones have different pixels; that is as good as the font for
+    a text in which many characters are repeated.
+    """
+    assert len(set(said)) < len(said) - 8, f"{said!r} repeats too few characters"
+    for y in range(picture.height - FIRMWARE_LINES + 1):
+        cells = [b"".join(row[x:x + 24] for row in picture.rows[y:y + FIRMWARE_LINES])
+                 for x in range(0, 3 * picture.width - 23, 24)]
+        for start in range(len(cells) - len(said) + 1):
+            pairs = set(zip(cells[start:], said))
+            if len(pairs) == len({cell for cell, _ in pairs}) == len({name for _, name in pairs}):
+                return True
+    return False
+
+
 def wrapped(said, columns):
     """The lines that a screen with so many columns shows for a text that fits on it."""
     lines = []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Build the guests and the ISO.
 
-build/guest/vmlinuz build/guest/busybox &: tools/image/fetch-guest | setup-guest
+build/guest/vmlinuz build/guest/busybox build/guest/efivarfs.ko &: tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest
 
 # Download kernels of other projects, for the boot tests.
@@ -31,7 +31,7 @@ build/glasshouse-log: $(LOG_TOOL) $(wildcard guests/tools/*.h include/*.h) | set
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -iquote . -iquote include \
 		-o $@ $(LOG_TOOL)
 
-build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox $(HELPERS) build/glasshouse-log \
+build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/efivarfs.ko $(HELPERS) build/glasshouse-log \
 		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
 	$(say) CPIO $@
 	tools/image/mkinitramfs $@
@@ -82,9 +82,9 @@ GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img
 RUN_FILES := build/glasshouse.elf build/check-options \
 	$(if $(and $(GUEST_KERNEL),$(GUEST_INITRD)),,build/guest/vmlinuz build/guest/initrd.img)
 
-## iso: build/glasshouse.iso: GRUB, Glasshouse, Debian's kernel and a small initramfs
+## iso: build/glasshouse.iso, for BIOS and UEFI: GRUB, Glasshouse, Debian's kernel and a small initramfs
 .PHONY: iso
-iso: $(RUN_FILES) | setup-iso
+iso: $(RUN_FILES) | setup-iso setup-efi
 	$(say) ISO build/glasshouse.iso
 	$(PYTHON) tools/image/mkiso.py build/glasshouse.iso
 

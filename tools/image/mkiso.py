@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes bootable ISOs: GRUB (BIOS), Glasshouse, a guest's kernel and initrd.
+"""Makes bootable ISOs: GRUB (for a BIOS, on request also for UEFI), Glasshouse, a guest's kernel and initrd.
 
 The ISO is hybrid (a CD or a disk) and padded to whole cylinders, so that Bochs accepts it as a disk.
 Usage: mkiso.py OUT, with OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD in the environment.
@@ -123,12 +123,21 @@ def choice(name, words, sector=b""):
     return (sector.ljust(SECTOR, b"\0") + text.ljust(SECTOR, b"\n")).ljust(CYLINDER, b"\0")
 
 
-def make_iso(out, boot):
-    """Writes the ISO `out`, which boots `boot`. Returns its path."""
-    return write_iso(out, *grub_cfg(boot), [boot.command] + ["vbe"] * bool(boot.mode))
+def make_iso(out, boot, uefi=False):
+    """Writes the ISO `out`, which boots `boot`, on request also by UEFI. Returns its path."""
+    text, files = grub_cfg(boot)
+    if uefi:
+        # Under UEFI the console is the screen, in whose mode the guest starts.
+        text = "if test $grub_platform = efi; then insmod all_video; fi\n" + text
+        return write_iso(out, text, files, [boot.command, "test", "all_video"], folders=())
+    return write_iso(out, text, files, [boot.command] + ["vbe"] * bool(boot.mode))
 
 
-def write_iso(out, text, files, modules):
+# GRUB's folder for a BIOS, as grub-mkrescue's option. Without it the ISO is for all that are installed.
+BIOS_ONLY = ("-d", "/usr/lib/grub/i386-pc")
+
+
+def write_iso(out, text, files, modules, folders=BIOS_ONLY):
     """Writes the ISO `out` with `text` as grub.cfg, `files` in /boot, and these GRUB modules. Returns its path."""
     out = Path(out)
     for path in files.values():
@@ -144,7 +153,7 @@ def write_iso(out, text, files, modules):
         new = Path(work) / "new.iso"
         # xorriso splits a path at '=': pass names without a folder.
         run = subprocess.run(
-            ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
+            ["grub-mkrescue", *folders,
              f"--install-modules={' '.join(modules)} normal part_msdos part_gpt part_apple",
              "--fonts=", "--locales=", "--themes=", "-o", new.name, tree.name],
             cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -221,4 +230,4 @@ def from_environment(extra_cmdline=""):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: mkiso.py OUT")
-    make_iso(sys.argv[1], from_environment())
+    make_iso(sys.argv[1], from_environment(), uefi=True)

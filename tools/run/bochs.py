@@ -38,6 +38,10 @@ CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge
 BIOS = "file=$BXSHARE/BIOS-bochs-latest, options=fastboot"
 SEABIOS = "file=/usr/share/seabios/bios.bin"
 
+# UEFI firmware. It also leaves IA32_FEATURE_CONTROL unlocked. In Bochs it has no ACPI tables, and its variables
+# are in RAM, and new after each reset.
+OVMF = "file=/usr/share/ovmf/OVMF.fd"
+
 # The display: for a VNC client, if one comes; or a window on an X server, which true-colour modes need: rfb
 # panics at 24 and 32 bits per pixel.
 RFB = 'rfb, options="timeout=0"'
@@ -135,17 +139,24 @@ def models():
     return re.match(r"(?:\w+\n)*", listed + "\n")[0].split()
 
 
-def script(ticks=0, resets=0):
+# What a debugger can watch to stop once the firmware starts: an address and its size, where only its
+# start code writes, and how often. That is interrupt vector 0x72; OVMF's first page table, which must be
+# kept from Linux by KEEP_WATCHED.
+STOPS = {BIOS: ("0x1c8 4", 2), OVMF: ("0x800000 8", 4)}
+KEEP_WATCHED = "memmap=4K$0x800000"
+
+
+def script(ticks=0, resets=0, bios=BIOS):
     """The debugger commands that run the machine for `ticks` ticks (0: no limit) and `resets` resets.
 
     After a reset of a machine with several CPUs, this Bochs does not advance its clock until the
-    debugger has stopped once, and the BIOS fails because of that. Therefore a watch point stops the
-    machine where only the BIOS start code writes: at interrupt vector 0x72, twice per start. Each stop
-    uses up one `c`; Bochs ends at the end of the script. After such a reset the clock may be 2^32 ticks
-    ahead, so a limit of ticks cannot be combined with resets.
+    debugger has stopped once, and the firmware fails because of that. Therefore a watch point stops the
+    machine (STOPS). Each stop uses up one `c`; Bochs ends at the end of the script. After such a reset the
+    clock may be 2^32 ticks ahead, so a limit of ticks cannot be combined with resets.
     """
+    watched, stops = STOPS[bios]
     lines = [f"sba {ticks}"] if ticks else []
-    lines += ["watch w 0x1c8 4"] + ["c"] * (2 * resets + 3)
+    lines += [f"watch w {watched}"] + ["c"] * (stops * (resets + 1) + 1)
     return "\n".join(lines + ["ptime", "q", ""])
 
 

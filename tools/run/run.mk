@@ -6,6 +6,11 @@
 run: $(RUN_FILES) | setup-iso setup-run
 	$(PYTHON) tools/run/run.py
 
+## run-uefi: the same with UEFI firmware and an EFI system partition (build/run/esp.img)
+.PHONY: run-uefi
+run-uefi: $(RUN_FILES) build/glasshouse.efi $(EFI_FILES) | setup-iso setup-efi setup-run
+	$(PYTHON) tools/run/run.py --uefi
+
 ## run-qemu: boot the ISO in QEMU, with nested VT-x where this machine has it
 .PHONY: run-qemu
 run-qemu: iso | setup-qemu

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make run, make gdb: boots the ISO in Bochs on this terminal.
+"""make run, make run-uefi, make gdb: boots the ISO, or a disk for UEFI, in Bochs on this terminal.
 
 In the environment, CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD the guest.
 """
@@ -21,11 +21,12 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "image"))
 
 import bochs  # noqa: E402  pylint: disable=wrong-import-position
+import mkesp  # noqa: E402  pylint: disable=wrong-import-position
 import mkiso  # noqa: E402  pylint: disable=wrong-import-position
 from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-import-position
 
 # Instructions, in millions, until the default guest's shell; about the same on all models.
-SHELL_INSTRUCTIONS = 900
+SHELL_INSTRUCTIONS = {bochs.BIOS: 900, bochs.OVMF: 2000}
 FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
 HELP = """
@@ -67,14 +68,18 @@ def cpu_model():
     return model
 
 
-def machine():
-    """Builds the ISO for the environment's choices. Returns the machine."""
+def machine(bios=bochs.BIOS):
+    """Builds the ISO, or for OVMF a disk, for the environment's choices. Returns the machine."""
     cpus, memory = number("CPUS", 2, 1, 8, "CPUs"), number("MEM", 512, 128, 2048, "MiB")
     model = cpu_model()
     extra = bochs.LINUX_QUICK
     if sys.stdout.isatty():
         size = shutil.get_terminal_size()
         extra += f" gh.size={size.columns}x{size.lines}"
+    if bios == bochs.OVMF:
+        boot = mkiso.from_environment(f"{extra} {bochs.KEEP_WATCHED}")
+        disk = mkesp.make_esp(FOLDER / "esp.img", mkesp.installed(boot, cpus))
+        return bochs.Machine(disk, model, cpus, memory, bios=bios)
     iso = mkiso.make_iso(FOLDER / "glasshouse.iso", mkiso.from_environment(extra))
     return bochs.Machine(iso, model, cpus, memory)
 
@@ -174,10 +179,12 @@ def announce(this):
     refused = "" if this.model in bochs.CAPABLE else """
 This model lacks VT-x or EPT: you will see how Glasshouse refuses it.
 """
+    before = ("BIOS and GRUB write to the screen, but this is the serial line" if this.bios == bochs.BIOS else
+              "the UEFI firmware OVMF and GRUB print little, and load the kernel slowly")
     print(f"""\
 Starting a PC with {this.cpus} CPUs ({this.model}) and {this.memory} MiB in the emulator Bochs.
 {refused}You will see:
-  - at first only a progress line: BIOS and GRUB write to the screen, but this is the serial line
+  - at first only a progress line: {before}
   - Glasshouse's report about the CPUs
   - Linux as its guest, with a shell: type there; 'poweroff' ends it
 This takes from half a minute on a fast computer to some minutes on a busy one.
@@ -205,18 +212,19 @@ def ending(how):
     return 1
 
 
-def run():
-    """make run: boots on this terminal. Returns the exit status."""
-    this = machine()
+def run(bios):
+    """make run, make run-uefi: boots on this terminal. Returns the exit status."""
+    this = machine(bios)
     announce(this)
     how = "quit"
+    total = 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS[bios]
     try:
-        process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000))
+        process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000, bios=bios))
     except RuntimeError as error:
         sys.exit(f"run: {error}")
     try:
         with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:
-            how = relay(serial, log, Progress(FOLDER, 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS))
+            how = relay(serial, log, Progress(FOLDER, total))
     finally:
         if how != "ended":
             process.kill()
@@ -255,7 +263,8 @@ if __name__ == "__main__":
     for which in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(which, interrupted)
     try:
-        sys.exit(debug() if "--debugger" in sys.argv else run())
+        sys.exit(debug() if "--debugger" in sys.argv else
+                 run(bochs.OVMF if "--uefi" in sys.argv else bochs.BIOS))
     except (KeyboardInterrupt, OSError) as end:
         if isinstance(end, OSError) and end.errno not in (errno.EPIPE, errno.EIO):
             raise

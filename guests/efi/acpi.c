@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gives a PC without ACPI tables those in \acpi of the volume that this program is on, then starts
+ * the program that \acpi\start.txt names: its path, then its load options. Firmware in Bochs has no
+ * tables, because Bochs' own BIOS makes them.
+ */
+#include "boot/efi/choice.h"
+#include "boot/efi/device_path.h"
+#include "boot/efi/option_text.h"
+#include "boot/efi/services.h"
+#include "lib/string.h"
+
+struct acpi_table_protocol;
+
+typedef EFI_STATUS EFIAPI install_table(struct acpi_table_protocol *, void *table, UINTN size,
+					UINTN *key);
+
+/* EFI_ACPI_TABLE_PROTOCOL of the UEFI specification. */
+struct acpi_table_protocol {
+	install_table *install;
+	void *uninstall;
+};
+
+#define FILE_SIZE_MAX KIB(4)
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
+
+/* Read the file @name. Returns it with a NUL behind it, to be freed, and its size; NULL if it
+ * cannot be read. */
+static char *read_file(const struct door *door, EFI_FILE *root, const CHAR16 *name, UINTN *size)
+{
+	char *bytes = efi_allocate(door, FILE_SIZE_MAX);
+	EFI_STATUS status;
+	EFI_FILE *file;
+
+	status = root->Open(root, &file, (CHAR16 *)name, EFI_FILE_MODE_READ, 0);
+	if (!status) {
+		*size = FILE_SIZE_MAX - 1;
+		status = file->Read(file, size, bytes);
+		file->Close(file);
+	}
+	if (!status) {
+		bytes[*size] = 0;
+		return bytes;
+	}
+	door_print(door, "acpi: a file cannot be read: %s.\n", efi_why(status));
+	efi_free(door, bytes);
+	return NULL;
+}
+
+static void install(const struct door *door, EFI_FILE *root, const CHAR16 *name)
+{
+	EFI_GUID guid = {
+		0xffe06bdd, 0x6107, 0x46a6, {0x7b, 0xb2, 0x5a, 0x9c, 0x7e, 0xc5, 0x27, 0x5c}};
+	struct acpi_table_protocol *acpi;
+	EFI_STATUS status;
+	UINTN size, key;
+	char *table;
+
+	status = door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&acpi);
+	table = status ? NULL : read_file(door, root, name, &size);
+	if (table)
+		status = acpi->install(acpi, table, size, &key);
+	if (status)
+		door_print(door, "acpi: a table cannot be installed: %s.\n", efi_why(status));
+	efi_free(door, table);
+}
+
+/* End @text at its first character up to @last. Returns what is behind. */
+static char *cut(char *text, char last)
+{
+	while (*text > last)
+		text++;
+	if (!*text)
+		return text;
+	*text = 0;
+	return text + 1;
+}
+
+/* Start what the line @line says, on the volume @volume. */
+static EFI_STATUS start(const struct door *door, EFI_HANDLE volume, char *line)
+{
+	const EFI_DEVICE_PATH *own = efi_path(door, volume);
+	CHAR16 name[FILE_NAME_MAX], options[FILE_NAME_MAX];
+	struct file_path file;
+	EFI_DEVICE_PATH *path;
+	EFI_HANDLE program;
+	EFI_STATUS status;
+	char *words = cut(line, ' ');
+
+	cut(words, '\n');
+	text_to_wide(name, ARRAY_SIZE(name), line);
+	text_to_wide(options, ARRAY_SIZE(options), words);
+	path_of_file(&file, name);
+	path = efi_allocate(door, path_size(own, PATH_BYTES_MAX) + path_size(&file.node, SIZE_MAX));
+	path_join(path, own, &file.node);
+	status = load_image(door, path, NULL, 0, &program);
+	if (!status && *words)
+		status = set_load_options(door, program, options,
+					  (strlen(words) + 1) * sizeof(*options));
+	if (!status)
+		status = door->st->BootServices->StartImage(program, NULL, NULL);
+	door_print(door, "acpi: %s has returned (EFI status %lx).\n", line, status);
+	return status;
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
+{
+	struct door door = {.image = image, .st = st};
+	EFI_LOADED_IMAGE *own =
+		efi_protocol(&door, image, (EFI_GUID)EFI_LOADED_IMAGE_PROTOCOL_GUID);
+	EFI_FILE *root = efi_volume(&door, own->DeviceHandle);
+	char *line;
+	UINTN size;
+
+	install(&door, root, L"\\acpi\\facp.aml");
+	install(&door, root, L"\\acpi\\apic.aml");
+	install(&door, root, L"\\acpi\\hpet.aml");
+	install(&door, root, L"\\acpi\\dsdt.aml");
+	line = read_file(&door, root, L"\\acpi\\start.txt", &size);
+	return line ? start(&door, own->DeviceHandle, line) : EFI_NOT_FOUND;
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""UEFI: OVMF as the firmware, in Bochs and in QEMU; disks with an EFI system partition."""
+import re
+import subprocess
+
+import pytest
+
+import bochs
+import harness
+import mkacpi
+import mkesp
+import mkiso
+import screen
+import words
+
+PROGRAM = "EFI/glasshouse/glasshouse.efi"
+CONF = "EFI/glasshouse/glasshouse.conf"
+STOCK = mkiso.BUILD / "guest" / "stock" / "vmlinuz"
+
+
+def linux(under, cpus, boots=1, append=""):
+    """The words of a Linux that runs guests/initramfs/tests/uefi.sh, `under` Glasshouse or not, and boots that often."""
+    return f"efi=debug gh.cpus={cpus} gh.under={int(under)} gh.boots={boots} {bochs.KEEP_WATCHED} {append}"
+
+
+def boot(name, files, cpus=1, resets=0):
+    """Boots the files of an EFI system partition in Bochs. Returns a Run."""
+    disk = mkesp.make_esp(harness.FOLDER / f"{name}.img", files)
+    return harness.boot(name, disk, cpus=cpus, resets=resets, ticks=4 * harness.TICKS, bios=bochs.OVMF)
+
+
+def passed(run):
+    """The guest's tests passed, to the power-off."""
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+def hidden(run):
+    """Linux found as much memory that is not there as Glasshouse says that it hides, but for its pages below 1 MiB."""
+    said = int(re.search(r"Memory hidden from the guest: (\d+) KiB", run.text)[1])
+    ranges = re.findall(r"^# hole (\w+) (\w+)$", run.text, re.M)
+    found = sum(int(last, 16) + 1 - int(first, 16) for first, last in ranges) >> 10
+    assert said - 64 <= found <= said, (said, found)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("cpus, how", [(1, "efi"), (2, "acpi")])
+def test_native(cpus, how):
+    """Without Glasshouse: Debian's GRUB, Linux on all CPUs, a reboot by the firmware and by ACPI's register, power-off."""
+    spec = harness.native_linux("uefi", linux(False, cpus, 2, f"reboot={how}"))
+    files = mkesp.debian(spec, mkacpi.tables(cpus))
+    passed(boot(f"uefi-native-{cpus}", files | {mkesp.REMOVABLE: mkesp.GRUB}, cpus, resets=1))
+
+
+@pytest.mark.parametrize("cpus, how", [(2, "acpi"), pytest.param(1, "efi", marks=pytest.mark.soak)])
+def test_program(cpus, how):
+    """The firmware starts glasshouse.efi, this the installed GRUB, this Linux, which reboots."""
+    files = mkesp.debian(harness.native_linux("uefi", linux(True, cpus, 2, f"reboot={how}")))
+    files |= {PROGRAM: mkesp.EFI, CONF: rb"boot=\EFI\debian\grubx64.efi"}
+    run = boot(f"uefi-program-{cpus}", mkesp.started_by_acpi(files, PROGRAM, cpus), cpus, resets=1)
+    passed(run)
+    hidden(run)
+
+
+@pytest.mark.soak
+def test_stock():
+    """The same with the kernel that Debian installs on a PC, to a shell. Decompressing itself (XZ) takes most of the time."""
+    files = mkesp.debian(mkiso.native(STOCK, f"{mkiso.CMDLINE} {bochs.LINUX_QUICK}"))
+    files |= {PROGRAM: mkesp.EFI, CONF: rb"boot=\EFI\debian\grubx64.efi"}
+    run = boot("uefi-stock", mkesp.started_by_acpi(files, PROGRAM, 1))
+    run.expect("1 CPUs, under Glasshouse")
+    run.expect("# ")
+    run.send("poweroff\n")
+    assert run.wait() == "power-off"
+
+
+def test_grub():
+    """GRUB, started by the firmware, loads glasshouse.elf and a Linux."""
+    files = mkesp.debian(harness.linux("uefi", "", linux(True, 1)))
+    run = boot("uefi-grub", mkesp.started_by_acpi(files, "EFI/debian/grubx64.efi", 1))
+    passed(run)
+    hidden(run)
+
+
+# The EFI shell adds a boot entry, and runs the program that starts Glasshouse.
+SHELL = """\
+fs0:\r
+bcfg boot add 0 \\EFI\\debian\\grubx64.efi "debian"\r
+\\EFI\\test\\acpi.efi\r
+"""
+
+
+def test_boot_order():
+    """Without boot= Glasshouse starts the first entry of BootOrder that is not itself."""
+    files = mkesp.debian(harness.native_linux("uefi", linux(True, 1))) | {PROGRAM: mkesp.EFI}
+    files = mkesp.started_by_acpi(files, PROGRAM, 1)
+    files["EFI/test/acpi.efi"] = files.pop(mkesp.REMOVABLE)
+    run = boot("uefi-boot-order", files | {"startup.nsh": SHELL.encode()})
+    passed(run)
+    assert re.search(r"Boot0000 debian", run.text), run.text
+
+
+def test_refused():
+    """Glasshouse refuses a CPU without VT-x, on the screen and the serial line. Then the firmware starts its shell."""
+    disk = mkesp.make_esp(harness.FOLDER / "uefi-refused.img", {mkesp.REMOVABLE: mkesp.EFI})
+    run = harness.boot_qemu("uefi-refused", disk, firmware=harness.UEFI)
+    why = run.expect(words.NO_VMX)
+    run.expect("Glasshouse was not started. Press a key.")
+    assert screen.firmware_shows(run.look(), why[0])
+    run.send("\r")
+    run.expect("UEFI Interactive Shell")
+
+
+@pytest.mark.parametrize("name, firmware", [("bios", ()), ("uefi", harness.UEFI)])
+def test_iso(name, firmware):
+    """The ISO of `make iso` boots by BIOS and by UEFI: Glasshouse starts, and refuses QEMU's CPU."""
+    iso = mkiso.make_iso(harness.FOLDER / f"iso-{name}.iso", harness.linux("basic"), uefi=True)
+    run = harness.boot_qemu(f"iso-{name}", iso, firmware=firmware)
+    run.expect(words.NO_VMX)
+
+
+def sign(program, out):
+    """Signs an EFI program by the key that harness.SECURE_BOOT trusts. Returns the path of the signed one."""
+    key, certificate = (harness.SNAKEOIL.with_suffix(ending) for ending in (".key", ".pem"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-passin", "pass:snakeoil", "-out", out.with_suffix(".key")], check=True)
+    subprocess.run([mkiso.ROOT / "tools/image/sign", out.with_suffix(".key"), certificate, program, out], check=True)
+    return out
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_secure_boot(signed):
+    """Firmware with Secure Boot refuses a program that is not signed, and starts one that tools/image/sign has signed."""
+    name = "secure-boot-signed" if signed else "secure-boot-unsigned"
+    program = sign(mkesp.EFI, harness.FOLDER / f"{name}.efi") if signed else mkesp.EFI
+    disk = mkesp.make_esp(harness.FOLDER / f"{name}.img", {mkesp.REMOVABLE: program})
+    run = harness.boot_qemu(name, disk, firmware=harness.SECURE_BOOT)
+    run.expect(words.NO_VMX if signed else r"failed to load Boot\w+ .*: (Access Denied|Security Violation)")
