@@ -28,7 +28,7 @@ LOG_TOOL := guests/tools/glasshouse-log.c guests/tools/log_reader.c
 build/glasshouse-log: $(LOG_TOOL) $(wildcard guests/tools/*.h include/*.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -iquote . -iquote include \
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -iquote . -iquote include \
 		-o $@ $(LOG_TOOL)
 
 build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/efivarfs.ko $(HELPERS) build/glasshouse-log \
