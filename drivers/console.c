@@ -25,10 +25,7 @@ static spinlock_t lock;
 static union {
 	struct log_ring ring;
 	char bytes[sizeof(struct log_ring) + EARLY_SIZE];
-} early = {.ring = {.magic = LOG_RING_MAGIC,
-		    .version = LOG_RING_VERSION,
-		    .size = EARLY_SIZE,
-		    .panic = LOG_RING_NO_PANIC}};
+} early; /* console_init() fills in the header, so that the image need not hold it */
 static struct log_ring *ring = &early.ring;
 
 static void write_ring(const char *s, size_t n)
@@ -47,6 +44,7 @@ static void replay(const struct log_ring *from, void (*write)(const char *s, siz
 
 void console_init(void *vga)
 {
+	log_ring_init(&early.ring, sizeof(early));
 	if (serial_init(SERIAL_COM1))
 		present |= CONSOLE_COM1;
 	if (serial_init(SERIAL_COM2))
