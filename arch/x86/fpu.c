@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storing 32 bits of the FPU and vector registers.
+ * Storing 32 bits of the FPU and vector registers; pending x87 errors.
  */
 #include "arch/x86/fpu.h"
 #include "bits.h"
 
 #define FSW_IE BIT(0) /* invalid operation */
 #define FSW_ES BIT(7) /* an unmasked exception is pending */
+
+/* The control word. Bit 12 can be written, and has no meaning since the 80287. */
+#define FCW_MASKS  GENMASK(5, 0)
+#define FCW_UNUSED BIT(12)
 
 struct xmm {
 	u32 quarter[4];
@@ -103,4 +107,39 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u
 	}
 	/* Other exceptions than an invalid operation do not stop a store. */
 	return (read_fsw() & (FSW_IE | FSW_ES)) == (FSW_IE | FSW_ES) ? FPU_NOT_STORED : FPU_STORED;
+}
+
+bool fpu_error_pending(void)
+{
+	return read_fsw() & FSW_ES;
+}
+
+static u16 read_fcw(void)
+{
+	u16 fcw;
+
+	asm volatile("fnstcw %0" : "=m"(fcw));
+	return fcw;
+}
+
+/* The control word that fpu_mask_errors() loads instead of @fcw: no guest loads the same. */
+static u16 masked_fcw(u16 fcw)
+{
+	return (u16)((fcw | FCW_MASKS) ^ FCW_UNUSED);
+}
+
+u16 fpu_mask_errors(void)
+{
+	u16 fcw = read_fcw(), masked = masked_fcw(fcw);
+	u32 environment[7];
+
+	/* FNSTENV masks all exceptions; FLDCW alone would wait for the pending one. */
+	asm volatile("fnstenv %0\n\tfldcw %1" : "=m"(environment) : "m"(masked));
+	return fcw;
+}
+
+void fpu_unmask_errors(u16 fcw)
+{
+	if (read_fcw() == masked_fcw(fcw))
+		asm volatile("fldcw %0" : : "m"(fcw));
 }

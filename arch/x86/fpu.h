@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storing 32 bits of the FPU and vector registers. These registers are always the guest's:
- * Glasshouse neither uses nor saves them, so each function stores what the guest's own instruction
- * would store. SDM: "Instruction Set Reference".
+ * Storing 32 bits of the FPU and vector registers, and the x87 errors that are pending. These
+ * registers are always the guest's: Glasshouse neither uses nor saves them, so each function stores
+ * what the guest's own instruction would store. SDM: "Instruction Set Reference".
  */
 #ifndef GH_FPU_H
 #define GH_FPU_H
@@ -34,5 +34,13 @@ enum fpu_stored {
  * FPU_REFUSED nothing has been executed.
  */
 enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value);
+
+/* Is an unmasked x87 exception pending? */
+bool fpu_error_pending(void);
+
+/* Mask all x87 exceptions, so that none is pending. Returns the control word as it was, for
+ * fpu_unmask_errors(), which does nothing if another control word has been loaded since. */
+u16 fpu_mask_errors(void);
+void fpu_unmask_errors(u16 fcw);
 
 #endif
