@@ -67,9 +67,47 @@ static u16 read_fsw(void)
 	return fsw;
 }
 
-enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
+/* What FXSAVE stores. SDM: "Layout of the Legacy Region of an XSAVE Area". */
+struct fxsave {
+	u16 fcw, fsw, ftw, opcode;
+	u64 ip, dp;
+	u64 rest[61];
+} __aligned(16);
+
+_Static_assert(sizeof(struct fxsave) == 512, "FXSAVE stores 512 bytes");
+
+static void fxsave(struct fxsave *area, bool wide)
+{
+	if (wide)
+		asm volatile("fxsave64 %0" : "=m"(*area));
+	else
+		asm volatile("fxsave %0" : "=m"(*area));
+}
+
+/* The pointers name an instruction of Glasshouse now: give those that it has changed the guest's
+ * values. Not every CPU changes all. */
+static void set_pointers(const struct fxsave *before, const struct fpu_pointers *guest)
+{
+	struct fxsave area;
+
+	fxsave(&area, guest->wide);
+	if (area.ip != before->ip)
+		area.ip = guest->ip;
+	if (area.dp != before->dp)
+		area.dp = guest->dp;
+	if (area.opcode != before->opcode)
+		area.opcode = guest->opcode;
+	if (guest->wide)
+		asm volatile("fxrstor64 %0" : : "m"(area));
+	else
+		asm volatile("fxrstor %0" : : "m"(area));
+}
+
+enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter,
+			  const struct fpu_pointers *pointers, u32 *value)
 {
 	struct xmm xmm = {{0}};
+	struct fxsave before;
 
 	if (kind == FPU_XMM) {
 		store_xmm(reg, &xmm);
@@ -83,6 +121,7 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u
 	/* All others wait for a pending exception, which would be #MF in root mode. */
 	if (read_fsw() & FSW_ES)
 		return FPU_REFUSED;
+	fxsave(&before, pointers->wide);
 	switch (kind) {
 	case FPU_MM:
 		store_mm(reg, value);
@@ -105,6 +144,7 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u
 	default:
 		return FPU_REFUSED;
 	}
+	set_pointers(&before, pointers);
 	/* Other exceptions than an invalid operation do not stop a store. */
 	return (read_fsw() & (FSW_IE | FSW_ES)) == (FSW_IE | FSW_ES) ? FPU_NOT_STORED : FPU_STORED;
 }

@@ -138,6 +138,29 @@ static bool emulate_store(struct vcpu *vcpu, const struct page_fault *fault,
 	return !emulate_insn(vcpu, insn, &mem, &bus, access.gva);
 }
 
+/* What the x87 store @insn leaves in the FPU's pointers. */
+static struct fpu_pointers fpu_pointers(struct vcpu *vcpu, const struct insn *insn,
+					const struct insn_mem *mem)
+{
+	struct fpu_pointers p = {
+		.wide = insn->mode == INSN_64,
+		.ip = virt->get_sysreg(vcpu, SYSREG_RIP),
+		.opcode = (u16)((insn->opcode & 7) << 8 | insn->modrm),
+	};
+	struct insn_address at;
+	struct segment cs, data;
+
+	insn_address(insn, mem, vcpu->regs, p.ip, &at);
+	p.dp = at.offset;
+	if (!p.wide) {
+		virt->get_segment(vcpu, SEG_CS, &cs);
+		virt->get_segment(vcpu, (enum segment_reg)at.segment, &data);
+		p.ip = (u32)p.ip | (u64)cs.selector << 32;
+		p.dp = (u32)p.dp | (u64)data.selector << 32;
+	}
+	return p;
+}
+
 /* Emulate a store of an FPU register. The CPU holds the guest's FPU registers, so execute the
  * store, into a variable. */
 static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
@@ -146,6 +169,7 @@ static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
 	static const struct insn_mem plain_store = {.op = INSN_MOV};
 	struct insn_fpu store;
 	struct lapic_access access = {.vcpu = vcpu};
+	struct fpu_pointers pointers;
 	enum fpu_stored stored;
 	u32 value;
 
@@ -158,7 +182,8 @@ static bool emulate_fpu_store(struct vcpu *vcpu, const struct page_fault *fault,
 	 * would not have executed is not executed here either: the guest tries again. */
 	if (virt->get_sysreg(vcpu, SYSREG_CR0) & (CR0_TS | CR0_EM))
 		return true;
-	stored = fpu_store(store.kind, store.reg, store.quarter, &value);
+	pointers = fpu_pointers(vcpu, insn, &plain_store);
+	stored = fpu_store(store.kind, store.reg, store.quarter, &pointers, &value);
 	if (stored == FPU_REFUSED)
 		return true;
 	if (stored == FPU_STORED) {
