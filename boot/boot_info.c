@@ -49,7 +49,7 @@ static int copy_text(struct boot_info *bi, const char *what, const char **out, c
 		pr_err("boot information: the %s is %zu characters long, but of the %zu for all "
 		       "command lines and modules' strings only %zu are left; make them shorter in "
 		       "the boot loader's configuration\n",
-		       what, len, sizeof(bi->text), room - 1);
+		       what, len, sizeof(bi->text), room ? room - 1 : 0);
 		return -E2BIG;
 	}
 	*out = memcpy(bi->text + bi->text_used, text, len);

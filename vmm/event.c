@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queueing of exceptions and NMIs. See event.h.
+ * Queueing of exceptions, interrupts and NMIs. See event.h.
  */
 #include "vmm/event.h"
 #include "arch/x86/cpu.h"
@@ -64,4 +64,13 @@ void queue_exception(struct vcpu *vcpu, u8 vector)
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code)
 {
 	queue(vcpu, vector, true, error_code);
+}
+
+/* The exit for a fault has set RF, which an interrupt before the instruction would not push. SDM:
+ * "Saving RIP, RSP, RFLAGS, and SSP". */
+void queue_interrupt(struct vcpu *vcpu, u8 vector)
+{
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, virt->get_sysreg(vcpu, SYSREG_RFLAGS) & ~RFLAGS_RF);
+	vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_EXT_INTR, .vector = vector};
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions and NMIs that are delivered to the guest at the next VM entry.
+ * Exceptions, interrupts and NMIs that are delivered to the guest at the next VM entry.
  */
 #ifndef GH_VMM_EVENT_H
 #define GH_VMM_EVENT_H
@@ -14,6 +14,11 @@
  */
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);
+
+/* Deliver the interrupt @vector (16 to 255) of an interrupt controller at the next VM entry. The
+ * caller has checked that the guest's IF is 1 and that no event is pending. On the vCPU's own CPU.
+ */
+void queue_interrupt(struct vcpu *vcpu, u8 vector);
 
 /* Deliver an NMI as soon as the guest can take one. At most two are pending; further ones are
  * dropped, as by a CPU. On the vCPU's own CPU. */

@@ -144,8 +144,17 @@ struct virt_ops {
 	/* Handle REQ_INTERCEPTS, if it is posted: apply to @vcpu what these have chosen. On its
 	 * CPU, in root mode. */
 	void (*load_intercepts)(struct vcpu *vcpu);
+	/* Have accesses to @port exit too, but only on vCPUs for which use_rare_intercepts was last
+	 * called with @on. The first before any vCPU runs; at most 4 ports. The second on the
+	 * vCPU's CPU, in root mode. */
+	void (*add_rare_io_intercept)(struct vm *vm, u16 port);
+	void (*use_rare_intercepts)(struct vcpu *vcpu, bool on);
 	/* Choose whether the guest's page faults exit. */
 	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);
+
+	/* Execute x87 instructions although an error is pending, until the guest has cleared it, as
+	 * a CPU does while its input IGNNE# is asserted; for a guest whose CR0.NE is 0. */
+	void (*ignore_fpu_error)(struct vcpu *vcpu);
 
 	/* Invalidate this CPU's cached translations of the VM's second-level tables. */
 	void (*flush_tlb)(struct vcpu *vcpu);

@@ -50,6 +50,10 @@ struct vm_ops {
 	void (*started)(struct vcpu *vcpu);
 	/* An NMI that is not a kick has arrived on the CPU, in root or in non-root mode. */
 	void (*nmi)(struct vcpu *vcpu);
+	/* An x87 error is pending at a waiting instruction while the guest's CR0.NE is 0: the CPU
+	 * does not execute the instruction before the error is cleared or ignored, but accepts
+	 * interrupts. Called again at each VM exit that the instruction causes. */
+	void (*fpu_error)(struct vcpu *vcpu);
 	/* A machine check has hit the CPU in root mode, and the CPU can continue. */
 	void (*machine_check)(struct vcpu *vcpu);
 	/* The guest has caused a triple fault. To stay in the loop, post an INIT to the vCPU. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storing 32 bits of the FPU and vector registers.
+ * Storing 32 bits of the FPU and vector registers; pending x87 errors.
  */
 #include "arch/x86/fpu.h"
 #include "bits.h"
 
 #define FSW_IE BIT(0) /* invalid operation */
 #define FSW_ES BIT(7) /* an unmasked exception is pending */
+
+/* The control word. Bit 12 can be written, and has no meaning since the 80287. */
+#define FCW_MASKS  GENMASK(5, 0)
+#define FCW_UNUSED BIT(12)
 
 struct xmm {
 	u32 quarter[4];
@@ -63,9 +67,47 @@ static u16 read_fsw(void)
 	return fsw;
 }
 
-enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value)
+/* What FXSAVE stores. SDM: "Layout of the Legacy Region of an XSAVE Area". */
+struct fxsave {
+	u16 fcw, fsw, ftw, opcode;
+	u64 ip, dp;
+	u64 rest[61];
+} __aligned(16);
+
+_Static_assert(sizeof(struct fxsave) == 512, "FXSAVE stores 512 bytes");
+
+static void fxsave(struct fxsave *area, bool wide)
+{
+	if (wide)
+		asm volatile("fxsave64 %0" : "=m"(*area));
+	else
+		asm volatile("fxsave %0" : "=m"(*area));
+}
+
+/* The pointers name an instruction of Glasshouse now: give those that it has changed the guest's
+ * values. Not every CPU changes all. */
+static void set_pointers(const struct fxsave *before, const struct fpu_pointers *guest)
+{
+	struct fxsave area;
+
+	fxsave(&area, guest->wide);
+	if (area.ip != before->ip)
+		area.ip = guest->ip;
+	if (area.dp != before->dp)
+		area.dp = guest->dp;
+	if (area.opcode != before->opcode)
+		area.opcode = guest->opcode;
+	if (guest->wide)
+		asm volatile("fxrstor64 %0" : : "m"(area));
+	else
+		asm volatile("fxrstor %0" : : "m"(area));
+}
+
+enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter,
+			  const struct fpu_pointers *pointers, u32 *value)
 {
 	struct xmm xmm = {{0}};
+	struct fxsave before;
 
 	if (kind == FPU_XMM) {
 		store_xmm(reg, &xmm);
@@ -79,6 +121,7 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u
 	/* All others wait for a pending exception, which would be #MF in root mode. */
 	if (read_fsw() & FSW_ES)
 		return FPU_REFUSED;
+	fxsave(&before, pointers->wide);
 	switch (kind) {
 	case FPU_MM:
 		store_mm(reg, value);
@@ -101,6 +144,42 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u
 	default:
 		return FPU_REFUSED;
 	}
+	set_pointers(&before, pointers);
 	/* Other exceptions than an invalid operation do not stop a store. */
 	return (read_fsw() & (FSW_IE | FSW_ES)) == (FSW_IE | FSW_ES) ? FPU_NOT_STORED : FPU_STORED;
+}
+
+bool fpu_error_pending(void)
+{
+	return read_fsw() & FSW_ES;
+}
+
+static u16 read_fcw(void)
+{
+	u16 fcw;
+
+	asm volatile("fnstcw %0" : "=m"(fcw));
+	return fcw;
+}
+
+/* The control word that fpu_mask_errors() loads instead of @fcw: no guest loads the same. */
+static u16 masked_fcw(u16 fcw)
+{
+	return (u16)((fcw | FCW_MASKS) ^ FCW_UNUSED);
+}
+
+u16 fpu_mask_errors(void)
+{
+	u16 fcw = read_fcw(), masked = masked_fcw(fcw);
+	u32 environment[7];
+
+	/* FNSTENV masks all exceptions; FLDCW alone would wait for the pending one. */
+	asm volatile("fnstenv %0\n\tfldcw %1" : "=m"(environment) : "m"(masked));
+	return fcw;
+}
+
+void fpu_unmask_errors(u16 fcw)
+{
+	if (read_fcw() == masked_fcw(fcw))
+		asm volatile("fldcw %0" : : "m"(fcw));
 }

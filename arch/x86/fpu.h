@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storing 32 bits of the FPU and vector registers. These registers are always the guest's:
- * Glasshouse neither uses nor saves them, so each function stores what the guest's own instruction
- * would store. SDM: "Instruction Set Reference".
+ * Storing 32 bits of the FPU and vector registers, and the x87 errors that are pending. These
+ * registers are always the guest's: Glasshouse neither uses nor saves them, so each function stores
+ * what the guest's own instruction would store. SDM: "Instruction Set Reference".
  */
 #ifndef GH_FPU_H
 #define GH_FPU_H
@@ -28,11 +28,29 @@ enum fpu_stored {
 	FPU_REFUSED, /* an unmasked x87 exception is pending: the instruction raises #MF instead */
 };
 
+/* The pointers that an x87 instruction leaves. SDM: "x87 FPU Instruction and Data (Operand)
+ * Pointers", "Last Instruction Opcode". */
+struct fpu_pointers {
+	bool wide; /* of 64-bit code: ip and dp have 64 bits; else their bits 47:32 are the selector
+		    */
+	u64 ip, dp;
+	u16 opcode;
+};
+
 /*
  * Execute a store of the kind @kind into *@value. @reg: the number of the register, 0 to 15 (XMM)
- * or 0 to 7 (MM); @quarter: which 32 bits of an XMM register, 0 to 3. Never faults: with
- * FPU_REFUSED nothing has been executed.
+ * or 0 to 7 (MM); @quarter: which 32 bits of an XMM register, 0 to 3; @pointers: those of
+ * the guest's instruction. Never faults: with FPU_REFUSED nothing has been executed.
  */
-enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter, u32 *value);
+enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter,
+			  const struct fpu_pointers *pointers, u32 *value);
+
+/* Is an unmasked x87 exception pending? */
+bool fpu_error_pending(void);
+
+/* Mask all x87 exceptions, so that none is pending. Returns the control word as it was, for
+ * fpu_unmask_errors(), which does nothing if another control word has been loaded since. */
+u16 fpu_mask_errors(void);
+void fpu_unmask_errors(u16 fcw);
 
 #endif

@@ -19,6 +19,7 @@ void check_events(unsigned cpu);             /* exceptions, single steps, interr
 void check_memory(unsigned cpu);             /* page faults, hidden memory */
 void check_local_apic(unsigned cpu);         /* its page, by unusual addresses */
 void check_local_apic_stores(unsigned cpu);  /* by many kinds of instructions */
+void check_fpu_errors(void);                 /* x87 errors and the 8259s; on the first CPU */
 void check_disabled_apic(unsigned cpus);     /* must be last: it disables the local APIC */
 void check_ports(unsigned other, bool bank); /* uses the CPU @other, too; before check_memory() */
 void check_pushes(void);                     /* PUSH to many pages of hidden memory */

@@ -48,6 +48,46 @@ static void by_bit_number(void)
 	asm volatile("btsl %1, (%0)" : : "r"(TPR + 0x20), "r"(6 - 8 * 0x20) : "memory", "cc");
 }
 
+#define AT_EDGE (TEST_PAGES + 4096 - 2) /* 4 bytes: 2 on the first test page, 2 on the next */
+
+/* Writes of which only a half is in the local APIC's page, while Glasshouse emulates them: the
+ * other half is written. Emulators without Glasshouse stop at such a write. */
+static void check_edge(unsigned cpu)
+{
+	static u8 page[4096] __aligned(4096);
+	volatile u16 *own[] = {(u16 *)page, (u16 *)(page + 4094)};
+
+	for (unsigned first = 0; first < 2; first++) {
+		u16 half = first ? 0x4444 : 0x5555;
+		const char *where = first ? "ends" : "begins";
+
+		set_page(!first, (u64)page + 3);
+		set_page(first, 0xfee00003);
+		*own[first] = 0x1111;
+		ok(TRY("movl %1, (%0)",
+		       :
+		       : "r"(AT_EDGE), "r"(0x55554444)
+		       : "r11", "memory") == NO_TRAP &&
+			   *own[first] == half,
+		   "cpu %u: MOV that %s in the local APIC's page", cpu, where);
+		ok(TRY("orl %1, (%0)",
+		       :
+		       : "r"(AT_EDGE), "r"(0x22222222)
+		       : "r11", "memory", "cc") == NO_TRAP &&
+			   *own[first] == (half | 0x2222),
+		   "cpu %u: OR that %s there", cpu, where);
+		set_page(!first, 0);
+		ok(TRY("movl %1, (%0)",
+		       :
+		       : "r"(AT_EDGE), "r"(0)
+		       : "r11", "memory") == PF_VECTOR &&
+			   (trap.cr2 & ~0xfffull) == TEST_PAGES + (first ? 0 : 4096),
+		   "cpu %u: #PF: the other half of MOV that %s there", cpu, where);
+	}
+	set_page(0, 0);
+	set_page(1, 0);
+}
+
 void check_local_apic(unsigned cpu)
 {
 	static const struct {
@@ -75,4 +115,8 @@ void check_local_apic(unsigned cpu)
 		   cpu, ways[i].name);
 		apic_write(TPR_OFFSET, 0);
 	}
+	if (under_hypervisor && !x2apic && cpu == 0 && param_number("cpus", 1) > 1)
+		check_edge(cpu);
+	else
+		skip("not emulated", "cpu %u: writes to an edge of the local APIC's page", cpu);
 }

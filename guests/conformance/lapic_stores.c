@@ -86,6 +86,23 @@ static void stores_of_fpu(unsigned cpu)
 	STORE(cpu, "STMXCSR", 0x80, "stmxcsr (%%rdi)"); /* 1F80h after a reset */
 }
 
+/* The FPU's pointers are those of the guest's store. */
+static void check_fpu_pointers(unsigned cpu)
+{
+	bool dp_changes = cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ebx & BIT(6));
+	u32 env[7];
+	u64 ip;
+
+	source[0] = VALUE;
+	asm volatile("fildl (%3); leaq 1f(%%rip), %0\n1:\tfistpl (%2); fnstenv %1; fninit"
+		     : "=&r"(ip), "=m"(env)
+		     : "D"(TPR), "S"(source)
+		     : "memory");
+	ok(env[3] == (u32)ip && (env[4] >> 16 & 0x7ff) == 0x31f &&
+		   (!dp_changes || env[5] == (u32)TPR),
+	   "cpu %u: FISTP to the local APIC leaves its pointers", cpu);
+}
+
 void check_local_apic_stores(unsigned cpu)
 {
 	u64 cr0 = read_cr0(), cr4 = read_cr4();
@@ -100,8 +117,10 @@ void check_local_apic_stores(unsigned cpu)
 	stores_of_results(cpu);
 	if (param("fpustores"))
 		skip("#UD on this machine", "cpu %u: the FPU's stores to the local APIC", cpu);
-	else
+	else {
 		stores_of_fpu(cpu);
+		check_fpu_pointers(cpu);
+	}
 	apic_write(TPR_OFFSET, 0);
 	write_cr4(cr4);
 	write_cr0(cr0);

@@ -122,6 +122,7 @@ void guest_main(void)
 		return;
 	}
 	check_cpu(0);
+	check_fpu_errors();
 	for (u64 round = 0; round <= param_number("again", 0); round++) {
 		for (unsigned cpu = 1; cpu < cpus; cpu++) {
 			start_cpu(cpu);

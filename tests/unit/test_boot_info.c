@@ -286,6 +286,7 @@ static void test_too_much(void **state)
 	mbi_len -= 8; /* the end tag */
 	add_module(0x1000, 0x2000, "m", 2);
 	assert_int_equal(mbi_parse(), -E2BIG);
+	assert_true(log_has("only 0 are left"));
 	assert_int_equal(bi.nr_modules, 0);
 }
 

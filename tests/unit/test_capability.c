@@ -324,18 +324,55 @@ static void other_cpus_are_compared(void **state)
 }
 
 /* LMCE is the firmware's to allow; SGX an OS allows itself, if it may. */
+static u64 written, refused;
+
+static int write_msr(u32 msr, u64 value)
+{
+	assert_int_equal(msr, MSR_IA32_FEAT_CTL);
+	if (value & refused)
+		return -EIO;
+	written = value;
+	return 0;
+}
+
+/* What is in IA32_FEATURE_CONTROL after it held @value. */
+static u64 locked(u64 value, bool sgx, bool sgx_lc)
+{
+	struct vmx_capability cap = {.feature_control = value};
+
+	bool done;
+
+	written = 0;
+	done = vmx_lock_feature_control(&cap, sgx, sgx_lc, write_msr);
+	assert_int_equal(done, written != 0);
+	assert_true(cap.feature_control == (written ? written : value));
+	return written;
+}
+
 static void what_we_lock_leaves_nothing_out(void **state)
 {
 	const u64 vmx = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
 
 	(void)state;
-	assert_true(vmx_feature_control_to_lock(0, false, false) == vmx);
-	assert_true(vmx_feature_control_to_lock(FEAT_CTL_LMCE_ENABLED, false, false) ==
-		    (vmx | FEAT_CTL_LMCE_ENABLED));
-	assert_true(vmx_feature_control_to_lock(0, true, false) == (vmx | FEAT_CTL_SGX_ENABLED));
-	assert_true(vmx_feature_control_to_lock(0, true, true) ==
+	refused = 0;
+	assert_true(locked(0, false, false) == vmx);
+	assert_true(locked(FEAT_CTL_LMCE_ENABLED, false, false) == (vmx | FEAT_CTL_LMCE_ENABLED));
+	assert_true(locked(0, true, false) == (vmx | FEAT_CTL_SGX_ENABLED));
+	assert_true(locked(0, true, true) ==
 		    (vmx | FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED));
-	assert_true(vmx_feature_control_to_lock(0, false, true) == vmx);
+	assert_true(locked(0, false, true) == vmx);
+}
+
+static void without_sgx_the_rest_is_locked(void **state)
+{
+	const u64 vmx = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+
+	(void)state;
+	refused = FEAT_CTL_SGX_ENABLED | FEAT_CTL_SGX_LC_ENABLED;
+	assert_true(locked(FEAT_CTL_LMCE_ENABLED, true, true) == (vmx | FEAT_CTL_LMCE_ENABLED));
+	refused = FEAT_CTL_LOCKED;
+	assert_true(locked(0, true, true) == 0);
+	assert_true(locked(0, false, false) == 0);
 }
 
 int main(void)
@@ -344,6 +381,7 @@ int main(void)
 		cmocka_unit_test(table_is_well_formed),
 		cmocka_unit_test(every_model_with_ept_is_ready),
 		cmocka_unit_test(what_we_lock_leaves_nothing_out),
+		cmocka_unit_test(without_sgx_the_rest_is_locked),
 		cmocka_unit_test(skylake_controls_are_exact),
 		cmocka_unit_test(poor_models_lose_only_what_they_lack),
 		cmocka_unit_test(missing_required_controls_are_named),

@@ -36,7 +36,7 @@ static int setup(void **state)
 	(void)state;
 	memset(master, 0, sizeof(master));
 	memset(own, 0, sizeof(own));
-	arch = (struct vm_vmx){master};
+	arch = (struct vm_vmx){.bitmaps = master};
 	kicked_vcpu = EXITS;
 	kicks = 0;
 	memset(&vm, 0, sizeof(vm));
@@ -138,6 +138,22 @@ static void nor_for_ever(void **state)
 	assert_false(port_exits(1, 0x60));
 }
 
+static void rare_ports_exit_on_one_cpu_only(void **state)
+{
+	(void)state;
+	vmx_add_rare_io_intercept(&vm, 0xf0);
+	vmx_set_io_intercept(&vm, 0x60);
+	vmx_load_intercepts(vm.vcpus[0]);
+	assert_false(port_exits(0, 0xf0));
+	vmx_use_rare_intercepts(vm.vcpus[0], true);
+	assert_true(port_exits(0, 0xf0) && port_exits(0, 0x60) && !port_exits(1, 0xf0));
+	vmx_set_io_intercept(&vm, 0x71);
+	vmx_load_intercepts(vm.vcpus[0]);
+	assert_true(port_exits(0, 0xf0) && port_exits(0, 0x71));
+	vmx_use_rare_intercepts(vm.vcpus[0], false);
+	assert_true(!port_exits(0, 0xf0) && port_exits(0, 0x71));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test_setup(two_may_wait_for_each_other, setup),
 		cmocka_unit_test_setup(nobody_waits_for_a_cpu_that_waits_for_a_sipi, setup),
 		cmocka_unit_test_setup(nor_for_ever, setup),
+		cmocka_unit_test_setup(rare_ports_exit_on_one_cpu_only, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,9 @@
 struct gather_piece {
 	u8 *from; /* where it is */
 	u64 size; /* bytes */
-	u8 *at;   /* used by gather() */
+	/* Used by gather(). */
+	u8 *at;                      /* where it is to go */
+	struct gather_piece *placed; /* of element N: the file at the Nth place in memory */
 };
 
 /* The size of @before bytes of concatenated files with one more of @size bytes after them. */

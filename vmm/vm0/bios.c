@@ -118,7 +118,7 @@ int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 	start_enable_interrupts(vcpu);
 
 	vm0->bios_calling = true;
-	vcpu->mp_state = MP_STATE_RUNNABLE;
+	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 	err = vcpu_run(vcpu);
 	vm0->bios_calling = false;
 	*regs = (struct bios_regs){

@@ -13,6 +13,7 @@
 #include "vmm/event.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm0/ferr.h"
 #include "vmm/vm0/hypercall.h"
 #include "vmm/vm0/hide_cpus.h"
 #include "vmm/vm0/icr.h"
@@ -72,6 +73,7 @@ const struct vm_ops vm0_ops = {
 	.reset = vm0_reset,
 	.started = icr_vcpu_started,
 	.nmi = vm0_nmi,
+	.fpu_error = ferr_assert,
 	.machine_check = deliver_machine_check,
 	.triple_fault = vm0_triple_fault,
 	.invalid_state = vm0_invalid_state,
@@ -129,6 +131,8 @@ struct vm *vm0_create(const struct vm0_config *config)
 	hide_cpus(vm0->acpi);
 	vm0_msr_init(vm);
 	r = kbc_init(vm0);
+	if (!r)
+		r = ferr_init(vm0);
 	if (!r)
 		r = power_init(vm0);
 	if (r)

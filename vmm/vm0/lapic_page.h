@@ -11,7 +11,8 @@
 /*
  * Emulate the instruction that caused @fault, a write to the trapped page. A write of 32 bits at a
  * multiple of 16 goes to a register (icr_write_mmio()). The effect of other writes is undefined, so
- * they are dropped. SDM: "The Local APIC Block Diagram". Returns what an exit handler returns.
+ * they are dropped, except for what they write to the next page or the one before. SDM: "The Local
+ * APIC Block Diagram". Returns what an exit handler returns.
  */
 int emulate_lapic_write(struct vcpu *vcpu, const struct page_fault *fault);
 

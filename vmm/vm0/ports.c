@@ -16,7 +16,9 @@ int watch_port(struct vm0 *vm0, const struct port_watch *watch)
 	if (vm0->nr_watched == VM0_MAX_WATCHED)
 		return -ENOSPC;
 	vm0->watched[vm0->nr_watched++] = *watch;
-	if (!watch->later)
+	if (watch->rare)
+		virt->add_rare_io_intercept(&vm0->vm, watch->port);
+	else if (!watch->later)
 		virt->set_io_intercept(&vm0->vm, watch->port);
 	return 0;
 }

@@ -22,7 +22,7 @@ enum vm0_request {
 
 #define VM0_MAX_HIDDEN    3
 #define VM0_SCRATCH_PAGES 8
-#define VM0_MAX_WATCHED   16
+#define VM0_MAX_WATCHED   24
 
 /* The state of an attempt to leave. LEAVE_BUSY, LEAVE_UNSUPPORTED: it failed, for this reason. */
 enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
@@ -43,11 +43,12 @@ struct vm0_vcpu {
  * width of the access and the port at which it begins: @value is the whole value, *@byte the
  * byte for this port. Returns true to write *@byte, which it may change, to the machine; false to
  * write nothing. @read, if not NULL, reads the machine's @port if it must, and returns what the
- * guest reads. @later: accesses exit from watch_later() on.
+ * guest reads. @later: accesses exit from watch_later() on. @rare: on vCPUs
+ * with virt->use_rare_intercepts.
  */
 struct port_watch {
 	u16 port;
-	bool later;
+	bool later, rare;
 	bool (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte);
 	u8 (*read)(struct vcpu *vcpu, u16 port);
 };
@@ -58,6 +59,19 @@ struct cmos {
 	u8 index;                   /* what the guest has written to the index port */
 	u8 machine[CMOS_REGISTERS]; /* see cmos_memory.h */
 	u8 shutdown;                /* the guest's shutdown byte; the machine's is 0 */
+};
+
+/* See ferr.h. */
+struct ferr {
+	spinlock_t lock;
+	/* The slave 8259. */
+	u8 base;          /* its first vector */
+	bool awaits_base; /* the guest initialises it */
+
+	bool raised;   /* IRQ 13 */
+	bool pending;  /* and the guest has not got the interrupt yet */
+	bool told;     /* the log says why it waits */
+	u8 in_service; /* bit 0: the master awaits the end of the interrupt; bit 1: the slave */
 };
 
 struct vm0 {
@@ -91,6 +105,7 @@ struct vm0 {
 	unsigned nr_watched;
 	bool kbc_awaits_port; /* see kbc.c */
 	struct cmos cmos;
+	struct ferr ferr;
 
 	/* The ICR trap; see icr.h. */
 	bool icr_trapped;

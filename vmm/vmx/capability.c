@@ -95,14 +95,22 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 		cap->ept_vpid = read_or_0(rdmsr_safe, MSR_IA32_VMX_EPT_VPID_CAP);
 }
 
-u64 vmx_feature_control_to_lock(u64 value, bool sgx, bool sgx_lc)
+/* CPUID may show SGX although the firmware has not activated it; then its bits are #GP. SDM:
+ * "Intel SGX Opt-In Configuration". */
+bool vmx_lock_feature_control(struct vmx_capability *cap, bool sgx, bool sgx_lc,
+			      int (*wrmsr_safe)(u32 msr, u64 value))
 {
-	value |= FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
-	if (sgx)
-		value |= FEAT_CTL_SGX_ENABLED;
+	u64 value = cap->feature_control | FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	u64 more = sgx ? FEAT_CTL_SGX_ENABLED : 0;
+
 	if (sgx && sgx_lc)
-		value |= FEAT_CTL_SGX_LC_ENABLED;
-	return value;
+		more |= FEAT_CTL_SGX_LC_ENABLED;
+	if (!wrmsr_safe(MSR_IA32_FEAT_CTL, value | more))
+		value |= more;
+	else if (!more || wrmsr_safe(MSR_IA32_FEAT_CTL, value))
+		return false;
+	cap->feature_control = value;
+	return true;
 }
 
 int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result)

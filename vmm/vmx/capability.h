@@ -102,12 +102,14 @@ static inline bool vmx_can(const struct vmx_capability *cap, const struct vmx_co
 void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, u64 *val));
 
 /*
- * What to write to an IA32_FEATURE_CONTROL that is unlocked and holds @value: the lock, for the
- * guest cannot set it later; VMXON; what firmware has set (LMCE); and what an OS would set itself
- * if it found the register unlocked: SGX and its launch control, where CPUID has them (@sgx,
- * @sgx_lc).
+ * Write to IA32_FEATURE_CONTROL, which is unlocked, by @wrmsr_safe: the lock, for the guest cannot
+ * set it later; VMXON; what firmware has set (LMCE); and what an OS would set itself if it found
+ * the register unlocked: SGX and its launch control, where CPUID has them (@sgx, @sgx_lc). A CPU
+ * that refuses these two gets the others. Updates cap->feature_control. Returns false if the CPU
+ * refuses all.
  */
-u64 vmx_feature_control_to_lock(u64 value, bool sgx, bool sgx_lc);
+bool vmx_lock_feature_control(struct vmx_capability *cap, bool sgx, bool sgx_lc,
+			      int (*wrmsr_safe)(u32 msr, u64 value));
 
 /*
  * Compute the 32-bit word of controls @word into *@result: the bits of @min and @opt that the CPU

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
+#include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
 
@@ -18,18 +19,27 @@ static u64 cr4_owned(const struct vcpu *vcpu)
 	return vcpu->vm->cpuid->hidden_cr4;
 }
 
-/* Returns the host-owned bits of CR0: those that must be 1 in VMX operation. With "unrestricted
- * guest", PE and PG need not be 1. */
-static u64 cr0_owned(void)
+/* Do x87 instructions exit, because TS is set although the guest has not set it? See ignne.c. */
+static bool fpu_is_trapped(const struct vcpu *vcpu)
 {
-	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
+	const struct vcpu_vmx *vmx = (const struct vcpu_vmx *)vcpu;
 
-	return (vmx_capability.cr0_fixed0 & ~free) & 0xffffffff;
+	return vmx->ignne && !vmx->fpu_step;
 }
 
-u64 vmx_get_cr0(void)
+/* Returns the host-owned bits of CR0, which are 1: those that must be in VMX operation. With
+ * "unrestricted guest", PE and PG need not be 1. */
+static u64 cr0_owned(const struct vcpu *vcpu)
 {
-	u64 mask = cr0_owned();
+	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
+	u64 fixed = (vmx_capability.cr0_fixed0 & ~free) & 0xffffffff;
+
+	return fpu_is_trapped(vcpu) ? fixed | CR0_TS : fixed;
+}
+
+u64 vmx_get_cr0(const struct vcpu *vcpu)
+{
+	u64 mask = cr0_owned(vcpu);
 
 	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
 }
@@ -41,10 +51,16 @@ u64 vmx_get_cr4(struct vcpu *vcpu)
 
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	(void)vcpu;
-	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned());
+	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
+
+	if (to_vmx(vcpu)->fpu_step)
+		vectors |= BIT(DB_VECTOR);
+	if (fpu_is_trapped(vcpu))
+		vectors |= BIT(NM_VECTOR);
+	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned(vcpu));
 	vmwrite(CR0_READ_SHADOW, cr0);
-	vmwrite(GUEST_CR0, cr0 | cr0_owned());
+	vmwrite(GUEST_CR0, cr0 | cr0_owned(vcpu));
+	vmx_set_exceptions(to_vmx(vcpu), vectors, BIT(MF_VECTOR) | BIT(NM_VECTOR) | BIT(DB_VECTOR));
 }
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
@@ -91,7 +107,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
  */
 static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	u64 old = vmx_get_cr0(), efer = vmread(GUEST_IA32_EFER), cr4 = vmread(GUEST_CR4);
+	u64 old = vmx_get_cr0(vcpu), efer = vmread(GUEST_IA32_EFER), cr4 = vmread(GUEST_CR4);
 	bool paging_on = cr0 & CR0_PG && !(old & CR0_PG);
 	bool paging_off = !(cr0 & CR0_PG) && old & CR0_PG;
 	bool long_code = vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
@@ -155,11 +171,11 @@ int handle_cr(struct vcpu *vcpu)
 			return handle_unknown(vcpu, "control register access");
 		break;
 	case CR_TYPE_CLTS:
-		ok = mov_to_cr0(vcpu, vmx_get_cr0() & ~CR0_TS);
+		ok = mov_to_cr0(vcpu, vmx_get_cr0(vcpu) & ~CR0_TS);
 		break;
 	case CR_TYPE_LMSW: {
 		/* LMSW can set PE, not clear it. */
-		u64 cr0 = vmx_get_cr0();
+		u64 cr0 = vmx_get_cr0(vcpu);
 
 		ok = mov_to_cr0(vcpu, (cr0 & ~0xeull) | (CONTROL_REG_LMSW_SOURCE(qual) & 0xf));
 		break;

@@ -65,6 +65,16 @@ void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
 }
 
+void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear)
+{
+	u32 bitmap = (vmx->exception_bitmap & ~clear) | set;
+
+	if (bitmap == vmx->exception_bitmap)
+		return;
+	vmx->exception_bitmap = bitmap;
+	vmwrite(EXCEPTION_BITMAP, bitmap);
+}
+
 void vmx_inject_event(struct vcpu *vcpu)
 {
 	struct vcpu_event *event = &vcpu->event;
@@ -78,6 +88,12 @@ void vmx_inject_event(struct vcpu *vcpu)
 	if (event->type >= EVENT_SOFT_INTR)
 		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
+	/* An instruction in the shadow of STI or MOV SS has waited for this interrupt: the shadow
+	 * has ended, without which a VM entry refuses the interrupt. */
+	if (event->type == EVENT_EXT_INTR)
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) &
+				~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	/* An NMI that is delivered again may have blocked NMIs already. */
 	if (event->type == EVENT_NMI)
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,

@@ -38,6 +38,9 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 /* Clear, then set bits of the primary processor-based controls of the loaded VMCS. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
+/* Clear, then set vectors of the exception bitmap of the loaded VMCS. */
+void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear);
+
 /*
  * If the exit was during the delivery of an event, queue that event again. SDM:
  * "IDT-Vectoring Information". Handlers of exits that instructions cause need not call it. An

@@ -59,13 +59,19 @@ static void unblock_nmis(void)
 		     : "rax", "rdx", "memory", "cc");
 }
 
-static bool is_page_fault(u32 intr_info)
+static bool is_exception(u32 intr_info, u8 vector)
 {
 	return (intr_info & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
-	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
+	       (INTR_TYPE_HARD_EXCEPTION | vector);
 }
 
-/* Exception or NMI. The only exception that can be intercepted is #PF (option icept=pf). */
+static bool is_page_fault(u32 intr_info)
+{
+	return is_exception(intr_info, PF_VECTOR);
+}
+
+/* Exception or NMI. Intercepted are #PF (option icept=pf), and #MF, #NM and #DB
+ * (ignne.c). */
 static int handle_exception(struct vcpu *vcpu)
 {
 	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
@@ -85,6 +91,12 @@ static int handle_exception(struct vcpu *vcpu)
 
 		return mmu_page_fault(vcpu, &fault);
 	}
+	if (is_exception(info, MF_VECTOR))
+		return handle_fpu_error(vcpu);
+	if (is_exception(info, NM_VECTOR))
+		return handle_no_fpu(vcpu);
+	if (is_exception(info, DB_VECTOR))
+		return handle_debug(vcpu);
 	return handle_unknown(vcpu, "exception that is not intercepted");
 }
 

@@ -44,6 +44,15 @@ void vmx_set_io_intercept(struct vm *vm, u16 port)
 	renew_copies(vm);
 }
 
+/* The vCPU is in root mode: its own bitmaps may change. */
+static void set_rare_ports(struct vcpu_vmx *vmx)
+{
+	const struct vm_vmx *vm = vmx->vcpu.vm->arch;
+
+	for (unsigned i = 0; i < vm->nr_rare; i++)
+		set_bit_to(vmx->bitmaps + BITMAP_IO_A, vm->rare[i], vmx->rare);
+}
+
 void vmx_load_intercepts(struct vcpu *vcpu)
 {
 	u32 old = __atomic_fetch_and(&vcpu->requests, ~(u32)REQ_INTERCEPTS, __ATOMIC_SEQ_CST);
@@ -51,4 +60,21 @@ void vmx_load_intercepts(struct vcpu *vcpu)
 	if (!(old & REQ_INTERCEPTS))
 		return;
 	memcpy(to_vmx(vcpu)->bitmaps, ((struct vm_vmx *)vcpu->vm->arch)->bitmaps, BITMAP_SIZE);
+	set_rare_ports(to_vmx(vcpu));
+}
+
+void vmx_add_rare_io_intercept(struct vm *vm, u16 port)
+{
+	struct vm_vmx *vmx = vm->arch;
+
+	BUG_ON(vmx->nr_rare == ARRAY_SIZE(vmx->rare));
+	vmx->rare[vmx->nr_rare++] = port;
+}
+
+void vmx_use_rare_intercepts(struct vcpu *vcpu, bool on)
+{
+	if (to_vmx(vcpu)->rare == on)
+		return;
+	to_vmx(vcpu)->rare = on;
+	set_rare_ports(to_vmx(vcpu));
 }

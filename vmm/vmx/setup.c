@@ -38,18 +38,14 @@ static void read_capability(struct vmx_capability *cap)
 static void unlock_feature_control(struct vmx_capability *cap)
 {
 	struct cpuid_regs seven = {0};
-	u64 value;
 
+	if (!cap->cpuid_vmx || cap->feature_control & FEAT_CTL_LOCKED)
+		return;
 	if (cpuid(0, 0).eax >= 7)
 		seven = cpuid(7, 0);
-	value = vmx_feature_control_to_lock(cap->feature_control, seven.ebx & BIT(2),
-					    seven.ecx & BIT(30));
-	if (cap->cpuid_vmx && !(cap->feature_control & FEAT_CTL_LOCKED) &&
-	    !wrmsr_safe(MSR_IA32_FEAT_CTL, value)) {
-		cap->feature_control = value;
+	if (vmx_lock_feature_control(cap, seven.ebx & BIT(2), seven.ecx & BIT(30), wrmsr_safe))
 		pr_info("IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and "
 			"locked it.\n");
-	}
 }
 
 int vmx_hardware_setup(void)

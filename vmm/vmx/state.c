@@ -67,7 +67,7 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 	case SYSREG_RFLAGS:
 		return vmread(GUEST_RFLAGS);
 	case SYSREG_CR0:
-		return vmx_get_cr0();
+		return vmx_get_cr0(vcpu);
 	case SYSREG_CR3:
 		return vmread(GUEST_CR3);
 	case SYSREG_CR4:
@@ -142,6 +142,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	static const struct segment table = {.limit = 0xffff};
 	u64 cache = init ? vmread(GUEST_CR0) & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
 
+	vmx_end_fpu_step(vcpu);
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs[VCPU_RDX] = cpuid(1, 0).eax;
 	for (enum segment_reg s = SEG_ES; s <= SEG_GS; s++)
@@ -187,6 +188,8 @@ int vmx_registers_complete(struct vcpu *vcpu)
 	if (vmcs_config.has_pkrs && vmx_get_cr4(vcpu) & CR4_PKS &&
 	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
 		return -EOPNOTSUPP;
+	if (vmx->fpu_step)
+		return 0;
 	if (blocked != GUEST_INTR_STATE_STI)
 		vmx->sti_seen = 0;
 	else if (vmx->sti_seen++ >= STI_TRIES)

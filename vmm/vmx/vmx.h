@@ -17,9 +17,16 @@ struct vcpu_vmx {
 	struct vcpu vcpu; /* must be first: see to_vmx() */
 	void *vmcs;
 	u8 *bitmaps;   /* those in the VMCS; see vmx_load_intercepts() */
+	bool rare;     /* the VM's rare ports exit */
 	bool loaded;   /* vmcs is the current VMCS of its CPU */
 	u32 cpu_based; /* the primary controls in the VMCS */
 	u32 exception_bitmap;
+	/* See ignne.c. */
+	bool ignne;      /* x87 instructions execute although an error is pending */
+	bool fpu_step;   /* the guest executes one of them, with TF set */
+	bool guest_tf;   /* the guest's own TF meanwhile */
+	bool fpu_masked; /* with all errors masked; fcw is the guest's control word */
+	u16 fcw;
 	u32 sti_seen; /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
 };
@@ -33,6 +40,8 @@ struct vcpu_vmx {
 
 struct vm_vmx {
 	u8 *bitmaps; /* for the vCPUs to copy */
+	u16 rare[4]; /* ports, see vmx_use_rare_intercepts() */
+	unsigned nr_rare;
 };
 
 /* The exit reason of the current exit. */
@@ -82,6 +91,15 @@ void vmx_hide_features(struct vm *vm);
 int handle_cr(struct vcpu *vcpu);
 
 /*
+ * ignne.c: the exit handlers for x87 errors while the guest's CR0.NE is 0: for #MF, #NM and #DB,
+ * which are intercepted only then. vmx_end_fpu_step(): before the registers are reset.
+ */
+int handle_fpu_error(struct vcpu *vcpu);
+int handle_no_fpu(struct vcpu *vcpu);
+int handle_debug(struct vcpu *vcpu);
+void vmx_end_fpu_step(struct vcpu *vcpu);
+
+/*
  * tlb.c: invalidate what this CPU has cached: of all guests, if it has the all-context types; of
  * the VM's EPT; of the guest's own page tables.
  */
@@ -94,7 +112,7 @@ void vmx_flush_guest_tlb(struct vcpu *vcpu);
  * bits that VMX operation fixes are set in addition. vmx_set_cr3() also loads the PDPTEs, with PAE
  * paging, and flushes the TLB.
  */
-u64 vmx_get_cr0(void);
+u64 vmx_get_cr0(const struct vcpu *vcpu);
 u64 vmx_get_cr4(struct vcpu *vcpu);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
@@ -123,6 +141,10 @@ void vmx_load_guest_msrs(struct vcpu *vcpu);
 void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write);
 void vmx_load_intercepts(struct vcpu *vcpu);
 void vmx_set_io_intercept(struct vm *vm, u16 port);
+void vmx_add_rare_io_intercept(struct vm *vm, u16 port);
+void vmx_use_rare_intercepts(struct vcpu *vcpu, bool on);
+/* ignne.c: */
+void vmx_ignore_fpu_error(struct vcpu *vcpu);
 
 /* Prints the rules of VM entry that the current VMCS breaks. Set by report_init() (report/). NULL:
  * only the CPU's error number is printed. */

@@ -39,11 +39,7 @@ static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
 
 static void vmx_set_pf_intercept(struct vcpu *vcpu, bool on)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-
-	vmx->exception_bitmap = on ? vmx->exception_bitmap | (u32)BIT(PF_VECTOR)
-				   : vmx->exception_bitmap & ~(u32)BIT(PF_VECTOR);
-	vmwrite(EXCEPTION_BITMAP, vmx->exception_bitmap);
+	vmx_set_exceptions(to_vmx(vcpu), on ? BIT(PF_VECTOR) : 0, on ? 0 : BIT(PF_VECTOR));
 }
 
 const struct virt_ops vmx_x86_ops = {
@@ -75,7 +71,10 @@ const struct virt_ops vmx_x86_ops = {
 	.set_msr_intercept = vmx_set_msr_intercept,
 	.load_intercepts = vmx_load_intercepts,
 	.set_io_intercept = vmx_set_io_intercept,
+	.add_rare_io_intercept = vmx_add_rare_io_intercept,
+	.use_rare_intercepts = vmx_use_rare_intercepts,
 	.set_pf_intercept = vmx_set_pf_intercept,
+	.ignore_fpu_error = vmx_ignore_fpu_error,
 	.flush_tlb = vmx_flush_tlb,
 	.dump = vmx_dump,
 	.exit_name = exit_reason_name,
