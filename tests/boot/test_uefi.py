@@ -97,7 +97,8 @@ def test_boot_order():
     files["EFI/test/acpi.efi"] = files.pop(mkesp.REMOVABLE)
     run = boot("uefi-boot-order", files | {"startup.nsh": SHELL.encode()})
     passed(run)
-    assert re.search(r"Boot0000 debian", run.text), run.text
+    added = re.search(r"bcfg: Add Boot(\w{4}) as 0", run.text)[1]
+    assert re.search(r"^# boot entry (\d+)$", run.text, re.M)[1] == str(int(added, 16))
 
 
 def test_refused():

@@ -25,7 +25,8 @@ SERIAL = "67687368"
 DATE = "946684800"
 
 # Debian's GRUB. It reads grub.cfg in \EFI\debian of the file system that it is on.
-GRUB = Path("/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
+MODULES = Path("/usr/lib/grub/x86_64-efi")
+GRUB = MODULES / "monolithic" / "grubx64.efi"
 
 EFI = mkiso.BUILD / "glasshouse.efi"
 ACPI = mkiso.BUILD / "guest" / "acpi.efi"
@@ -53,6 +54,17 @@ def partition_tables(sectors):
     return record + header(1, last, 2) + entries, entries + header(last, 1, last - TABLE)
 
 
+def modules(command):
+    """The files with which GRUB loads the module that has `command`, and the modules that it needs, {path: source}."""
+    needs = {name: words.split() for name, _, words in
+             (line.partition(":") for line in (MODULES / "moddep.lst").read_text().splitlines())}
+    wanted = [command]
+    for name in wanted:
+        wanted += [other for other in needs.get(name, []) if other not in wanted]
+    names = ["command.lst", "moddep.lst", *(f"{name}.mod" for name in wanted)]
+    return {f"EFI/debian/x86_64-efi/{name}": MODULES / name for name in names}
+
+
 def debian(boot, acpi=None):
     """The files of an installed Debian whose GRUB starts `boot`, a mkiso.Boot, after loading the ACPI tables `acpi`.
 
@@ -62,7 +74,9 @@ def debian(boot, acpi=None):
     acpi = {f"acpi/{name}": data for name, data in (acpi or {}).items()}
     if acpi:
         text = " ".join(["acpi", *(f"/{name}" for name in acpi)]) + "\n" + text
-    return {"EFI/debian/grubx64.efi": GRUB, "EFI/debian/grub.cfg": text.encode(), **acpi,
+    # It has Linux' loader built in, and no multiboot2.
+    more = modules(boot.command) if boot.command != "linux" else {}
+    return {"EFI/debian/grubx64.efi": GRUB, "EFI/debian/grub.cfg": text.encode(), **more, **acpi,
             **{f"boot/{name}": path for name, path in files.items()}}
 
 

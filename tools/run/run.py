@@ -26,7 +26,7 @@ import mkiso  # noqa: E402  pylint: disable=wrong-import-position
 from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-import-position
 
 # Instructions, in millions, until the default guest's shell; about the same on all models.
-SHELL_INSTRUCTIONS = {bochs.BIOS: 900, bochs.OVMF: 2000}
+SHELL_INSTRUCTIONS = {bochs.BIOS: 900, bochs.OVMF: 2200}
 FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
 HELP = """

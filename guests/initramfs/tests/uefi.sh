@@ -28,7 +28,9 @@ fi
 
 plan $(($(param boots) == 2 ? 13 : 10))
 check "first boot"
-ok '[ -e $vars/BootCurrent-8be4df61-93ca-11d2-aa0d-00e098032b8c ]' "there are the firmware's variables"
+current=$vars/BootCurrent-8be4df61-93ca-11d2-aa0d-00e098032b8c
+ok '[ -e "$current" ]' "there are the firmware's variables"
+echo "# boot entry $(tail -c +5 "$current" | od -An -tu2 | xargs)"
 printf '\7\0\0\00042' >"$mine"
 is "$(tail -c +5 "$mine")" 42 "a variable can be written and read"
 printf '\7\0\0\00043' >"$mine"
