@@ -8,6 +8,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/smp.h"
+#include "arch/x86/trap.h"
 #include "boot/boot.h"
 #include "boot/efi_switch.h"
 #include "boot/efi_handoff.h"
@@ -50,12 +51,11 @@ void efi_other_main(u64 handoff_pa, u64 state_pa)
 	struct cpu *cpu;
 
 	(void)handoff_pa;
+	idt_load(); /* the firmware's is still loaded */
 	paging_load();
 	cpu = cpu_find(lapic_id());
-	if (!cpu) {
-		__atomic_store_n(&handoff->lock, 0, __ATOMIC_RELEASE);
-		leave(phys_to_virt(state_pa));
-	}
+	if (!cpu)
+		firmware_leave(phys_to_virt(state_pa), SWITCH_UNKNOWN);
 	cpu->firmware = phys_to_virt(state_pa);
 	smp_enter(cpu, other_arrived);
 }
@@ -78,6 +78,19 @@ static unsigned start_cpus(void (*main)(struct cpu *cpu))
 		  "setup.");
 }
 
+static void add_module(struct boot_info *info, u64 start, u64 size, const char *string)
+{
+	size_t length = strlen(string) + 1;
+
+	if (length > sizeof(info->text) - info->text_used)
+		boot_stop(
+			"The modules' strings are too long. Make them shorter in the boot loader's "
+			"configuration.");
+	info->modules[info->nr_modules++] = (struct boot_module){
+		start, size, memcpy(info->text + info->text_used, string, length)};
+	info->text_used += (u32)length;
+}
+
 static void fill_info(struct boot_info *info)
 {
 	static struct boot_firmware firmware = {.start_cpus = start_cpus, .leave = leave};
@@ -86,11 +99,10 @@ static void fill_info(struct boot_info *info)
 	strlcpy(info->text, handoff->cmdline, sizeof(info->text));
 	memcpy(info->mem, handoff->mem, sizeof(info->mem));
 	info->nr_mem = handoff->nr_mem;
+	info->text_used = (u32)strlen(info->text) + 1;
 	for (unsigned i = 0; i < handoff->nr_modules; i++)
-		info->modules[i] =
-			(struct boot_module){handoff->modules[i].start, handoff->modules[i].size,
-					     phys_to_virt(handoff->modules[i].string)};
-	info->nr_modules = handoff->nr_modules;
+		add_module(info, handoff->modules[i].start, handoff->modules[i].size,
+			   phys_to_virt(handoff->modules[i].string));
 	info->fb = handoff->fb;
 	info->rsdp_address = handoff->rsdp;
 	info->efi = true;

@@ -16,7 +16,7 @@
 /* What the other CPUs are to do, which wait in the firmware's state. */
 enum efi_others { OTHERS_WAIT, OTHERS_COME, OTHERS_LEAVE };
 
-/* In memory below 4 GiB that stays until the guest starts. */
+/* In memory of the firmware's below 4 GiB, which is freed when the guest's first program ends. */
 struct efi_handoff {
 	/* Glasshouse's own memory, which the firmware reserves: physical addresses and bytes, whole
 	 * pages below 4 GiB. */
@@ -39,7 +39,8 @@ struct efi_handoff {
 	u32 nr_modules;
 
 	/* The other CPUs, which the firmware's MP services bring; see boot/efi/cpus.c. */
-	u32 nr_others;    /* how many come; 0: the image starts them itself, if there are any */
+	u32 nr_others;    /* how many come; 0: the image starts those of the ACPI tables */
+	u32 max_cpus;     /* memory is reserved for so many */
 	u32 others;       /* enum efi_others; the image sets it */
 	u32 lock;         /* 1: another CPU uses the boot stack */
 	u64 others_event; /* the firmware's event: they have all returned */

@@ -28,6 +28,7 @@
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
 #include "vmm/vm0/create.h"
+#include "vmm/vm0/hide_cpus.h"
 #include "vmm/vmx/vmx_ops.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
@@ -48,10 +49,11 @@ static struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read 
 static u64 rsdp;
 static struct vm *vm;
 
-static u64 start_tsc;    /* time-stamp counter at entry from the boot loader */
-static u32 cpus_ready;   /* CPUs that are checked and wait for launch */
-static u32 cpus_refused; /* of these, the CPUs that cannot run the guest */
-static u32 launch;       /* enum launch: what the other CPUs do next */
+static u64 start_tsc;        /* time-stamp counter at entry from the boot loader */
+static u32 cpus_ready;       /* CPUs that are checked and wait for launch */
+static u32 cpus_refused;     /* of these, the CPUs that cannot run the guest */
+static bool started_by_sipi; /* the other CPUs, which the firmware cannot get back */
+static u32 launch;           /* enum launch: what the other CPUs do next */
 
 enum launch { LAUNCH_WAIT, LAUNCH_RUN, LAUNCH_BACK };
 
@@ -67,7 +69,7 @@ static void back_to_firmware(const struct firmware_state *state)
 void boot_stop(const char *why)
 {
 	bool can_go_back = boot_info && boot_info->firmware && launch == LAUNCH_WAIT &&
-			   firmware_can_leave(boot_info->firmware->state);
+			   !started_by_sipi && firmware_can_leave(boot_info->firmware->state);
 
 	if (can_go_back) {
 		pr_err("%s\nGlasshouse has not started, and gives the machine back to the "
@@ -246,7 +248,8 @@ static void load_page_tables(void)
 /* CPUs with APIC IDs above 254 can be started in x2APIC mode only. */
 static void use_x2apic(void)
 {
-	if (!acpi_needs_x2apic(&acpi) || lapic_is_x2apic())
+	/* While firmware runs, the mode is its own; and it brings the CPUs. */
+	if (!acpi_needs_x2apic(&acpi) || lapic_is_x2apic() || boot_info->firmware)
 		return;
 	if (!(cpuid(1, 0).ecx & BIT(21)))
 		boot_stop("The ACPI tables list CPUs with APIC IDs above 254, but this CPU has no "
@@ -333,6 +336,7 @@ static unsigned start_cpus_by_sipi(void)
 	if (page == MEMMAP_NONE)
 		boot_stop(
 			"No memory below 640 KiB to start the other CPUs from. Boot with cpus=1.");
+	started_by_sipi = true;
 	return smp_start(page, run_cpu, pit_delay_us);
 }
 
@@ -343,13 +347,22 @@ static void start_cpus(void)
 
 	if (nr_cpus == 1)
 		return;
+	/* The firmware would wait for ever for CPUs that it starts again. */
+	if (boot_info->firmware && !virt->has_unrestricted_guest())
+		boot_stop("This CPU has no \"unrestricted guest\", so the firmware cannot start "
+			  "its other "
+			  "CPUs as a guest. Leave it one CPU, by its setup.");
 	running = boot_info->nr_apic_ids ? boot_info->firmware->start_cpus(run_cpu)
 					 : start_cpus_by_sipi();
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
-		boot_stop("Not all CPUs can run a guest, for the reasons above. Remove these, or "
-			  "boot with cpus=1.");
+		boot_stop(boot_info->firmware ? "Not all CPUs can run a guest, for the reasons "
+						"above. Switch these off "
+						"in the firmware's setup."
+					      : "Not all CPUs can run a guest, for the reasons "
+						"above. Remove these, or "
+						"boot with cpus=1.");
 	for_each_cpu (cpu)
 		if (cpu->id && cpu->online)
 			pr_info("CPU %u: %s.\n", cpu->id,
@@ -447,6 +460,7 @@ static void enter_vm0(void)
 	pr_debug("Free heap pages: %zu\n", pages_left());
 	consoles = choose_consoles();
 
+	hide_cpus(&acpi);
 	__atomic_store_n(&launch, LAUNCH_RUN, __ATOMIC_RELEASE);
 	if (vm0_wait_loaded(vm))
 		boot_stop("A CPU could not switch virtualisation on, for the reason above. Boot "

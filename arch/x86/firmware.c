@@ -26,7 +26,9 @@ CHECK(FIRMWARE_BACK, back);
 
 bool firmware_can_leave(const struct firmware_state *state)
 {
-	return !(state->cr4 & CR4_LA57);
+	/* LA57 can only be set with paging off; the others, in steps that natively
+	 * (boot/efi/switch.S) does not make. */
+	return !(state->cr4 & (CR4_LA57 | CR4_CET | CR4_PCIDE));
 }
 
 void firmware_leave(const struct firmware_state *state, u64 result)

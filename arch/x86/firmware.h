@@ -47,7 +47,8 @@ struct firmware_state {
 /*
  * Let this CPU continue in @state, which is below 4 GiB, as it was before it entered the image:
  * door_switch() (boot/efi/switch.S) returns @result there. Virtualisation must be off. Not possible
- * if the firmware uses 5-level paging: check firmware_can_leave() before.
+ * if the firmware uses 5-level paging, CET or process-context identifiers: check
+ * firmware_can_leave() before.
  */
 void firmware_leave(const struct firmware_state *state, u64 result) __noreturn;
 bool firmware_can_leave(const struct firmware_state *state);

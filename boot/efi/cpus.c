@@ -10,7 +10,17 @@
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
-#define CPU_ENABLED 2
+#define CPU_ENABLED 2 /* in processor_info.flags */
+
+#define CPUS_UNKNOWN   64 /* memory is reserved for so many, when the firmware has no MP services */
+#define START_TRIES    3
+#define START_RETRY_US 100000
+#define RETURN_MS      10000
+
+/* SDM: "Code- and Data-Segment Types", "System Descriptor Types". */
+#define AR_ACCESSED 1
+#define AR_BUSY     2
+#define INDEX_TR    7
 
 struct processor_info {
 	UINT64 id; /* APIC ID */
@@ -53,11 +63,23 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 	struct processor_info info;
 	UINTN all, enabled, self;
 
+	h->max_cpus = CPUS_UNKNOWN;
 	if (!mp || mp->get_number(mp, &all, &enabled) || mp->who_am_i(mp, &self))
 		return 0;
+	h->max_cpus = (u32)all;
 	for (UINTN i = 0; i < all; i++) {
-		if (i == self || mp->get_info(mp, i, &info) || !(info.flags & CPU_ENABLED))
+		if (i == self || mp->get_info(mp, i, &info))
 			continue;
+		/* At the end of its boot services, firmware also wakes the CPUs that it has
+		 * disabled: they must be guests, too. */
+		if (!(info.flags & CPU_ENABLED) && mp->enable(mp, i, TRUE, NULL)) {
+			door_print(
+				door,
+				"The firmware has disabled CPU %lu (APIC ID %lu), and does not let "
+				"Glasshouse have it. Switch it on in the firmware's setup.\n",
+				i, info.id);
+			return EFI_UNSUPPORTED;
+		}
 		if (h->nr_others == HANDOFF_CPUS - 1) {
 			door_print(door,
 				   "The machine has more than %u CPUs, the most that Glasshouse "
@@ -84,7 +106,9 @@ static void read_segment(struct firmware_state *state, unsigned index, u16 selec
 	state->selectors[index] = selector;
 	if (!usable || !(selector & ~3u))
 		return;
-	state->segments[index].ar = ar >> 8 & 0xf0ff;
+	/* A CPU has marked them in use, whatever the table says now. */
+	state->segments[index].ar = (ar >> 8 & 0xf0ff) | (ar & BIT(12) ? AR_ACCESSED : 0) |
+				    (index == INDEX_TR ? AR_BUSY : 0);
 	state->segments[index].limit = limit;
 	if (ar & BIT(12)) /* code or data */
 		return;
@@ -124,6 +148,7 @@ static VOID EFIAPI other_cpu(VOID *argument)
 {
 	struct efi_handoff *h = argument;
 	const struct image_header *image = (const void *)h->image.base;
+	u64 result;
 	u32 what;
 
 	while ((what = __atomic_load_n(&h->others, __ATOMIC_ACQUIRE)) == OTHERS_WAIT)
@@ -132,41 +157,59 @@ static VOID EFIAPI other_cpu(VOID *argument)
 		__builtin_ia32_pause();
 		what = __atomic_load_n(&h->others, __ATOMIC_ACQUIRE);
 	}
-	if (what == OTHERS_COME)
-		door_switch_cpu(h, image->other_cpu, false);
-	else
+	if (what != OTHERS_COME)
+		return;
+	result = door_switch_cpu(h, image->other_cpu, false);
+	/* In other cases the image has released it. */
+	if (result == SWITCH_NO_XD || result == SWITCH_UNKNOWN)
 		__atomic_store_n(&h->lock, 0, __ATOMIC_RELEASE);
 }
 
 EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h)
 {
+	EFI_BOOT_SERVICES *bs = door->st->BootServices;
 	struct mp_services *mp = find_services(door);
 	EFI_STATUS status;
 
 	if (!h->nr_others)
 		return 0;
 	/* With an event, the call returns at once: it does not wait for the CPUs to return. */
-	status = door->st->BootServices->CreateEvent(0, 0, NULL, NULL,
-						     (EFI_EVENT *)&h->others_event);
-	if (!status)
+	status = bs->CreateEvent(0, 0, NULL, NULL, (EFI_EVENT *)&h->others_event);
+	if (status)
+		return status;
+	/* A driver may use a CPU just now. */
+	for (unsigned tries = 0; tries < START_TRIES; tries++) {
 		status = mp->startup_all(mp, other_cpu, FALSE, (EFI_EVENT)h->others_event, 0, h,
 					 NULL);
-	if (status)
-		door_print(door,
-			   "The firmware does not start the other CPUs (StartupAllAPs: %lx).\n",
-			   status);
+		if (status != EFI_NOT_READY)
+			break;
+		bs->Stall(START_RETRY_US);
+	}
+	if (!status)
+		return 0;
+	bs->CloseEvent((EFI_EVENT)h->others_event);
+	door_print(door, "The firmware does not start the other CPUs (StartupAllAPs: %lx).\n",
+		   status);
 	return status;
 }
 
-void door_wait_cpus(const struct door *door, struct efi_handoff *h, bool send_home)
+bool door_wait_cpus(const struct door *door, struct efi_handoff *h, bool send_home)
 {
+	EFI_BOOT_SERVICES *bs = door->st->BootServices;
 	EFI_EVENT event = (EFI_EVENT)h->others_event;
-	UINTN index;
 
 	if (!h->nr_others)
-		return;
+		return true;
 	if (send_home)
 		__atomic_store_n(&h->others, OTHERS_LEAVE, __ATOMIC_RELEASE);
-	door->st->BootServices->WaitForEvent(1, &event, &index);
-	door->st->BootServices->CloseEvent(event);
+	for (unsigned ms = 0; ms < RETURN_MS; ms++) {
+		if (!bs->CheckEvent(event)) {
+			bs->CloseEvent(event);
+			return true;
+		}
+		bs->Stall(1000);
+	}
+	door_print(door, "Not all CPUs have returned to the firmware within %u seconds.\n",
+		   RETURN_MS / 1000);
+	return false;
 }

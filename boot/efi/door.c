@@ -13,16 +13,26 @@
 #define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
 #define KEY_SECONDS 10
 
-/* Started a second time, from a guest? */
-static bool runs_already(const struct door *door)
+static EFI_STATUS can_start(const struct door *door, const struct efi_handoff *h)
 {
 	struct cpuid_regs id = cpuid(CPUID_GLASSHOUSE, 0);
 
-	if (id.ebx != CPUID_GLASSHOUSE_EBX || id.ecx != CPUID_GLASSHOUSE_ECX ||
-	    id.edx != CPUID_GLASSHOUSE_EDX)
-		return false;
-	door_print(door, "Glasshouse runs already, and this is its guest.\n");
-	return true;
+	if (id.ebx == CPUID_GLASSHOUSE_EBX && id.ecx == CPUID_GLASSHOUSE_ECX &&
+	    id.edx == CPUID_GLASSHOUSE_EDX) {
+		door_print(door, "Glasshouse runs already, and this is its guest.\n");
+		return EFI_ALREADY_STARTED;
+	}
+	if (!door_has_xd()) {
+		door_print(door,
+			   "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). "
+			   "Switch it on in the firmware's setup: XD, NX or \"No-Execute "
+			   "Memory Protection\".\n");
+		return EFI_UNSUPPORTED;
+	}
+	if (h)
+		return 0;
+	door_print(door, "The firmware has no memory below 4 GiB for Glasshouse's start.\n");
+	return EFI_OUT_OF_RESOURCES;
 }
 
 /* The end of the log, from the start of a line on. */
@@ -33,7 +43,8 @@ static void print_last_words(const struct door *door, const struct log_ring *log
 	while (from && from < log->written && log->text[(from - 1) % log->size] != '\n')
 		from++;
 	/* On a screen it stands already, where the firmware would write across it. */
-	door->st->ConOut->ClearScreen(door->st->ConOut);
+	if (door->st->ConOut)
+		door->st->ConOut->ClearScreen(door->st->ConOut);
 	door_print(door, "Glasshouse cannot run on this machine. The end of its log:\n");
 	for (; from < log->written; from++)
 		door_write(door, &log->text[from % log->size], 1);
@@ -99,78 +110,79 @@ static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 		status = door_reserve_memory(door, h, MIN(reserve, GIB(1)));
 	if (status)
 		return status;
-	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
-	if (!h->switch_page)
-		return EFI_OUT_OF_RESOURCES;
-	memcpy((void *)h->switch_page, door_switch, (size_t)(door_switch_end - door_switch));
-	return 0;
+	return door_copy_code(door, h);
 }
 
-static EFI_STATUS enter(const struct door *door, struct efi_handoff *h, const struct choice *choice)
+/* The guest is an EFI program: this CPU and the others return as guests. With an error, Glasshouse
+ * does not run, and
+ * *@busy says whether a CPU may still use its memory. */
+static EFI_STATUS enter_in_place(const struct door *door, struct efi_handoff *h, bool *busy)
 {
 	const struct image_header *image = (const void *)h->image.base;
 	EFI_STATUS status;
 	u64 result;
 
-	if (choice->program) {
-		h->boot_services = true;
-		h->nr_states = 1; /* the boot CPU's is the first, whoever comes first */
-		status = door_bring_cpus(door, h);
-	} else {
-		copy_modules(door, h);
-		h->nr_others = 0; /* the firmware's services for CPUs end with the others */
-		status = end_boot_services(door);
-	}
-	if (status) {
-		door_print(door, "The firmware does not give up the machine (error %lx).\n",
-			   status);
+	h->boot_services = true;
+	h->nr_states = 1; /* the boot CPU's is the first, whoever comes first */
+	status = door_bring_cpus(door, h);
+	if (status)
 		return status;
-	}
 	result = door_switch_cpu(h, image->boot_cpu, true);
-	if (h->boot_services)
-		door_wait_cpus(door, h, result != 0);
+	*busy = !door_wait_cpus(door, h, result != 0);
 	if (!result)
 		return 0;
-	if (result == SWITCH_NO_XD)
-		door_print(door, "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is "
-				 "0). Switch it on in the "
-				 "firmware's setup: XD, NX or \"No-Execute Memory Protection\".\n");
-	else
-		print_last_words(door, (const void *)h->last_words);
+	print_last_words(door, (const void *)h->last_words);
 	return EFI_UNSUPPORTED;
+}
+
+/* The guest is no EFI program: Glasshouse loads it when the firmware has given up the machine.
+ * Returns only if that fails. */
+static EFI_STATUS enter_alone(const struct door *door, struct efi_handoff *h)
+{
+	const struct image_header *image = (const void *)h->image.base;
+	EFI_STATUS status;
+
+	copy_modules(door, h);
+	h->nr_others = 0; /* the MP services end with the others */
+	status = end_boot_services(door);
+	if (status)
+		door_print(door,
+			   "The firmware does not give up the machine (ExitBootServices: %lx).\n",
+			   status);
+	else
+		door_switch_cpu(h, image->boot_cpu, true);
+	return status;
 }
 
 EFI_STATUS door_run(const struct door *door)
 {
 	struct choice choice = {0};
-	struct efi_handoff *h;
-	EFI_STATUS status;
+	struct efi_handoff *h = door_pages(door, EfiLoaderData, DOOR_BELOW_4G, sizeof(*h));
+	bool busy = false;
+	EFI_STATUS status = can_start(door, h);
 
-	if (runs_already(door))
-		return EFI_ALREADY_STARTED;
-	h = door_pages(door, EfiLoaderData, DOOR_BELOW_4G, sizeof(*h));
-	if (!h)
-		return EFI_OUT_OF_RESOURCES;
+	if (status)
+		goto refused;
 	memset(h, 0, sizeof(*h));
 	status = choose(door, &choice);
 	if (status)
 		goto refused;
 	status = prepare(door, h);
 	if (!status)
-		status = enter(door, h, &choice);
-	if (status) {
-		choice_drop(door, &choice);
-		door_free_memory(door, h);
-		door_free_pages(door, h->switch_page, PAGE_SIZE);
-		goto refused;
+		status = choice.program ? enter_in_place(door, h, &busy) : enter_alone(door, h);
+	if (!status) {
+		/* From here on, this is the guest. */
+		watch_exit_boot_services(door, h);
+		status = choice_start(door, &choice);
+		door_free_pages(door, (u64)h, sizeof(*h));
+		return status;
 	}
-	/* From here on, this is the guest. */
-	watch_exit_boot_services(door, h);
-	status = choice_start(door, &choice);
-	door_free_pages(door, (u64)h, sizeof(*h));
-	return status;
+	choice_drop(door, &choice);
+	if (!busy)
+		door_free_memory(door, h);
 refused:
-	door_free_pages(door, (u64)h, sizeof(*h));
+	if (!busy)
+		door_free_pages(door, (u64)h, sizeof(*h));
 	/* The firmware's boot manager would clear the screen. */
 	door_print(door, "Glasshouse was not started. Press a key.\n");
 	door_wait_key(door, KEY_SECONDS);

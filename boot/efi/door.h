@@ -82,6 +82,12 @@ void door_free_pages(const struct door *door, u64 at, u64 size);
  * @option_reserve: additional bytes of heap. After door_find_cpus(). Returns 0, or an error, after
  * a message. */
 EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve);
+
+/* Allocate h->switch_page, executable, with the code of switch.S. Returns 0, or an error, after a
+ * message. */
+EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h);
+
+/* Give back what these two have allocated. */
 void door_free_memory(const struct door *door, const struct efi_handoff *h);
 
 /* Fill in the ACPI root pointer, the screen, and the firmware's own addresses. */
@@ -96,8 +102,9 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h);
 /* Start them: they wait until the image calls them. Returns 0, or an error, after a message. */
 EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h);
 
-/* Wait until they have returned from the image, as guests or, with @send_home, natively. */
-void door_wait_cpus(const struct door *door, struct efi_handoff *h, bool send_home);
+/* Wait until they have returned from the image, as guests or, with @send_home, natively. Returns
+ * false, after a message, if one has not: it may still use the handoff and the image. */
+bool door_wait_cpus(const struct door *door, struct efi_handoff *h, bool send_home);
 
 /* Let this CPU enter the image at the offset @entry. Returns as door_switch() (switch.S). */
 u64 door_switch_cpu(struct efi_handoff *h, u32 entry, bool boot_cpu);

@@ -59,7 +59,16 @@ void multiboot2_efi_main(u32 magic, const struct mbi_header *mbi)
 		at += ALIGN_UP(tag->size, 8);
 	}
 	if (door.st && door.image) {
-		status = door_run(&door);
+		if (strlen(door.cmdline) < HANDOFF_CMDLINE) {
+			status = door_run(&door);
+		} else {
+			door_print(
+				&door,
+				"Glasshouse's command line is longer than %lu characters. Make it "
+				"shorter in grub.cfg.\n",
+				HANDOFF_CMDLINE - 1);
+			status = EFI_INVALID_PARAMETER;
+		}
 		/* GRUB cannot go on: it is the firmware's program that ends. */
 		door.st->BootServices->Exit(door.image, status, 0, NULL);
 	}

@@ -137,6 +137,11 @@ static EFI_STATUS offer_initrd(const struct door *door, struct choice *choice, u
 	}
 	status = door->st->BootServices->InstallMultipleProtocolInterfaces(
 		&initrd->handle, &path_guid, &initrd->path, &load_guid, &initrd->load_file2, NULL);
+	/* For choose(), that error has another meaning. */
+	if (status == EFI_ALREADY_STARTED) {
+		door_print(door, "Another program offers an initrd already.\n");
+		status = EFI_UNSUPPORTED;
+	}
 	if (status)
 		efi_free(door, initrd);
 	else

@@ -5,6 +5,8 @@
  * Configuration Table", "Graphics Output Protocol".
  */
 #include "boot/efi/door.h"
+#include "boot/efi/services.h"
+#include "boot/efi_switch.h"
 #include "boot/heap.h"
 #include "drivers/console.h"
 #include "lib/string.h"
@@ -153,15 +155,42 @@ EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u
 
 	if (status)
 		return status;
-	if (!reserve(door, &h->heap,
-		     boot_heap_size(1 + h->nr_others, memory_top(h), option_reserve)) ||
+	if (!reserve(door, &h->heap, boot_heap_size(h->max_cpus, memory_top(h), option_reserve)) ||
 	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) ||
 	    !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;
-	/* Only needed where the firmware has no MP services. */
+	/* Only needed where no MP services bring the other CPUs. */
 	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_PAGE_LIMIT, PAGE_SIZE);
 	memcpy((void *)h->image.base, image, image->file_size);
 	memset((void *)(h->image.base + image->file_size), 0, image->size - image->file_size);
+	return 0;
+}
+
+/* In UEFI Specification: "EFI_MEMORY_ATTRIBUTE_PROTOCOL", which gnu-efi does not have. */
+struct memory_attribute {
+	EFI_STATUS(EFIAPI *get)(struct memory_attribute *this, u64 base, u64 size, u64 *attributes);
+	EFI_STATUS(EFIAPI *set)(struct memory_attribute *this, u64 base, u64 size, u64 attributes);
+	EFI_STATUS(EFIAPI *clear)
+	(struct memory_attribute *this, u64 base, u64 size, u64 attributes);
+};
+
+EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
+{
+	EFI_GUID guid = {
+		0xf4560cf6, 0x40ec, 0x4b4a, {0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89}};
+	struct memory_attribute *protocol = NULL;
+
+	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
+	if (!h->switch_page) {
+		door_print(
+			door,
+			"The firmware has no page of memory below 4 GiB for Glasshouse's code.\n");
+		return EFI_OUT_OF_RESOURCES;
+	}
+	/* Strict firmware allows no execution from memory that is not a program's. */
+	if (!door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&protocol))
+		protocol->clear(protocol, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
+	memcpy((void *)h->switch_page, door_switch, (size_t)(door_switch_end - door_switch));
 	return 0;
 }
 
@@ -171,6 +200,7 @@ void door_free_memory(const struct door *door, const struct efi_handoff *h)
 	door_free_pages(door, h->log.base, h->log.size);
 	door_free_pages(door, h->image.base, h->image.size);
 	door_free_pages(door, h->low_page, PAGE_SIZE);
+	door_free_pages(door, h->switch_page, PAGE_SIZE);
 }
 
 static u64 config_table(const EFI_SYSTEM_TABLE *st, const EFI_GUID *guid)
@@ -189,23 +219,21 @@ static struct fb_channel channel(u32 mask)
 	return (struct fb_channel){(u8)low, (u8)(high - low)};
 }
 
-static void find_screen(const struct door *door, struct framebuffer *fb)
+/* Describe the framebuffer of @gop in @fb. Returns false if it has none. */
+static bool describe_screen(const EFI_GRAPHICS_OUTPUT_PROTOCOL *gop, struct framebuffer *fb)
 {
-	static const EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop = NULL;
 	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
 	EFI_PIXEL_BITMASK mask = {0xff, 0xff00, 0xff0000, 0};
 
-	if (door->st->BootServices->LocateProtocol((EFI_GUID *)&guid, NULL, (void **)&gop) ||
-	    !gop->Mode)
-		return;
+	if (!gop || !gop->Mode || !gop->Mode->Info || !gop->Mode->FrameBufferBase)
+		return false;
 	mode = gop->Mode->Info;
 	if (mode->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
 		mask = (EFI_PIXEL_BITMASK){0xff0000, 0xff00, 0xff, 0};
 	else if (mode->PixelFormat == PixelBitMask)
 		mask = mode->PixelInformation;
 	else if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
-		return; /* there is no framebuffer */
+		return false;
 	*fb = (struct framebuffer){.address = gop->Mode->FrameBufferBase,
 				   .width = mode->HorizontalResolution,
 				   .height = mode->VerticalResolution,
@@ -220,6 +248,25 @@ static void find_screen(const struct door *door, struct framebuffer *fb)
 							     mask.BlueMask | mask.ReservedMask | 1),
 				     8);
 	fb->pitch = mode->PixelsPerScanLine * (fb->bpp / 8);
+	return true;
+}
+
+/* The console's screen, otherwise the first that has a framebuffer: the console's may stand for
+ * several screens. */
+static void find_screen(const struct door *door, struct framebuffer *fb)
+{
+	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_HANDLE *handles;
+	size_t n;
+
+	if (describe_screen(efi_protocol(door, door->st->ConsoleOutHandle, guid), fb))
+		return;
+	n = efi_handles(door, &guid, &handles);
+	for (size_t i = 0; i < n; i++)
+		if (describe_screen(efi_protocol(door, handles[i], guid), fb))
+			break;
+	if (n)
+		efi_free(door, handles);
 }
 
 void door_describe_machine(const struct door *door, struct efi_handoff *h)

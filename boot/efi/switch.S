@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the firmware's 64-bit mode into the image, and back. The code runs from a copy in an executable page
- * below 4 GiB, which stays for as long as the guest runs.
+ * below 4 GiB, which stays until an operating system begins.
  *
  * u64 door_switch(struct firmware_state *state, u64 image, u64 entry, u64 handoff), the addresses physical and
  * below 4 GiB; entry: an offset in the image. Returns 0 when this CPU is a guest now; otherwise
@@ -140,6 +140,9 @@ natively:
 	movzwl FIRMWARE_SELECTORS+14(%rdi), %eax
 	testl $~7, %eax
 	jz 1f
+	movq %cr0, %rdx			/* the table may be read-only */
+	btrq $16, %rdx
+	movq %rdx, %cr0
 	movq FIRMWARE_GDTR+2(%rdi), %rdx
 	andb $~2, 5(%rdx,%rax)
 	ltr %ax
@@ -181,6 +184,13 @@ door_exit_boot_services:
 	addq $40, %rsp
 	testq %rax, %rax
 	jnz 1f
+	pushq %rbx
+	movl $0x40000000, %eax		/* unless Glasshouse has left */
+	cpuid
+	cmpl $0x73616c47, %ebx		/* "Glas" */
+	popq %rbx
+	movl $0, %eax
+	jne 1f
 	movabsq $SWITCH_HYPERCALL, %rax
 	vmcall
 	xorl %eax, %eax
@@ -188,5 +198,15 @@ door_exit_boot_services:
 
 	.balign 8
 door_switch_end:
+
+/* bool door_has_xd(void) */
+	.globl door_has_xd
+door_has_xd:
+	pushq %rbx
+	lift_firmware_limits
+	setc %al
+	movzbl %al, %eax
+	popq %rbx
+	ret
 
 	.section .note.GNU-stack, "", @progbits

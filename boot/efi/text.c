@@ -43,6 +43,9 @@ void door_wait_key(const struct door *door, unsigned seconds)
 	SIMPLE_INPUT_INTERFACE *in = door->st->ConIn;
 	EFI_INPUT_KEY key;
 
+	/* Forget the key that has chosen this program. */
+	if (in)
+		in->Reset(in, FALSE);
 	for (unsigned tenths = 0; tenths < seconds * 10; tenths++) {
 		if (in && !in->ReadKeyStroke(in, &key))
 			return;

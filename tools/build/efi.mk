@@ -9,7 +9,7 @@ DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mstack-alignme
 	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
 
 # What both forms have; and what only the entry from GRUB, or only the program, has.
-DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) \
+DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/sbat.S boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) \
 	lib/number.c lib/print.c lib/string.c lib/words.c vmm/load/gather.c
 DOOR_OBJECTS := $(DOOR_SOURCES:%=$(B)/door/%.o)
 
@@ -42,7 +42,7 @@ $(B)/door/image.o: $(B)/door/image.S $(B)/glasshouse.bin
 
 # Only the sections that are named get into the program.
 EFI_LDS := /usr/lib/elf_x86_64_efi.lds
-EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc .sbat
 
 # Link objects with the front door's, to a program.
 define link_efi
@@ -55,7 +55,7 @@ objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/doo
 endef
 
 ## build/glasshouse.efi: the hypervisor as a program for UEFI firmware
-$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/image.o tools/build/efi.mk
+$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/boot/efi/sbat.S.o $(B)/door/image.o tools/build/efi.mk
 	$(link_efi)
 
 # Programs for tests.

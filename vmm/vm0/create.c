@@ -15,7 +15,6 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ferr.h"
 #include "vmm/vm0/hypercall.h"
-#include "vmm/vm0/hide_cpus.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/kbc.h"
 #include "vmm/vm0/leave.h"
@@ -128,7 +127,6 @@ struct vm *vm0_create(const struct vm0_config *config)
 	r = create_vcpus(vm);
 	if (r)
 		return cannot_create("creating its vCPUs", r);
-	hide_cpus(vm0->acpi);
 	vm0_msr_init(vm);
 	r = kbc_init(vm0);
 	if (!r)
