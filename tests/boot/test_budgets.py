@@ -39,8 +39,8 @@ def test_vmcs_accesses():
 def boot_both(cpus, attempt):
     """Measures Debian's kernel under Glasshouse and natively. Returns the first, and the ratios by name."""
     cmdline = f"{bench.LINUX} gh.attempt={attempt}"
-    native = bench.linux(mkiso.native(cmdline=cmdline), f"budget-native-{cpus}-{attempt}", cpus)
-    ours = bench.linux(mkiso.glasshouse("", cmdline=cmdline), f"budget-{cpus}-{attempt}", cpus)
+    native = bench.linux(mkiso.native(cmdline=cmdline, initrd=bench.INITRD), f"budget-native-{cpus}-{attempt}", cpus)
+    ours = bench.linux(mkiso.glasshouse("", cmdline=cmdline, initrd=bench.INITRD), f"budget-{cpus}-{attempt}", cpus)
     return ours, {name: ours.ticks[name] / native.ticks[name] for name in native.ticks if native.ticks[name]}
 
 

@@ -36,6 +36,11 @@ build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/
 	$(say) CPIO $@
 	tools/image/mkinitramfs $@
 
+# For tests/bench: what it measures depends on the size of the initramfs.
+build/guest/bench-initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/bin/bench | setup-guest
+	$(say) CPIO $@
+	tools/image/mkinitramfs $@ build/guest/busybox build/guest/bin/bench
+
 # Test guests: each folder of guests/ with a main.c is linked with guests/lib into a flat image.
 OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
@@ -75,7 +80,7 @@ build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) |
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
 		$(CHECK_OPTIONS)
 
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/sector.img build/guest/warm.img \
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/bench-initrd.img build/guest/sector.img build/guest/warm.img \
 	$(OWN_GUESTS:%=build/guest/%.img)
 
 # With GUEST_KERNEL and GUEST_INITRD given, Debian's files are not needed.
