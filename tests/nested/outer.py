@@ -39,9 +39,9 @@ class Inner:
 class Outer:
     """A running outer machine, with `iso` as the inner machines' disk."""
 
-    def __init__(self, iso, cpus=1):
-        self.cpus = cpus
-        self.run = harness.boot(f"outer-{cpus}", DISK, MODEL, cpus, MEMORY, second=iso,
+    def __init__(self, iso, cpus=1, model=MODEL):
+        self.kind = {"cpus": cpus, "model": model}
+        self.run = harness.boot(f"outer-{cpus}-{model}", DISK, model, cpus, MEMORY, second=iso,
                                 commands="c\nptime\nq\n")
         self.parameters = None
         self.begin = 0
