@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The inner machines: the menu of their one ISO. A test sets $words."""
+import bochs
 import harness
 import mkiso
 
@@ -8,6 +9,10 @@ import mkiso
 # KVM emulates the local APIC, but no FPU or vector store to it.
 NATURAL = "hypervisor=1 firmware=152 fpustores=no"
 LINUX_NATURAL = "gh.hypervisor=1 gh.firmware=152"
+
+# While the local APIC is trapped, Glasshouse sends the NMIs itself. Bochs 2.7 then keeps them blocked in KVM's
+# guest, Bochs 3.0 does not.
+NMIS_OF_ROOT_MODE = "" if bochs.version() >= (3, 0) else "nmi=no"
 
 CONFORMANCE, MONKEY = (mkiso.BUILD / "guest" / f"{name}.img" for name in ("conformance", "monkey"))
 
