@@ -71,8 +71,9 @@ class Outer:
         self.begin = self.run.seen
 
     def wait(self):
-        """Waits for the inner machine's end."""
-        end = self.run.expect(r"outer: end \d+\n")
+        """Waits for the inner machine's end, or for a kernel's complaint that a CPU hangs."""
+        end = self.run.expect(r"outer: end \d+\n|BUG: soft lockup.*")
+        assert end.group().startswith("outer"), end.group()
         done = self.run.expect("outer: done\n")
         said = self.run.text[end.end():done.start()]
         log, kernel = ("\n".join(re.findall(rf"^{name}: (.*)$", said, re.M)) for name in ("log", "kernel"))

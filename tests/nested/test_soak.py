@@ -29,6 +29,16 @@ def test_linux(outer, entry):
     assert ("All 2 CPUs run: IPIs no longer exit." in run.log) == (entry == "linux")
 
 
+@TWO
+@pytest.mark.parametrize("entry", ["hotplug", "hotplug, icr=trap"])
+def test_hotplug(outer, entry):
+    """The second CPU goes offline and comes online again, three times: by INIT exits where INIT is not trapped."""
+    outer.kvm()
+    run = outer.machine(entry, "gh.cpus=2", 2, SECONDS)
+    assert run.results()
+    assert (" INIT_SIGNAL " in run.log) == (entry == "hotplug")
+
+
 def test_reboot(outer):
     """The guest's reset resets the machine, which boots again as before, and finds the log."""
     outer.kvm()
