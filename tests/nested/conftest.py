@@ -40,15 +40,15 @@ def keep_machines():
 
 @pytest.fixture(name="outer")
 def get_outer(request, iso, machines):
-    """An outer machine with as many CPUs as the test's parameter says, 1 without one.
+    """An outer machine with the `cpus` and the `model` that the test's parameter says, if it has one.
 
     A test that fails may leave it in any state: the next one gets a new one.
     """
-    cpus = getattr(request, "param", 1)
-    if machines and machines[0].cpus != cpus:
+    kind = {"cpus": 1, "model": outer.MODEL} | getattr(request, "param", {})
+    if machines and machines[0].kind != kind:
         machines.pop().run.stop()
     if not machines:
-        machines.append(outer.Outer(iso, cpus))
+        machines.append(outer.Outer(iso, **kind))
     yield machines[0]
     if getattr(request.node, "failed", True):
         machines.pop().run.stop()

@@ -39,9 +39,9 @@ class Inner:
 class Outer:
     """A running outer machine, with `iso` as the inner machines' disk."""
 
-    def __init__(self, iso, cpus=1):
-        self.cpus = cpus
-        self.run = harness.boot(f"outer-{cpus}", DISK, MODEL, cpus, MEMORY, second=iso,
+    def __init__(self, iso, cpus=1, model=MODEL):
+        self.kind = {"cpus": cpus, "model": model}
+        self.run = harness.boot(f"outer-{cpus}-{model}", DISK, model, cpus, MEMORY, second=iso,
                                 commands="c\nptime\nq\n")
         self.parameters = None
         self.begin = 0
@@ -71,8 +71,9 @@ class Outer:
         self.begin = self.run.seen
 
     def wait(self):
-        """Waits for the inner machine's end."""
-        end = self.run.expect(r"outer: end \d+\n")
+        """Waits for the inner machine's end, or for a kernel's complaint that a CPU hangs."""
+        end = self.run.expect(r"outer: end \d+\n|BUG: soft lockup.*")
+        assert end.group().startswith("outer"), end.group()
         done = self.run.expect("outer: done\n")
         said = self.run.text[end.end():done.start()]
         log, kernel = ("\n".join(re.findall(rf"^{name}: (.*)$", said, re.M)) for name in ("log", "kernel"))

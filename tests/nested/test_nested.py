@@ -2,6 +2,7 @@
 """Glasshouse under KVM's nested VT-x, 1 emulated CPU below all."""
 import pytest
 
+import inner
 import words
 
 
@@ -17,8 +18,7 @@ def test_conforms(outer, apic):
 def test_local_apic_is_trapped(outer):
     """A second CPU waits, so the writes to the local APIC's page exit: each reaches its register."""
     outer.kvm()
-    # With the trap, Glasshouse sends the NMIs itself: Bochs 2.7 then keeps them blocked in KVM's guest.
-    run = outer.machine("conformance", "cpus=1 nmi=no", cpus=2)
+    run = outer.machine("conformance", f"cpus=1 {inner.NMIS_OF_ROOT_MODE}", cpus=2)
     assert run.results()
 
 
