@@ -12,6 +12,8 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
+#define EXTENDED 0x80000000u /* the first extended leaf */
+
 /* The CPU's own values, indexed by enum cpuid_reg. */
 static void host_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 {
@@ -39,14 +41,18 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 	struct cpuid_policy *p = vm->cpuid;
 	bool present = false;
 	u32 regs[4];
+	u8 *first;
 
 	if (leaf <= cpuid(leaf & 0x80000000, 0).eax) {
 		host_cpuid(leaf, subleaf, regs);
 		present = regs[reg] & bits;
 	}
 	BUG_ON(p->nr_hidden == CPUID_MAX_HIDDEN);
-	p->hidden[p->nr_hidden++] =
-		(struct cpuid_hidden){leaf, subleaf, reg, (u32)bits, present, name, why};
+	BUG_ON((leaf & ~EXTENDED) >= CPUID_MAX_LEAVES);
+	first = &p->first[leaf >> 31][leaf & ~EXTENDED];
+	p->hidden[p->nr_hidden] =
+		(struct cpuid_hidden){leaf, subleaf, *first, reg, (u32)bits, present, name, why};
+	*first = (u8)++p->nr_hidden;
 	if (leaf < 32)
 		p->plain_leaves &= ~(u32)BIT(leaf);
 }
@@ -99,12 +105,17 @@ static bool has_subleaves(u32 leaf)
 /* A leaf beyond the last is answered as another, and nothing of that is hidden. */
 static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
 {
+	const struct cpuid_hidden *hidden;
+
+	if ((leaf & ~EXTENDED) >= CPUID_MAX_LEAVES)
+		return;
 	if (!has_subleaves(leaf))
 		subleaf = 0;
-	for (unsigned i = 0; i < p->nr_hidden; i++)
-		if (p->hidden[i].leaf == leaf && p->hidden[i].subleaf == subleaf &&
-		    leaf <= cpuid(leaf & 0x80000000, 0).eax)
-			regs[p->hidden[i].reg] &= ~p->hidden[i].bits;
+	for (u8 i = p->first[leaf >> 31][leaf & ~EXTENDED]; i; i = hidden->next) {
+		hidden = &p->hidden[i - 1];
+		if (hidden->subleaf == subleaf && leaf <= cpuid(leaf & EXTENDED, 0).eax)
+			regs[hidden->reg] &= ~hidden->bits;
+	}
 }
 
 /*

@@ -25,17 +25,21 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
  * hide more bits until the VM's first vCPU is created.
  */
 #define CPUID_MAX_HIDDEN      64
+#define CPUID_MAX_LEAVES      64 /* from 0 and from 80000000h; more hide nothing */
 #define CPUID_MAX_HIDDEN_MSRS 32
 
 struct cpuid_policy {
 	struct cpuid_hidden {
 		u32 leaf, subleaf;
+		u8 next; /* the next entry of the same leaf, see first[] */
 		enum cpuid_reg reg;
 		u32 bits;
 		bool present; /* the CPU had the feature at boot; a microcode update may add it */
 		const char *name, *why;
 	} hidden[CPUID_MAX_HIDDEN];
 	unsigned nr_hidden;
+	/* Of each leaf, basic and extended: its first entry in hidden[], + 1; 0: none. */
+	u8 first[2][CPUID_MAX_LEAVES];
 	u32 plain_leaves; /* basic leaves below 32 that are passed through unchanged */
 
 	/* What belongs to these features beside CPUID: #GP to the guest. */
