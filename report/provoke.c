@@ -102,10 +102,10 @@ static void do_nmi(void)
 		cpu_relax();
 }
 
-static void dump_with_nmi(struct vcpu *vcpu)
+static bool dump_with_nmi(struct vcpu *vcpu, const char *part)
 {
 	lapic_send_nmi(this_cpu()->apic_id);
-	vmx_x86_ops.dump(vcpu);
+	return vmx_x86_ops.dump(vcpu, part);
 }
 
 static void do_straynmi(void)
@@ -114,10 +114,12 @@ static void do_straynmi(void)
 	do_panic();
 }
 
-static void dump_with_fault(struct vcpu *vcpu)
+static bool dump_with_fault(struct vcpu *vcpu, const char *part)
 {
 	(void)vcpu;
+	(void)part;
 	do_ud();
+	return true;
 }
 
 static void do_badreport(void)

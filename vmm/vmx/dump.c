@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Printing of the current VMCS, for panics.
+ * Printing of the current VMCS.
  */
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
@@ -20,8 +20,8 @@ static void emit_line(const char *line)
 	pr_err("%s\n", line);
 }
 
-void vmx_dump(struct vcpu *vcpu)
+bool vmx_dump(struct vcpu *vcpu, const char *part)
 {
-	if (to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu())
-		vmcs_dump(&vmx_capability, read_field, emit_line);
+	return to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu() &&
+	       vmcs_dump(&vmx_capability, part, read_field, emit_line);
 }
