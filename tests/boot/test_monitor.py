@@ -223,6 +223,8 @@ def test_reset():
         run.expect("Entering the guest")
         monitor.until("The monitor of Glasshouse listens")
         monitor.until(PROMPT)
+        assert "  vCPU 1 on CPU 1: waits for a SIPI, 0 exits" in monitor.ask("ls")
+        assert number(r"RIP ([0-9a-f]+) ", monitor.ask("regs 1")) == 0xfff0
         if run.text.count("Entering the guest") == 2:
             monitor.ask("pause")
         monitor.type("reset")
