@@ -75,7 +75,7 @@ static void do_doublefault(void)
 
 static u64 do_stack_deeper(volatile u64 *above)
 {
-	volatile u64 room[32] = {*above};
+	volatile u64 room[128] = {*above};
 
 	if (room[0])
 		return 0;
