@@ -26,8 +26,12 @@ class Monitor:
     def until(self, text):
         """Waits for `text`. Returns what came before it, and drops both."""
         while text not in self.text:
-            data = self.line.recv(65536)
-            assert data, f"the line ended without {text!r}; last: {self.text[-500:]!r}"
+            try:
+                data = self.line.recv(65536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                raise EOFError(f"the line ended without {text!r}; last: {self.text[-500:]!r}")
             self.text += data.decode("latin-1").replace("\r", "")
         before, _, self.text = self.text.partition(text)
         return before
@@ -86,7 +90,8 @@ def look_at_vmcs(monitor):
     """The VMCS of both vCPUs."""
     for vcpu in "0", "1":
         whole = "\n".join(monitor.ask(f"vmcs {vcpu}"))
-        for word in ("-- VMCS: the last exit --", "-- VMCS: host state --", "GUEST_RIP=", "enable EPT", "TR   0040 base"):
+        for word in ("-- VMCS: the last exit --", "-- VMCS: host state --", "GUEST_RIP=", "enable EPT",
+                     "TR   0040 base"):
             assert word in whole, word
         rip = monitor.ask(f"vmcs {vcpu} host_rip")
         assert len(rip) == 1 and rip[0].startswith("HOST_RIP=ffffffff80")
@@ -241,8 +246,34 @@ def test_reset():
 ])
 def test_not_available(opts, cmdline, says):
     """Where COM2 is the guest's there is no monitor, and the guest runs all the same."""
-    run = harness.boot(f"monitor-none-{opts[-1]}", mkiso.glasshouse(opts, mkiso.BUILD / "guest/bench.img", cmdline, None))
+    spec = mkiso.glasshouse(opts, mkiso.BUILD / "guest/bench.img", cmdline, None)
+    run = harness.boot(f"monitor-none-{opts[-1]}", spec)
     run.expect(says)
     run.expect("Entering the guest")
     run.wait()
     assert "bench end" in run.text and "The monitor listens" not in run.text
+
+
+COMMANDS = ("regs 0", "regs 1", "vmcs 1 guest", "pt 100000 1", "x 100000 32", "pause", "regs 1", "stat", "resume",
+            "trace 1 2", "why 0")
+
+
+def test_random_guest():
+    """The random guest ends well although somebody looks at it, and stops it, all the time."""
+    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img",
+                            "cpus=2 seed=5 n=20000 init=1", None)
+    run, monitor = boot("monitor-random", spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
+    monitor.until(PROMPT)
+    answers = []
+    try:
+        while True:
+            answers += [(command, monitor.answer(command)[-1]) for command in COMMANDS]
+    except (EOFError, ConnectionError):
+        pass  # the guest has switched the machine off
+    assert run.wait() == "power-off"
+    assert run.results()
+    wrong = [answer for answer in answers if answer[1] != "ok" and not answer[1].startswith("err: this address")]
+    assert len(answers) > 3 * len(COMMANDS) and not wrong, (len(answers), wrong)
+    log = run.log("glasshouse.log")
+    assert "defect of Glasshouse" not in log and "Glasshouse's code and constants are unchanged" in log
+    print(len(answers), re.findall(words.EXITS, log))
