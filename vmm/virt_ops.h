@@ -167,8 +167,9 @@ struct virt_ops {
 	void (*flush_tlb)(struct vcpu *vcpu);
 
 	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
-	 * @part is not NULL, the group or the registers of that name. Returns false if there are
-	 * none, or @vcpu is not loaded on this CPU. */
+	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM
+	 * entry would refuse. Returns false if there are none, or @vcpu is not loaded on this CPU.
+	 */
 	bool (*dump)(struct vcpu *vcpu, const char *part);
 	/* Print again what hardware_setup printed about the CPU. */
 	void (*print_capabilities)(void);

@@ -93,6 +93,7 @@ def look_at_vmcs(monitor):
         for word in ("-- VMCS: the last exit --", "-- VMCS: host state --", "GUEST_RIP=", "enable EPT",
                      "TR   0040 base"):
             assert word in whole, word
+        assert monitor.ask(f"vmcs {vcpu} check") == ["  None of the rules that Glasshouse checks is broken."]
         rip = monitor.ask(f"vmcs {vcpu} host_rip")
         assert len(rip) == 1 and rip[0].startswith("HOST_RIP=ffffffff80")
         assert monitor.ask(f"vmcs {vcpu} exit")[0] == "-- VMCS: the last exit --"

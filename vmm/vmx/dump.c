@@ -4,6 +4,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
 
@@ -22,6 +23,11 @@ static void emit_line(const char *line)
 
 bool vmx_dump(struct vcpu *vcpu, const char *part)
 {
-	return to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu() &&
-	       vmcs_dump(&vmx_capability, part, read_field, emit_line);
+	if (!to_vmx(vcpu)->loaded || vcpu->cpu != this_cpu())
+		return false;
+	if (part && !strcmp(part, "check") && vmx_entry_failure_report) {
+		vmx_entry_failure_report();
+		return true;
+	}
+	return vmcs_dump(&vmx_capability, part, read_field, emit_line);
 }
