@@ -20,10 +20,12 @@
 #include "drivers/console.h"
 #include "drivers/console_choice.h"
 #include "drivers/pit.h"
+#include "drivers/serial.h"
 #include "lib/integrity.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
+#include "monitor/monitor.h"
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
@@ -430,13 +432,35 @@ static unsigned guests_uarts(void)
 	return named;
 }
 
+/* Start the monitor, if the option monitor= asks for it and it can have COM2. */
+static bool start_monitor(void)
+{
+	const char *why = NULL;
+
+	if (options.monitor == MONITOR_NONE)
+		return false;
+	if (!(console_present() & CONSOLE_COM2))
+		why = "this machine has no COM2";
+	else if (guests_uarts() & CONSOLE_COM2)
+		why = "COM2 is the guest's: its command line or the ACPI table SPCR names it";
+	if (why)
+		pr_warn("monitor=com2: the monitor is not available: %s.\n", why);
+	else if (monitor_start(vm, SERIAL_COM2))
+		return true;
+	return false;
+}
+
 /* Choose, and report, where Glasshouse logs while the guest runs. */
-static unsigned choose_consoles(void)
+static unsigned choose_consoles(bool monitor)
 {
 	unsigned named = guests_uarts();
 	unsigned mask = console_choose(options.console, named, console_present());
 	char text[CONSOLE_NAMES_SIZE];
 
+	if (monitor) {
+		mask &= ~(unsigned)CONSOLE_COM2;
+		pr_info("The monitor listens on COM2, which is hidden from the guest.\n");
+	}
 	if (options.console == CONSOLE_AUTO && named & console_present() & CONSOLE_COM2)
 		pr_info("COM2 is the guest's: its command line or the ACPI table SPCR names it.\n");
 	pr_info("Entering the guest. From here on Glasshouse logs %s%s.\n",
@@ -458,7 +482,7 @@ static void enter_vm0(void)
 	pr_info("Memory hidden from the guest: %lu KiB (image at %lx, heap at %lx).\n", total >> 10,
 		reserved[0].base, reserved[1].base);
 	pr_debug("Free heap pages: %zu\n", pages_left());
-	consoles = choose_consoles();
+	consoles = choose_consoles(start_monitor());
 
 	hide_cpus(&acpi);
 	__atomic_store_n(&launch, LAUNCH_RUN, __ATOMIC_RELEASE);

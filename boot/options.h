@@ -21,12 +21,14 @@ enum boot_option {
 	BOOT_PATH,
 };
 enum panic_option { PANIC_HALT, PANIC_RESET };
+enum monitor_option { MONITOR_NONE, MONITOR_COM2 };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
 
 struct boot_options {
 	bool strict;      /* stop at an exit that has no handler */
 	unsigned icr;     /* enum icr_option */
 	unsigned icept;   /* enum icept_option */
+	unsigned monitor; /* enum monitor_option */
 	unsigned log;     /* enum log_level: the least severe level that is printed */
 	unsigned boot;    /* enum boot_option: what VM 0 starts from */
 	unsigned console; /* bits of enum console: what Glasshouse uses while a guest runs */

@@ -4,6 +4,7 @@
  */
 #include "drivers/console.h"
 #include "arch/x86/io.h"
+#include "arch/x86/percpu.h"
 #include "drivers/framebuffer_console.h"
 #include "drivers/log_writer.h"
 #include "drivers/serial.h"
@@ -199,6 +200,15 @@ static void report_taken(void)
 	console_write(text, sizeof(text) - 1);
 }
 
+static struct cpu *diverted; /* what this CPU prints goes to divert_to() */
+static void (*divert_to)(const char *s, size_t n);
+
+void console_divert(struct cpu *cpu, void (*write)(const char *s, size_t n))
+{
+	divert_to = write;
+	__atomic_store_n(&diverted, cpu, __ATOMIC_RELEASE);
+}
+
 void printk(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX];
@@ -209,6 +219,11 @@ void printk(enum log_level level, const char *fmt, ...)
 	n = vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	n = MIN(n, (int)sizeof(line) - 1);
+	if (__atomic_load_n(&diverted, __ATOMIC_ACQUIRE) == this_cpu() && !panicking) {
+		if (level < LOG_DEBUG)
+			divert_to(line, (size_t)n);
+		return;
+	}
 	if (!panicking)
 		spin_lock(&lock);
 	report_taken();

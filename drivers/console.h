@@ -13,6 +13,8 @@
 
 #define CONSOLE_RING_PAGES 5
 
+struct cpu;
+
 enum console {
 	CONSOLE_COM1 = 1 << 0,
 	CONSOLE_COM2 = 1 << 1,
@@ -86,6 +88,10 @@ void *console_take_last(void *start, u64 size);
 
 /* The log ring. It moves once, see console_keep_ring(). */
 const struct log_ring *console_ring(void);
+
+/* From now on, what @cpu prints, but for the level debug, goes to @write only, as the answer to a
+ * person; @write takes no lock. NULL for @cpu: to the log again. A panic goes there in any case. */
+void console_divert(struct cpu *cpu, void (*write)(const char *s, size_t n));
 
 /* For the last messages: select all consoles, set up the UARTs again, begin anew on a screen in
  * graphics mode, and take no lock from now on, because a CPU that has

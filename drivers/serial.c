@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Polled output on 16550 UARTs. Source: National Semiconductor PC16550D, "Registers".
+ * 16550 UARTs, polled. Source: National Semiconductor PC16550D, "Registers".
  */
 #include "drivers/serial.h"
 #include "arch/x86/io.h"
 
 enum {
+	RBR = 0,
 	THR = 0,
 	DLL = 0,
 	IER = 1,
@@ -24,6 +25,8 @@ enum {
 #define IER_ALL   0x0f
 #define IIR_FIFO  0xc0 /* read: FIFOs are on */
 #define MCR_READY 0x03 /* DTR, RTS */
+#define LSR_DR    0x01
+#define LSR_NONE  0xff /* there is no UART */
 #define LSR_THRE  0x20
 #define LSR_TEMT  0x40
 #define FIFO_SIZE 16
@@ -38,7 +41,7 @@ static void wait_for(u16 port, u8 bit)
 bool serial_init(u16 port)
 {
 	outb(port + SCRATCH, 0x5a);
-	if (inb(port + SCRATCH) != 0x5a || inb(port + LSR) == 0xff)
+	if (inb(port + SCRATCH) != 0x5a || inb(port + LSR) == LSR_NONE)
 		return false;
 	wait_for(port, LSR_TEMT); /* FCR_CLEAR would drop bytes that are being sent */
 	outb(port + IER, 0);
@@ -83,6 +86,13 @@ void serial_write(u16 port, const char *s, size_t n)
 		}
 		room--;
 	}
+}
+
+int serial_read(u16 port)
+{
+	u8 status = inb(port + LSR);
+
+	return status != LSR_NONE && status & LSR_DR ? inb(port + RBR) : -1;
 }
 
 void serial_flush(u16 port)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 16550 UARTs, output only, by polling.
+ * 16550 UARTs, by polling.
  */
 #ifndef GH_SERIAL_H
 #define GH_SERIAL_H
@@ -27,6 +27,9 @@ bool serial_in_use(u16 port);
  * every FIFO full, until the UART is ready, and then writes all the same.
  */
 void serial_write(u16 port, const char *s, size_t n);
+
+/* Returns the next byte that the UART at @port has received; -1: none. */
+int serial_read(u16 port);
 
 /* Wait until the UART at @port has sent the last byte, at most 100,000 polls. */
 void serial_flush(u16 port);

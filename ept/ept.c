@@ -366,6 +366,20 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
 	return out->prot;
 }
 
+u64 ept_entry(const struct ept *ept, gpa_t gpa, int level)
+{
+	const u64 *table = ept->root;
+	int at = ROOT_LEVEL;
+
+	for (unsigned shift = ROOT_SHIFT;; shift -= 9, at--) {
+		u64 entry = read_entry(&table[gpa >> shift & (ENTRIES - 1)]);
+
+		if (at == level || !is_table(entry, at))
+			return entry;
+		table = table_of(ept, entry);
+	}
+}
+
 int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *caps)
 {
 	if (caps->phys_bits < 32 || caps->phys_bits > 52)

@@ -133,6 +133,10 @@ void ept_reclaim(struct ept *ept);
 /* Translate @gpa. Fills @out, and returns true if @gpa is mapped. Takes no lock. */
 bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out);
 
+/* Returns the raw entry of @level, 4 to the level where ept_walk() ended, on the way to @gpa, which
+ * is below 48 bits. Takes no lock. */
+u64 ept_entry(const struct ept *ept, gpa_t gpa, int level);
+
 /*
  * The value for the VMCS field "EPT pointer": tables in write-back memory, four levels, accessed
  * and dirty flags if the CPU has them. SDM: "Extended-Page-Table Pointer (EPTP)".

@@ -75,7 +75,7 @@ static void do_doublefault(void)
 
 static u64 do_stack_deeper(volatile u64 *above)
 {
-	volatile u64 room[32] = {*above};
+	volatile u64 room[128] = {*above};
 
 	if (room[0])
 		return 0;
@@ -102,10 +102,10 @@ static void do_nmi(void)
 		cpu_relax();
 }
 
-static void dump_with_nmi(struct vcpu *vcpu)
+static bool dump_with_nmi(struct vcpu *vcpu, const char *part)
 {
 	lapic_send_nmi(this_cpu()->apic_id);
-	vmx_x86_ops.dump(vcpu);
+	return vmx_x86_ops.dump(vcpu, part);
 }
 
 static void do_straynmi(void)
@@ -114,10 +114,12 @@ static void do_straynmi(void)
 	do_panic();
 }
 
-static void dump_with_fault(struct vcpu *vcpu)
+static bool dump_with_fault(struct vcpu *vcpu, const char *part)
 {
 	(void)vcpu;
+	(void)part;
 	do_ud();
+	return true;
 }
 
 static void do_badreport(void)

@@ -14,10 +14,10 @@ FUZZ_SECONDS ?= 60
 fuzz: | setup-build setup-fuzz
 	$(MAKE) --no-print-directory -C tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
-## docs: docs/options.md, from the table of options
+## docs: docs/options.md and docs/commands.md, from the tables of options and commands
 .PHONY: docs
 docs: $(GENERATED) | setup-build setup-test
-	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options
+	GH_DOCS=write $(MAKE) --no-print-directory -C tests/unit test_boot_options test_monitor
 
 ## house: check the tree itself: who includes whom, how much there is to read
 .PHONY: house

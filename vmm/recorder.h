@@ -39,6 +39,13 @@ static inline void recorder_stamp(u32 stamp[2])
 	asm volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
 }
 
+/* Take the record of the exit that is being handled back: the next one replaces it. */
+static inline void recorder_take_back(struct recorder *rec)
+{
+	rec->now->exited[0] = rec->now->exited[1] = 0;
+	rec->now = rec->now == rec->ring ? rec->last : rec->now - 1;
+}
+
 /* Begin a new record, before a VM entry. On the hot path. */
 static inline void recorder_enter(struct recorder *rec)
 {

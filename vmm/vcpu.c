@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/smp.h"
 #include "arch/x86/trap.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
@@ -99,6 +100,58 @@ static void vcpu_block(struct vcpu *vcpu)
 	halt_until(&vcpu->wake);
 }
 
+/* The states of a call: posted by vcpu_call(), and taken by the vCPU's CPU, unless the caller has
+ * taken it back before. */
+enum call_state { CALL_NONE, CALL_POSTED, CALL_RUNS };
+
+static bool call_changes(struct vcpu *vcpu, u32 from, u32 to)
+{
+	return __atomic_compare_exchange_n(&vcpu->call_state, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+static void handle_call(struct vcpu *vcpu)
+{
+	if (!call_changes(vcpu, CALL_POSTED, CALL_RUNS))
+		return;
+	vcpu->call(vcpu);
+	__atomic_store_n(&vcpu->call_state, CALL_NONE, __ATOMIC_RELEASE);
+}
+
+int vcpu_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu), u64 ticks)
+{
+	u64 start = rdtsc();
+
+	if (vcpu->cpu == this_cpu()) {
+		function(vcpu);
+		return 0;
+	}
+	vcpu->call = function;
+	__atomic_store_n(&vcpu->call_state, CALL_POSTED, __ATOMIC_RELEASE);
+	vcpu_make_request(vcpu, REQ_CALL);
+	while (__atomic_load_n(&vcpu->call_state, __ATOMIC_ACQUIRE) != CALL_NONE) {
+		if (rdtsc() - start > ticks && call_changes(vcpu, CALL_POSTED, CALL_NONE))
+			return -EBUSY;
+		cpu_relax();
+	}
+	return 0;
+}
+
+void vcpu_pause(struct vcpu *vcpu)
+{
+	vcpu_make_request(vcpu, REQ_PAUSE);
+}
+
+/* REQ_EVENT: events that have become pending meanwhile are still to be delivered. */
+void vcpu_resume(struct vcpu *vcpu)
+{
+	__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_PAUSE, __ATOMIC_ACQ_REL);
+	vcpu_make_request(vcpu, REQ_EVENT);
+}
+
+/* Requests that stay posted while a vCPU waits in root mode for others. */
+#define REQ_WAITS (u32)(REQ_BLOCK | REQ_PAUSE)
+
 /* Returns 1 to enter the guest, 2 to check the requests again, or what vcpu_run() returns. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
@@ -108,7 +161,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile;
 	 * intercepts, so that they are loaded last. */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
-	requests = __atomic_fetch_and(&vcpu->requests, (u32)(REQ_BLOCK | REQ_INIT | REQ_INTERCEPTS),
+	requests = __atomic_fetch_and(&vcpu->requests, REQ_WAITS | REQ_INIT | REQ_INTERCEPTS,
 				      __ATOMIC_SEQ_CST);
 	if (requests & REQ_STOP)
 		return 0;
@@ -132,8 +185,10 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		if (r <= 0)
 			return r;
 	}
-	if (vcpu->mp_state == MP_STATE_INIT_RECEIVED) {
-		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~(u32)REQ_BLOCK))
+	if (requests & REQ_CALL)
+		handle_call(vcpu);
+	if (vcpu->mp_state == MP_STATE_INIT_RECEIVED || requests & REQ_PAUSE) {
+		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~REQ_WAITS))
 			vcpu_block(vcpu);
 		return 2;
 	}

@@ -38,6 +38,8 @@ enum vcpu_request {
 	REQ_BLOCK = 1 << 5,         /* MP_STATE_INIT_RECEIVED: set until the vCPU is runnable */
 	REQ_INTERCEPTS = 1 << 6,    /* load the intercepts again; see intercepts.h */
 	REQ_MACHINE_CHECK = 1 << 7, /* a machine check that hit root mode is to be delivered */
+	REQ_CALL = 1 << 8,          /* vcpu_call() has posted a function */
+	REQ_PAUSE = 1 << 9,         /* stay out of the guest: set until vcpu_resume() */
 	REQ_VM = 1 << 16,           /* this bit and higher ones: for vm_ops.request */
 };
 
@@ -81,6 +83,8 @@ struct vcpu {
 	enum mp_state mp_state;
 	u8 sipi_vector;
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
+	u32 call_state;  /* see vcpu_call() */
+	void (*call)(struct vcpu *vcpu);
 
 	struct recorder recorder;
 };
@@ -106,6 +110,18 @@ void vcpu_make_request(struct vcpu *vcpu, u32 request);
  * blocks NMIs in that state.
  */
 void vcpu_kick(struct vcpu *vcpu);
+
+/*
+ * Have @vcpu's own CPU call @function, between an exit and an entry, and wait until it has
+ * returned. One caller at a time. @ticks of the time-stamp counter: the longest wait for the call
+ * to begin. Returns 0; or -EBUSY if it has not begun by then, which it will not do later either.
+ */
+int vcpu_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu), u64 ticks);
+
+/* Keep @vcpu, another CPU's, out of its guest: it handles requests, but enters no more. Does not
+ * wait; vcpu_call() afterwards does. vcpu_resume() ends that. */
+void vcpu_pause(struct vcpu *vcpu);
+void vcpu_resume(struct vcpu *vcpu);
 
 /* Set vcpu->mp_state, and REQ_BLOCK to match. On the vCPU's own CPU, or before it runs. */
 void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state);

@@ -115,6 +115,13 @@ struct virt_ops {
 	 * an NMI handler, which can interrupt any code, and for a vCPU that is not loaded. */
 	void (*request_immediate_exit)(struct vcpu *vcpu);
 
+	/*
+	 * Make @vcpu exit each @ticks (1 or more) of the time-stamp counter while its guest runs,
+	 * also while it is halted, and call @beat at each of these exits. The first call for a
+	 * vCPU; for one vCPU at a time. Returns 0; or -EOPNOTSUPP if the CPU has no timer for it.
+	 */
+	int (*start_heartbeat)(struct vcpu *vcpu, u64 ticks, void beat(struct vcpu *vcpu));
+
 	/* Read and write registers as the guest sees them. A value that is set must be valid for
 	 * the CPU. */
 	u64 (*get_sysreg)(struct vcpu *vcpu, enum sysreg reg);
@@ -159,9 +166,13 @@ struct virt_ops {
 	/* Invalidate this CPU's cached translations of the VM's second-level tables. */
 	void (*flush_tlb)(struct vcpu *vcpu);
 
-	/* For a panic: print the guest's whole state, at error level. Prints nothing if @vcpu is
-	 * not loaded on this CPU. */
-	void (*dump)(struct vcpu *vcpu);
+	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
+	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM
+	 * entry would refuse. Returns false if there are none, or @vcpu is not loaded on this CPU.
+	 */
+	bool (*dump)(struct vcpu *vcpu, const char *part);
+	/* Print again what hardware_setup printed about the CPU. */
+	void (*print_capabilities)(void);
 	/* Returns the vendor's name of the exit reason @reason (exit_record.reason). Never NULL. */
 	const char *(*exit_name)(u32 reason);
 };

@@ -189,14 +189,15 @@ def tap(text):
 
 
 def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, resets=0,
-         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS, x_display=None, cmos=None):
+         ignore_bad_msrs=True, commands=None, second=None, bios=bochs.BIOS, x_display=None, cmos=None,
+         com2=None):
     """Boots `spec` in Bochs; `name` is the name of its folder. Returns a Run.
 
     `spec`: a mkiso.Boot, or the path of an image; `second`: the path of the second drive's image;
     `cmos`: that of the CMOS RAM's contents.
     `resets`: the number of allowed resets; one more ends the machine. Without resets, `ticks` limits the
     emulated time. `x_display`: the X display that shows the machine's screen; without it, modes of more than
-    8 bits per pixel do not work.
+    8 bits per pixel do not work. `com2`: a server, a socket, that gets COM2.
     """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -204,7 +205,7 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
     machine = bochs.Machine(iso, model, cpus, memory, ignore_bad_msrs, second, bios,
                             bochs.X11 if x_display else bochs.RFB, cmos)
     commands = commands or bochs.script(0 if resets else ticks, resets, bios)
-    process, serial = bochs.start(machine, folder, commands, **({"DISPLAY": x_display} if x_display else {}))
+    process, serial = bochs.start(machine, folder, commands, com2, **({"DISPLAY": x_display} if x_display else {}))
     stops = bochs.STOPS[bios][1] * (resets + 1) if bios in bochs.STOPS else 0
     return Run(folder, process, serial, SECONDS, stops)
 

@@ -114,6 +114,22 @@ def test_run():
         this.ends(0)
 
 
+def test_monitor():
+    """Ctrl-T switches between the guest and the monitor."""
+    with terminal("monitored", CPUS="2", OPTS="monitor=com2") as this:
+        this.expect("2 CPUs, under Glasshouse.")
+        this.expect("/ # ")
+        this.type("\x14")
+        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) ")
+        this.type("ls\r")
+        assert "vCPU 1 on CPU 1: runs" in this.expect("ok\r\n")
+        this.type("\x14nproc\r")
+        this.expect("the guest")
+        assert this.expect("/ # ").split()[-1] == "2"
+        this.type("\x01x")
+        this.ends(0)
+
+
 def test_refused():
     """If Glasshouse refuses the machine, `make run` prints the reason and ends."""
     with terminal("refused", CPU="core2_penryn_t9600", CPUS="1") as this:

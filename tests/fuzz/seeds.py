@@ -136,7 +136,12 @@ def log():
         yield bytes([fix]) + header + counts + b"Ready?\nEntering the guest.\n"
 
 
-for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log):
+def monitor():
+    """Lines with every key that the editor knows."""
+    yield b"he\t\rregs 1\r\nre\tx\b\x1b[D\x1bOC\x01\x05y\x7f\x15\x1b[A\x1b[B\x1b[3~\x03x -p 1f 40\n"
+
+
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

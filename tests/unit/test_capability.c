@@ -375,9 +375,22 @@ static void without_sgx_the_rest_is_locked(void **state)
 	assert_true(locked(0, false, false) == 0);
 }
 
+static void timer_counts_at_its_rate(void **state)
+{
+	struct vmx_capability cap = {.misc = 0x7004c1e0}; /* rate 0 */
+
+	(void)state;
+	assert_int_equal(vmx_timer_value(&cap, 500000), 500000);
+	assert_int_equal(vmx_timer_value(&cap, 1ull << 40), 0xffffffff);
+	cap.misc |= 5;
+	assert_int_equal(vmx_timer_value(&cap, 3200), 100);
+	assert_int_equal(vmx_timer_value(&cap, 31), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(timer_counts_at_its_rate),
 		cmocka_unit_test(table_is_well_formed),
 		cmocka_unit_test(every_model_with_ept_is_ready),
 		cmocka_unit_test(what_we_lock_leaves_nothing_out),

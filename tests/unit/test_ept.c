@@ -130,6 +130,16 @@ static void test_entries(void **state)
 	assert_int_equal(map.prot, EPT_R | EPT_W);
 	assert_int_equal(map.memtype, MEMTYPE_WT);
 	assert_int_equal(map.level, 3);
+	/* The same, level by level. */
+	assert_int_equal(ept_entry(&ept, 0x1fff, 4),
+			 to_pa(to_va(ept.root[0] & EPT_ADDR_MASK)) | EPT_RWX);
+	assert_int_equal(ept_entry(&ept, GIB(1), 4), ept_entry(&ept, 0x1fff, 4));
+	assert_int_equal(ept_entry(&ept, GIB(1), 3), GIB(3) | 0xa3);
+	assert_int_equal(ept_entry(&ept, GIB(1), 1), GIB(3) | 0xa3); /* there is no lower one */
+	assert_int_equal(ept_entry(&ept, MIB(2), 2), MIB(6) | 0x81);
+	assert_int_equal(ept_entry(&ept, 0x1fff, 1), 0x7037);
+	assert_int_equal(ept_entry(&ept, 0x2000, 1), 0);
+	assert_int_equal(ept_entry(&ept, GIB(512), 4), 0);
 	assert_false(ept_walk(&ept, 0x2000, &map));
 	assert_int_equal(map.level, 1);
 	assert_int_equal(map.size, PAGE_SIZE);

@@ -162,7 +162,7 @@ static void dump_shows_what_exists(void **state)
 	(void)state;
 	dump_text[0] = '\0';
 	reads_failed_for = GUEST_RIP;
-	vmcs_dump(&cap, fake_read, collect);
+	assert_true(vmcs_dump(&cap, NULL, fake_read, collect));
 	if (getenv("GH_TEST_LOG"))
 		fputs(dump_text, stderr);
 	assert_non_null(strstr(dump_text, "INVALID_STATE, the VM entry failed"));
@@ -177,7 +177,7 @@ static void dump_shows_what_exists(void **state)
 	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
 		cap.ctl[i] = ~0ull;
 	dump_text[0] = '\0';
-	vmcs_dump(&cap, fake_read, collect);
+	assert_true(vmcs_dump(&cap, NULL, fake_read, collect));
 	for (unsigned i = 0; i < vmcs_field_count; i++) {
 		char item[64];
 
@@ -189,6 +189,27 @@ static void dump_shows_what_exists(void **state)
 	}
 }
 
+/* A part of the dump: a group, or fields by letters of their names. */
+static void dump_shows_a_part(void **state)
+{
+	struct vmx_capability cap = {0};
+
+	(void)state;
+	reads_failed_for = 0;
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, "host", fake_read, collect));
+	assert_memory_equal(dump_text, "-- VMCS: host state --\n", 23);
+	assert_null(strstr(dump_text, "GUEST_"));
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, "st_rIp", fake_read, collect));
+	assert_string_equal(dump_text, "GUEST_RIP=681e                   HOST_RIP=6c16\n");
+	assert_true(vmcs_dump(&cap, "guest_cs_ar", fake_read, collect));
+	dump_text[0] = '\0';
+	assert_false(vmcs_dump(&cap, "ept_pointer", fake_read, collect));
+	assert_false(vmcs_dump(&cap, "guests", fake_read, collect));
+	assert_string_equal(dump_text, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +219,7 @@ int main(void)
 		cmocka_unit_test(exit_reasons_have_names),
 		cmocka_unit_test(instruction_errors_have_texts),
 		cmocka_unit_test(words_are_decoded),
+		cmocka_unit_test(dump_shows_a_part),
 		cmocka_unit_test(dump_shows_what_exists),
 	};
 

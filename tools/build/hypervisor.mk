@@ -27,9 +27,9 @@ build/font.h: tools/build/mkfont.py build/font/Lat15-VGA16.psf.gz
 GENERATED := build/version.h build/font.h
 
 # These run once, or when somebody asks: they are made small, the others fast.
-$(foreach folder,boot monitor report vmm/load,$(B)/obj/$(folder)/%.c.o): CFLAGS += -Os
+$(foreach folder,boot drivers monitor report vmm/load,$(B)/obj/$(folder)/%.c.o): CFLAGS += -Os
 
-$(B)/obj/%.c.o: %.c $(B)/flags | setup-build $(GENERATED)
+$(B)/obj/%.c.o: %.c $(B)/flags tools/build/hypervisor.mk | setup-build $(GENERATED)
 	$(say) CC $<
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<

@@ -62,7 +62,7 @@ clock: sync=none, time0=946684800
 ata0-master: type=disk, path="{iso}", mode=volatile, cylinders=0
 {second}boot: disk
 com1: enabled=1, {com1}
-com2: enabled=1, mode=file, dev=com2.log
+com2: enabled=1, {com2}
 port_e9_hack: enabled=1
 log: bochs.log
 panic: action=fatal, pic=report{not_fatal}
@@ -117,8 +117,8 @@ class Machine:
     display: str = RFB
     cmos: Path | None = None  # the contents of the CMOS RAM; 256 bytes: with a second bank
 
-    def bochsrc(self, com1):
-        """The text of the configuration file; `com1`: the options of the first serial port."""
+    def bochsrc(self, com1, com2="mode=file, dev=com2.log"):
+        """The text of the configuration file; `com1` and `com2`: the options of the serial ports."""
         second = ""
         if self.second:
             kind = ("cdrom, status=inserted" if self.second.suffix == ".iso" else
@@ -129,8 +129,8 @@ class Machine:
         # continues correctly if not fatal.
         not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
         return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
-                              iso=Path(self.iso).resolve(), com1=com1, second=second, bios=self.bios, display=self.display,
-                              cmos=cmos, bad_msrs=int(self.ignore_bad_msrs))
+                              iso=Path(self.iso).resolve(), com1=com1, com2=com2, second=second,
+                              bios=self.bios, display=self.display, cmos=cmos, bad_msrs=int(self.ignore_bad_msrs))
 
 
 def models():
@@ -164,17 +164,16 @@ def script(ticks=0, resets=0, bios=BIOS):
 SCREEN = "c\nxp /2000hx 0xb8000\nq\n"
 
 
-def start(machine, folder, commands, **environment):
+def start(machine, folder, commands, com2=None, **environment):
     """Starts Bochs in `folder` with COM1 on a socket and `commands` for its debugger.
 
-    Returns the process and the socket. Port E9 goes to folder/glasshouse.log, COM2 to com2.log, Bochs'
-    own messages to bochs.log and stderr.log.
+    Returns the process and the socket. Port E9 goes to folder/glasshouse.log, COM2 to com2.log, or, if given, to
+    the server `com2`, a socket; Bochs' own messages to bochs.log and stderr.log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        (folder / "bochsrc").write_text(
-            machine.bochsrc(f"mode=socket-client, dev=localhost:{port}"))
+        ports = [f"mode=socket-client, dev=localhost:{this.getsockname()[1]}" for this in (server, com2) if this]
+        (folder / "bochsrc").write_text(machine.bochsrc(*ports))
         (folder / "script").write_text(commands)
         # Bochs ends when this process ends, however that happens.
         arguments = ["setpriv", "--pdeathsig", "KILL", *command("-rc", "script")]

@@ -9,8 +9,10 @@ import errno
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -29,10 +31,12 @@ from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-
 SHELL_INSTRUCTIONS = {bochs.BIOS: 900, bochs.OVMF: 2200}
 FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
+SWITCH = b"\x14"  # Ctrl-T, where there is a monitor
 HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
-Ctrl-A a    send a Ctrl-A to the machine
+Ctrl-A a    send a Ctrl-A to the machine; Ctrl-A t    send a Ctrl-T
+Ctrl-T      with OPTS=monitor=com2: switch between the guest and Glasshouse's monitor
 Ctrl-C goes to the machine. After resizing the window, tell the guest: stty rows 40 cols 120
 Glasshouse's messages while the guest uses the serial line: {log}
 """
@@ -112,6 +116,8 @@ def keys(data, escaped):
                 asked = "quit"
             elif byte in b"a\x01":
                 out.append(ESCAPE)
+            elif byte in b"tT":
+                out += SWITCH
             else:
                 asked = asked or "help"
         elif byte == ESCAPE and sys.stdin.isatty():
@@ -127,13 +133,49 @@ def show(data):
     sys.stdout.buffer.flush()
 
 
-def relay(serial, log, progress):
-    """Relays bytes between terminal and serial line. Returns why it ended.
+class Lines:
+    """The serial lines that share the terminal: the guest's, and the monitor's if there is one. One is shown."""
+
+    def __init__(self, serial, monitor, log):
+        self.serial, self.monitor, self.log = serial, monitor, log
+        self.shown = serial
+        self.waiting = b""  # the end of what has come on the other line
+
+    def read(self, line):
+        """Reads what has come on a line, and shows or keeps it. Returns it; b"": the machine has ended."""
+        try:
+            data = line.recv(4096)
+        except ConnectionError:
+            data = b""
+        if line is self.serial:
+            self.log.write(data)
+        if line is self.shown:
+            show(data)
+        else:
+            self.waiting = (self.waiting + data)[-65536:]
+        return data
+
+    def switch(self):
+        """Shows the other line."""
+        self.shown = self.serial if self.shown is self.monitor else self.monitor
+        show(b"\r\n[the guest]\r\n" if self.shown is self.serial else b"\r\n[the monitor; Ctrl-T: back]\r\n")
+        show(self.waiting)
+        self.waiting = b""
+
+    def send(self, data):
+        """Sends what was typed to the line that is shown."""
+        with contextlib.suppress(ConnectionError):
+            self.shown.sendall(data)
+
+
+def relay(serial, log, progress, monitor=None):
+    """Relays bytes between terminal and serial lines. Returns why it ended.
 
     "ended": the machine ended; "stopped": Glasshouse printed its stop message; "quit": the user typed
     Ctrl-A x.
     """
-    sources, escaped, person = [serial], False, sys.stdin.isatty()
+    lines = Lines(serial, monitor, log)
+    sources, escaped, person = [serial] + [monitor] * bool(monitor), False, sys.stdin.isatty()
     # A terminal's input is sent at once; a pipe's input waits for the guest's prompt.
     seen, prompt = b"", b"" if person else b"# "
     while True:
@@ -144,19 +186,19 @@ def relay(serial, log, progress):
         if serial not in readable:
             progress.idle()
         for ready in readable:
+            if ready is monitor:
+                if not lines.read(monitor):
+                    sources.remove(monitor)
+                continue
             if ready is serial:
-                try:
-                    data = serial.recv(4096)
-                except ConnectionError:
-                    data = b""
+                data = lines.read(serial)
                 progress.output(data)
-                if not data:
-                    return "ended"
-                log.write(data)
-                show(data)
                 seen = (seen + data)[-500:]
-                if STOP_MESSAGE.search(seen):
-                    return "stopped"
+                stopped = STOP_MESSAGE.search(seen)
+                if (stopped or not data) and lines.shown is monitor:
+                    lines.switch()
+                if stopped or not data:
+                    return "stopped" if stopped else "ended"
                 continue
             data = os.read(ready, 1024)
             if not data and person:
@@ -164,14 +206,17 @@ def relay(serial, log, progress):
             if not data:
                 sources.remove(ready)
                 continue
-            out, escaped, asked = keys(data, escaped)
             progress.typed()
-            with contextlib.suppress(ConnectionError):
-                serial.sendall(out)
-            if asked == "quit":
-                return "quit"
-            if asked == "help":
-                show(HELP.format(log=FOLDER / "glasshouse.log").replace("\n", "\r\n").encode())
+            for part in re.split(b"(" + SWITCH + b")", data) if monitor and person else [data]:
+                if part == SWITCH:
+                    lines.switch()
+                    continue
+                out, escaped, asked = keys(part, escaped)
+                lines.send(out)
+                if asked == "quit":
+                    return "quit"
+                if asked == "help":
+                    show(HELP.format(log=FOLDER / "glasshouse.log").replace("\n", "\r\n").encode())
 
 
 def announce(this):
@@ -218,13 +263,18 @@ def run(bios):
     announce(this)
     how = "quit"
     total = 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS[bios]
+    monitor = None
     try:
-        process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000, bios=bios))
+        with socket.create_server(("127.0.0.1", 0)) as com2:
+            wanted = "monitor=com2" in shlex.split(os.environ.get("OPTS", ""))
+            process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000, bios=bios), com2 if wanted else None)
+            if wanted:
+                monitor = com2.accept()[0]
     except RuntimeError as error:
         sys.exit(f"run: {error}")
     try:
         with serial, raw_terminal(), (FOLDER / "com1.log").open("wb", buffering=0) as log:
-            how = relay(serial, log, Progress(FOLDER, total))
+            how = relay(serial, log, Progress(FOLDER, total), monitor)
     finally:
         if how != "ended":
             process.kill()

@@ -134,8 +134,23 @@ static u32 watched_in(struct vcpu *vcpu, const struct pio_access *io)
 	return value;
 }
 
+void hide_ports(struct vm *vm, u16 first, u16 nr)
+{
+	to_vm0(vm)->own_ports = first;
+	to_vm0(vm)->nr_own_ports = nr;
+	for (u16 i = 0; i < nr; i++)
+		virt->set_io_intercept(vm, (u16)(first + i));
+}
+
+static bool touches_own_ports(const struct vm0 *vm0, const struct pio_access *io)
+{
+	return ranges_overlap(io->port, io->size, vm0->own_ports, vm0->nr_own_ports);
+}
+
 u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value)
 {
+	if (touches_own_ports(to_vm0(vcpu->vm), io))
+		return io->in ? ~0u : value;
 	if (io->in)
 		return watched_in(vcpu, io);
 	watched_out(vcpu, io, value);

@@ -19,6 +19,10 @@ void watch_later(struct vcpu *vcpu, u16 first, u16 last);
 
 bool port_is_watched(const struct vm0 *vm0, u16 port);
 
+/* Take the @nr ports from @first on from the guest: for it there is no device, so reads return all
+ * ones and writes go nowhere. One range, before the vCPUs run. */
+void hide_ports(struct vm *vm, u16 first, u16 nr);
+
 /* vm_ops.pio: an access to a port that exits. */
 u32 vm0_pio(struct vcpu *vcpu, const struct pio_access *io, u32 value);
 

@@ -68,8 +68,7 @@ static void leave_virtualisation(struct vcpu *vcpu)
 	console_flush();
 }
 
-static void vm_reset(struct vcpu *vcpu) __noreturn;
-static void vm_reset(struct vcpu *vcpu)
+void vm_reset(struct vcpu *vcpu)
 {
 	leave_virtualisation(vcpu);
 	pr_info("Resetting the machine.\n");

@@ -28,6 +28,9 @@ int power_init(struct vm0 *vm0);
  */
 void reset_cpus(struct vcpu *vcpu, const char *by);
 
+/* Switch virtualisation off on all CPUs, and reset the machine. */
+void vm_reset(struct vcpu *vcpu) __noreturn;
+
 /* The boot CPU has got an INIT. Returns if the BIOS returns to the guest; else the machine is
  * reset. */
 void vm0_boot_cpu_init(struct vcpu *vcpu);

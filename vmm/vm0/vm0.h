@@ -92,6 +92,7 @@ struct vm0 {
 	/* Glasshouse's own memory: for the guest it reads as all ones, and writes are dropped. */
 	struct mem_range hidden[VM0_MAX_HIDDEN];
 	unsigned nr_hidden;
+	u16 own_ports, nr_own_ports;      /* see hide_ports() */
 	struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
 	u64 keyid_mask;                   /* KeyID bits, ignored in comparisons; see wall.h */
 	/* See hidden.c. */

@@ -253,6 +253,13 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	return ret ? -EOPNOTSUPP : 0;
 }
 
+u32 vmx_timer_value(const struct vmx_capability *cap, u64 ticks)
+{
+	u64 value = ticks >> (cap->misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK);
+
+	return (u32)MIN(MAX(value, 1), 0xffffffffull);
+}
+
 /* Log the controls that Glasshouse uses and that differ between the CPUs. Returns their number. */
 static unsigned compare_controls(const struct vmx_capability *boot,
 				 const struct vmx_capability *other, unsigned cpu)

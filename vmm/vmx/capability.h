@@ -126,6 +126,10 @@ int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u3
  */
 int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out);
 
+/* Returns the value from which the VMX-preemption timer counts down to 0 in @ticks of the
+ * time-stamp counter: 1 or more. SDM: "VMX-Preemption Timer". */
+u32 vmx_timer_value(const struct vmx_capability *cap, u64 ticks);
+
 /*
  * Check that CPU number @cpu, with the capabilities @other, can use the configuration that was
  * computed from @boot, those of the boot CPU. Returns 0, or -EOPNOTSUPP; each difference that

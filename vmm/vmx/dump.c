@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Printing of the current VMCS, for panics.
+ * Printing of the current VMCS.
  */
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
 
@@ -20,8 +21,13 @@ static void emit_line(const char *line)
 	pr_err("%s\n", line);
 }
 
-void vmx_dump(struct vcpu *vcpu)
+bool vmx_dump(struct vcpu *vcpu, const char *part)
 {
-	if (to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu())
-		vmcs_dump(&vmx_capability, read_field, emit_line);
+	if (!to_vmx(vcpu)->loaded || vcpu->cpu != this_cpu())
+		return false;
+	if (part && !strcmp(part, "check") && vmx_entry_failure_report) {
+		vmx_entry_failure_report();
+		return true;
+	}
+	return vmcs_dump(&vmx_capability, part, read_field, emit_line);
 }

@@ -249,14 +249,6 @@ static int handle_window(struct vcpu *vcpu)
 	return 1;
 }
 
-/* vmx_request_immediate_exit() requested this exit; the run loop handles the requests. */
-static int handle_preemption_timer(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
-	return 1;
-}
-
 /* A task switch by IRET unblocks NMIs, as any IRET. The delivery of an NMI through a task gate has
  * blocked them already. */
 static int handle_task_switch(struct vcpu *vcpu)

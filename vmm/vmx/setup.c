@@ -58,6 +58,15 @@ int vmx_hardware_setup(void)
 	return ready_report(&vmx_capability, &vmcs_config, brand, 0) ? -ENODEV : 0;
 }
 
+void vmx_print_capabilities(void)
+{
+	struct vmcs_config config;
+	char brand[52];
+
+	cpu_brand(brand);
+	ready_report(&vmx_capability, &config, brand, 0);
+}
+
 int vmx_check_processor_compat(unsigned cpu)
 {
 	struct vmx_capability cap;

@@ -360,29 +360,71 @@ static void dump_field(struct dump *d, const struct vmcs_field_info *f)
 		dump_item(d, item);
 }
 
-void vmcs_dump(const struct vmx_capability *cap, u64 (*read)(u64 field, bool *ok),
+static const struct {
+	enum vmcs_kind kind;
+	const char *name, *title;
+} groups[] = {{VMCS_READ_ONLY, "exit", "-- VMCS: the last exit --"},
+	      {VMCS_GUEST, "guest", "-- VMCS: guest state --"},
+	      {VMCS_CONTROL, "controls", "-- VMCS: controls --"},
+	      {VMCS_HOST, "host", "-- VMCS: host state --"}};
+
+static void dump_group(struct dump *d, unsigned group)
+{
+	enum vmcs_kind kind = groups[group].kind;
+
+	d->emit(groups[group].title);
+	if (kind == VMCS_GUEST)
+		dump_segments(d);
+	for (unsigned i = 0; i < vmcs_field_count; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+
+		if (vmcs_field_kind(f->encoding) == kind && !is_guest_segment(f->encoding))
+			dump_field(d, f);
+	}
+	dump_flush(d);
+}
+
+/* Does @name have @part in it? Upper and lower case are the same in both. */
+static bool has_part(const char *name, const char *part)
+{
+	for (; *name; name++) {
+		size_t n = 0;
+
+		while (part[n] && (name[n] | 0x20) == (part[n] | 0x20))
+			n++;
+		if (!part[n])
+			return true;
+	}
+	return false;
+}
+
+static bool dump_fields(struct dump *d, const char *part)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < vmcs_field_count; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+
+		if (!has_part(f->name, part) || !vmcs_field_exists(f, d->cap))
+			continue;
+		dump_field(d, f);
+		any = true;
+	}
+	dump_flush(d);
+	return any;
+}
+
+bool vmcs_dump(const struct vmx_capability *cap, const char *part, u64 (*read)(u64 field, bool *ok),
 	       void (*emit)(const char *line))
 {
-	static const struct {
-		enum vmcs_kind kind;
-		const char *title;
-	} groups[] = {{VMCS_READ_ONLY, "-- VMCS: the last exit --"},
-		      {VMCS_GUEST, "-- VMCS: guest state --"},
-		      {VMCS_CONTROL, "-- VMCS: controls --"},
-		      {VMCS_HOST, "-- VMCS: host state --"}};
 	struct dump d = {.cap = cap, .read = read, .emit = emit};
+	bool any = false;
 
-	for (unsigned g = 0; g < ARRAY_SIZE(groups); g++) {
-		emit(groups[g].title);
-		if (groups[g].kind == VMCS_GUEST)
-			dump_segments(&d);
-		for (unsigned i = 0; i < vmcs_field_count; i++) {
-			const struct vmcs_field_info *f = &vmcs_fields[i];
-
-			if (vmcs_field_kind(f->encoding) == groups[g].kind &&
-			    !is_guest_segment(f->encoding))
-				dump_field(&d, f);
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (!part || !strcmp(part, groups[i].name)) {
+			dump_group(&d, i);
+			any = true;
 		}
-		dump_flush(&d);
 	}
+	return any || dump_fields(&d, part);
 }

@@ -60,11 +60,14 @@ const char *access_rights_text(char *buf, size_t size, u32 ar);
 const char *controls_text(char *buf, size_t size, enum vmx_word word, u64 value);
 
 /*
- * Print the whole VMCS. @read: returns a field's value and sets *@ok to whether it could be read.
+ * Print the VMCS: all of it; or if @part is not NULL, the group of that name (exit, guest,
+ * controls, host), or else each field whose name has @part in it, in any case. Returns whether
+ * there is such a group or field on a CPU with @cap. @read: returns a field's value and sets *@ok
+ * to whether it could be read.
  * @emit: prints one line of at most 100 characters, without a newline. Fields that a CPU with @cap
  * does not have are skipped.
  */
-void vmcs_dump(const struct vmx_capability *cap, u64 (*read)(u64 field, bool *ok),
+bool vmcs_dump(const struct vmx_capability *cap, const char *part, u64 (*read)(u64 field, bool *ok),
 	       void (*emit)(const char *line));
 
 #endif

@@ -27,7 +27,8 @@ struct vcpu_vmx {
 	bool guest_tf;   /* the guest's own TF meanwhile */
 	bool fpu_masked; /* with all errors masked; fcw is the guest's control word */
 	u16 fcw;
-	u32 sti_seen; /* calls of vmx_registers_complete() in a row in the shadow of an STI */
+	u32 heartbeat; /* what the preemption timer counts down from; 0: it is not in use */
+	u32 sti_seen;  /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
 };
 
@@ -119,10 +120,16 @@ void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 
 /* dump.c: see virt_ops.dump. */
-void vmx_dump(struct vcpu *vcpu);
+bool vmx_dump(struct vcpu *vcpu, const char *part);
 
-/* The operations of struct virt_ops, by file; see virt_ops.h. setup.c: */
+/* heartbeat.c: the exit handler for the preemption timer. */
+int handle_preemption_timer(struct vcpu *vcpu);
+
+/* The operations of struct virt_ops, by file; see virt_ops.h. heartbeat.c: */
+int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *vcpu));
+/* setup.c: */
 int vmx_hardware_setup(void);
+void vmx_print_capabilities(void);
 int vmx_check_processor_compat(unsigned cpu);
 int vmx_hardware_enable(void);
 void vmx_hardware_disable(void);

@@ -60,6 +60,7 @@ const struct virt_ops vmx_x86_ops = {
 	.nmi_allowed = vmx_nmi_allowed,
 	.enable_nmi_window = vmx_enable_nmi_window,
 	.request_immediate_exit = vmx_request_immediate_exit,
+	.start_heartbeat = vmx_start_heartbeat,
 	.get_sysreg = vmx_get_sysreg,
 	.set_sysreg = vmx_set_sysreg,
 	.get_segment = vmx_get_segment,
@@ -77,5 +78,6 @@ const struct virt_ops vmx_x86_ops = {
 	.ignore_fpu_error = vmx_ignore_fpu_error,
 	.flush_tlb = vmx_flush_tlb,
 	.dump = vmx_dump,
+	.print_capabilities = vmx_print_capabilities,
 	.exit_name = exit_reason_name,
 };

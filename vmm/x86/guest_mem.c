@@ -140,8 +140,10 @@ static u64 read_entry(struct vm *vm, gpa_t at, unsigned size)
 	return size == 4 ? *(const volatile u32 *)hva : *(const volatile u64 *)hva;
 }
 
-/* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and #PF's error code in *@error. */
-static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error)
+/* Walk the page tables. Returns 0 and *@gpa, or -EFAULT and #PF's error code in *@error. @seen: see
+ * guest_walk(), or NULL. */
+static int walk_seen(struct vcpu *vcpu, gva_t gva, u32 access,
+		     void (*seen)(int level, gpa_t at, u64 entry), gpa_t *gpa, u32 *error)
 {
 	struct paging p = get_paging(vcpu);
 	u64 table = p.cr3, rights = PT_W | PT_U;
@@ -155,6 +157,8 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 		bool pdpte = p.levels == 3 && level == 3, large;
 		u64 entry = read_entry(vcpu->vm, at, p.size);
 
+		if (seen)
+			seen(level, at, entry);
 		large = level > 1 && !pdpte && entry & PT_PS && (p.size == 8 || p.cr4 & CR4_PSE);
 		*error = access & (PF_ERROR_W | PF_ERROR_U);
 		if (!(entry & PT_P))
@@ -189,6 +193,11 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 	return 0;
 }
 
+static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error)
+{
+	return walk_seen(vcpu, gva, access, NULL, gpa, error);
+}
+
 int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access)
 {
 	for (gva_t at = gva; at - gva < len; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
@@ -209,6 +218,12 @@ int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
 	u32 error;
 
 	return walk(vcpu, gva, ACCESS_CHECKED, gpa, &error);
+}
+
+int guest_walk(struct vcpu *vcpu, gva_t gva, void (*seen)(int level, gpa_t at, u64 entry),
+	       gpa_t *gpa, u32 *error)
+{
+	return walk_seen(vcpu, gva, ACCESS_CHECKED, seen, gpa, error);
 }
 
 /* What lies on one page does not depend on the other: bytes that can be copied are. */

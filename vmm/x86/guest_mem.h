@@ -46,6 +46,14 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
  */
 int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 
+/*
+ * The same, and what is on the way: call @seen for each entry, with its level (1: the last), its
+ * guest-physical address and its value. After -EFAULT *@error is the error code that #PF would have
+ * for a read.
+ */
+int guest_walk(struct vcpu *vcpu, gva_t gva, void (*seen)(int level, gpa_t at, u64 entry),
+	       gpa_t *gpa, u32 *error);
+
 /* Read segment @reg into @seg, with the base that addresses use: in 64-bit mode 0 except FS, GS. */
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the monitor share. A command prints by say(), and returns NULL; or why it could
+ * not do it, in words.
+ */
+#ifndef GH_MONITOR_COMMANDS_H
+#define GH_MONITOR_COMMANDS_H
+
+#include "lib/log.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+#define COMMAND_WORDS 4u /* the words of a line that are used: the command and its arguments */
+
+/* The words of the line, the command first; NULL where there are no more. */
+struct arguments {
+	const char *word[COMMAND_WORDS + 1];
+};
+
+#define COMMAND(name, takes, help, example) \
+	const char *command_##name(const struct arguments *args);
+#include "monitor/commands.def"
+#undef COMMAND
+
+/* Print to the monitor's terminal: the console is diverted to it while a command runs. */
+#define say(...) pr_info(__VA_ARGS__)
+
+/* ---- monitor.c ---- */
+
+/* The vCPU that has the heartbeat, which runs on this CPU. */
+struct vcpu *monitor_vcpu(void);
+
+/* Returns the vCPU with the decimal number @word; without a @word, monitor_vcpu(); NULL: none. */
+struct vcpu *vcpu_of(const char *word);
+
+/* Have @vcpu's own CPU call @function, whose say() goes to the terminal, too. Returns NULL, or why
+ * it could not be done. */
+const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
+
+/* Have all vCPUs stay out of the guest, or let them run again. Returns NULL, or which did not stop.
+ */
+const char *monitor_pause(bool pause);
+
+/* Reset the machine once this command has been answered. */
+void monitor_reset(void);
+
+/* ---- words.c ---- */
+
+/* Cut @line, which is changed, into words. */
+void split(char *line, struct arguments *args);
+
+/*
+ * Parse all of @word as a number of the @base 10 or 16; one with 0x is hexadecimal in any case.
+ * Returns false, without a change of *@value, if it is none, has more than 64 bits, or is NULL.
+ */
+bool number_of(const char *word, unsigned base, u64 *value);
+
+#define NO_VCPU   "there is no such vCPU; ls lists them"
+#define NO_NUMBER "this is no number; help NAME shows an example"
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that show the guest's memory, and how addresses are translated. They read slots only, so
+ * Glasshouse's own memory is never shown.
+ */
+#include "errno.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "monitor/commands.h"
+#include "vmm/memslot.h"
+#include "vmm/virt_ops.h"
+#include "vmm/x86/guest_mem.h"
+
+#define LINE_BYTES 16u
+#define MAX_BYTES  4096u
+
+#define NOT_MAPPED "this address is not mapped to memory of the guest"
+
+/* One line: the address, the bytes in hexadecimal, and as characters. */
+static void print_bytes(u64 address, const u8 *bytes, unsigned n)
+{
+	char hex[3 * LINE_BYTES + 1], text[LINE_BYTES + 1];
+
+	for (size_t i = 0; i < LINE_BYTES; i++) {
+		if (i < n)
+			snprintf(hex + 3 * i, 4, " %02x", bytes[i]);
+		else
+			strlcpy(hex + 3 * i, "   ", 4);
+		text[i] = (char)(i >= n ? '\0' : bytes[i] < ' ' || bytes[i] > '~' ? '.' : bytes[i]);
+	}
+	text[LINE_BYTES] = '\0';
+	say("%016lx:%s  %s\n", address, hex, text);
+}
+
+const char *command_x(const struct arguments *args)
+{
+	bool physical = args->word[1] && !strcmp(args->word[1], "-p");
+	const char *const *word = &args->word[physical ? 2 : 1];
+	u64 address, length = 64;
+
+	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))
+		return NO_NUMBER;
+	if (length > MAX_BYTES)
+		return "at most 4096 bytes at a time";
+	while (length) {
+		u8 bytes[LINE_BYTES];
+		unsigned n = (unsigned)MIN(length, LINE_BYTES);
+		int r = physical ? read_guest(monitor_vcpu()->vm, address, bytes, n)
+				 : read_guest_virt(monitor_vcpu(), address, bytes, n);
+
+		if (r)
+			return NOT_MAPPED;
+		print_bytes(address, bytes, n);
+		address += n;
+		length -= n;
+	}
+	return NULL;
+}
+
+/* For walk_on(), on the vCPU's CPU. */
+static struct {
+	gva_t gva;
+	gpa_t gpa;
+	u32 error;
+	bool fails;
+} walked;
+
+static const char *yes(u64 bit, const char *word)
+{
+	return bit ? word : "";
+}
+
+/* SDM: "4-Level Paging and 5-Level Paging". The bits are the same in all modes. */
+static void print_entry(int level, gpa_t at, u64 entry)
+{
+	bool leaf = level == 1 || entry & BIT(7);
+
+	if (!(entry & BIT(0)))
+		say("  level %d at %lx: %016lx not present\n", level, at, entry);
+	else
+		say("  level %d at %lx: %016lx%s%s%s%s%s%s\n", level, at, entry,
+		    yes(level > 1 && leaf, " large page"), yes(entry & BIT(1), " writable"),
+		    yes(entry & BIT(2), " user"), yes(entry & BIT(5), " accessed"),
+		    yes(leaf && entry & BIT(6), " dirty"), yes(entry & BIT(63), " no-execute"));
+}
+
+static void walk_on(struct vcpu *vcpu)
+{
+	say("CR3 %lx\n", virt->get_sysreg(vcpu, SYSREG_CR3));
+	walked.fails = guest_walk(vcpu, walked.gva, print_entry, &walked.gpa, &walked.error);
+}
+
+const char *command_pt(const struct arguments *args)
+{
+	struct vcpu *vcpu = vcpu_of(args->word[2]);
+	const char *why;
+
+	if (!vcpu)
+		return NO_VCPU;
+	if (!number_of(args->word[1], 16, &walked.gva))
+		return NO_NUMBER;
+	why = on_vcpu(vcpu, walk_on);
+	if (why)
+		return why;
+	if (walked.fails)
+		say("A read there is a page fault, with error code %x.\n", walked.error);
+	else
+		say("%lx is guest-physical %lx\n", walked.gva, walked.gpa);
+	return NULL;
+}
+
+const char *command_ept(const struct arguments *args)
+{
+	static const char *const types[] = {"UC", "WC", "?", "?", "WT", "WP", "WB", "?"};
+	const struct ept *ept = &monitor_vcpu()->vm->ept;
+	struct ept_mapping map;
+	gpa_t gpa;
+
+	if (!number_of(args->word[1], 16, &gpa))
+		return NO_NUMBER;
+	if (gpa >> 48)
+		return "guest-physical addresses have 48 bits";
+	ept_walk(ept, gpa, &map);
+	for (int level = 4; level >= map.level; level--)
+		say("  level %d: %016lx\n", level, ept_entry(ept, gpa, level));
+	if (map.prot)
+		say("%lx is host-physical %lx: %s%s%s, %s, a page of %lu KiB\n", gpa, map.hpa,
+		    yes(map.prot & EPT_R, "r"), yes(map.prot & EPT_W, "w"),
+		    yes(map.prot & EPT_X, "x"), types[map.memtype & 7], map.size >> 10);
+	else
+		say("%lx is not mapped: a hole of %lu KiB\n", gpa, map.size >> 10);
+	return NULL;
+}

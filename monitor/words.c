@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Words and numbers of a command. See commands.h.
+ */
+#include "monitor/commands.h"
+#include "lib/string.h"
+
+void split(char *line, struct arguments *args)
+{
+	unsigned n = 0;
+
+	memset(args, 0, sizeof(*args));
+	while (n < COMMAND_WORDS) {
+		while (*line == ' ')
+			line++;
+		if (!*line)
+			return;
+		args->word[n++] = line;
+		while (*line && *line != ' ')
+			line++;
+		if (*line)
+			*line++ = '\0';
+	}
+}
+
+/* Returns the digit's value, or 16 if it is none. */
+static unsigned digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
+}
+
+bool number_of(const char *word, unsigned base, u64 *value)
+{
+	u64 sum = 0;
+
+	if (!word)
+		return false;
+	if (word[0] == '0' && (word[1] | 0x20) == 'x') {
+		word += 2;
+		base = 16;
+	}
+	if (!*word)
+		return false;
+	for (; *word; word++) {
+		unsigned n = digit(*word);
+
+		if (n >= base || sum > (~0ull - n) / base)
+			return false;
+		sum = sum * base + n;
+	}
+	*value = sum;
+	return true;
+}

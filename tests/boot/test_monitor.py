@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""The monitor on COM2, while Debian's Linux runs on two CPUs."""
+import re
+import socket
+import time
+
+import pytest
+
+import bochs
+import harness
+import mkiso
+import words
+
+PROMPT = "(glasshouse) "
+
+
+class Monitor:
+    """The monitor's serial line, with somebody who types. `text`: what has come and has not been taken yet."""
+
+    def __init__(self, server):
+        server.settimeout(60)
+        self.line = server.accept()[0]
+        self.line.settimeout(harness.SECONDS)
+        self.text = ""
+
+    def until(self, text):
+        """Waits for `text`. Returns what came before it, and drops both."""
+        while text not in self.text:
+            try:
+                data = self.line.recv(65536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                raise EOFError(f"the line ended without {text!r}; last: {self.text[-500:]!r}")
+            self.text += data.decode("latin-1").replace("\r", "")
+        before, _, self.text = self.text.partition(text)
+        return before
+
+    def type(self, keys):
+        """Sends `keys` as fast as a person who types well: not more at a time than a UART keeps."""
+        for at in range(0, len(keys), 8):
+            self.line.sendall(keys[at:at + 8].encode())
+            if keys[at:at + 8].isprintable():
+                self.until(keys[at:at + 8])
+
+    def ask(self, command):
+        """The answer to a command: the lines, without the last one, which must be ok."""
+        lines = self.answer(command)
+        assert lines[-1] == "ok", lines
+        return lines[:-1]
+
+    def answer(self, command):
+        """The whole answer to a command."""
+        self.type(command)
+        self.line.sendall(b"\r")
+        return self.until(PROMPT).strip("\n").split("\n")
+
+
+def boot(name, test, **machine):
+    """Boots `test`, of two CPUs, with a server for COM2. Returns the Run and the Monitor."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run = harness.boot(name, test, cpus=2, com2=server, **machine)
+        return run, Monitor(server)
+
+
+def number(pattern, lines):
+    """The hexadecimal number that `pattern` finds in the lines."""
+    match = re.search(pattern, "\n".join(lines))
+    assert match, (pattern, lines)
+    return int(match[1], 16)
+
+
+def look(monitor):
+    """The commands that only look, where the answer does not depend on the guest."""
+    assert re.match(r"Glasshouse \S+$", monitor.ask("version")[0])
+    told = monitor.ask("help")
+    names = [line.split()[0] for line in told[:-1]]
+    assert len(names) == 16 and "vmcs" in names
+    for name in names:
+        assert monitor.ask(f"help {name}")[1].startswith(f"example: {name}")
+    assert "CPU 1: APIC ID 1, virtualisation on" in monitor.ask("ls")
+    assert any("Ready     yes" in line for line in monitor.ask("caps"))
+    assert any("Entering the guest." in line for line in monitor.ask("log"))
+    assert monitor.answer("nonsense") == ["err: there is no such command; help lists them"]
+    assert monitor.answer("regs 2") == ["err: there is no such vCPU; ls lists them"]
+    assert monitor.answer("x 12345g") == ["err: this is no number; help NAME shows an example"]
+
+
+def look_at_vmcs(monitor):
+    """The VMCS of both vCPUs."""
+    for vcpu in "0", "1":
+        whole = "\n".join(monitor.ask(f"vmcs {vcpu}"))
+        for word in ("-- VMCS: the last exit --", "-- VMCS: host state --", "GUEST_RIP=", "enable EPT",
+                     "TR   0040 base"):
+            assert word in whole, word
+        assert monitor.ask(f"vmcs {vcpu} check") == ["  None of the rules that Glasshouse checks is broken."]
+        rip = monitor.ask(f"vmcs {vcpu} host_rip")
+        assert len(rip) == 1 and rip[0].startswith("HOST_RIP=ffffffff80")
+        assert monitor.ask(f"vmcs {vcpu} exit")[0] == "-- VMCS: the last exit --"
+    assert monitor.answer("vmcs 1 xyzzy")[-1].startswith("err: there is no such group")
+
+
+def look_at_registers(monitor, symbols):
+    """Registers have the values that Linux gives them."""
+    for vcpu in "0", "1":
+        told = monitor.ask(f"regs {vcpu}")
+        assert number(r"EFER ([0-9a-f]+)", told) == 0xd01
+        assert number(r"IDTR 0000 base ([0-9a-f]+)", told) == 0xfffffe0000000000
+        assert number(r"TR   ([0-9a-f]+) base", told) == 0x40
+        if number(r"CS   ([0-9a-f]+) base", told) == 0x10:
+            assert symbols["_stext"] <= number(r"RIP ([0-9a-f]+)", told) < symbols["_etext"]
+
+
+def look_at_memory(monitor, symbols):
+    """Linux' banner, by its virtual and by its physical address; both walks; Glasshouse's memory."""
+    banner = symbols["linux_banner"]
+    for vcpu in "0", "1":
+        told = monitor.ask(f"pt {banner:x} {vcpu}")
+        physical = number(rf"^{banner:x} is guest-physical ([0-9a-f]+)$", told[-1:])
+        assert [line.split()[1] for line in told[1:-1]] == ["4", "3", "2", "1"][:len(told) - 2]
+        assert "no-execute" in told[-2]
+    virtual = monitor.ask(f"x {banner:x} 32")
+    assert virtual[0].endswith("  Linux version 6.") and virtual[0].startswith(f"{banner:016x}: 4c 69")
+    assert [line[17:] for line in monitor.ask(f"x -p {physical:x} 32")] == [line[17:] for line in virtual]
+    told = monitor.ask(f"ept {physical:x}")
+    assert re.match(rf"{physical:x} is host-physical {physical:x}: rwx, WB, a page of \d+ KiB$", told[-1])
+    assert 2 <= len(told) - 1 <= 4 and told[0].startswith("  level 4: ")
+    image = number(r"image at ([0-9a-f]+)", monitor.ask("log"))
+    assert monitor.answer(f"x -p {image:x}") == ["err: this address is not mapped to memory of the guest"]
+    assert "is not mapped: a hole of" in monitor.ask(f"ept {image:x}")[-1]
+    assert monitor.ask("pt 10 1")[-1].startswith("A read there is a page fault, with error code ")
+
+
+def look_at_exits(monitor):
+    """The counts and the flight recorder."""
+    total = monitor.ask("stat")
+    assert total[0].split() == ["VM-EXIT", "Samples", "Samples%"] and any("CPUID" in line for line in total)
+    one, other = (int(monitor.ask(f"stat {vcpu}")[-1].split()[-1]) for vcpu in "01")
+    assert 0 < other < one
+    assert re.match(r"vCPU 1 exited last \d+ ticks ago, after \d+ in the guest, at RIP [0-9a-f]+: \w+",
+                    monitor.ask("why 1")[0])
+    told = monitor.ask("trace 0 8")
+    assert len(told) == 16
+    assert re.match(r"\d+: kvm_entry: vcpu 0$", told[0])
+    assert re.match(r"\d+: kvm_exit: vcpu 0 reason \w+ rip 0x[0-9a-f]+ info1 0x[0-9a-f]{16}$", told[1])
+    assert "PREEMPTION_TIMER" not in "".join(told)
+    ticks = [int(line.partition(":")[0]) for line in told]
+    assert ticks == sorted(ticks)
+
+
+def counts(run):
+    """The number of counts that Linux has printed."""
+    run.expect(r"# count \d+\n")
+    return int(re.findall(r"# count (\d+)\n", run.text)[-1])
+
+
+def stop_and_go(run, monitor):
+    """A paused Linux prints nothing, its vCPUs can be looked at, and it goes on."""
+    monitor.ask("pause")
+    assert any("vCPU 1 on CPU 1: paused" in line for line in monitor.ask("ls"))
+    told = monitor.ask("regs 1")
+    time.sleep(2)
+    while run.seen < len(run.text) or "# count" in run.text[run.seen:]:
+        run.seen = len(run.text)
+    before = harness_text(run)
+    assert monitor.ask("regs 1") == told
+    assert monitor.ask("vmcs 1 guest_rip") == monitor.ask("vmcs 1 guest_rip")
+    time.sleep(2)
+    assert harness_text(run) == before
+    monitor.ask("resume")
+    run.seen = len(run.text)
+    first = counts(run)
+    run.seen = len(run.text)
+    assert counts(run) > first
+
+
+def harness_text(run):
+    """What Linux has printed until now."""
+    run.serial.setblocking(False)
+    try:
+        run.text += run.serial.recv(65536).decode("latin-1").replace("\r", "")
+    except BlockingIOError:
+        pass
+    finally:
+        run.serial.setblocking(True)
+    return run.text
+
+
+def edit(monitor):
+    """The line editor, over the real line: completion, the history, Ctrl-U, Ctrl-C."""
+    monitor.line.sendall(b"ver\t")
+    monitor.until("version ")
+    assert monitor.answer("")[-1] == "ok"
+    monitor.line.sendall(b"\x1b[A")
+    monitor.until("version ")
+    monitor.line.sendall(b"\x15")
+    assert monitor.ask("help pause")[1] == "example: pause"
+    monitor.line.sendall(b"reset\x03")
+    monitor.until("^C\n" + PROMPT)
+
+
+def test_commands():
+    """Each command is answered, compared with facts; a paused Linux stands still, and goes on."""
+    run, monitor = boot("monitor", harness.linux("monitor", "monitor=com2", "gh.cpus=2"), ticks=30_000_000_000)
+    monitor.until("The monitor of Glasshouse listens")
+    monitor.until(PROMPT)
+    symbols = {name: int(run.expect(rf"# {name} ([0-9a-f]{{16}})\n")[1], 16)
+               for name in ("linux_banner", "_stext", "_etext")}
+    counts(run)
+    look(monitor)
+    look_at_vmcs(monitor)
+    look_at_registers(monitor, symbols)
+    look_at_memory(monitor, symbols)
+    look_at_exits(monitor)
+    edit(monitor)
+    stop_and_go(run, monitor)
+    run.send("end\n")
+    assert run.wait() == "power-off"
+    assert run.results()
+    ticks = int(re.findall(r"^(\d{11,})[a-z]\[", run.log("bochs.log"), re.M)[-1])
+    beats = int(re.search(r"^exits: vcpu 0 .* PREEMPTION_TIMER (\d+)", run.log("glasshouse.log"), re.M)[1])
+    assert 0 < beats <= ticks * 100 / bochs.IPS
+
+
+def test_reset():
+    """`reset` resets the machine, with the guest's vCPUs running or paused; the monitor is there again after it."""
+    run, monitor = boot("monitor-reset", harness.linux("basic", "monitor=com2"), resets=2)
+    for _ in range(2):
+        run.expect("Entering the guest")
+        monitor.until("The monitor of Glasshouse listens")
+        monitor.until(PROMPT)
+        assert "  vCPU 1 on CPU 1: waits for a SIPI, 0 exits" in monitor.ask("ls")
+        assert number(r"RIP ([0-9a-f]+) ", monitor.ask("regs 1")) == 0xfff0
+        if run.text.count("Entering the guest") == 2:
+            monitor.ask("pause")
+        monitor.type("reset")
+        monitor.line.sendall(b"\r")
+        assert monitor.until("ok\n") == "\n"
+        last = run.expect(r"ended with: ---\n((?s:.*))--- End ---")[1]
+        assert words.VIRT_OFF in last and "Resetting the machine." in last
+    monitor.until(PROMPT)
+
+
+@pytest.mark.parametrize("opts, cmdline, says", [
+    ("monitor=com2", "console=ttyS1", r"the monitor is not available: COM2 is the guest's"),
+    ("monitor=com1", "", r'option "monitor": "com1" is not allowed; give none or com2'),
+])
+def test_not_available(opts, cmdline, says):
+    """Where COM2 is the guest's there is no monitor, and the guest runs all the same."""
+    spec = mkiso.glasshouse(opts, mkiso.BUILD / "guest/bench.img", cmdline, None)
+    run = harness.boot(f"monitor-none-{opts[-1]}", spec)
+    run.expect(says)
+    run.expect("Entering the guest")
+    run.wait()
+    assert "bench end" in run.text and "The monitor listens" not in run.text
+
+
+COMMANDS = ("regs 0", "regs 1", "vmcs 1 guest", "pt 100000 1", "x 100000 32", "pause", "regs 1", "stat", "resume",
+            "trace 1 2", "why 0")
+
+
+def test_random_guest():
+    """The random guest ends well although somebody looks at it, and stops it, all the time."""
+    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img",
+                            "cpus=2 seed=5 n=20000 init=1", None)
+    run, monitor = boot("monitor-random", spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
+    monitor.until(PROMPT)
+    answers = []
+    try:
+        while True:
+            answers += [(command, monitor.answer(command)[-1]) for command in COMMANDS]
+    except (EOFError, ConnectionError):
+        pass  # the guest has switched the machine off
+    assert run.wait() == "power-off"
+    assert run.results()
+    wrong = [answer for answer in answers if answer[1] != "ok" and not answer[1].startswith("err: this address")]
+    assert len(answers) > 3 * len(COMMANDS) and not wrong, (len(answers), wrong)
+    log = run.log("glasshouse.log")
+    assert "defect of Glasshouse" not in log and "Glasshouse's code and constants are unchanged" in log
+    print(len(answers), re.findall(words.EXITS, log))

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes on the monitor's serial line: the line editor, and the words of each line.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include "monitor/commands.h"
+#include "monitor/line.h"
+
+static void show(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!s[i])
+			abort();
+}
+
+static const char *word(unsigned i)
+{
+	static const char *const words[] = {"pause", "pt", "regs", "reset", "resume", NULL};
+
+	return words[i];
+}
+
+static void check(const struct line *line)
+{
+	if (line->length >= LINE_SIZE || line->cursor > line->length ||
+	    strlen(line->text) != line->length)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct line line = {.prompt = "> ", .show = show, .complete = word};
+	struct arguments args;
+	u64 value;
+
+	line_begin(&line);
+	for (size_t i = 0; i < size; i++) {
+		bool complete = line_input(&line, (char)data[i]);
+
+		check(&line);
+		if (!complete)
+			continue;
+		split(line.text, &args);
+		for (unsigned w = 0; args.word[w]; w++)
+			number_of(args.word[w], w % 2 ? 10 : 16, &value);
+		line_begin(&line);
+	}
+	return 0;
+}

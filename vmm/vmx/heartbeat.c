@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VMX-preemption timer: an exit at once (vmx_request_immediate_exit() in event.c), and the
+ * heartbeat, an exit at regular intervals. SDM: "VMX-Preemption Timer".
+ *
+ * Each VM entry starts the timer with the value in the VMCS. At other exits the CPU saves what is
+ * left of it there, so the heartbeat costs those exits nothing. A CPU that cannot save it starts
+ * again at each entry: there the heartbeat is late while the guest exits more often than it beats.
+ * The timer counts while the guest is halted, but not in sleep states deeper than C2.
+ */
+#include "errno.h"
+#include "vmm/vmx/vmx.h"
+
+static void (*heartbeat)(struct vcpu *vcpu);
+
+int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *vcpu))
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u64 exit = vmcs_config.vmexit_ctrl;
+
+	if (!vmcs_config.has_preemption_timer)
+		return -EOPNOTSUPP;
+	heartbeat = beat;
+	vmx->heartbeat = vmx_timer_value(&vmx_capability, ticks);
+	if (vmx_allowed1(&vmx_capability, VMX_EXIT) & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)
+		vmwrite(VM_EXIT_CONTROLS, exit | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER);
+	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL,
+		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
+	return 0;
+}
+
+/*
+ * Either vmx_request_immediate_exit() requested this exit, and the run loop handles the requests;
+ * or it is the heartbeat. With a heartbeat both beat. An NMI that requests an exit meanwhile needs
+ * none: the run loop checks the requests after this. The flight recorder leaves the beats out, so
+ * that they do not push the guest's own exits out of it.
+ */
+int handle_preemption_timer(struct vcpu *vcpu)
+{
+	if (!to_vmx(vcpu)->heartbeat) {
+		vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
+		return 1;
+	}
+	vmwrite(VMX_PREEMPTION_TIMER_VALUE, to_vmx(vcpu)->heartbeat);
+	recorder_take_back(&vcpu->recorder);
+	heartbeat(vcpu);
+	return 1;
+}
