@@ -96,8 +96,9 @@ int main(int argc, char **argv)
 		measure("getpid", bench_getpid, 30, 1000);
 		measure("page-fault", bench_page_fault, 50, 16);
 		measure("pipe", bench_pipe, 50, 5);
-		/* So often because it takes four timer periods, almost exactly: the best round is that with the
-		 * fewest timer interrupts, and their phase moves little from round to round. */
+		/* So often because it takes four timer periods, almost exactly: the best round is
+		 * that with the fewest timer interrupts, and their phase moves little from round to
+		 * round. */
 		measure("fork-exec", bench_fork_exec, 100, 1);
 	}
 	printf("bench end 0\n");
