@@ -354,8 +354,9 @@ static void start_cpus(void)
 		boot_stop("This CPU has no \"unrestricted guest\", so the firmware cannot start "
 			  "its other "
 			  "CPUs as a guest. Leave it one CPU, by its setup.");
-	running = boot_info->nr_apic_ids ? boot_info->firmware->start_cpus(run_cpu)
-					 : start_cpus_by_sipi();
+	running = boot_info->firmware && boot_info->nr_apic_ids
+			  ? boot_info->firmware->start_cpus(run_cpu)
+			  : start_cpus_by_sipi();
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
