@@ -42,7 +42,8 @@ class Figures:
     start: int = 0  # ticks from Glasshouse's entry to the guest's first instruction
 
 
-def _parse(run, entry=None):
+def figures(run, entry=None):
+    """What a run has told. `entry`: the tick at which the kernel was entered."""
     ticks = {name: int(value) for name, value in re.findall(r"^bench (\S+) (\d+)$", run.text, re.M)}
     assert "end" in ticks, f"{run.folder.name}: the guest did not get to its end\n{run.text[-2000:]}"
     log = run.log("glasshouse.log")
@@ -76,7 +77,7 @@ def guest(spec, name):
     """Runs guests/bench."""
     run = harness.boot(name, spec, MODEL)
     run.wait()
-    return _parse(run)
+    return figures(run)
 
 
 def vmcs_accesses():
@@ -103,7 +104,7 @@ def linux(spec, name, cpus):
     entry += "c\n" * 3 + "q\n"
     run = harness.boot(name, spec, MODEL, cpus, commands=entry)
     run.wait()
-    return _parse(run, _entry_tick(run))
+    return figures(run, _entry_tick(run))
 
 
 def measure(cpus=(1, 2)):
@@ -125,7 +126,7 @@ def exits_to_init(model=MODEL):
     """Exits of one vCPU, by reason, until the first process runs, which switches the machine off at once."""
     run = harness.boot(f"bench-init-{model}", mkiso.glasshouse("", cmdline=LINUX + " -- off", initrd=INITRD), model)
     run.wait()
-    _parse(run)
+    figures(run)
     counts = re.search(r"^exits: vcpu 0 total \d+((?: [A-Z_]+ \d+)+)$", run.log("glasshouse.log"), re.M)
     return {name: int(count) for name, count in re.findall(r"([A-Z_]+) (\d+)", counts[1])}
 
@@ -137,9 +138,9 @@ def image_size():
     return int(text) + int(data)
 
 
-def table(figures):
+def table(measured):
     """The table that `make bench` prints."""
-    native, glasshouse, vmcs = figures["native"], figures["glasshouse"], vmcs_accesses()
+    native, glasshouse, vmcs = measured["native"], measured["glasshouse"], vmcs_accesses()
     rows = [f"{'':34}{'native':>14}{'Glasshouse':>14}{'ratio':>9}{'VMREADs':>10}{'VMWRITEs':>10}"]
 
     def row(name, a, b):

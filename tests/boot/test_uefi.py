@@ -2,6 +2,8 @@
 """UEFI: OVMF as the firmware, in Bochs and in QEMU; disks with an EFI system partition."""
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,10 @@ import mkesp
 import mkiso
 import screen
 import words
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+
+import bench  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAM = "EFI/glasshouse/glasshouse.efi"
 CONF = "EFI/glasshouse/glasshouse.conf"
@@ -82,6 +88,20 @@ def test_grub():
     hidden(run)
 
 
+def test_cost():
+    """By UEFI, Linux reaches its first process with at most a fifth more exits, and Glasshouse keeps at most a fifth more memory."""
+    linux_off = {"cmdline": f"{bench.LINUX} -- off", "initrd": bench.INITRD}
+    bios = harness.boot("uefi-cost-bios", mkiso.glasshouse("", **linux_off))
+    uefi = boot("uefi-cost", mkesp.started_by_acpi(mkesp.debian(mkiso.glasshouse("", **linux_off)),
+                                                   "EFI/debian/grubx64.efi", 1))
+    for run in (bios, uefi):
+        run.wait()
+    before, now = (bench.figures(run) for run in (bios, uefi))
+    print(before.exits, now.exits, before.kept_kib, now.kept_kib)
+    assert sum(now.exits) <= 1.2 * sum(before.exits)
+    assert now.kept_kib <= 1.2 * before.kept_kib
+
+
 # The EFI shell adds a boot entry, and runs the program that starts Glasshouse.
 SHELL = """\
 fs0:\r
@@ -101,10 +121,24 @@ def test_boot_order():
     assert re.search(r"^# boot entry (\d+)$", run.text, re.M)[1] == str(int(added, 16))
 
 
+def test_shell():
+    """Where nothing is installed, the firmware's shell is the guest, and switches the machine off by the runtime services."""
+    run = boot("uefi-shell", {mkesp.REMOVABLE: mkesp.EFI})
+    run.expect("Entering the guest")
+    run.expect("Shell> ")
+    run.send("reset -s\r")
+    assert run.wait() == "power-off"
+
+
 def test_refused():
-    """Glasshouse refuses a CPU without VT-x, on the screen and the serial line. Then the firmware starts its shell."""
-    disk = mkesp.make_esp(harness.FOLDER / "uefi-refused.img", {mkesp.REMOVABLE: mkesp.EFI})
+    """Glasshouse refuses a CPU without VT-x, on the screen and the serial line. Then the firmware starts its shell.
+
+    A wrong word in glasshouse.conf is named before.
+    """
+    disk = mkesp.make_esp(harness.FOLDER / "uefi-refused.img",
+                          {mkesp.REMOVABLE: mkesp.EFI, "EFI/BOOT/glasshouse.conf": b"# a comment\r\nicr=tarp\r\n"})
     run = harness.boot_qemu("uefi-refused", disk, firmware=harness.UEFI)
+    run.expect('option "icr": "tarp" is not allowed')
     why = run.expect(words.NO_VMX)
     run.expect("Glasshouse was not started. Press a key.")
     assert screen.firmware_shows(run.look(), why[0])

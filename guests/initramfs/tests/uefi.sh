@@ -20,13 +20,13 @@ check()
 }
 
 if [ "$(cmos $byte)" = 165 ]; then
-	n=10
+	n=11
 	cmos $byte 0
 	check "second boot"
 	exit
 fi
 
-plan $(($(param boots) == 2 ? 13 : 10))
+plan $(($(param boots) == 2 ? 14 : 11))
 check "first boot"
 current=$vars/BootCurrent-8be4df61-93ca-11d2-aa0d-00e098032b8c
 ok '[ -e "$current" ]' "there are the firmware's variables"
@@ -44,6 +44,7 @@ range='range=\[0x\([0-9a-f]*\)-0x\([0-9a-f]*\)\]'
 dmesg | sed -n "s/.*efi: mem[0-9]*: \[Reserved .*$range.*/\1 \2/p" >/tmp/reserved
 while read -r range; do hole $range find; done </tmp/reserved >/tmp/holes
 sed 's/^/# hole /' /tmp/holes
+is "$(glasshouse-log 2>/dev/null | grep -c "^Entering the guest")" "$(param under)" "glasshouse-log prints Glasshouse's report"
 is "$([ -s /tmp/holes ] && echo 1 || echo 0)" "$(param under)" "reserved memory reads as all ones, under Glasshouse"
 ok 'while read -r range; do hole $range || exit 1; done </tmp/holes' "writes there have no effect"
 [ "$(param boots)" = 2 ] || exit 0
