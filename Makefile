@@ -84,4 +84,4 @@ clean:
 help:
 	sed -n 's/^## \([^:]*\): \(.*\)/  make \1\t\2/p' $(PARTS) Makefile | \
 		sed 's,make build/glasshouse.elf,make,' | \
-		awk -F '\t' '{ printf "%-29s%s\n", $$1, $$2 }'
+		awk -F '\t' '{ printf "%-37s%s\n", $$1, $$2 }'

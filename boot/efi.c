@@ -27,8 +27,8 @@ static void (*other_main)(struct cpu *cpu);
 static u32 others_here;
 
 /* Called by efi_entry.S, for the boot CPU and for each other CPU. The addresses are physical. */
-void efi_main(u64 handoff_pa, u64 state_pa, u64 load_base) __noreturn;
-void efi_other_main(u64 handoff_pa, u64 state_pa) __noreturn;
+void efi_boot_cpu_main(u64 handoff_pa, u64 state_pa, u64 load_base) __noreturn;
+void efi_other_cpu_main(u64 handoff_pa, u64 state_pa) __noreturn;
 
 static void leave(const struct firmware_state *state) __noreturn;
 static void leave(const struct firmware_state *state)
@@ -46,7 +46,7 @@ static void other_arrived(struct cpu *cpu)
 	cpu_stop();
 }
 
-void efi_other_main(u64 handoff_pa, u64 state_pa)
+void efi_other_cpu_main(u64 handoff_pa, u64 state_pa)
 {
 	struct cpu *cpu;
 
@@ -120,7 +120,7 @@ static void fill_info(struct boot_info *info)
 	info->nr_apic_ids = handoff->nr_others;
 }
 
-void efi_main(u64 handoff_pa, u64 state_pa, u64 load_base)
+void efi_boot_cpu_main(u64 handoff_pa, u64 state_pa, u64 load_base)
 {
 	static struct boot_info info;
 

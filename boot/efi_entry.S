@@ -13,14 +13,14 @@ efi_boot_cpu:
 	movl %esi, %esi
 	movl %ebp, %edx
 	xorl %ebp, %ebp
-	call efi_main
+	call efi_boot_cpu_main
 	ud2
 
 efi_other_cpu:
 	movl %edi, %edi
 	movl %esi, %esi
 	xorl %ebp, %ebp
-	call efi_other_main
+	call efi_other_cpu_main
 	ud2
 
 	.section .note.GNU-stack, "", @progbits

@@ -61,8 +61,8 @@ const struct option boot_option_table[] = {
 	 .offset = AT(cpus),
 	 .min = 1,
 	 .max = MAX_CPUS,
-	 .help = "use at most this number of CPUs; the others are parked, and hidden from the "
-		 "guest"},
+	 .help = "use at most this number of CPUs; the others are parked (under UEFI, they run "
+		 "the firmware only), and hidden from the guest"},
 	{.name = "console",
 	 .kind = OPTION_SET,
 	 .offset = AT(console),

@@ -12,7 +12,7 @@
 #define WATCHDOG_SECONDS 300 /* what the firmware's boot manager gives a boot entry */
 #define REMOVABLE_PATH   L"\\EFI\\BOOT\\BOOTX64.EFI"
 
-/* Places in the search: BootNext; BootOrder's entries; the removable path. */
+/* Places in the search: BootNext, then BootOrder's entries; behind them, the removable path. */
 enum { PLACE_NEXT, PLACE_ORDER };
 
 static EFI_LOADED_IMAGE *image_of(const struct door *door, EFI_HANDLE program)
@@ -285,11 +285,13 @@ static EFI_STATUS choose_entry(const struct door *door, struct choice *choice)
 	status = load_next(door, choice);
 	if (!status)
 		return status;
-	door_print(door, "The firmware has no other boot entry that can be started. Give the path "
-			 "of a program, as "
-			 "boot=\\EFI\\debian\\grubx64.efi; there are:\n");
+	door_print(door,
+		   "The firmware has no other boot entry that can be started: its boot manager "
+		   "will be the guest. "
+		   "boot=\\EFI\\debian\\grubx64.efi would start a program; there are:\n");
 	list_programs(door);
-	return EFI_NOT_FOUND;
+	choice->back = true;
+	return EFI_SUCCESS;
 }
 
 EFI_STATUS choose(const struct door *door, struct choice *choice)
@@ -336,6 +338,8 @@ EFI_STATUS choice_start(const struct door *door, struct choice *choice)
 	CHAR16 *text;
 	UINTN size;
 
+	if (choice->back)
+		return EFI_SUCCESS;
 	do {
 		text = NULL;
 		announce(door, choice);

@@ -100,6 +100,7 @@ static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 	u64 reserve;
 
 	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
+	copy_modules(door, h);
 	door_describe_machine(door, h);
 	/* A wrong value has no effect, as the image says later. */
 	if (!door_option(door->cmdline, "reserve", text, sizeof(text)) ||
@@ -142,7 +143,6 @@ static EFI_STATUS enter_alone(const struct door *door, struct efi_handoff *h)
 	const struct image_header *image = (const void *)h->image.base;
 	EFI_STATUS status;
 
-	copy_modules(door, h);
 	h->nr_others = 0; /* the MP services end with the others */
 	status = end_boot_services(door);
 	if (status)
@@ -169,12 +169,14 @@ EFI_STATUS door_run(const struct door *door)
 		goto refused;
 	status = prepare(door, h);
 	if (!status)
-		status = choice.program ? enter_in_place(door, h, &busy) : enter_alone(door, h);
+		status = choice.program || choice.back ? enter_in_place(door, h, &busy)
+						       : enter_alone(door, h);
 	if (!status) {
 		/* From here on, this is the guest. */
 		watch_exit_boot_services(door, h);
 		status = choice_start(door, &choice);
-		door_free_pages(door, (u64)h, sizeof(*h));
+		if (!busy)
+			door_free_pages(door, (u64)h, sizeof(*h));
 		return status;
 	}
 	choice_drop(door, &choice);

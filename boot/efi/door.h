@@ -115,7 +115,8 @@ u64 door_switch_cpu(struct efi_handoff *h, u32 entry, bool boot_cpu);
 
 /* What is started: an EFI program that is loaded, and where the search for another goes on. */
 struct choice {
-	EFI_HANDLE program; /* NULL: the guest is not an EFI program */
+	EFI_HANDLE program; /* NULL: the guest is not an EFI program, or the firmware itself: */
+	bool back;          /* there is nothing to start: back to the firmware's boot manager */
 	char name[128];     /* for messages: "Boot0003 debian", a path, or "module linux" */
 
 	/* choose.c's own: */
@@ -129,17 +130,21 @@ struct choice {
 
 /*
  * Choose what to start, by the option boot= in door->cmdline, and load it by LoadImage, so that
- *what is missing or not bootable is refused before Glasshouse takes the CPUs: with a module of the
- *role linux that is an EFI program: the kernel, with the module's arguments as its load options,
- *and the modules of the role initrd, joined, by Linux' initrd media GUID (see kernel.c); with other
- *modules: nothing is loaded, choice->program is NULL: Glasshouse's own loader starts the guest;
- *   boot=PATH (begins with a backslash or a slash): that file, on the file system that this program
- *	was loaded from, otherwise on the first that has it;
- *   boot=efi, or no boot= and no modules: the entry of BootNext, then those of BootOrder that are
- *active and not this program, from the one after BootCurrent on; otherwise the removable path
- *\EFI\BOOT\BOOTX64.EFI, unless that is this program. Returns 0; or an error, with a message that
- *says what is not there or why it cannot be started, and what is there (boot entries, programs
- *below \EFI).
+ * what is missing or not bootable is refused before Glasshouse takes the CPUs.
+ *
+ * Modules, without boot= or with boot=modules: a module of the role linux that is an EFI program is
+ * loaded, with its arguments as its load options, and with the modules of the role initrd (see
+ * kernel.c). Otherwise Glasshouse's own loaders start the guest: choice->program is NULL.
+ *
+ * boot=PATH, which begins with a backslash or a slash: that file, on the file system that this
+ * program was loaded from, otherwise on the first that has it.
+ *
+ * boot=efi, or neither boot= nor modules: the entry of BootNext, then those of BootOrder that are
+ * active and not this program, from the one after BootCurrent on; then the removable path,
+ * BOOTX64.EFI in EFI/BOOT, unless that is this program; then the firmware itself: choice->back.
+ *
+ * Returns 0; or an error, with a message that says what is not there or why it cannot be started,
+ * and what is there: boot entries, and programs below EFI.
  */
 EFI_STATUS choose(const struct door *door, struct choice *choice);
 

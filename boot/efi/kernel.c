@@ -206,6 +206,23 @@ static EFI_STATUS check_modules(const struct door *door, const struct door_modul
 	return EFI_SUCCESS;
 }
 
+/* Is there a guest for Glasshouse's own loaders? Afterwards the firmware cannot go on. */
+static EFI_STATUS check_guest(const struct door *door)
+{
+	for (unsigned i = 0; i < door->nr_modules; i++)
+		if (role_arguments(door->modules[i].string, "linux") ||
+		    role_arguments(door->modules[i].string, "multiboot") ||
+		    role_arguments(door->modules[i].string, "multiboot2") ||
+		    role_arguments(door->modules[i].string, "raw"))
+			return EFI_SUCCESS;
+	door_print(door,
+		   "None of the %u modules has the role of a guest that UEFI can start: linux, "
+		   "multiboot, multiboot2 or raw. Correct the first word after the file's name "
+		   "in grub.cfg.\n",
+		   door->nr_modules);
+	return EFI_INVALID_PARAMETER;
+}
+
 EFI_STATUS choose_kernel(const struct door *door, struct choice *choice)
 {
 	const struct door_module *kernel = NULL;
@@ -220,7 +237,7 @@ EFI_STATUS choose_kernel(const struct door *door, struct choice *choice)
 	}
 	headers = arguments ? pe_headers(kernel) : NULL;
 	if (!headers)
-		return EFI_SUCCESS;
+		return check_guest(door);
 	status = check_modules(door, kernel, &nr);
 	if (status)
 		return status;

@@ -187,7 +187,7 @@ door_exit_boot_services:
 	pushq %rbx
 	movl $0x40000000, %eax		/* unless Glasshouse has left */
 	cpuid
-	cmpl $0x73616c47, %ebx		/* "Glas" */
+	cmpl $0x73616c47, %ebx		/* CPUID_GLASSHOUSE_EBX (vmm/x86/cpuid.h), "Glas" */
 	popq %rbx
 	movl $0, %eax
 	jne 1f

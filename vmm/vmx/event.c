@@ -72,7 +72,8 @@ void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear)
 	if (bitmap == vmx->exception_bitmap)
 		return;
 	vmx->exception_bitmap = bitmap;
-	vmwrite(EXCEPTION_BITMAP, bitmap);
+	/* The field may have other bits set, by provoke=. */
+	vmwrite(EXCEPTION_BITMAP, (vmread(EXCEPTION_BITMAP) & ~(u64)clear) | set);
 }
 
 void vmx_inject_event(struct vcpu *vcpu)
