@@ -23,9 +23,10 @@ static const struct {
 	u64 number;
 	/* Returns the value for RAX: 0 or a negative error. The instruction has been skipped. */
 	int (*call)(struct vcpu *vcpu);
+	bool in_firmware; /* it exists only while the guest is the firmware */
 } hypercalls[] = {
-	{HYPERCALL_LEAVE, vm_leave},
-	{HYPERCALL_BOOT_SERVICES_END, boot_services_end},
+	{HYPERCALL_LEAVE, vm_leave, false},
+	{HYPERCALL_BOOT_SERVICES_END, boot_services_end, true},
 };
 
 static int no_hypercall(struct vcpu *vcpu)
@@ -44,7 +45,8 @@ int vm0_hypercall(struct vcpu *vcpu)
 	for (unsigned i = 0; i < ARRAY_SIZE(hypercalls); i++) {
 		if (hypercalls[i].number != vcpu->regs[VCPU_RAX])
 			continue;
-		if (guest_mode(vcpu) != INSN_64 || guest_cpl(vcpu))
+		if (guest_mode(vcpu) != INSN_64 || guest_cpl(vcpu) ||
+		    (hypercalls[i].in_firmware && !to_vm0(vcpu->vm)->in_firmware))
 			break;
 		virt->skip_emulated_instruction(vcpu);
 		vcpu->regs[VCPU_RAX] = (u64)hypercalls[i].call(vcpu);
