@@ -128,19 +128,22 @@ const char *command_stat(const struct arguments *args)
 {
 	const struct vm *vm = monitor_vcpu()->vm;
 	struct vcpu *only = args->word[1] ? vcpu_of(args->word[1]) : NULL;
+	static u64 counts[RECORDER_REASONS]; /* a copy: other vCPUs run on meanwhile */
 	u64 sum = 0;
 
 	if (args->word[1] && !only)
 		return NO_VCPU;
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		sum += !only || only == vm->vcpus[i] ? total(vm->vcpus[i]) : 0;
-	say("%24s %10s %9s\n", "VM-EXIT", "Samples", "Samples%");
 	for (unsigned reason = 0; reason < RECORDER_REASONS; reason++) {
-		u64 n = 0;
-
+		counts[reason] = 0;
 		for (unsigned i = 0; i < vm->nr_vcpus; i++)
 			if (!only || only == vm->vcpus[i])
-				n += vm->vcpus[i]->recorder.count[reason];
+				counts[reason] += READ_ONCE(vm->vcpus[i]->recorder.count[reason]);
+		sum += counts[reason];
+	}
+	say("%24s %10s %9s\n", "VM-EXIT", "Samples", "Samples%");
+	for (unsigned reason = 0; reason < RECORDER_REASONS; reason++) {
+		u64 n = counts[reason];
+
 		if (n)
 			say("%24s %10lu %6lu.%02lu%%\n", virt->exit_name(reason), n, n * 100 / sum,
 			    n * 10000 / sum % 100);

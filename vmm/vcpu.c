@@ -168,6 +168,10 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	if (requests & REQ_TRIPLE_FAULT) {
 		int r = vcpu->vm->ops->triple_fault(vcpu);
 
+		/* The others are still to be done. */
+		__atomic_or_fetch(&vcpu->requests, requests & ~(u32)REQ_TRIPLE_FAULT,
+				  __ATOMIC_SEQ_CST);
+
 		return r > 0 ? 2 : r;
 	}
 	if (requests & REQ_INIT) {
@@ -176,7 +180,10 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	}
 	if (requests & REQ_SIPI)
 		handle_sipi(vcpu);
-	virt->load_intercepts(vcpu); /* after the state has changed: see intercepts.c */
+	/* After the state has changed: see intercepts.c. Not before the CPU waits for a SIPI, which
+	 * would be lost meanwhile: the request stays. */
+	if (vcpu->mp_state != MP_STATE_WAIT_FOR_SIPI)
+		virt->load_intercepts(vcpu);
 	if (requests & REQ_MACHINE_CHECK)
 		vcpu->vm->ops->machine_check(vcpu);
 	if (requests >= REQ_VM) {

@@ -148,8 +148,8 @@ void ferr_assert(struct vcpu *vcpu)
 	if (!ferr->raised) {
 		ferr->raised = ferr->pending = true;
 		ferr->told = false;
-		watch(vcpu, ferr);
 	}
+	watch(vcpu, ferr); /* also if another CPU has raised it: this one may acknowledge it */
 	why = kept_by(vcpu, ferr);
 	if (!why) {
 		ferr->pending = false;
