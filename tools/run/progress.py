@@ -71,7 +71,7 @@ class Progress:
     def stage(self):
         """The stage of the boot, as text."""
         if not self.text:
-            return "the firmware and GRUB load Glasshouse and its guest"
+            return "the BIOS and GRUB load Glasshouse and its guest"
         if not self.entered:
             return "Glasshouse prepares the machine"
         words = "the guest boots"
