@@ -8,11 +8,6 @@
 
 #define NAME_MAX 32 /* characters of a name that are compared */
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 /*
  * How many characters must be added, removed or changed to turn @a into @b, which has no capitals:
  * the Levenshtein distance, ignoring the case of @a.
@@ -30,7 +25,7 @@ static unsigned edit_distance(const char *a, const char *b)
 		for (unsigned j = 1; j <= lb; j++) {
 			above = row[j];
 			row[j] = MIN(MIN(above, row[j - 1]) + 1,
-				     corner + (lower(a[i - 1]) != b[j - 1] ? 1 : 0));
+				     corner + (to_lower((u8)a[i - 1]) != (u8)b[j - 1] ? 1 : 0));
 			corner = above;
 		}
 	}

@@ -22,4 +22,10 @@ char *strchr(const char *s, int c);
  */
 size_t strlcpy(char *dst, const char *src, size_t size);
 
+/* The character @c as a small letter if it is one of A to Z; otherwise unchanged. */
+static inline u32 to_lower(u32 c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
 #endif

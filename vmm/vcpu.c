@@ -152,6 +152,10 @@ void vcpu_resume(struct vcpu *vcpu)
 /* Requests that stay posted while a vCPU waits in root mode for others. */
 #define REQ_WAITS (u32)(REQ_BLOCK | REQ_PAUSE)
 
+/* Requests that whoever ends them takes back: handle_requests() finds them posted, and leaves them
+ * so. */
+#define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS))
+
 /* Returns 1 to enter the guest, 2 to check the requests again, or what vcpu_run() returns. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
@@ -161,17 +165,15 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile;
 	 * intercepts, so that they are loaded last. */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
-	requests = __atomic_fetch_and(&vcpu->requests, REQ_WAITS | REQ_INIT | REQ_INTERCEPTS,
-				      __ATOMIC_SEQ_CST);
+	requests = __atomic_fetch_and(&vcpu->requests, REQ_STAYS, __ATOMIC_SEQ_CST);
 	if (requests & REQ_STOP)
 		return 0;
 	if (requests & REQ_TRIPLE_FAULT) {
 		int r = vcpu->vm->ops->triple_fault(vcpu);
 
-		/* The others are still to be done. */
-		__atomic_or_fetch(&vcpu->requests, requests & ~(u32)REQ_TRIPLE_FAULT,
+		/* The others are still to be done. Those that stay may have ended meanwhile. */
+		__atomic_or_fetch(&vcpu->requests, requests & ~(REQ_STAYS | (u32)REQ_TRIPLE_FAULT),
 				  __ATOMIC_SEQ_CST);
-
 		return r > 0 ? 2 : r;
 	}
 	if (requests & REQ_INIT) {

@@ -9,18 +9,8 @@
  *   3. load DR7, and CR4 with the bits that native_resume() left out;
  *   4. load all general registers; IRETQ loads CS, SS, RSP, RFLAGS, RIP and unblocks NMIs.
  */
+#include "arch/x86/load_msr.inc"
 #include "arch/x86/native.h"
-
-#define MSR_EFER    0xc0000080
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
-
-	.macro load_msr msr, offset
-	movl $\msr, %ecx
-	movl \offset(%rdi), %eax
-	movl \offset+4(%rdi), %edx
-	wrmsr
-	.endm
 
 	.section .rodata, "a"
 	.globl native_entry, native_entry_end

@@ -152,14 +152,9 @@ bool path_file_name(const EFI_DEVICE_PATH *path, CHAR16 *name)
 	return n != 0;
 }
 
-static CHAR16 lower(CHAR16 c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
 bool same_file_name(const CHAR16 *a, const CHAR16 *b)
 {
-	for (; lower(*a) == lower(*b); a++, b++)
+	for (; to_lower(*a) == to_lower(*b); a++, b++)
 		if (!*a)
 			return true;
 	return false;

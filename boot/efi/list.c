@@ -33,14 +33,6 @@ static void list_entries(const struct door *door)
 		door_print(door, "  no active boot entries\n");
 }
 
-static bool ends_in_efi(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 4 && name[n - 4] == '.' && (name[n - 3] | 0x20) == 'e' &&
-	       (name[n - 2] | 0x20) == 'f' && (name[n - 1] | 0x20) == 'i';
-}
-
 /* List the programs in @folder, whose path is @path, and in the folders in it. Returns how many
  * more may be listed. */
 static unsigned list_folder(const struct door *door, EFI_FILE *folder, const char *path,

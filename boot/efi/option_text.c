@@ -171,18 +171,20 @@ static struct source ascii_only(struct source s)
 	return s;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 /* Compare @n characters, ignoring their case. */
 static bool same(const char *a, const char *b, size_t n)
 {
 	for (; n; n--, a++, b++)
-		if (lower(*a) != lower(*b))
+		if (to_lower((u8)*a) != to_lower((u8)*b))
 			return false;
 	return true;
+}
+
+bool ends_in_efi(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && same(name + n - 4, ".efi", 4);
 }
 
 static bool names_program(const char *word, const char *program)
@@ -195,7 +197,7 @@ static bool names_program(const char *word, const char *program)
 		if (strchr("\\/:", *p))
 			word = p + 1;
 	n = strlen(word);
-	if (n > 4 && same(word + n - 4, ".efi", 4))
+	if (ends_in_efi(word))
 		return true;
 	if (of_program > 4 && n == of_program - 4 && same(program + n, ".efi", 4))
 		of_program = n;

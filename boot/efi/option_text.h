@@ -26,6 +26,9 @@ void wide_to_text(char *text, size_t size, const void *wide, size_t max);
  * it needs, without the NUL: @size or more if it was cut. */
 size_t text_to_wide(CHAR16 *wide, size_t size, const char *text);
 
+/* Does @name end in .efi, of any case, after another character? */
+bool ends_in_efi(const char *name);
+
 /*
  * Append to @cmdline, of @size bytes, the options in the @n bytes of a file, UTF-8 or UCS-2. Lines
  * are joined. A "#" at the beginning of a word, up to the end of its line, is a comment. Each

@@ -24,16 +24,24 @@ static EFI_STATUS append_conf(const struct door *door, EFI_FILE *file, char *cmd
 	return status;
 }
 
+/* Where the last part of @path begins. */
+static size_t last_part(const CHAR16 *path)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; path[i]; i++)
+		if (path[i] == '\\')
+			start = i + 1;
+	return start;
+}
+
 /* Append the options of glasshouse.conf in the folder of the program's file, @name. */
 static EFI_STATUS read_conf(const struct door *door, EFI_HANDLE volume, CHAR16 *name, char *cmdline)
 {
 	EFI_FILE *root = efi_volume(door, volume), *file;
-	size_t folder = 0;
+	size_t folder = last_part(name);
 	EFI_STATUS status;
 
-	for (size_t i = 0; name[i]; i++)
-		if (name[i] == '\\')
-			folder = i + 1;
 	if (!root || folder + sizeof(CONF) / sizeof(CHAR16) > FILE_NAME_MAX)
 		return EFI_SUCCESS;
 	memcpy(name + folder, CONF, sizeof(CONF));
@@ -57,17 +65,13 @@ EFI_STATUS door_options(const struct door *door, char *cmdline)
 	CHAR16 path[FILE_NAME_MAX] = {0};
 	char name[FILE_NAME_MAX] = "";
 	EFI_STATUS status = EFI_SUCCESS;
-	size_t base = 0;
 
 	cmdline[0] = '\0';
 	if (!own)
 		return EFI_SUCCESS;
 	if (own->FilePath && path_size(own->FilePath, PATH_BYTES_MAX) &&
 	    path_file_name(own->FilePath, path)) {
-		for (size_t i = 0; path[i]; i++)
-			if (path[i] == '\\')
-				base = i + 1;
-		wide_to_text(name, sizeof(name), path + base, FILE_NAME_MAX);
+		wide_to_text(name, sizeof(name), path + last_part(path), FILE_NAME_MAX);
 		status = read_conf(door, own->DeviceHandle, path, cmdline);
 	}
 	if (!status && own->LoadOptions &&

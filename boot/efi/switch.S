@@ -16,27 +16,18 @@
  */
 #include "arch/x86/firmware.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/load_msr.inc"
 #include "arch/x86/long_mode.inc"
 #include "boot/efi_switch.h"
 #include "boot/image.h"
 
 #define CR4_PCIDE_CET ((1 << 17) | (1 << 23))
-#define MSR_EFER      0xc0000080
-#define MSR_FS_BASE   0xc0000100
-#define MSR_GS_BASE   0xc0000101
 
 	.macro save_msr msr, offset
 	movl $\msr, %ecx
 	rdmsr
 	movl %eax, \offset(%rdi)
 	movl %edx, \offset+4(%rdi)
-	.endm
-
-	.macro load_msr msr, offset
-	movl $\msr, %ecx
-	movl \offset(%rdi), %eax
-	movl \offset+4(%rdi), %edx
-	wrmsr
 	.endm
 
 	.text

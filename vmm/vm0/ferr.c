@@ -55,40 +55,37 @@ static bool ends_interrupt(const struct ferr *ferr, u16 pic, unsigned input, u8 
 	return !(in_service(pic) & (BIT(input) - 1));
 }
 
-static bool master_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+/* A command to one of the two: an end of interrupt, or ICW1, which begins the initialisation. */
+static bool command(struct vcpu *vcpu, u16 pic, u8 byte)
 {
 	struct ferr *ferr = &to_vm0(vcpu->vm)->ferr;
-	bool ends;
+	bool slave = pic == SLAVE, ends;
 
-	(void)io;
-	(void)value;
 	spin_lock(&ferr->lock);
-	ends = ends_interrupt(ferr, MASTER, MASTER_INPUT, *byte);
-	if (ends || *byte & ICW1)
-		ferr->in_service &= (u8)~BIT(0);
-	watch(vcpu, ferr);
-	spin_unlock(&ferr->lock);
-	return !ends;
-}
-
-static bool slave_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
-{
-	struct ferr *ferr = &to_vm0(vcpu->vm)->ferr;
-	bool ends;
-
-	(void)io;
-	(void)value;
-	spin_lock(&ferr->lock);
-	ends = ends_interrupt(ferr, SLAVE, SLAVE_INPUT, *byte);
-	if (ends || *byte & ICW1)
-		ferr->in_service &= (u8)~BIT(1);
-	if (*byte & ICW1) {
+	ends = ends_interrupt(ferr, pic, slave ? SLAVE_INPUT : MASTER_INPUT, byte);
+	if (ends || byte & ICW1)
+		ferr->in_service &= (u8)~BIT(slave);
+	if (slave && byte & ICW1) {
 		ferr->awaits_base = true;
 		ferr->pending = false;
 	}
 	watch(vcpu, ferr);
 	spin_unlock(&ferr->lock);
 	return !ends;
+}
+
+static bool master_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	(void)io;
+	(void)value;
+	return command(vcpu, MASTER, *byte);
+}
+
+static bool slave_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	(void)io;
+	(void)value;
+	return command(vcpu, SLAVE, *byte);
 }
 
 /* The first word after ICW1, ICW2. The next ones do not matter, and would be more exits: if the
