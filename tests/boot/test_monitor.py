@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The monitor on COM2, while Debian's Linux runs on two CPUs."""
 import re
-import socket
 import time
 
 import pytest
@@ -10,64 +9,7 @@ import bochs
 import harness
 import mkiso
 import words
-
-PROMPT = "(glasshouse) "
-
-
-class Monitor:
-    """The monitor's serial line, with somebody who types. `text`: what has come and has not been taken yet."""
-
-    def __init__(self, server):
-        server.settimeout(60)
-        self.line = server.accept()[0]
-        self.line.settimeout(harness.SECONDS)
-        self.text = ""
-
-    def until(self, text):
-        """Waits for `text`. Returns what came before it, and drops both."""
-        while text not in self.text:
-            try:
-                data = self.line.recv(65536)
-            except ConnectionError:
-                data = b""
-            if not data:
-                raise EOFError(f"the line ended without {text!r}; last: {self.text[-500:]!r}")
-            self.text += data.decode("latin-1").replace("\r", "")
-        before, _, self.text = self.text.partition(text)
-        return before
-
-    def type(self, keys):
-        """Sends `keys` as fast as a person who types well: not more at a time than a UART keeps."""
-        for at in range(0, len(keys), 8):
-            self.line.sendall(keys[at:at + 8].encode())
-            if keys[at:at + 8].isprintable():
-                self.until(keys[at:at + 8])
-
-    def ask(self, command):
-        """The answer to a command: the lines, without the last one, which must be ok."""
-        lines = self.answer(command)
-        assert lines[-1] == "ok", lines
-        return lines[:-1]
-
-    def answer(self, command):
-        """The whole answer to a command."""
-        self.type(command)
-        self.line.sendall(b"\r")
-        return self.until(PROMPT).strip("\n").split("\n")
-
-
-def boot(name, test, **machine):
-    """Boots `test`, of two CPUs, with a server for COM2. Returns the Run and the Monitor."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        run = harness.boot(name, test, cpus=2, com2=server, **machine)
-        return run, Monitor(server)
-
-
-def number(pattern, lines):
-    """The hexadecimal number that `pattern` finds in the lines."""
-    match = re.search(pattern, "\n".join(lines))
-    assert match, (pattern, lines)
-    return int(match[1], 16)
+from monitor import COMMANDS, PROMPT, boot, number
 
 
 def look(monitor):
@@ -75,7 +17,7 @@ def look(monitor):
     assert re.match(r"Glasshouse \S+$", monitor.ask("version")[0])
     told = monitor.ask("help")
     names = [line.split()[0] for line in told[:-1]]
-    assert len(names) == 16 and "vmcs" in names
+    assert names == COMMANDS and "vmcs" in names
     for name in names:
         assert monitor.ask(f"help {name}")[1].startswith(f"example: {name}")
     assert "CPU 1: APIC ID 1, virtualisation on" in monitor.ask("ls")
@@ -255,8 +197,8 @@ def test_not_available(opts, cmdline, says):
     assert "bench end" in run.text and "The monitor listens" not in run.text
 
 
-COMMANDS = ("regs 0", "regs 1", "vmcs 1 guest", "pt 100000 1", "x 100000 32", "pause", "regs 1", "stat", "resume",
-            "trace 1 2", "why 0")
+LOOKS = ("regs 0", "regs 1", "vmcs 1 guest", "pt 100000 1", "x 100000 32", "pause", "regs 1", "stat", "resume",
+         "trace 1 2", "why 0")
 
 
 def test_random_guest():
@@ -268,13 +210,13 @@ def test_random_guest():
     answers = []
     try:
         while True:
-            answers += [(command, monitor.answer(command)[-1]) for command in COMMANDS]
+            answers += [(command, monitor.answer(command)[-1]) for command in LOOKS]
     except (EOFError, ConnectionError):
         pass  # the guest has switched the machine off
     assert run.wait() == "power-off"
     assert run.results()
     wrong = [answer for answer in answers if answer[1] != "ok" and not answer[1].startswith("err: this address")]
-    assert len(answers) > 3 * len(COMMANDS) and not wrong, (len(answers), wrong)
+    assert len(answers) > 3 * len(LOOKS) and not wrong, (len(answers), wrong)
     log = run.log("glasshouse.log")
     assert "defect of Glasshouse" not in log and "Glasshouse's code and constants are unchanged" in log
     print(len(answers), re.findall(words.EXITS, log))
