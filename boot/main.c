@@ -25,10 +25,10 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
-#include "monitor/monitor.h"
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
+#include "vmm/room.h"
 #include "vmm/vm0/create.h"
 #include "vmm/vm0/hide_cpus.h"
 #include "vmm/vmx/vmx_ops.h"
@@ -436,19 +436,21 @@ static unsigned guests_uarts(void)
 /* Start the monitor, if the option monitor= asks for it and it can have COM2. */
 static bool start_monitor(void)
 {
+	const struct room_setup setup = {.vm = vm, .uart = SERIAL_COM2};
+	const struct room *room = room_find("monitor");
 	const char *why = NULL;
 
 	if (options.monitor == MONITOR_NONE)
 		return false;
-	if (!(console_present() & CONSOLE_COM2))
+	if (!room)
+		why = "this image was built without it";
+	else if (!(console_present() & CONSOLE_COM2))
 		why = "this machine has no COM2";
 	else if (guests_uarts() & CONSOLE_COM2)
 		why = "COM2 is the guest's: its command line or the ACPI table SPCR names it";
 	if (why)
 		pr_warn("monitor=com2: the monitor is not available: %s.\n", why);
-	else if (monitor_start(vm, SERIAL_COM2))
-		return true;
-	return false;
+	return !why && room->start(&setup);
 }
 
 /* Choose, and report, where Glasshouse logs while the guest runs. */

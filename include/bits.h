@@ -37,6 +37,8 @@
 #define __noreturn     __attribute__((noreturn))
 #define __noinline     __attribute__((noinline))
 #define __unused       __attribute__((unused))
+#define __used         __attribute__((used))
+#define __section(s)   __attribute__((section(s)))
 
 /*
  * True if the ranges of @alen bytes at @a and @blen bytes at @b overlap. An empty range overlaps

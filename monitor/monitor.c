@@ -3,7 +3,6 @@
  * The monitor's ear, and the loop from a line to its answer. The heartbeat of the boot CPU's vCPU
  * polls the UART; a command runs in that exit, on that CPU, and the others' vCPUs go on.
  */
-#include "monitor/monitor.h"
 #include "arch/x86/cpu.h"
 #include "drivers/console.h"
 #include "drivers/pit.h"
@@ -11,11 +10,13 @@
 #include "lib/string.h"
 #include "monitor/commands.h"
 #include "monitor/line.h"
+#include "vmm/room.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ports.h"
 #include "vmm/vm0/power.h"
 
 #define UART_PORTS 8
+#define MONITOR_HZ 100u /* how often the serial line is polled */
 /* How long to listen after a byte, as part of a beat's time: a terminal sends the bytes of a key,
  * or of a paste, one after the other, and the UART's FIFO is shorter than what comes until the next
  * beat. At 115200 baud a byte takes 87 microseconds. */
@@ -196,14 +197,15 @@ static void beat(struct vcpu *vcpu)
 		vm_reset(vcpu);
 }
 
-bool monitor_start(struct vm *vm, u16 port)
+/* Listen on the UART, which the guest sees no more. */
+static bool start(const struct room_setup *setup)
 {
-	u64 start = rdtsc();
+	u64 before = rdtsc();
 
 	pit_delay_us(1000000 / MONITOR_HZ);
-	beat_ticks = rdtsc() - start;
-	self = vm->vcpus[0];
-	uart = port;
+	beat_ticks = rdtsc() - before;
+	self = setup->vm->vcpus[0];
+	uart = setup->uart;
 	if (virt->start_heartbeat(self, beat_ticks, beat)) {
 		pr_warn("monitor=: the monitor is not available: it needs the VMX-preemption "
 			"timer, "
@@ -211,6 +213,8 @@ bool monitor_start(struct vm *vm, u16 port)
 			"none.\n");
 		return false;
 	}
-	hide_ports(vm, port, UART_PORTS);
+	hide_ports(setup->vm, uart, UART_PORTS);
 	return true;
 }
+
+ROOM(.name = "monitor", .start = start);

@@ -31,7 +31,7 @@ unit: $(GENERATED) | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf build/debug/glasshouse.elf build/check-options $(GUEST_FILES) $(EFI_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-efi setup-sign setup-run setup-test
+boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf build/debug/glasshouse.elf build/bare/glasshouse.elf build/check-options $(GUEST_FILES) $(EFI_FILES) $(FOREIGN) $(STOCK) build/guest/leave.img | setup-iso setup-efi setup-sign setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx --durations=12 tests/boot -m 'not soak' $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
@@ -50,7 +50,7 @@ reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-tes
 
 ## bench: what Glasshouse costs, in ticks of the emulated CPU, native beside it
 .PHONY: bench
-bench: build/glasshouse.elf build/debug/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
+bench: build/glasshouse.elf build/debug/glasshouse.elf build/bare/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tests/bench/bench.py
 
 ## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself

@@ -67,7 +67,7 @@ def test_boots(cpus, opts):
                        cpus=cpus)
     assert run.wait() == "power-off"
     assert run.results()
-    assert check_memory(run.text, firmware_map(512)) <= 4 * MIB
+    assert check_memory(run.text, firmware_map(512)) <= 2 * MIB
 
 
 @pytest.mark.parametrize("opts", ["icr=trap", pytest.param("", marks=pytest.mark.needs("INIT exits"))],

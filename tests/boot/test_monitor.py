@@ -183,14 +183,16 @@ def test_reset():
     monitor.until(PROMPT)
 
 
-@pytest.mark.parametrize("opts, cmdline, says", [
-    ("monitor=com2", "console=ttyS1", r"the monitor is not available: COM2 is the guest's"),
-    ("monitor=com1", "", r'option "monitor": "com1" is not allowed; give none or com2'),
+@pytest.mark.parametrize("opts, cmdline, image, says", [
+    ("monitor=com2", "", mkiso.BARE_ELF, r"the monitor is not available: this image was built without it"),
+    ("monitor=com2", "console=ttyS1", mkiso.ELF, r"the monitor is not available: COM2 is the guest's"),
+    ("monitor=com1", "", mkiso.ELF, r'option "monitor": "com1" is not allowed; give none or com2'),
 ])
-def test_not_available(opts, cmdline, says):
-    """Where COM2 is the guest's there is no monitor, and the guest runs all the same."""
+def test_not_available(opts, cmdline, image, says):
+    """Where COM2 is the guest's, or the image has no monitor, there is none, and the guest runs all the same."""
     spec = mkiso.glasshouse(opts, mkiso.BUILD / "guest/bench.img", cmdline, None)
-    run = harness.boot(f"monitor-none-{opts[-1]}", spec)
+    spec.first.path = image
+    run = harness.boot(f"monitor-none-{opts[-1]}-{cmdline[-1:]}", spec)
     run.expect(says)
     run.expect("Entering the guest")
     run.wait()

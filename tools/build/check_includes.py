@@ -29,6 +29,10 @@ TABLE = (
 # Folders of one row may not include each other, except (includer, included):
 SIDEWAYS = {("vmm/load", "vmm/vm0")}  # the loaders use VM 0's BIOS services
 
+# What an image may be built without: no other folder may include it.
+ROOMS = ("monitor",)
+
+
 @dataclass(frozen=True)
 class Vendor:
     """A vendor's virtualisation: who may use it, its headers, its instructions."""
@@ -128,6 +132,8 @@ def layer_violation(this):
         if name not in ROW:
             return (f"{this}: {name}/ is not in the table of tools/build/check_includes.py. Move the file to "
                     "a folder in the table, or add a row for this one.")
+    if own != used and used in ROOMS and ROW[used] > ROW[own]:
+        return f"{this}: an image may be built without {used}/. Attach it by a row of struct room (vmm/room.h)."
     if own == used or ROW[used] > ROW[own] or (own, used) in SIDEWAYS:
         return None
     return f"{this}: {advice(own, used)}."

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Build the hypervisor: from its sources to build/glasshouse.elf; with BUILD_TYPE=debug, to build/debug/glasshouse.elf.
+# Build the hypervisor: from its sources to build/glasshouse.elf; with BUILD_TYPE=debug, to build/debug/glasshouse.elf;
+# with ROOMS=, which leaves out what can be left out (vmm/room.h), to build/bare/glasshouse.elf.
 
-B := build$(if $(filter debug,$(BUILD_TYPE)),/debug)
+ROOMS ?= monitor
+B := build$(if $(filter debug,$(BUILD_TYPE)),/debug)$(if $(ROOMS),,/bare)
 
-FOLDERS := $(wildcard boot monitor report vmm ept drivers arch lib)
+FOLDERS := $(wildcard boot $(ROOMS) report vmm ept drivers arch lib)
 # boot/efi/ is code of another kind: see efi.mk.
 SOURCES := $(sort $(shell find $(FOLDERS) -path boot/efi -prune -o -name '[!.]*.[cS]' -print))
 OBJECTS := $(SOURCES:%=$(B)/obj/%.o)
@@ -71,6 +73,12 @@ $(B)/glasshouse.elf: $(B)/pass1.elf $(B)/door.o $(B)/symbols.o
 ifneq ($(BUILD_TYPE),debug)
 build/debug/glasshouse.elf: FORCE
 	$(MAKE) --no-print-directory BUILD_TYPE=debug $@
+endif
+
+# Build the image without rooms, by a separate make.
+ifneq ($(ROOMS),)
+build/bare/glasshouse.elf: FORCE
+	$(MAKE) --no-print-directory ROOMS= $@
 endif
 
 ## size: print the lines of code of each folder, and those to read to follow one exit or one boot

@@ -76,6 +76,8 @@ def main():
     for folder in sorted(sizes):
         print(f"{sizes[folder]:7,}  {folder}")
     print(f"{sizes.total():7,}  in total")
+    print(f"{sizes.total() - sum(sizes[room] for room in check_includes.ROOMS):7,}  "
+          f"without what an image may be built without: {', '.join(check_includes.ROOMS)}")
     for reading in readings():
         found = reading.all()
         print(f"\nTo follow one {reading.name} (recorded: {reading.recorded:,}):")

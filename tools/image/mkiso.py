@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 ELF = BUILD / "glasshouse.elf"
+BARE_ELF = BUILD / "bare" / "glasshouse.elf"  # without the rooms that can be left out
 GRAPHICS_ELF = BUILD / "glasshouse-graphics.elf"
 KERNEL = BUILD / "guest" / "vmlinuz"
 INITRD = BUILD / "guest" / "initrd.img"

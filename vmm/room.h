@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rooms: parts of Glasshouse that an image may be built without (`make ROOMS=`). Nothing includes a
+ * room's headers, or calls it by name: a room attaches itself by a row, which the linker puts into
+ * a table with the others. A room that is not linked is a row that is not there.
+ */
+#ifndef GH_VMM_ROOM_H
+#define GH_VMM_ROOM_H
+
+#include "bits.h"
+
+struct vm;
+
+/* What the boot gives to a room. */
+struct room_setup {
+	struct vm *vm; /* VM 0 */
+	u16 uart;      /* the I/O port of the UART that the room gets */
+};
+
+struct room {
+	const char *name;
+	/* Start it: on the boot CPU, with its vCPU loaded, before any other vCPU runs. Returns
+	 * false if this machine cannot, which is logged. */
+	bool (*start)(const struct room_setup *setup);
+};
+
+/* The row of a room, in one of its files. */
+#define ROOM(...) \
+	static const struct room this_room __used __aligned(8) __section(".rooms") = {__VA_ARGS__}
+
+/* Returns the room @name, or NULL if the image was built without it. */
+const struct room *room_find(const char *name);
+
+#endif
