@@ -29,41 +29,46 @@ static bool makes_double_fault(u8 first, u8 second)
 	return is_contributory(first) && is_contributory(second);
 }
 
-/* All exceptions that Glasshouse queues are faults: the RFLAGS image they push has RF set. SDM:
- * "RFLAGS Image Saved by Exceptions". */
-static void queue(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
+void queue_event(struct vcpu *vcpu, struct vcpu_event event)
 {
-	struct vcpu_event *event = &vcpu->event;
+	const struct vcpu_event *first = &vcpu->event;
 
-	if (event->valid && event->type == EVENT_EXCEPTION) {
-		if (event->vector == DF_VECTOR &&
-		    (vector == PF_VECTOR || is_contributory(vector))) {
+	if (first->valid && first->type == EVENT_EXCEPTION) {
+		if (first->vector == DF_VECTOR &&
+		    (event.vector == PF_VECTOR || is_contributory(event.vector))) {
 			__atomic_or_fetch(&vcpu->requests, (u32)REQ_TRIPLE_FAULT, __ATOMIC_ACQ_REL);
 			return;
 		}
-		if (makes_double_fault(event->vector, vector)) {
-			vector = DF_VECTOR;
-			has_error_code = true;
-			error_code = 0;
+		if (makes_double_fault(first->vector, event.vector)) {
+			event.vector = DF_VECTOR;
+			event.has_error_code = true;
+			event.error_code = 0;
 		}
 	}
-	virt->set_sysreg(vcpu, SYSREG_RFLAGS, virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
-	*event = (struct vcpu_event){.valid = true,
-				     .type = EVENT_EXCEPTION,
-				     .vector = vector,
-				     .has_error_code = has_error_code,
-				     .error_code = error_code};
+	event.valid = true;
+	vcpu->event = event;
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+}
+
+/* The RFLAGS image that a fault pushes has RF set. SDM: "RFLAGS Image Saved by Exceptions". */
+static void set_resume_flag(struct vcpu *vcpu)
+{
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, virt->get_sysreg(vcpu, SYSREG_RFLAGS) | RFLAGS_RF);
 }
 
 void queue_exception(struct vcpu *vcpu, u8 vector)
 {
-	queue(vcpu, vector, false, 0);
+	set_resume_flag(vcpu);
+	queue_event(vcpu, (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = vector});
 }
 
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code)
 {
-	queue(vcpu, vector, true, error_code);
+	set_resume_flag(vcpu);
+	queue_event(vcpu, (struct vcpu_event){.type = EVENT_EXCEPTION,
+					      .vector = vector,
+					      .has_error_code = true,
+					      .error_code = error_code});
 }
 
 /* The exit for a fault has set RF, which an interrupt before the instruction would not push. SDM:

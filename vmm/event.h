@@ -15,6 +15,9 @@
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_e(struct vcpu *vcpu, u8 vector, u32 error_code);
 
+/* The same for an exception of any type, and with RFLAGS as it is. For reflect_exception(). */
+void queue_event(struct vcpu *vcpu, struct vcpu_event event);
+
 /* Deliver the interrupt @vector (16 to 255) of an interrupt controller at the next VM entry. The
  * caller has checked that the guest's IF is 1 and that no event is pending. On the vCPU's own CPU.
  */

@@ -4,7 +4,7 @@
  */
 #include "vmm/mmu.h"
 #include "arch/x86/cpu.h"
-#include "vmm/event.h"
+#include "vmm/exception.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
@@ -12,8 +12,13 @@
  */
 static int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	write_cr2(fault->address);
-	queue_exception_e(vcpu, PF_VECTOR, fault->error_code);
+	const struct exception exception = {.vector = PF_VECTOR,
+					    .type = EVENT_EXCEPTION,
+					    .has_error_code = true,
+					    .error_code = fault->error_code,
+					    .payload = fault->address};
+
+	reflect_exception(vcpu, &exception);
 	return 1;
 }
 

@@ -149,14 +149,62 @@ void vcpu_resume(struct vcpu *vcpu)
 	vcpu_make_request(vcpu, REQ_EVENT);
 }
 
-/* Requests that stay posted while a vCPU waits in root mode for others. */
-#define REQ_WAITS (u32)(REQ_BLOCK | REQ_PAUSE)
+/* Requests that stay posted while a vCPU waits in root mode for others; a step needs the guest. */
+#define REQ_WAITS (u32)(REQ_BLOCK | REQ_PAUSE | REQ_STEP)
 
 /* Requests that whoever ends them takes back: handle_requests() finds them posted, and leaves them
  * so. */
 #define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS))
 
-/* Returns 1 to enter the guest, 2 to check the requests again, or what vcpu_run() returns. */
+/* Call virt->run, which has its own calling convention. Returns @vcpu: all other values that are
+ * needed after the guest has run are loaded again from it. */
+static inline struct vcpu *run_guest(struct vcpu *vcpu)
+{
+	asm volatile("call *%1"
+		     : "+D"(vcpu)
+		     : "m"(virt_ops.run)
+		     : "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12",
+		       "r13", "r14", "r15", "memory", "cc");
+	return vcpu;
+}
+
+/* The guest has reached an instruction boundary: call who steps the vCPU. They may ask for more. */
+static void end_step(struct vcpu *vcpu)
+{
+	void (*stepped[NR_STEP_USERS])(struct vcpu * vcpu);
+
+	for (unsigned i = 0; i < NR_STEP_USERS; i++) {
+		stepped[i] = vcpu->stepped[i];
+		vcpu->stepped[i] = NULL;
+	}
+	__atomic_and_fetch(&vcpu->requests, ~(u32)REQ_STEP, __ATOMIC_ACQ_REL);
+	for (unsigned i = 0; i < NR_STEP_USERS; i++)
+		if (stepped[i])
+			stepped[i](vcpu);
+}
+
+/* What vcpu_enter_guest() does while somebody steps the vCPU. Returns 2, or what vcpu_run()
+ * returns. */
+static int step_guest(struct vcpu *vcpu)
+{
+	bool done = true;
+
+	if (virt->begin_step(vcpu)) {
+		int r;
+
+		recorder_enter(&vcpu->recorder);
+		vcpu = run_guest(vcpu);
+		r = virt->end_step(vcpu, &done);
+		if (r <= 0)
+			return r;
+	}
+	if (done)
+		end_step(vcpu);
+	return 2;
+}
+
+/* Returns 1 to enter the guest, 2 to check the requests again (after a step, too), or what
+ * vcpu_run() returns. */
 static __noinline int handle_requests(struct vcpu *vcpu)
 {
 	u32 requests;
@@ -209,7 +257,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		deliver_nmi(vcpu);
 	if (vcpu->event.valid)
 		virt->inject_event(vcpu);
-	return 1;
+	return requests & REQ_STEP ? step_guest(vcpu) : 1;
 }
 
 void vcpu_nmi(struct vcpu *vcpu)
@@ -233,18 +281,6 @@ void vcpu_root_nmi(struct trap_frame *frame)
 		return;
 	vcpu_nmi(vcpu);
 	virt->request_immediate_exit(vcpu);
-}
-
-/* Call virt->run, which has its own calling convention. Returns @vcpu: all other values that are
- * needed after the guest has run are loaded again from it. */
-static inline struct vcpu *run_guest(struct vcpu *vcpu)
-{
-	asm volatile("call *%1"
-		     : "+D"(vcpu)
-		     : "m"(virt_ops.run)
-		     : "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12",
-		       "r13", "r14", "r15", "memory", "cc");
-	return vcpu;
 }
 
 static int vcpu_enter_guest(struct vcpu *vcpu)

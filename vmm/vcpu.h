@@ -40,6 +40,7 @@ enum vcpu_request {
 	REQ_MACHINE_CHECK = 1 << 7, /* a machine check that hit root mode is to be delivered */
 	REQ_CALL = 1 << 8,          /* vcpu_call() has posted a function */
 	REQ_PAUSE = 1 << 9,         /* stay out of the guest: set until vcpu_resume() */
+	REQ_STEP = 1 << 10,         /* somebody steps the vCPU: see step.h */
 	REQ_VM = 1 << 16,           /* this bit and higher ones: for vm_ops.request */
 };
 
@@ -68,6 +69,25 @@ struct vcpu_event {
 	u32 insn_len; /* bytes; for INT n, INT3, INTO and INT1 */
 };
 
+/* Who lets the vCPU make single steps: see step.h. */
+enum step_user {
+	STEP_MONITOR,
+	STEP_GDB,
+	STEP_VIEW,  /* other second-level tables for one instruction */
+	STEP_ICEPT, /* an intercept that is off for one instruction */
+	STEP_FPU,   /* see vmx/ignne.c */
+	NR_STEP_USERS
+};
+
+/* Who wants exceptions to exit. In this order they are asked whether they keep one. */
+enum exception_user {
+	EXCEPTIONS_STEP,  /* while a step needs all of them */
+	EXCEPTIONS_FPU,   /* x87 errors: see vmx/ignne.c */
+	EXCEPTIONS_GDB,   /* breakpoints and single steps of a debugger */
+	EXCEPTIONS_ICEPT, /* the option icept=, the monitor's command icept */
+	NR_EXCEPTION_USERS
+};
+
 struct vcpu {
 	u64 regs[VCPU_NR_REGS]; /* must be first: virt->run uses the offsets */
 	u64 host_rsp;           /* the host RSP that the control structure has now */
@@ -85,6 +105,9 @@ struct vcpu {
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
 	u32 call_state;  /* see vcpu_call() */
 	void (*call)(struct vcpu *vcpu);
+	void (*stepped[NR_STEP_USERS])(struct vcpu *vcpu); /* see step.h; NULL: no step */
+	u32 exceptions[NR_EXCEPTION_USERS]; /* the vectors that each user intercepts: exception.h */
+	u32 pf_mask, pf_match;              /* see filter_page_faults() */
 
 	struct recorder recorder;
 };

@@ -18,6 +18,7 @@ enum sysreg {
 	SYSREG_CR4,
 	SYSREG_EFER,
 	SYSREG_DR7,
+	SYSREG_DEBUGCTL,
 	SYSREG_DEBUG_TRAPS, /* bits 0 to 3: B0 to B3 of a pending #DB; setting only adds bits */
 	SYSREG_PKRS,        /* 0 where the CPU has none; read-only */
 };
@@ -156,8 +157,18 @@ struct virt_ops {
 	 * vCPU's CPU, in root mode. */
 	void (*add_rare_io_intercept)(struct vm *vm, u16 port);
 	void (*use_rare_intercepts)(struct vcpu *vcpu, bool on);
-	/* Choose whether the guest's page faults exit. */
-	void (*set_pf_intercept)(struct vcpu *vcpu, bool on);
+	/* Apply vcpu->exceptions and the filter of page faults: which exceptions exit. */
+	void (*load_exceptions)(struct vcpu *vcpu);
+
+	/*
+	 * A step (step.h). begin_step, after inject_event, instead of the last things before run:
+	 * make the entry exit at the guest's next instruction boundary. Returns false if that has
+	 * been reached without an entry. Otherwise end_step is to be called after run, instead of
+	 * handle_exit: it calls that, and returns what it returns; *@done: the boundary has been
+	 * reached, else the step goes on with the next entry.
+	 */
+	bool (*begin_step)(struct vcpu *vcpu);
+	int (*end_step)(struct vcpu *vcpu, bool *done);
 
 	/* Execute x87 instructions although an error is pending, until the guest has cleared it, as
 	 * a CPU does while its input IGNNE# is asserted; for a guest whose CR0.NE is 0. */

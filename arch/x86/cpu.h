@@ -49,6 +49,15 @@
 #define RFLAGS_VM    BIT(17)
 #define RFLAGS_AC    BIT(18)
 
+/* SDM: "Debug Registers". */
+#define DR6_BREAKPOINTS 0xfull
+#define DR6_BLD         BIT(11) /* 0: a bus lock */
+#define DR6_BD          BIT(13)
+#define DR6_BS          BIT(14)
+#define DR6_RTM         BIT(16) /* 0: in an RTM region */
+#define DR7_ENABLED     0xffull
+#define DR7_GD          BIT(13)
+
 enum exception_vector {
 	DE_VECTOR = 0,
 	DB_VECTOR = 1,

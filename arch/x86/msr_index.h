@@ -97,6 +97,7 @@
 #define MCI_STATUS_MISCV BIT(59)
 #define MCI_STATUS_ADDRV BIT(58)
 
+#define DEBUGCTLMSR_LBR BIT(0)
 #define DEBUGCTLMSR_BTF BIT(1)
 
 /* Memory encryption */

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "vmm/event.h"
+#include "vmm/exception.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ferr.h"
@@ -159,7 +160,7 @@ static int load_vcpu(struct vcpu *vcpu)
 		vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 	}
 	if (to_vm0(vcpu->vm)->intercept_pf)
-		virt->set_pf_intercept(vcpu, true);
+		intercept_exceptions(vcpu, EXCEPTIONS_ICEPT, BIT(PF_VECTOR));
 	return 0;
 }
 

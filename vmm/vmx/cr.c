@@ -7,6 +7,7 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/exception.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/event.h"
@@ -53,14 +54,12 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
 
-	if (to_vmx(vcpu)->fpu_step)
-		vectors |= BIT(DB_VECTOR);
 	if (fpu_is_trapped(vcpu))
 		vectors |= BIT(NM_VECTOR);
 	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned(vcpu));
 	vmwrite(CR0_READ_SHADOW, cr0);
 	vmwrite(GUEST_CR0, cr0 | cr0_owned(vcpu));
-	vmx_set_exceptions(to_vmx(vcpu), vectors, BIT(MF_VECTOR) | BIT(NM_VECTOR) | BIT(DB_VECTOR));
+	intercept_exceptions(vcpu, EXCEPTIONS_FPU, vectors);
 }
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)

@@ -51,6 +51,24 @@ void vmx_complete_event(struct vcpu *vcpu)
 		redeliver(vcpu, info, IDT_VECTORING_ERROR_CODE, VM_EXIT_INSTRUCTION_LEN);
 }
 
+void vmx_read_exception(u32 info, u64 qualification, struct exception *exception)
+{
+	*exception = (struct exception){
+		.vector = (u8)info, .type = event_type(info), .payload = qualification};
+	if (exception->type >= EVENT_SOFT_INTR)
+		exception->insn_len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
+	if (info & INTR_INFO_DELIVER_CODE_MASK) {
+		exception->has_error_code = true;
+		exception->error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE);
+	}
+}
+
+void vmx_queue_interrupt(struct vcpu *vcpu, u64 info)
+{
+	if (info & INTR_INFO_VALID_MASK)
+		redeliver(vcpu, info, 0, 0);
+}
+
 void vmx_cancel_injection(struct vcpu *vcpu)
 {
 	u64 info = vmread(VM_ENTRY_INTR_INFO_FIELD);
@@ -65,15 +83,48 @@ void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
 }
 
-void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear)
+/* An NMI may request an exit at once at any time: then the timer is to stay on. */
+void vmx_set_pin_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
 {
-	u32 bitmap = (vmx->exception_bitmap & ~clear) | set;
+	u32 timer;
 
-	if (bitmap == vmx->exception_bitmap)
+	vmx->pin_based = (vmx->pin_based & ~clear) | set;
+	do {
+		timer = READ_ONCE(vmx->timer);
+		vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx->pin_based | timer);
+	} while (timer != READ_ONCE(vmx->timer));
+}
+
+void vmx_set_exit_controls(struct vcpu_vmx *vmx, u32 set, u32 clear)
+{
+	u32 controls = (vmx->exit_ctrl & ~clear) | set;
+
+	if (controls != vmx->exit_ctrl)
+		vmwrite(VM_EXIT_CONTROLS, controls);
+	vmx->exit_ctrl = controls;
+}
+
+/* The CPU compares error codes of #PF with the filter also where #PF is not intercepted: then the
+ * others would exit. SDM: "Exception Bitmap". */
+void vmx_load_exceptions(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u32 vectors = 0, others = 0, old = vmx->exception_bitmap;
+	bool filtered;
+
+	for (unsigned i = 0; i < NR_EXCEPTION_USERS; i++) {
+		vectors |= vcpu->exceptions[i];
+		if (i != EXCEPTIONS_ICEPT)
+			others |= vcpu->exceptions[i];
+	}
+	filtered = vectors & ~others & BIT(PF_VECTOR);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, filtered ? vcpu->pf_mask : 0);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, filtered ? vcpu->pf_match : 0);
+	if (vectors == old)
 		return;
-	vmx->exception_bitmap = bitmap;
+	vmx->exception_bitmap = vectors;
 	/* The field may have other bits set, by provoke=. */
-	vmwrite(EXCEPTION_BITMAP, (vmread(EXCEPTION_BITMAP) & ~(u64)clear) | set);
+	vmwrite(EXCEPTION_BITMAP, (vmread(EXCEPTION_BITMAP) & ~(u64)old) | vectors);
 }
 
 void vmx_inject_event(struct vcpu *vcpu)
@@ -135,8 +186,9 @@ void vmx_request_immediate_exit(struct vcpu *vcpu)
 		return;
 	}
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, 0);
-	vmwrite(PIN_BASED_VM_EXEC_CONTROL,
-		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
+	__atomic_store_n(&to_vmx(vcpu)->timer, (u32)PIN_BASED_VMX_PREEMPTION_TIMER,
+			 __ATOMIC_RELAXED);
+	vmx_set_pin_based(to_vmx(vcpu), 0, 0);
 }
 
 /* RFLAGS.TF is set: make a single-step #DB pending, unless the guest only traps branches (BTF). */

@@ -5,6 +5,7 @@
 #ifndef GH_VMM_VMX_EVENT_H
 #define GH_VMM_VMX_EVENT_H
 
+#include "vmm/exception.h"
 #include "vmm/vmx/vmx.h"
 
 /* The rare part of vmx_skip_to(). @rflags, @interruptibility: the guest's values during
@@ -38,8 +39,16 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 /* Clear, then set bits of the primary processor-based controls of the loaded VMCS. */
 void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
 
-/* Clear, then set vectors of the exception bitmap of the loaded VMCS. */
-void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear);
+/* The same for its pin-based and its VM-exit controls. */
+void vmx_set_pin_based(struct vcpu_vmx *vmx, u32 set, u32 clear);
+void vmx_set_exit_controls(struct vcpu_vmx *vmx, u32 set, u32 clear);
+
+/* See virt_ops.load_exceptions. */
+void vmx_load_exceptions(struct vcpu *vcpu);
+
+/* Queue the event that @info, VM_EXIT_INTR_INFO, describes: an interrupt that has exited and has
+ * been acknowledged. */
+void vmx_queue_interrupt(struct vcpu *vcpu, u64 info);
 
 /*
  * If the exit was during the delivery of an event, queue that event again. SDM:
@@ -47,6 +56,9 @@ void vmx_set_exceptions(struct vcpu_vmx *vmx, u32 set, u32 clear);
  * exception that the handler queues afterwards is combined with the event.
  */
 void vmx_complete_event(struct vcpu *vcpu);
+
+/* Describe the exception of the exit: @info is VM_EXIT_INTR_INFO. */
+void vmx_read_exception(u32 info, u64 qualification, struct exception *exception);
 
 /* The VM entry failed before it delivered the injected event: queue the event again. */
 void vmx_cancel_injection(struct vcpu *vcpu);

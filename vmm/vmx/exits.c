@@ -8,6 +8,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/event.h"
+#include "vmm/exception.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/io.h"
 #include "vmm/x86/io_string.h"
@@ -59,22 +60,40 @@ static void unblock_nmis(void)
 		     : "rax", "rdx", "memory", "cc");
 }
 
-static bool is_exception(u32 intr_info, u8 vector)
-{
-	return (intr_info & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
-	       (INTR_TYPE_HARD_EXCEPTION | vector);
-}
-
 static bool is_page_fault(u32 intr_info)
 {
-	return is_exception(intr_info, PF_VECTOR);
+	return (intr_info & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
+	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
 }
 
-/* Exception or NMI. Intercepted are #PF (option icept=pf), and #MF, #NM and #DB
- * (ignne.c). */
+static int handle_page_fault(struct vcpu *vcpu, const struct exception *exception)
+{
+	struct page_fault fault = {
+		.kind = FAULT_GUEST_PAGING,
+		.address = exception->payload,
+		.error_code = exception->error_code,
+	};
+
+	return mmu_page_fault(vcpu, &fault);
+}
+
+/*
+ * Whoever keeps an exception has the instruction executed again: an IRET that faulted has unblocked
+ * NMIs already, so block them until then. The bit is undefined if the exit was during the delivery
+ * of an event, and with #DF. SDM: "Resuming Guest Software After Handling an Exception".
+ */
+static void execute_again(u32 info)
+{
+	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
+	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		set_nmi_blocking(true);
+}
+
+/* Exception or NMI. Intercepted are the exceptions that somebody wants to see: see exception.h. */
 static int handle_exception(struct vcpu *vcpu)
 {
 	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
+	struct exception exception;
 
 	vmx_complete_event(vcpu);
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
@@ -82,22 +101,35 @@ static int handle_exception(struct vcpu *vcpu)
 		vcpu_nmi(vcpu);
 		return 1;
 	}
-	if (is_page_fault(info)) {
-		struct page_fault fault = {
-			.kind = FAULT_GUEST_PAGING,
-			.address = exit_qualification(vcpu),
-			.error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE),
-		};
-
-		return mmu_page_fault(vcpu, &fault);
+	if (to_vmx(vcpu)->step.trapped) {
+		to_vmx(vcpu)->step.trapped = false;
+		return 1;
 	}
-	if (is_exception(info, MF_VECTOR))
-		return handle_fpu_error(vcpu);
-	if (is_exception(info, NM_VECTOR))
-		return handle_no_fpu(vcpu);
-	if (is_exception(info, DB_VECTOR))
-		return handle_debug(vcpu);
-	return handle_unknown(vcpu, "exception that is not intercepted");
+	vmx_read_exception(info, exit_qualification(vcpu), &exception);
+	if (vmx_handle_fpu(vcpu, exception.vector) || exception_is_kept(vcpu, &exception)) {
+		execute_again(info);
+		return 1;
+	}
+	if (!(to_vmx(vcpu)->exception_bitmap & BIT(exception.vector)))
+		return handle_unknown(vcpu, "exception that is not intercepted");
+	if (is_page_fault(info))
+		return handle_page_fault(vcpu, &exception);
+	reflect_exception(vcpu, &exception);
+	return 1;
+}
+
+/* An interrupt, which has been acknowledged: while a step lets them exit. */
+static int handle_external_interrupt(struct vcpu *vcpu)
+{
+	vmx_queue_interrupt(vcpu, vmread(VM_EXIT_INTR_INFO));
+	return 1;
+}
+
+/* The end of a step: see step.c. */
+static int handle_monitor_trap_flag(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return 1;
 }
 
 static int handle_ept_violation(struct vcpu *vcpu)
@@ -292,6 +324,7 @@ static int handle_rare_exit(struct vcpu *vcpu);
 static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[0 ... NR_EXIT_REASONS - 1] = handle_rare_exit,
 	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = handle_external_interrupt,
 	[EXIT_REASON_TRIPLE_FAULT] = handle_triple_fault,
 	[EXIT_REASON_INIT_SIGNAL] = handle_init_signal,
 	[EXIT_REASON_SIPI_SIGNAL] = handle_sipi_signal,
@@ -309,6 +342,7 @@ static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_VMFUNC] = handle_undefined,
 	[EXIT_REASON_CR_ACCESS] = handle_cr,
 	[EXIT_REASON_IO_INSTRUCTION] = handle_io,
+	[EXIT_REASON_MONITOR_TRAP_FLAG] = handle_monitor_trap_flag,
 	[EXIT_REASON_MSR_READ] = handle_rdmsr,
 	[EXIT_REASON_MSR_WRITE] = handle_wrmsr,
 	[EXIT_REASON_RDMSR_IMM] = handle_rdmsr_imm,

@@ -9,6 +9,7 @@
  * The timer counts while the guest is halted, but not in sleep states deeper than C2.
  */
 #include "errno.h"
+#include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 
 static void (*heartbeat)(struct vcpu *vcpu);
@@ -16,17 +17,15 @@ static void (*heartbeat)(struct vcpu *vcpu);
 int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *vcpu))
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u64 exit = vmcs_config.vmexit_ctrl;
 
 	if (!vmcs_config.has_preemption_timer)
 		return -EOPNOTSUPP;
 	heartbeat = beat;
 	vmx->heartbeat = vmx_timer_value(&vmx_capability, ticks);
 	if (vmx_allowed1(&vmx_capability, VMX_EXIT) & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)
-		vmwrite(VM_EXIT_CONTROLS, exit | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER);
+		vmx_set_exit_controls(vmx, VM_EXIT_SAVE_VMX_PREEMPTION_TIMER, 0);
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);
-	vmwrite(PIN_BASED_VM_EXEC_CONTROL,
-		vmcs_config.pin_based_exec_ctrl | PIN_BASED_VMX_PREEMPTION_TIMER);
+	vmx_set_pin_based(vmx, PIN_BASED_VMX_PREEMPTION_TIMER, 0);
 	return 0;
 }
 
@@ -38,11 +37,14 @@ int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *
  */
 int handle_preemption_timer(struct vcpu *vcpu)
 {
-	if (!to_vmx(vcpu)->heartbeat) {
-		vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmcs_config.pin_based_exec_ctrl);
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	__atomic_store_n(&vmx->timer, 0, __ATOMIC_RELAXED);
+	if (!vmx->heartbeat) {
+		vmx_set_pin_based(vmx, 0, 0);
 		return 1;
 	}
-	vmwrite(VMX_PREEMPTION_TIMER_VALUE, to_vmx(vcpu)->heartbeat);
+	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);
 	recorder_take_back(&vcpu->recorder);
 	heartbeat(vcpu);
 	return 1;

@@ -78,6 +78,8 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 		return vmcs_config.has_pkrs ? vmread(GUEST_IA32_PKRS) : 0;
 	case SYSREG_DR7:
 		return vmread(GUEST_DR7);
+	case SYSREG_DEBUGCTL:
+		return vmread(GUEST_IA32_DEBUGCTL);
 	case SYSREG_DEBUG_TRAPS:
 		return vmread(GUEST_PENDING_DBG_EXCEPTIONS) & 0xf;
 	}
@@ -118,6 +120,9 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		break;
 	case SYSREG_DR7:
 		vmwrite(GUEST_DR7, value);
+		break;
+	case SYSREG_DEBUGCTL:
+		vmwrite(GUEST_IA32_DEBUGCTL, value);
 		break;
 	case SYSREG_PKRS:
 		break;

@@ -13,6 +13,21 @@
 #include "vmm/vmx/capability.h"
 #include "vmm/vmx/vmcs.h"
 
+/* A step that has begun. See step.c. */
+struct vmx_step {
+	bool event;     /* the entry delivers an event */
+	bool mtf, tf;   /* the monitor trap flag, the guest's RFLAGS.TF are set for it */
+	bool btf;       /* IA32_DEBUGCTL.BTF was 1 */
+	bool trapped;   /* the exit is the step's own #DB */
+	bool completed; /* the instruction has been executed */
+	u8 effects;     /* of the instruction on the guest's flags */
+	u8 length;      /* of the instruction, in bytes; 0: unknown */
+	u32 pin_based, exit_ctrl;
+	u64 rip, rcx, rflags; /* of the guest, before the step */
+	u64 shadow;           /* interruptibility that was taken away */
+	u64 pending;          /* pending debug exceptions that were taken away */
+};
+
 struct vcpu_vmx {
 	struct vcpu vcpu; /* must be first: see to_vmx() */
 	void *vmcs;
@@ -20,11 +35,15 @@ struct vcpu_vmx {
 	bool rare;     /* the VM's rare ports exit */
 	bool loaded;   /* vmcs is the current VMCS of its CPU */
 	u32 cpu_based; /* the primary controls in the VMCS */
+	u32 pin_based; /* the pin-based ones, to which timer is added... */
+	u32 timer; /* ...PIN_BASED_VMX_PREEMPTION_TIMER while an exit at once is requested, else 0
+		    */
+	u32 exit_ctrl; /* the VM-exit controls */
 	u32 exception_bitmap;
+	struct vmx_step step;
 	/* See ignne.c. */
 	bool ignne;      /* x87 instructions execute although an error is pending */
-	bool fpu_step;   /* the guest executes one of them, with TF set */
-	bool guest_tf;   /* the guest's own TF meanwhile */
+	bool fpu_step;   /* the guest executes one of them, as a step */
 	bool fpu_masked; /* with all errors masked; fcw is the guest's control word */
 	u16 fcw;
 	u32 heartbeat; /* what the preemption timer counts down from; 0: it is not in use */
@@ -92,13 +111,16 @@ void vmx_hide_features(struct vm *vm);
 int handle_cr(struct vcpu *vcpu);
 
 /*
- * ignne.c: the exit handlers for x87 errors while the guest's CR0.NE is 0: for #MF, #NM and #DB,
- * which are intercepted only then. vmx_end_fpu_step(): before the registers are reset.
+ * ignne.c: x87 errors while the guest's CR0.NE is 0. vmx_handle_fpu(): the exception @vector has
+ * exited; returns true if it is #MF or #NM, and not the guest's. vmx_end_fpu_step(): before the
+ * registers are reset.
  */
-int handle_fpu_error(struct vcpu *vcpu);
-int handle_no_fpu(struct vcpu *vcpu);
-int handle_debug(struct vcpu *vcpu);
+bool vmx_handle_fpu(struct vcpu *vcpu, u8 vector);
 void vmx_end_fpu_step(struct vcpu *vcpu);
+
+/* step.c: see virt_ops.begin_step. */
+bool vmx_begin_step(struct vcpu *vcpu);
+int vmx_end_step(struct vcpu *vcpu, bool *done);
 
 /*
  * tlb.c: invalidate what this CPU has cached: of all guests, if it has the all-context types; of

@@ -37,11 +37,6 @@ static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
 	vmx_skip_to(rip);
 }
 
-static void vmx_set_pf_intercept(struct vcpu *vcpu, bool on)
-{
-	vmx_set_exceptions(to_vmx(vcpu), on ? BIT(PF_VECTOR) : 0, on ? 0 : BIT(PF_VECTOR));
-}
-
 const struct virt_ops vmx_x86_ops = {
 	.hardware_setup = vmx_hardware_setup,
 	.check_processor_compat = vmx_check_processor_compat,
@@ -74,7 +69,9 @@ const struct virt_ops vmx_x86_ops = {
 	.set_io_intercept = vmx_set_io_intercept,
 	.add_rare_io_intercept = vmx_add_rare_io_intercept,
 	.use_rare_intercepts = vmx_use_rare_intercepts,
-	.set_pf_intercept = vmx_set_pf_intercept,
+	.load_exceptions = vmx_load_exceptions,
+	.begin_step = vmx_begin_step,
+	.end_step = vmx_end_step,
 	.ignore_fpu_error = vmx_ignore_fpu_error,
 	.flush_tlb = vmx_flush_tlb,
 	.dump = vmx_dump,

@@ -7,8 +7,6 @@
 #include "arch/x86/cpu.h"
 #include "vmm/virt_ops.h"
 
-#define DR7_ENABLED 0xffull
-
 void breakpoint_access(struct vcpu *vcpu, enum breakpoint_kind kind, u64 address, unsigned size)
 {
 	u64 dr[] = {read_dr0(), read_dr1(), read_dr2(), read_dr3()};
