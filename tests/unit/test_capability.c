@@ -53,7 +53,7 @@ static void table_is_well_formed(void **state)
 		for (unsigned k = 0; k < i; k++)
 			assert_false(vmx_controls[k].word == c->word &&
 				     vmx_controls[k].bit == c->bit);
-		assert_int_equal(c->policy == POLICY_UNUSED, c->loss == NULL);
+		assert_int_equal(!vmx_is_used(c), c->loss == NULL);
 		/* "Lacks     name: loss" is one line of the report. */
 		if (c->loss)
 			assert_true(12 + strlen(c->name) + 2 + strlen(c->loss) <= 90);
@@ -283,6 +283,23 @@ static void report_says_what_is_off(void **state)
 	assert_true(log_has("Lacks     unrestricted guest: no real mode"));
 }
 
+/* What only some CPUs can do on demand, none is asked to do. */
+static void on_demand_needs_all_cpus(void **state)
+{
+	struct vmx_capability boot = capability_of("tigerlake"), cap = boot;
+
+	(void)state;
+	vmx_capability_restrict(&boot, &cap);
+	assert_memory_equal(&boot, &cap, sizeof(cap));
+	cap.ctl[VMX_PROC] &= ~(CPU_BASED_MONITOR_TRAP_FLAG << 32 | CPU_BASED_HLT_EXITING << 32);
+	log_clear();
+	assert_int_equal(vmx_capability_compare(&boot, &cap, 3), 0);
+	vmx_capability_restrict(&boot, &cap);
+	assert_false(vmx_allowed1(&boot, VMX_PROC) & CPU_BASED_MONITOR_TRAP_FLAG);
+	assert_true(vmx_allowed1(&boot, VMX_PIN) & PIN_BASED_EXT_INTR_MASK);
+	assert_string_equal(log_text(), "");
+}
+
 static void other_cpus_are_compared(void **state)
 {
 	const struct vmx_capability boot = capability_of("corei7_skylake_x");
@@ -404,6 +421,7 @@ int main(void)
 		cmocka_unit_test(report_says_yes),
 		cmocka_unit_test(report_says_what_is_off),
 		cmocka_unit_test(other_cpus_are_compared),
+		cmocka_unit_test(on_demand_needs_all_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

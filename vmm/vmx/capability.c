@@ -270,7 +270,7 @@ static unsigned compare_controls(const struct vmx_capability *boot,
 		const struct vmx_control *c = &vmx_controls[i];
 		enum vmx_word word = (enum vmx_word)c->word;
 
-		if (c->policy != POLICY_UNUSED && vmx_can(boot, c) && !vmx_can(other, c)) {
+		if (vmx_is_used(c) && vmx_can(boot, c) && !vmx_can(other, c)) {
 			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
 			       vmx_word_name(word));
 			lacks++;
@@ -339,4 +339,15 @@ int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_c
 	differences +=
 		compare_bits("IA32_VMX_CR4_FIXED1", boot->cr4_fixed1, other->cr4_fixed1, cpu);
 	return differences ? -EOPNOTSUPP : 0;
+}
+
+void vmx_capability_restrict(struct vmx_capability *boot, const struct vmx_capability *other)
+{
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		/* These are of 32-bit words: the bits that may be 1 are in the high half. */
+		if (c->policy == POLICY_ON_DEMAND && !vmx_can(other, c))
+			__atomic_and_fetch(&boot->ctl[c->word], ~(c->bit << 32), __ATOMIC_ACQ_REL);
+	}
 }

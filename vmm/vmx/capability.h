@@ -67,6 +67,7 @@ enum vmx_policy {
 	POLICY_OPTIONAL,         /* set if the CPU supports it */
 	POLICY_DYNAMIC_REQUIRED, /* set while needed; a CPU without it is refused */
 	POLICY_DYNAMIC,          /* set while needed, if the CPU supports it */
+	POLICY_ON_DEMAND,        /* set while somebody asks for it and all CPUs support it */
 	POLICY_UNUSED,           /* must be 0 */
 };
 
@@ -75,7 +76,8 @@ struct vmx_control {
 	u8 policy; /* enum vmx_policy */
 	u64 bit;   /* the mask in the word */
 	const char *name;
-	const char *loss; /* the consequence of its absence; "": none; NULL: POLICY_UNUSED */
+	/* The consequence of its absence; "": none; NULL: POLICY_ON_DEMAND, POLICY_UNUSED. */
+	const char *loss;
 };
 
 /* All controls of the SDM, from controls.def. */
@@ -88,6 +90,12 @@ const char *vmx_word_name(enum vmx_word word);
 /* Return the bits of @word that may be 1 (allowed1), and those that must be 1 (allowed0). */
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
+
+/* Is the control part of the configuration that all CPUs need alike? */
+static inline bool vmx_is_used(const struct vmx_control *c)
+{
+	return c->policy != POLICY_UNUSED && c->policy != POLICY_ON_DEMAND;
+}
 
 /* Does a CPU with @cap support the control @c? */
 static inline bool vmx_can(const struct vmx_capability *cap, const struct vmx_control *c)
@@ -137,5 +145,8 @@ u32 vmx_timer_value(const struct vmx_capability *cap, u64 ticks);
  */
 int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
 			   unsigned cpu);
+
+/* Take from @boot the controls of POLICY_ON_DEMAND that a CPU with @other lacks. */
+void vmx_capability_restrict(struct vmx_capability *boot, const struct vmx_capability *other);
 
 #endif

@@ -64,7 +64,7 @@ static bool is_required(const struct vmx_control *c)
 static bool listed_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
-		if (e->policy != POLICY_UNUSED && is_required(e) == is_required(c) &&
+		if (vmx_is_used(e) && is_required(e) == is_required(c) &&
 		    vmx_can(cap, e) == vmx_can(cap, c) && strcmp(e->name, c->name) == 0)
 			return true;
 	}
@@ -86,8 +86,8 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->policy == POLICY_UNUSED || is_required(c) != required ||
-		    vmx_can(cap, c) != has || listed_before(cap, c) || (!has && c->loss[0]))
+		if (!vmx_is_used(c) || is_required(c) != required || vmx_can(cap, c) != has ||
+		    listed_before(cap, c) || (!has && c->loss[0]))
 			continue;
 		paragraph_add(&p, c->name);
 	}
@@ -110,8 +110,8 @@ static void list_losses(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (c->policy == POLICY_UNUSED || is_required(c) || vmx_can(cap, c) ||
-		    !c->loss[0] || loss_listed_before(cap, c))
+		if (!vmx_is_used(c) || is_required(c) || vmx_can(cap, c) || !c->loss[0] ||
+		    loss_listed_before(cap, c))
 			continue;
 		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
 	}

@@ -73,6 +73,7 @@ int vmx_check_processor_compat(unsigned cpu)
 
 	read_capability(&cap);
 	unlock_feature_control(&cap);
+	vmx_capability_restrict(&vmx_capability, &cap);
 	return vmx_capability_compare(&vmx_capability, &cap, cpu) ? -ENODEV : 0;
 }
 
