@@ -254,6 +254,7 @@ int boot_info_parse(struct boot_info *bi, u32 magic, const void *mbi, size_t max
 
 	memset(bi, 0, sizeof(*bi));
 	bi->cmdline = "";
+	bi->cmdline_from = "the boot loader's configuration";
 	if (magic != MULTIBOOT2_BOOTLOADER_MAGIC) {
 		pr_err("boot information: EAX is %#x at entry, not %#x: Glasshouse was not loaded "
 		       "by multiboot 2; use GRUB's command multiboot2\n",

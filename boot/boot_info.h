@@ -40,9 +40,12 @@ struct boot_firmware {
 
 /* Not to be copied: its strings point into it. */
 struct boot_info {
-	const char *cmdline; /* never NULL */
+	const char *cmdline;      /* never NULL */
+	const char *cmdline_from; /* where the user writes it, for messages */
 
-	struct mem_range mem[BOOT_MEM_RANGES]; /* in the loader's order; may overlap; none empty */
+	/* The firmware's memory map (under UEFI, that of GetMemoryMap), in the loader's order; may
+	 * overlap; none empty. */
+	struct mem_range mem[BOOT_MEM_RANGES];
 	unsigned nr_mem;
 
 	struct boot_module modules[BOOT_MODULES];
@@ -56,10 +59,9 @@ struct boot_info {
 	u64 rsdp_address; /* where the root pointer itself is; 0: unknown, look as a BIOS machine
 			     has it */
 
-	bool efi_boot_services;                 /* UEFI boot services are still running */
-	bool efi;                               /* the machine was started by UEFI */
-	u64 efi_system_table, efi_image_handle; /* the firmware's; 0 without UEFI */
-	const struct boot_firmware *firmware;   /* NULL: the guest starts otherwise */
+	bool efi_boot_services;               /* UEFI boot services are still running */
+	bool efi;                             /* the machine was started by UEFI */
+	const struct boot_firmware *firmware; /* NULL: the guest starts otherwise */
 	const u32 *apic_ids; /* CPUs that the firmware names, beside the ACPI tables */
 	unsigned nr_apic_ids;
 

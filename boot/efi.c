@@ -70,12 +70,11 @@ static unsigned start_cpus(void (*main)(struct cpu *cpu))
 		pit_delay_us(1000);
 	}
 	__atomic_store_n(&handoff->others, OTHERS_LEAVE, __ATOMIC_RELEASE);
-	pr_err("Only %u of the %u other CPUs have come within %u ms, of those that the firmware's "
-	       "MP services "
-	       "name.\n",
+	pr_err("Only %u of the %u other CPUs have come within %u ms, "
+	       "of those that the firmware's MP services name.\n",
 	       others_here, handoff->nr_others, COME_MS);
-	boot_stop("The firmware does not give up all CPUs. Boot with fewer, by the firmware's "
-		  "setup.");
+	boot_stop("The firmware does not give up all CPUs. "
+		  "Boot with fewer, by the firmware's setup.");
 }
 
 static void add_module(struct boot_info *info, u64 start, u64 size, const char *string)
@@ -83,9 +82,8 @@ static void add_module(struct boot_info *info, u64 start, u64 size, const char *
 	size_t length = strlen(string) + 1;
 
 	if (length > sizeof(info->text) - info->text_used)
-		boot_stop(
-			"The modules' strings are too long. Make them shorter in the boot loader's "
-			"configuration.");
+		boot_stop("The modules' strings are too long. "
+			  "Make them shorter in the boot loader's configuration.");
 	info->modules[info->nr_modules++] = (struct boot_module){
 		start, size, memcpy(info->text + info->text_used, string, length)};
 	info->text_used += (u32)length;
@@ -96,6 +94,7 @@ static void fill_info(struct boot_info *info)
 	static struct boot_firmware firmware = {.start_cpus = start_cpus, .leave = leave};
 
 	info->cmdline = info->text;
+	info->cmdline_from = handoff->cmdline_from;
 	strlcpy(info->text, handoff->cmdline, sizeof(info->text));
 	memcpy(info->mem, handoff->mem, sizeof(info->mem));
 	info->nr_mem = handoff->nr_mem;
@@ -106,8 +105,6 @@ static void fill_info(struct boot_info *info)
 	info->fb = handoff->fb;
 	info->rsdp_address = handoff->rsdp;
 	info->efi = true;
-	info->efi_system_table = handoff->system_table;
-	info->efi_image_handle = handoff->image_handle;
 	info->own_heap = handoff->heap;
 	info->own_log = handoff->log;
 	info->own_low_page = handoff->low_page;

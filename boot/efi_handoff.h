@@ -24,9 +24,9 @@ struct efi_handoff {
 	u64 switch_page; /* executable, with the code of boot/efi/switch.S */
 	u64 low_page;    /* a reserved page below 640 KiB, to start CPUs from */
 
-	u64 system_table, image_handle; /* the firmware's */
-	char cmdline[HANDOFF_CMDLINE];  /* Glasshouse's options, NUL-terminated */
-	u64 rsdp;                       /* 0: the firmware has no ACPI tables */
+	char cmdline[HANDOFF_CMDLINE]; /* Glasshouse's options, NUL-terminated */
+	char cmdline_from[64];         /* where the user writes them */
+	u64 rsdp;                      /* 0: the firmware has no ACPI tables */
 	struct framebuffer fb;
 	struct mem_range mem[BOOT_MEM_RANGES]; /* the firmware's memory map, without the above */
 	u32 nr_mem;

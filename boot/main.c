@@ -117,7 +117,8 @@ static void read_options(void)
 {
 	use_framebuffer();
 	if (boot_options_parse(&options, boot_info->cmdline))
-		pr_warn("Wrong options (above) have no effect.\n");
+		pr_warn("Wrong options (above) have no effect. Correct them in %s.\n",
+			boot_info->cmdline_from);
 	console_set_level((enum log_level)options.log);
 	strict_mode = options.strict;
 	report_init(options.panic == PANIC_RESET, &acpi);
@@ -135,9 +136,8 @@ static void read_acpi(void)
 	else if (boot_info->rsdp_length)
 		acpi_parse_rsdp(&acpi, &mem, boot_info->rsdp, boot_info->rsdp_length);
 	else
-		pr_warn("No ACPI tables: %sa power-off by the guest is not detected. Switch ACPI "
-			"on in "
-			"the firmware's setup.\n",
+		pr_warn("No ACPI tables: %sa power-off by the guest is not detected. "
+			"Switch ACPI on in the firmware's setup.\n",
 			boot_info->nr_apic_ids ? "" : "only the boot CPU is used, and ");
 }
 
@@ -351,21 +351,20 @@ static void start_cpus(void)
 		return;
 	/* The firmware would wait for ever for CPUs that it starts again. */
 	if (boot_info->firmware && !virt->has_unrestricted_guest())
-		boot_stop("This CPU has no \"unrestricted guest\", so the firmware cannot start "
-			  "its other "
-			  "CPUs as a guest. Leave it one CPU, by its setup.");
+		boot_stop("This CPU has no \"unrestricted guest\", "
+			  "so the firmware cannot start its other CPUs as a guest. "
+			  "Leave it one CPU, by its setup.");
 	running = boot_info->firmware && boot_info->nr_apic_ids
 			  ? boot_info->firmware->start_cpus(run_cpu)
 			  : start_cpus_by_sipi();
 	while (__atomic_load_n(&cpus_ready, __ATOMIC_ACQUIRE) < running - 1)
 		cpu_relax();
 	if (cpus_refused)
-		boot_stop(boot_info->firmware ? "Not all CPUs can run a guest, for the reasons "
-						"above. Switch these off "
-						"in the firmware's setup."
-					      : "Not all CPUs can run a guest, for the reasons "
-						"above. Remove these, or "
-						"boot with cpus=1.");
+		boot_stop(boot_info->firmware
+				  ? "Not all CPUs can run a guest, for the reasons above. "
+				    "Switch these off in the firmware's setup."
+				  : "Not all CPUs can run a guest, for the reasons above. "
+				    "Remove these, or boot with cpus=1.");
 	for_each_cpu (cpu)
 		if (cpu->id && cpu->online)
 			pr_info("CPU %u: %s.\n", cpu->id,

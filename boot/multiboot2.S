@@ -52,7 +52,7 @@ header:
 	.short TAG_MODULE_ALIGN, 0
 	.long 8
 
-	/* Under UEFI: leave the boot services alive, and start at the 64-bit entry (boot/efi/grub.S). */
+	/* Under UEFI: leave the boot services alive, and start at the 64-bit entry (boot/efi/from_grub.S). */
 	.balign 8
 	.short TAG_EFI_BOOT_SERVICES, 1
 	.long 8

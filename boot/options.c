@@ -54,8 +54,7 @@ const struct option boot_option_table[] = {
 	 .choices = boot_words,
 	 .path = true,
 	 .help = "what the guest starts from: GRUB's modules; a drive of the BIOS (disk is hd0); "
-		 "with "
-		 "UEFI firmware its boot entries (efi), or the program that the path names"},
+		 "with UEFI firmware its boot entries (efi), or the program that the path names"},
 	{.name = "cpus",
 	 .kind = OPTION_UINT,
 	 .offset = AT(cpus),
@@ -99,12 +98,10 @@ unsigned boot_options_parse(struct boot_options *options, const char *cmdline)
 const char *boot_refusal(const struct boot_options *options, bool efi)
 {
 	if (options->boot >= BOOT_HD0 && options->boot <= BOOT_DISK && efi)
-		return "boot= names a drive of the BIOS, but this machine has UEFI firmware. Give "
-		       "boot=efi, "
-		       "or the path of a program, as boot=/EFI/debian/grubx64.efi.";
+		return "boot= names a drive of the BIOS, but this machine has UEFI firmware. "
+		       "Give boot=efi, or the path of a program, as boot=/EFI/debian/grubx64.efi.";
 	if (options->boot >= BOOT_EFI && !efi)
 		return "boot= names a program of UEFI, but this machine was started by its BIOS. "
-		       "Give "
-		       "boot=disk, or switch UEFI on in the firmware's setup.";
+		       "Give boot=disk, or switch UEFI on in the firmware's setup.";
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the choice share: choose.c, kernel.c and list.c.
+ * What the parts of the choice share: choose.c, kernel.c and list_programs.c.
  */
 #ifndef GH_BOOT_EFI_CHOICE_H
 #define GH_BOOT_EFI_CHOICE_H

@@ -285,10 +285,9 @@ static EFI_STATUS choose_entry(const struct door *door, struct choice *choice)
 	status = load_next(door, choice);
 	if (!status)
 		return status;
-	door_print(door,
-		   "The firmware has no other boot entry that can be started: its boot manager "
-		   "will be the guest. "
-		   "boot=\\EFI\\debian\\grubx64.efi would start a program; there are:\n");
+	door_print(door, "The firmware has no other boot entry that can be started: "
+			 "its boot manager will be the guest. "
+			 "boot=\\EFI\\debian\\grubx64.efi would start a program; there are:\n");
 	list_programs(door);
 	choice->back = true;
 	return EFI_SUCCESS;
@@ -308,8 +307,8 @@ EFI_STATUS choose(const struct door *door, struct choice *choice)
 		return choose_kernel(door, choice);
 	door_print(door,
 		   "boot=%.64s: a machine with UEFI firmware starts boot=efi (its boot entries), "
-		   "boot=modules, or the "
-		   "path of a program, as boot=\\EFI\\debian\\grubx64.efi. There are:\n",
+		   "boot=modules, "
+		   "or the path of a program, as boot=\\EFI\\debian\\grubx64.efi. There are:\n",
 		   value);
 	list_programs(door);
 	return EFI_INVALID_PARAMETER;

@@ -73,17 +73,17 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 		/* At the end of its boot services, firmware also wakes the CPUs that it has
 		 * disabled: they must be guests, too. */
 		if (!(info.flags & CPU_ENABLED) && mp->enable(mp, i, TRUE, NULL)) {
-			door_print(
-				door,
-				"The firmware has disabled CPU %lu (APIC ID %lu), and does not let "
-				"Glasshouse have it. Switch it on in the firmware's setup.\n",
-				i, info.id);
+			door_print(door,
+				   "The firmware has disabled CPU %lu (APIC ID %lu), "
+				   "and does not let Glasshouse have it. "
+				   "Switch it on in the firmware's setup.\n",
+				   i, info.id);
 			return EFI_UNSUPPORTED;
 		}
 		if (h->nr_others == HANDOFF_CPUS - 1) {
 			door_print(door,
-				   "The machine has more than %u CPUs, the most that Glasshouse "
-				   "can run.\n",
+				   "The machine has more than %u CPUs, "
+				   "the most that Glasshouse can run.\n",
 				   HANDOFF_CPUS);
 			return EFI_UNSUPPORTED;
 		}

@@ -32,11 +32,12 @@ struct door {
 	const struct image_header *hypervisor; /* the image, as it is in the file */
 	const char *cmdline; /* Glasshouse's options, quoted as GRUB does: a backslash before each
 				backslash and quote */
+	const char *cmdline_from; /* where the user writes them, for messages */
 	struct door_module modules[DOOR_MODULES];
 	unsigned nr_modules;
 };
 
-/* ---- text.c: messages on the firmware's console ------------------------------------------- */
+/* ---- console.c: messages on the firmware's console ---------------------------------------- */
 
 /* Print a message, as printf() does. Each "\n" becomes CR LF. At most 512 characters. */
 void door_print(const struct door *door, const char *format, ...) __printf(2, 3);
@@ -47,7 +48,7 @@ void door_write(const struct door *door, const char *text, size_t n);
 /* Wait for a key, but at most @seconds. */
 void door_wait_key(const struct door *door, unsigned seconds);
 
-/* ---- door.c: the steps -------------------------------------------------------------------- */
+/* ---- start.c: the steps ------------------------------------------------------------------- */
 
 #define DOOR_BELOW_4G 0xffffffffu
 
@@ -90,7 +91,10 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h);
 /* Give back what these two have allocated. */
 void door_free_memory(const struct door *door, const struct efi_handoff *h);
 
-/* Fill in the ACPI root pointer, the screen, and the firmware's own addresses. */
+/* ---- machine.c ---------------------------------------------------------------------------- */
+
+/* Fill in the ACPI root pointer (version 2.0's if there are two) and the screen: that of the
+ * firmware's console, otherwise the first that has a framebuffer. Both may be missing. */
 void door_describe_machine(const struct door *door, struct efi_handoff *h);
 
 /* ---- cpus.c ------------------------------------------------------------------------------- */
@@ -161,14 +165,14 @@ void choice_drop(const struct door *door, struct choice *choice);
 /* ---- options.c: glasshouse.efi's command line --------------------------------------------- */
 
 /*
- * Write into @cmdline, of DOOR_CMDLINE bytes, the options of the file glasshouse.conf beside this
- * program (if it is there; "#" starts a comment, lines are joined), then this program's load
- * options, which therefore win; both with backslashes and quotes as GRUB quotes them. The EFI shell
- * puts the program's name before the options; firmware may give binary data as load options: both
- * are left out. Returns 0; or an error, with a message: glasshouse.conf cannot be read, or all is
- * longer than DOOR_CMDLINE.
+ * Write into @cmdline, of DOOR_CMDLINE bytes, which becomes door->cmdline, the options of the file
+ * glasshouse.conf beside this program (if it is there; "#" starts a comment, lines are joined),
+ * then this program's load options, which therefore win; both with backslashes and quotes as GRUB
+ * quotes them. The EFI shell puts the program's name before the options; firmware may give binary
+ * data as load options: both are left out. Returns 0; or an error, with a message: glasshouse.conf
+ * cannot be read, or all is longer than DOOR_CMDLINE.
  */
-EFI_STATUS door_options(const struct door *door, char *cmdline);
+EFI_STATUS door_options(struct door *door, char *cmdline);
 
 /* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes.
  * Returns false if there is none or it is too long. */

@@ -187,18 +187,19 @@ static EFI_STATUS check_modules(const struct door *door, const struct door_modul
 			continue;
 		if (!role_arguments(m->string, "initrd")) {
 			door_print(door,
-				   "The module \"%.100s\" is of no use to a guest of the role "
-				   "linux. Modules for it "
-				   "have the role: initrd. Correct the first word after the file's "
-				   "name in the boot "
-				   "loader's configuration, or leave the line out.\n",
+				   "The module \"%.100s\" "
+				   "is of no use to a guest of the role linux. "
+				   "Modules for it have the role: initrd. "
+				   "Correct the first word after the file's name "
+				   "in the boot loader's configuration, "
+				   "or leave the line out.\n",
 				   m->string);
 			return EFI_INVALID_PARAMETER;
 		}
 		if (!m->size) {
-			door_print(door, "module initrd: size is 0: the file is empty; give an "
-					 "initrd (Debian: "
-					 "/boot/initrd.img-*), or remove the line\n");
+			door_print(door, "module initrd: size is 0: the file is empty; "
+					 "give an initrd (Debian: /boot/initrd.img-*), "
+					 "or remove the line\n");
 			return EFI_INVALID_PARAMETER;
 		}
 		++*nr_initrd;
@@ -216,9 +217,9 @@ static EFI_STATUS check_guest(const struct door *door)
 		    role_arguments(door->modules[i].string, "raw"))
 			return EFI_SUCCESS;
 	door_print(door,
-		   "None of the %u modules has the role of a guest that UEFI can start: linux, "
-		   "multiboot, multiboot2 or raw. Correct the first word after the file's name "
-		   "in grub.cfg.\n",
+		   "None of the %u modules has the role of a guest that UEFI can start: "
+		   "linux, multiboot, multiboot2 or raw. "
+		   "Correct the first word after the file's name in grub.cfg.\n",
 		   door->nr_modules);
 	return EFI_INVALID_PARAMETER;
 }
@@ -243,9 +244,9 @@ EFI_STATUS choose_kernel(const struct door *door, struct choice *choice)
 		return status;
 	/* The version of the stub's interface. */
 	if (nr && !headers[PE_IMAGE_MAJOR]) {
-		door_print(door, "module linux: this kernel is older than 5.8, whose EFI stub does "
-				 "not ask for an "
-				 "initrd. Give a newer kernel, or one without an initrd.\n");
+		door_print(door, "module linux: this kernel is older than 5.8, "
+				 "whose EFI stub does not ask for an initrd. "
+				 "Give a newer kernel, or one without an initrd.\n");
 		return EFI_UNSUPPORTED;
 	}
 	strlcpy(choice->name, "module linux", sizeof(choice->name));

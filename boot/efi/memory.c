@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for Glasshouse, which the firmware and every operating system leave alone, and what the
- * firmware knows of the machine. UEFI Specification: "Memory Allocation Services", "EFI
- * Configuration Table", "Graphics Output Protocol".
+ * Memory for Glasshouse, which the firmware and every operating system leave alone. UEFI
+ * Specification: "Memory Allocation Services".
  */
 #include "boot/efi/door.h"
 #include "boot/efi/services.h"
@@ -12,7 +11,7 @@
 #include "lib/string.h"
 
 #define EFI_PERSISTENT_MEMORY 14 /* gnu-efi does not name it */
-#define LOW_PAGE_LIMIT        0x9efff
+#define LOW_LIMIT             0x9efff
 
 static u32 memory_type(u32 efi_type)
 {
@@ -97,9 +96,8 @@ static EFI_STATUS convert_map(const struct door *door, struct efi_handoff *h)
 		    !add_range(h, d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT,
 			       memory_type(d->Type))) {
 			door_print(door,
-				   "The firmware's memory map has more than %u ranges: build "
-				   "Glasshouse with a "
-				   "larger BOOT_MEM_RANGES.\n",
+				   "The firmware's memory map has more than %u ranges: "
+				   "build Glasshouse with a larger BOOT_MEM_RANGES.\n",
 				   BOOT_MEM_RANGES);
 			status = EFI_BUFFER_TOO_SMALL;
 		}
@@ -160,7 +158,7 @@ EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u
 	    !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;
 	/* Only needed where no MP services bring the other CPUs. */
-	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_PAGE_LIMIT, PAGE_SIZE);
+	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_LIMIT, PAGE_SIZE);
 	memcpy((void *)h->image.base, image, image->file_size);
 	memset((void *)(h->image.base + image->file_size), 0, image->size - image->file_size);
 	return 0;
@@ -182,9 +180,8 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
 
 	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
 	if (!h->switch_page) {
-		door_print(
-			door,
-			"The firmware has no page of memory below 4 GiB for Glasshouse's code.\n");
+		door_print(door, "The firmware has no page of memory below 4 GiB "
+				 "for Glasshouse's code.\n");
 		return EFI_OUT_OF_RESOURCES;
 	}
 	/* Strict firmware allows no execution from memory that is not a program's. */
@@ -201,82 +198,4 @@ void door_free_memory(const struct door *door, const struct efi_handoff *h)
 	door_free_pages(door, h->image.base, h->image.size);
 	door_free_pages(door, h->low_page, PAGE_SIZE);
 	door_free_pages(door, h->switch_page, PAGE_SIZE);
-}
-
-static u64 config_table(const EFI_SYSTEM_TABLE *st, const EFI_GUID *guid)
-{
-	for (UINTN i = 0; i < st->NumberOfTableEntries; i++)
-		if (!memcmp(&st->ConfigurationTable[i].VendorGuid, guid, sizeof(*guid)))
-			return (u64)st->ConfigurationTable[i].VendorTable;
-	return 0;
-}
-
-static struct fb_channel channel(u32 mask)
-{
-	unsigned low = mask ? (unsigned)__builtin_ctz(mask) : 0;
-	unsigned high = mask ? 32 - (unsigned)__builtin_clz(mask) : 0;
-
-	return (struct fb_channel){(u8)low, (u8)(high - low)};
-}
-
-/* Describe the framebuffer of @gop in @fb. Returns false if it has none. */
-static bool describe_screen(const EFI_GRAPHICS_OUTPUT_PROTOCOL *gop, struct framebuffer *fb)
-{
-	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
-	EFI_PIXEL_BITMASK mask = {0xff, 0xff00, 0xff0000, 0};
-
-	if (!gop || !gop->Mode || !gop->Mode->Info || !gop->Mode->FrameBufferBase)
-		return false;
-	mode = gop->Mode->Info;
-	if (mode->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
-		mask = (EFI_PIXEL_BITMASK){0xff0000, 0xff00, 0xff, 0};
-	else if (mode->PixelFormat == PixelBitMask)
-		mask = mode->PixelInformation;
-	else if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
-		return false;
-	*fb = (struct framebuffer){.address = gop->Mode->FrameBufferBase,
-				   .width = mode->HorizontalResolution,
-				   .height = mode->VerticalResolution,
-				   .bpp = 32,
-				   .type = FB_RGB,
-				   .red = channel(mask.RedMask),
-				   .green = channel(mask.GreenMask),
-				   .blue = channel(mask.BlueMask)};
-	if (mode->PixelFormat == PixelBitMask)
-		fb->bpp =
-			(u8)ALIGN_UP(32 - (u64)__builtin_clz(mask.RedMask | mask.GreenMask |
-							     mask.BlueMask | mask.ReservedMask | 1),
-				     8);
-	fb->pitch = mode->PixelsPerScanLine * (fb->bpp / 8);
-	return true;
-}
-
-/* The console's screen, otherwise the first that has a framebuffer: the console's may stand for
- * several screens. */
-static void find_screen(const struct door *door, struct framebuffer *fb)
-{
-	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-	EFI_HANDLE *handles;
-	size_t n;
-
-	if (describe_screen(efi_protocol(door, door->st->ConsoleOutHandle, guid), fb))
-		return;
-	n = efi_handles(door, &guid, &handles);
-	for (size_t i = 0; i < n; i++)
-		if (describe_screen(efi_protocol(door, handles[i], guid), fb))
-			break;
-	if (n)
-		efi_free(door, handles);
-}
-
-void door_describe_machine(const struct door *door, struct efi_handoff *h)
-{
-	static const EFI_GUID acpi2 = ACPI_20_TABLE_GUID, acpi1 = ACPI_TABLE_GUID;
-
-	h->system_table = (u64)door->st;
-	h->image_handle = (u64)door->image;
-	h->rsdp = config_table(door->st, &acpi2);
-	if (!h->rsdp)
-		h->rsdp = config_table(door->st, &acpi1);
-	find_screen(door, &h->fb);
 }

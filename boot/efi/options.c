@@ -58,31 +58,49 @@ static EFI_STATUS read_conf(const struct door *door, EFI_HANDLE volume, CHAR16 *
 	return status;
 }
 
-EFI_STATUS door_options(const struct door *door, char *cmdline)
+static bool has_words(const char *text)
+{
+	while (*text == ' ')
+		text++;
+	return *text;
+}
+
+/* Where the user has written the options in @cmdline, of which the first @of_conf characters are
+ * those of glasshouse.conf. */
+static const char *options_from(const char *cmdline, size_t of_conf)
+{
+	if (!has_words(cmdline + of_conf))
+		return "glasshouse.conf";
+	return of_conf ? "glasshouse.conf, or glasshouse.efi's boot entry or command"
+		       : "glasshouse.efi's boot entry or command";
+}
+
+EFI_STATUS door_options(struct door *door, char *cmdline)
 {
 	EFI_LOADED_IMAGE *own =
 		efi_protocol(door, door->image, (EFI_GUID)EFI_LOADED_IMAGE_PROTOCOL_GUID);
 	CHAR16 path[FILE_NAME_MAX] = {0};
 	char name[FILE_NAME_MAX] = "";
 	EFI_STATUS status = EFI_SUCCESS;
+	size_t of_conf;
 
 	cmdline[0] = '\0';
-	if (!own)
-		return EFI_SUCCESS;
-	if (own->FilePath && path_size(own->FilePath, PATH_BYTES_MAX) &&
+	if (own && own->FilePath && path_size(own->FilePath, PATH_BYTES_MAX) &&
 	    path_file_name(own->FilePath, path)) {
 		wide_to_text(name, sizeof(name), path + last_part(path), FILE_NAME_MAX);
 		status = read_conf(door, own->DeviceHandle, path, cmdline);
 	}
-	if (!status && own->LoadOptions &&
+	of_conf = strlen(cmdline);
+	if (!status && own && own->LoadOptions &&
 	    !append_load_options(cmdline, DOOR_CMDLINE, own->LoadOptions, own->LoadOptionsSize,
 				 name))
 		status = EFI_BUFFER_TOO_SMALL;
 	if (status == EFI_BUFFER_TOO_SMALL)
 		door_print(door,
-			   "The options in glasshouse.conf and the boot entry are longer than %lu "
-			   "characters. "
-			   "Give fewer.\n",
+			   "The options in glasshouse.conf and the boot entry "
+			   "are longer than %lu characters. Give fewer.\n",
 			   DOOR_CMDLINE - 1);
+	door->cmdline = cmdline;
+	door->cmdline_from = options_from(cmdline, of_conf);
 	return status;
 }

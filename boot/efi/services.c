@@ -84,8 +84,8 @@ const char *efi_why(EFI_STATUS status)
 		return "it is this program itself";
 	case EFI_SECURITY_VIOLATION:
 	case EFI_ACCESS_DENIED:
-		return "Secure Boot does not allow it, because nobody whom the firmware trusts has "
-		       "signed it";
+		return "Secure Boot does not allow it, "
+		       "because nobody whom the firmware trusts has signed it";
 	case EFI_UNSUPPORTED:
 	case EFI_LOAD_ERROR:
 		return "it is no program for this firmware, or it is damaged";

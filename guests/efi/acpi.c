@@ -8,6 +8,7 @@
 #include "boot/efi/device_path.h"
 #include "boot/efi/option_text.h"
 #include "boot/efi/services.h"
+#include "guests/efi/lib/read_file.h"
 #include "lib/string.h"
 
 struct acpi_table_protocol;
@@ -21,31 +22,16 @@ struct acpi_table_protocol {
 	void *uninstall;
 };
 
-#define FILE_SIZE_MAX KIB(4)
-
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
 
-/* Read the file @name. Returns it with a NUL behind it, to be freed, and its size; NULL if it
- * cannot be read. */
-static char *read_file(const struct door *door, EFI_FILE *root, const CHAR16 *name, UINTN *size)
+/* Read the file @name. NULL, after a message, if it cannot be read. */
+static char *must_read(const struct door *door, EFI_FILE *root, const CHAR16 *name, u64 *size)
 {
-	char *bytes = efi_allocate(door, FILE_SIZE_MAX);
-	EFI_STATUS status;
-	EFI_FILE *file;
+	char *bytes = read_file(door, root, name, size);
 
-	status = root->Open(root, &file, (CHAR16 *)name, EFI_FILE_MODE_READ, 0);
-	if (!status) {
-		*size = FILE_SIZE_MAX - 1;
-		status = file->Read(file, size, bytes);
-		file->Close(file);
-	}
-	if (!status) {
-		bytes[*size] = 0;
-		return bytes;
-	}
-	door_print(door, "acpi: a file cannot be read: %s.\n", efi_why(status));
-	efi_free(door, bytes);
-	return NULL;
+	if (!bytes)
+		door_print(door, "acpi: a file in \\acpi cannot be read.\n");
+	return bytes;
 }
 
 static void install(const struct door *door, EFI_FILE *root, const CHAR16 *name)
@@ -54,11 +40,12 @@ static void install(const struct door *door, EFI_FILE *root, const CHAR16 *name)
 		0xffe06bdd, 0x6107, 0x46a6, {0x7b, 0xb2, 0x5a, 0x9c, 0x7e, 0xc5, 0x27, 0x5c}};
 	struct acpi_table_protocol *acpi;
 	EFI_STATUS status;
-	UINTN size, key;
+	UINTN key;
+	u64 size;
 	char *table;
 
 	status = door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&acpi);
-	table = status ? NULL : read_file(door, root, name, &size);
+	table = status ? NULL : must_read(door, root, name, &size);
 	if (table)
 		status = acpi->install(acpi, table, size, &key);
 	if (status)
@@ -111,12 +98,12 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 		efi_protocol(&door, image, (EFI_GUID)EFI_LOADED_IMAGE_PROTOCOL_GUID);
 	EFI_FILE *root = efi_volume(&door, own->DeviceHandle);
 	char *line;
-	UINTN size;
+	u64 size;
 
 	install(&door, root, L"\\acpi\\facp.aml");
 	install(&door, root, L"\\acpi\\apic.aml");
 	install(&door, root, L"\\acpi\\hpet.aml");
 	install(&door, root, L"\\acpi\\dsdt.aml");
-	line = read_file(&door, root, L"\\acpi\\start.txt", &size);
+	line = must_read(&door, root, L"\\acpi\\start.txt", &size);
 	return line ? start(&door, own->DeviceHandle, line) : EFI_NOT_FOUND;
 }

@@ -6,36 +6,12 @@
  * the strings 0s, 1s, ...
  */
 #include "boot/efi/services.h"
+#include "guests/efi/lib/read_file.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
 /* What is in this program's image, as the hypervisor's is in glasshouse.efi. */
 static const struct image_header image = {.magic = IMAGE_MAGIC};
-
-static EFI_FILE *open_file(EFI_FILE *folder, CHAR16 *name)
-{
-	EFI_FILE *file;
-
-	return folder && !folder->Open(folder, &file, name, EFI_FILE_MODE_READ, 0) ? file : NULL;
-}
-
-/* Read the file, with a NUL after it. NULL: it is not there. */
-static void *read_file(const struct door *door, EFI_FILE *folder, CHAR16 *name, u64 *size)
-{
-	EFI_FILE *file = open_file(folder, name);
-	char *bytes = NULL;
-
-	if (!file)
-		return NULL;
-	file->SetPosition(file, UINT64_MAX); /* the end */
-	if (!file->GetPosition(file, size))
-		bytes = efi_allocate(door, *size + 1);
-	file->SetPosition(file, 0);
-	if (bytes && !file->Read(file, size, bytes))
-		bytes[*size] = '\0';
-	file->Close(file);
-	return bytes;
-}
 
 /* A variable that is there keeps its attributes: BootCurrent is volatile. */
 static void set_variable(const struct door *door, CHAR16 *name, void *data, u64 size)
@@ -114,9 +90,8 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *st)
 	EFI_FILE *root = efi_volume(&door, own->DeviceHandle);
 	char cmdline[DOOR_CMDLINE];
 
-	door.cmdline = cmdline;
 	if (!door_options(&door, cmdline)) {
-		door_print(&door, "options: %s\n", cmdline);
+		door_print(&door, "options: %s\nfrom: %s\n", cmdline, door.cmdline_from);
 		set_variables(&door, open_file(root, L"vars"));
 		read_modules(&door, open_file(root, L"modules"));
 		run(&door);

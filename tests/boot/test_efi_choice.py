@@ -89,6 +89,7 @@ def test_entries():
     said = run("entries", {CONF: b"# boot=disk\r\nboot=efi\r\n"} | variables(BootNext=b"\x19\0"))
     assert said.partition("\noptions")[0].splitlines() == [
         "options: boot=efi",
+        "from: glasshouse.conf",
         "choice: Boot0019 next",
         'returns: "once", BootCurrent 0019',
         "Boot0019 next has returned (EFI status 8000000000000015).",

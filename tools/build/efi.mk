@@ -9,7 +9,7 @@ DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mstack-alignme
 	$(if $(findstring clang,$(CC)),,-maccumulate-outgoing-args)
 
 # What both forms have; and what only the entry from GRUB, or only the program, has.
-DOOR_SOURCES := $(filter-out boot/efi/app.c boot/efi/sbat.S boot/efi/grub.%,$(wildcard boot/efi/*.[cS])) \
+DOOR_SOURCES := $(filter-out boot/efi/from_firmware.c boot/efi/sbat.S boot/efi/from_grub.%,$(wildcard boot/efi/*.[cS])) \
 	lib/number.c lib/print.c lib/string.c lib/words.c vmm/load/gather.c
 DOOR_OBJECTS := $(DOOR_SOURCES:%=$(B)/door/%.o)
 
@@ -24,7 +24,7 @@ $(B)/door/%.S.o: %.S $(B)/flags tools/build/efi.mk | setup-build build/version.h
 	$(CC) $(DOOR_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The part of glasshouse.elf has one public name; its copies of lib/ stay its own.
-$(B)/door.o: $(DOOR_OBJECTS) $(B)/door/boot/efi/grub.c.o $(B)/door/boot/efi/grub.S.o
+$(B)/door.o: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_grub.c.o $(B)/door/boot/efi/from_grub.S.o
 	$(LD) -r --gc-sections --entry=multiboot2_efi_entry -o $@ $^
 	objcopy --keep-global-symbol=multiboot2_efi_entry $@
 	tools/build/check_door $@
@@ -55,14 +55,15 @@ objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/doo
 endef
 
 ## build/glasshouse.efi: the hypervisor as a program for UEFI firmware
-$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/app.c.o $(B)/door/boot/efi/sbat.S.o $(B)/door/image.o tools/build/efi.mk
+$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_firmware.c.o $(B)/door/boot/efi/sbat.S.o $(B)/door/image.o tools/build/efi.mk
 	$(link_efi)
 
 # Programs for tests.
 EFI_GUESTS := $(patsubst guests/efi/%.c,build/guest/%.efi,$(wildcard guests/efi/*.c))
 
-$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o tools/build/efi.mk
+$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o $(B)/door/guests/efi/lib/read_file.c.o \
+		tools/build/efi.mk
 	$(link_efi)
 
--include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/grub.c.d $(B)/door/boot/efi/app.c.d \
-	$(wildcard $(B)/door/guests/efi/*.d)
+-include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/from_grub.c.d $(B)/door/boot/efi/from_firmware.c.d \
+	$(wildcard $(B)/door/guests/efi/*.d $(B)/door/guests/efi/lib/*.d)

@@ -25,8 +25,8 @@ static EFI_STATUS can_start(const struct door *door, const struct efi_handoff *h
 	if (!door_has_xd()) {
 		door_print(door,
 			   "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). "
-			   "Switch it on in the firmware's setup: XD, NX or \"No-Execute "
-			   "Memory Protection\".\n");
+			   "Switch it on in the firmware's setup: "
+			   "XD, NX or \"No-Execute Memory Protection\".\n");
 		return EFI_UNSUPPORTED;
 	}
 	if (h)
@@ -100,6 +100,7 @@ static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 	u64 reserve;
 
 	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
+	strlcpy(h->cmdline_from, door->cmdline_from, sizeof(h->cmdline_from));
 	copy_modules(door, h);
 	door_describe_machine(door, h);
 	/* A wrong value has no effect, as the image says later. */
@@ -115,8 +116,7 @@ static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 }
 
 /* The guest is an EFI program: this CPU and the others return as guests. With an error, Glasshouse
- * does not run, and
- * *@busy says whether a CPU may still use its memory. */
+ * does not run, and *@busy says whether a CPU may still use its memory. */
 static EFI_STATUS enter_in_place(const struct door *door, struct efi_handoff *h, bool *busy)
 {
 	const struct image_header *image = (const void *)h->image.base;

@@ -17,6 +17,5 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 
 	if (status)
 		return status;
-	door.cmdline = cmdline;
 	return door_run(&door);
 }

@@ -53,19 +53,17 @@ static void read_tag(struct door *door, const struct tag *tag)
 static EFI_STATUS start(const struct door *door)
 {
 	if (door->nr_modules > DOOR_MODULES) {
-		door_print(
-			door,
-			"GRUB's information names more than %u modules, or a module whose end is "
-			"wrong. Give fewer in grub.cfg.\n",
-			DOOR_MODULES);
+		door_print(door,
+			   "GRUB's information names more than %u modules, "
+			   "or a module whose end is wrong. Give fewer in grub.cfg.\n",
+			   DOOR_MODULES);
 		return EFI_INVALID_PARAMETER;
 	}
 	if (strlen(door->cmdline) >= HANDOFF_CMDLINE) {
-		door_print(
-			door,
-			"Glasshouse's command line is longer than %lu characters. Make it shorter "
-			"in grub.cfg.\n",
-			HANDOFF_CMDLINE - 1);
+		door_print(door,
+			   "Glasshouse's command line is longer than %lu characters. "
+			   "Make it shorter in grub.cfg.\n",
+			   HANDOFF_CMDLINE - 1);
 		return EFI_INVALID_PARAMETER;
 	}
 	return door_run(door);
@@ -78,6 +76,7 @@ void multiboot2_efi_main(u32 magic, const struct mbi_header *mbi)
 
 	door.hypervisor = &image_header;
 	door.cmdline = "";
+	door.cmdline_from = "grub.cfg";
 	for (u64 at = sizeof(*mbi);
 	     magic == MULTIBOOT2_BOOTLOADER_MAGIC && at + sizeof(struct tag) <= mbi->total_size;) {
 		const struct tag *tag = (const void *)((const u8 *)mbi + at);
