@@ -8,7 +8,7 @@ import mkiso
 import test_disk
 
 CONFORMANCE = mkiso.BUILD / "guest" / "conformance.img"
-UNLOCKED = "IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and locked it."
+UNLOCKED = "CPU 0: IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and locked it."
 
 
 def test_types_above_ram():

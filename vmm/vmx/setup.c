@@ -35,7 +35,7 @@ static void read_capability(struct vmx_capability *cap)
 
 /* If the firmware left IA32_FEATURE_CONTROL unlocked, allow VMXON and lock it. SDM: "Enabling and
  * Entering VMX Operation". */
-static void unlock_feature_control(struct vmx_capability *cap)
+static void unlock_feature_control(struct vmx_capability *cap, unsigned cpu)
 {
 	struct cpuid_regs seven = {0};
 
@@ -44,8 +44,9 @@ static void unlock_feature_control(struct vmx_capability *cap)
 	if (cpuid(0, 0).eax >= 7)
 		seven = cpuid(7, 0);
 	if (vmx_lock_feature_control(cap, seven.ebx & BIT(2), seven.ecx & BIT(30), wrmsr_safe))
-		pr_info("IA32_FEATURE_CONTROL was unlocked: Glasshouse has allowed VMXON and "
-			"locked it.\n");
+		pr_info("CPU %u: IA32_FEATURE_CONTROL was unlocked: "
+			"Glasshouse has allowed VMXON and locked it.\n",
+			cpu);
 }
 
 int vmx_hardware_setup(void)
@@ -53,7 +54,7 @@ int vmx_hardware_setup(void)
 	char brand[52];
 
 	read_capability(&vmx_capability);
-	unlock_feature_control(&vmx_capability);
+	unlock_feature_control(&vmx_capability, 0);
 	cpu_brand(brand);
 	return ready_report(&vmx_capability, &vmcs_config, brand, 0) ? -ENODEV : 0;
 }
@@ -72,7 +73,7 @@ int vmx_check_processor_compat(unsigned cpu)
 	struct vmx_capability cap;
 
 	read_capability(&cap);
-	unlock_feature_control(&cap);
+	unlock_feature_control(&cap, cpu);
 	vmx_capability_restrict(&vmx_capability, &cap);
 	return vmx_capability_compare(&vmx_capability, &cap, cpu) ? -ENODEV : 0;
 }
