@@ -110,7 +110,6 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	void *to;
 	int r = 0;
 
-	(void)modules;
 	if (options_parse(table, ARRAY_SIZE(table), &o, args))
 		return -EINVAL;
 	if (o.entry == ENTRY_IS_ADDR)
@@ -138,6 +137,9 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	if (r)
 		return r;
 	vcpu->regs[VCPU_RDX] = o.dl;
+	/* In real mode it looks for it where a BIOS has it. */
+	if (o.mode != RAW_REAL)
+		vcpu->regs[VCPU_RSI] = modules->rsdp;
 	pr_info("raw: %lu bytes at %lx, entry %lx, mode=%s, DL = %lx\n", module->size, o.addr,
 		o.entry, mode_words[o.mode], o.dl);
 	return 0;
