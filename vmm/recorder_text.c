@@ -11,12 +11,12 @@
 #define SUMMARY_LINE 400 /* bytes; less than printk()'s limit */
 #define SUMMARY_WORD 64  /* bytes for the longest name of a reason, and its count */
 
-static u64 total(const struct recorder *rec)
+u64 recorder_total(const struct vcpu *vcpu)
 {
 	u64 sum = 0;
 
 	for (unsigned i = 0; i < RECORDER_REASONS; i++)
-		sum += rec->count[i];
+		sum += vcpu->recorder.count[i];
 	return sum;
 }
 
@@ -30,7 +30,7 @@ void recorder_dump(const struct vcpu *vcpu, unsigned n)
 	const struct recorder *rec = &vcpu->recorder;
 	unsigned now = (unsigned)(rec->now - rec->ring);
 
-	pr_err("The last exits of vCPU %u (%lu in all):\n", vcpu->id, total(rec));
+	pr_err("The last exits of vCPU %u (%lu in all):\n", vcpu->id, recorder_total(vcpu));
 	for (unsigned i = MIN(n, RECORDER_SIZE); i-- > 0;) {
 		const struct exit_record *r = &rec->ring[(now + RECORDER_SIZE - i) % RECORDER_SIZE];
 
@@ -47,7 +47,8 @@ void recorder_summary(const struct vcpu *vcpu)
 	const struct recorder *rec = &vcpu->recorder;
 
 	char line[SUMMARY_LINE];
-	int n = snprintf(line, sizeof(line), "exits: vcpu %u total %lu", vcpu->id, total(rec));
+	int n = snprintf(line, sizeof(line), "exits: vcpu %u total %lu", vcpu->id,
+			 recorder_total(vcpu));
 
 	/* Each line by one call of printk(), so that lines of other CPUs do not split it. */
 	for (unsigned i = 0; i < RECORDER_REASONS; i++) {

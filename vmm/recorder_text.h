@@ -10,6 +10,9 @@
 /* Print the last @n exits of @vcpu (at most RECORDER_SIZE), the newest last, at error level. */
 void recorder_dump(const struct vcpu *vcpu, unsigned n);
 
+/* The number of @vcpu's exits. */
+u64 recorder_total(const struct vcpu *vcpu);
+
 /* Print the number of @vcpu's exits, in total and by reason, at info level. */
 void recorder_summary(const struct vcpu *vcpu);
 

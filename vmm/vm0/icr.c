@@ -8,6 +8,7 @@
 #include "arch/x86/smp.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/recorder_text.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
@@ -82,10 +83,15 @@ void icr_vcpu_started(struct vcpu *vcpu)
 void icr_firmware_ends(struct vcpu *vcpu)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	u64 exits = 0;
 
 	if (!__atomic_exchange_n(&vm0->in_firmware, false, __ATOMIC_ACQ_REL))
 		return;
-	pr_info("The firmware's boot services have ended: the operating system has the machine.\n");
+	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
+		exits += recorder_total(vcpu->vm->vcpus[i]);
+	pr_info("The firmware's boot services have ended, after %lu exits: "
+		"the operating system has the machine.\n",
+		exits);
 	icr_vcpu_started(vcpu);
 }
 
