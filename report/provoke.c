@@ -8,6 +8,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "lib/log.h"
+#include "lib/number.h"
 #include "lib/string.h"
 #include "vmm/vmx/vmcs_text.h"
 #include "vmm/vm0/mcheck.h"
@@ -177,13 +178,13 @@ static struct {
 	u64 value;
 } fields[MAX_FIELDS];
 static unsigned nr_fields;
-static unsigned exits;
+static u64 exits, last_exit = PROVOKE_EXIT;
 
 static int failing_handle_exit(struct vcpu *vcpu)
 {
 	int r = vmx_x86_ops.handle_exit(vcpu);
 
-	if (r <= 0 || vcpu->id != victim || ++exits != PROVOKE_EXIT)
+	if (r <= 0 || vcpu->id != victim || ++exits != last_exit)
 		return r;
 	for (unsigned i = 0; i < nr_fields; i++)
 		vmwrite(fields[i].info->encoding, fields[i].value);
@@ -227,11 +228,14 @@ static void find_fields(const char *text)
 
 void provoke(const char *how)
 {
-	size_t length = strlen(how);
+	const char *number = strchr(how, '/');
+	size_t length = number ? (size_t)(number - how) : strlen(how);
 
+	if (number && !parse_uint(number + 1, &last_exit))
+		length = 0;
 	if (!strncmp(how, "entry:", 6))
 		find_fields(how + 6);
-	if (length > 2 && !strcmp(how + length - 2, "@1")) {
+	else if (length > 2 && !strcmp(how + length - 2, "@1")) {
 		victim = 1;
 		length -= 2;
 	}

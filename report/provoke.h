@@ -7,8 +7,8 @@
 
 /* clang-format off */
 /*
- * Cause the failure @how at the PROVOKE_EXIT-th exit of vCPU 0 from now, or of vCPU 1 if "@1"
- * follows the name. The failures:
+ * Cause the failure @how at the PROVOKE_EXIT-th exit of vCPU 0 from now; at the N-th if "/N" follows
+ * the name; of vCPU 1 if "@1" follows it. The failures:
  *
  *   panic        a panic
  *   pagefault, gp, ud, db, bp, divide, doublefault
