@@ -11,6 +11,8 @@
 #define TPR_OFFSET 0x80
 #define TPR        (0xfee00000ull + TPR_OFFSET) /* bits 7:0 keep what is written */
 
+#define IOAPIC 0xfec00000ull
+
 #define BEFORE 0x10u /* in the register before each store */
 #define VALUE  0x20u /* in EAX, XMM0, MM0, ST(0), and where RSI points */
 
@@ -47,6 +49,17 @@ static void stores_of_registers(unsigned cpu)
 	STORE(cpu, "MOVNTI", VALUE, "movnti %%eax, (%%rdi)");
 	if (cpuid(1, 0).ecx & BIT(22))
 		STORE(cpu, "MOVBE", VALUE, "movl $0x20000000, %%eax; movbe %%eax, (%%rdi)");
+}
+
+/* A hypervisor that emulates the store cannot read a device once more for it. */
+static void store_of_device(unsigned cpu)
+{
+	u64 trap_;
+
+	apic_write(TPR_OFFSET, BEFORE);
+	trap_ = TRY("movsl", : : "D"(TPR), "S"(IOAPIC) : "r11", "memory");
+	ok(trap_ == NO_TRAP && apic_read(TPR_OFFSET) == BEFORE,
+	   "cpu %u: MOVS from a device to the local APIC is dropped", cpu);
 }
 
 static void stores_of_results(unsigned cpu)
@@ -115,6 +128,8 @@ void check_local_apic_stores(unsigned cpu)
 	write_cr4(cr4 | CR4_OSFXSR);
 	stores_of_registers(cpu);
 	stores_of_results(cpu);
+	if (under_hypervisor && cpu == 0 && param_number("cpus", 1) > 1)
+		store_of_device(cpu);
 	if (param("fpustores"))
 		skip("#UD on this machine", "cpu %u: the FPU's stores to the local APIC", cpu);
 	else {

@@ -43,6 +43,8 @@ def test_conforms(name, model, cpus, cmdline, opts):
         return
     for what in "RDMSR", "WRMSR":
         assert re.search(rf"vCPU 0: {what} of MSR 12345678 at RIP \w+, which this CPU refuses", run.log("com2.log"))
+    copied = "copies from linear address fec00000, which is not memory, to the local APIC: ignored" in run.log("com2.log")
+    assert copied == (cpus > 1 and "apic=x2" not in cmdline)
 
 
 def test_hidden_msrs():

@@ -279,6 +279,35 @@ static void aliases_are_watched_where_they_are(void **state)
 	}
 }
 
+/* Its static registers read as the first bank's, but it has no clock. */
+static void a_second_bank_of_the_same_content_is_no_alias(void **state)
+{
+	(void)state;
+	guest_runs = false;
+	kind = BANK;
+	memcpy(bank + 0x10, reg + 0x10, sizeof(bank) - 0x10);
+	memset(bank, 0, 0x10);
+	assert_int_equal(cmos_init(&vm0), 0);
+	assert_false(exits[0x72] || exits[0x76]);
+	/* All the same. */
+	memset(reg, 0, sizeof(reg));
+	memset(bank, 0, sizeof(bank));
+	reg[0x0b] = 2;
+	assert_int_equal(cmos_init(&vm0), 0);
+	assert_false(exits[0x72] || exits[0x76]);
+}
+
+static void where_nothing_is_there_are_no_aliases(void **state)
+{
+	(void)state;
+	guest_runs = false;
+	kind = BANK;
+	memset(reg, 0xff, sizeof(reg));
+	memset(bank, 0xff, sizeof(bank));
+	assert_int_equal(cmos_init(&vm0), 0);
+	assert_false(exits[0x72] || exits[0x74] || exits[0x76]);
+}
+
 static void an_alias_keeps_the_mask_of_nmis(void **state)
 {
 	(void)state;
@@ -324,6 +353,8 @@ int main(void)
 		cmocka_unit_test_setup(a_readable_index_is_the_guests, setup),
 		cmocka_unit_test_setup(sizes_end_before_hidden_memory, setup),
 		cmocka_unit_test_setup(aliases_are_watched_where_they_are, setup),
+		cmocka_unit_test_setup(a_second_bank_of_the_same_content_is_no_alias, setup),
+		cmocka_unit_test_setup(where_nothing_is_there_are_no_aliases, setup),
 		cmocka_unit_test_setup(an_alias_keeps_the_mask_of_nmis, setup),
 		cmocka_unit_test_setup(the_output_port_is_not_reached, setup),
 	};

@@ -11,6 +11,7 @@
 #define CMOS_INDEX    0x70
 #define CMOS_DATA     0x71
 #define CMOS_LAST     0x77 /* pairs of an index and a data port end here */
+#define CMOS_CONTROL  0x0b /* of the clock: how it counts, which interrupts it raises */
 #define CMOS_STATUS   0x0d /* reading it changes nothing, nor does writing it, or only an alarm */
 #define CMOS_SHUTDOWN 0x0f
 #define CMOS_STATIC   0x10  /* the registers from here on change only when they are written */
@@ -129,19 +130,39 @@ static u8 data_read(struct vcpu *vcpu, u16 port)
 	return byte;
 }
 
+/* Do reads of @index show which registers they are? Others change by themselves; and where the
+ * firmware has locked the last kind, reads are undefined. */
+static bool is_compared(u8 index)
+{
+	if (index < CMOS_STATIC)
+		return index == CMOS_CONTROL || index == CMOS_STATUS;
+	return (index & 0xf8) != CMOS_LOCKED;
+}
+
+/* Do not all registers read the same, as they do where there are none? */
+static bool is_there(const struct cmos *cmos)
+{
+	for (u8 i = 0; i < CMOS_REGISTERS; i++)
+		if (is_compared(i) && cmos->machine[i] != cmos->machine[CMOS_STATUS])
+			return true;
+	return false;
+}
+
 /*
  * Do the ports @index and @index + 1 reach the same registers as 70h and 71h? Chipsets have such
  * aliases up to 77h, or there a second bank of registers, or nothing. Only index ports are written.
- * Registers 38h to 3Fh do not count: where the firmware has locked them, reads are undefined.
+ * A second bank has no clock: where all else is the same, that tells it from an alias.
  */
 static bool is_alias(const struct cmos *cmos, u16 index)
 {
-	for (u8 i = CMOS_STATIC; i < CMOS_REGISTERS; i++) {
+	for (u8 i = 0; i < CMOS_REGISTERS; i++) {
+		if (!is_compared(i))
+			continue;
 		outb(index, i);
-		if (inb(index + 1) != cmos->machine[i] && (i & 0xf8) != CMOS_LOCKED)
+		if (inb(index + 1) != cmos->machine[i])
 			return false;
 	}
-	return true;
+	return is_there(cmos);
 }
 
 static int watch_pair(struct vm0 *vm0, u16 index)
@@ -164,7 +185,9 @@ int cmos_init(struct vm0 *vm0)
 	struct cmos *cmos = &vm0->cmos;
 	int r = watch_pair(vm0, CMOS_INDEX);
 
-	for (u8 i = CMOS_STATIC; i < CMOS_REGISTERS; i++) {
+	for (u8 i = 0; i < CMOS_REGISTERS; i++) {
+		if (!is_compared(i))
+			continue;
 		outb(CMOS_INDEX, i);
 		cmos->machine[i] = inb(CMOS_DATA);
 	}

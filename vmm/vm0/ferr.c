@@ -19,77 +19,97 @@
 #define SLAVE_INPUT  5 /* of IRQ 13 */
 #define BIOS_BASE    0x70
 
-/* Commands: ICW1, OCW3; or OCW2, of which bit 5 is the end of interrupt. */
 #define ICW1          BIT(4)
-#define OCW2_EOI      BIT(5)
-#define OCW2_SPECIFIC BIT(6)
-#define OCW2_KIND     (ICW1 | BIT(3) | OCW2_EOI)
+#define OCW3          BIT(3)
 #define OCW3_READ_IRR 0x0a
 #define OCW3_READ_ISR 0x0b
+
+static bool is_active(const struct ferr *ferr)
+{
+	return ferr->raised || ferr->master.serving || ferr->slave.serving;
+}
 
 /* The ports beside the slave's command port exit only during its initialisation, and from an error
  * on until the guest has acknowledged it. */
 static void watch(struct vcpu *vcpu, const struct ferr *ferr)
 {
-	virt->use_rare_intercepts(vcpu, ferr->awaits_base || ferr->raised || ferr->in_service);
+	virt->use_rare_intercepts(vcpu, ferr->awaits_base || is_active(ferr));
 }
 
-static u8 in_service(u16 pic)
+static u8 read_isr(const struct pic *pic)
 {
 	u8 isr;
 
-	outb(pic, OCW3_READ_ISR);
-	isr = inb(pic);
-	outb(pic, OCW3_READ_IRR);
+	outb(pic->port, OCW3_READ_ISR);
+	isr = inb(pic->port);
+	if (!pic->reads_isr)
+		outb(pic->port, OCW3_READ_IRR);
 	return isr;
 }
 
-/* Is @command the end of the interrupt at @input of @pic that Glasshouse has delivered? The 8259
- * takes one that names no input for the one of the highest priority. */
-static bool ends_interrupt(const struct ferr *ferr, u16 pic, unsigned input, u8 command)
+static struct pic *find_pic(struct ferr *ferr, u16 port)
 {
-	if (!(ferr->in_service & BIT(pic == SLAVE)) || (command & OCW2_KIND) != OCW2_EOI)
-		return false;
-	if (command & OCW2_SPECIFIC)
-		return (command & 7) == input;
-	return !(in_service(pic) & (BIT(input) - 1));
+	return port == SLAVE ? &ferr->slave : &ferr->master;
 }
 
-/* A command to one of the two: an end of interrupt, or ICW1, which begins the initialisation. */
-static bool command(struct vcpu *vcpu, u16 pic, u8 byte)
+/* A command to one of the two. ICW1 begins the initialisation. */
+static bool command_written(struct vcpu *vcpu, u16 port, u8 *byte)
 {
 	struct ferr *ferr = &to_vm0(vcpu->vm)->ferr;
-	bool slave = pic == SLAVE, ends;
+	bool passes;
 
 	spin_lock(&ferr->lock);
-	ends = ends_interrupt(ferr, pic, slave ? SLAVE_INPUT : MASTER_INPUT, byte);
-	if (ends || byte & ICW1)
-		ferr->in_service &= (u8)~BIT(slave);
-	if (slave && byte & ICW1) {
+	/* The master's port does not exit now. Guests choose for both what they read. */
+	if (port == SLAVE && *byte & (ICW1 | OCW3) && !is_active(ferr))
+		pic_command(&ferr->master, &(u8){*byte}, read_isr);
+	passes = pic_command(find_pic(ferr, port), byte, read_isr);
+	if (port == SLAVE && *byte & ICW1) {
 		ferr->awaits_base = true;
 		ferr->pending = false;
 	}
 	watch(vcpu, ferr);
 	spin_unlock(&ferr->lock);
-	return !ends;
+	return passes;
 }
 
 static bool master_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	(void)io;
 	(void)value;
-	return command(vcpu, MASTER, *byte);
+	return command_written(vcpu, MASTER, byte);
 }
 
 static bool slave_command(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	(void)io;
 	(void)value;
-	return command(vcpu, SLAVE, *byte);
+	return command_written(vcpu, SLAVE, byte);
 }
 
-/* The first word after ICW1, ICW2. The next ones do not matter, and would be more exits: if the
- * guest chooses that interrupts end by themselves, the end of IRQ 13 is awaited in vain. */
+static bool slave_masks(void)
+{
+	return inb(SLAVE + PIC_DATA) & BIT(SLAVE_INPUT);
+}
+
+/* What is requested or in service, see pic_read(). The slave's output requests the master's input.
+ */
+static u8 command_read(struct vcpu *vcpu, u16 port)
+{
+	struct ferr *ferr = &to_vm0(vcpu->vm)->ferr;
+	bool requested;
+	u8 byte;
+
+	spin_lock(&ferr->lock);
+	byte = pio_in(vcpu, port);
+	requested = ferr->pending && (port == SLAVE || !slave_masks());
+	byte = pic_read(find_pic(ferr, port), byte, requested);
+	spin_unlock(&ferr->lock);
+	return byte;
+}
+
+/* The first word after ICW1, ICW2. The next ones do not matter (see pic.c), and would be more
+ * exits.
+ */
 static bool slave_data(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
 {
 	struct ferr *ferr = &to_vm0(vcpu->vm)->ferr;
@@ -131,7 +151,7 @@ static const char *kept_by(struct vcpu *vcpu, const struct ferr *ferr)
 		return "interrupts are off (IF is 0)";
 	if (ferr->awaits_base)
 		return "an interrupt controller is being initialised";
-	if (inb(SLAVE + PIC_DATA) & BIT(SLAVE_INPUT) || inb(MASTER + PIC_DATA) & BIT(MASTER_INPUT))
+	if (slave_masks() || inb(MASTER + PIC_DATA) & BIT(MASTER_INPUT))
 		return "an interrupt controller masks it";
 	return NULL;
 }
@@ -150,7 +170,8 @@ void ferr_assert(struct vcpu *vcpu)
 	why = kept_by(vcpu, ferr);
 	if (!why) {
 		ferr->pending = false;
-		ferr->in_service = BIT(0) | BIT(1);
+		pic_deliver(&ferr->slave, read_isr(&ferr->slave));
+		pic_deliver(&ferr->master, read_isr(&ferr->master));
 		queue_interrupt(vcpu, (u8)(ferr->base + SLAVE_INPUT));
 	} else if (!ferr->told) {
 		ferr->told = true;
@@ -165,13 +186,15 @@ void ferr_assert(struct vcpu *vcpu)
 int ferr_init(struct vm0 *vm0)
 {
 	static const struct port_watch watches[] = {
-		{.port = SLAVE, .written = slave_command},
+		{.port = SLAVE, .written = slave_command, .read = command_read},
 		{.port = SLAVE + PIC_DATA, .written = slave_data, .rare = true},
-		{.port = MASTER, .written = master_command, .rare = true},
+		{.port = MASTER, .written = master_command, .read = command_read, .rare = true},
 		{.port = BUSY, .written = busy_written, .rare = true},
 	};
 	int r = 0;
 
+	vm0->ferr.master = (struct pic){.port = MASTER, .input = MASTER_INPUT};
+	vm0->ferr.slave = (struct pic){.port = SLAVE, .input = SLAVE_INPUT};
 	vm0->ferr.base = BIOS_BASE;
 	for (unsigned i = 0; !r && i < ARRAY_SIZE(watches); i++)
 		r = watch_port(vm0, &watches[i]);

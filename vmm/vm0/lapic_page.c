@@ -41,8 +41,8 @@ static bool is_register(u32 offset, unsigned size)
 	return size == 4 && IS_ALIGNED(offset, 16);
 }
 
-/* Read the source operand of MOVS. The CPU has read it before the write exited, so it is readable.
- */
+/* Read the source operand of MOVS. The CPU has read it before the write exited, so it is readable;
+ * but a device, which is in no slot, may not be read once more. */
 static int read_source(const struct lapic_access *a, unsigned size, u64 *value)
 {
 	struct segment seg;
@@ -52,8 +52,15 @@ static int read_source(const struct lapic_access *a, unsigned size, u64 *value)
 		gva &= BIT(8 * a->insn->adsize) - 1;
 	guest_segment(a->vcpu, (enum segment_reg)insn_segment(a->insn, INSN_DS), &seg);
 	gva += seg.base;
+	if (a->insn->mode != INSN_64)
+		gva = (u32)gva;
 	*value = 0;
-	return read_guest_virt(a->vcpu, a->insn->mode == INSN_64 ? gva : (u32)gva, value, size);
+	if (!read_guest_virt(a->vcpu, gva, value, size))
+		return 0;
+	pr_warn_ratelimited("vCPU %u: MOVS at RIP %lx copies from linear address %lx, which is not "
+			    "memory, to the local APIC: ignored",
+			    a->vcpu->id, virt->get_sysreg(a->vcpu, SYSREG_RIP), gva);
+	return -EFAULT;
 }
 
 static int lapic_bus_read(void *ctx, unsigned size, u64 *value)

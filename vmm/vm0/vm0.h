@@ -14,6 +14,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/vm0/cmos_memory.h"
+#include "vmm/vm0/pic.h"
 
 /* VM 0's own requests; see REQ_VM. */
 enum vm0_request {
@@ -64,14 +65,13 @@ struct cmos {
 /* See ferr.h. */
 struct ferr {
 	spinlock_t lock;
-	/* The slave 8259. */
-	u8 base;          /* its first vector */
+	struct pic master, slave;
+	u8 base;          /* the slave's first vector */
 	bool awaits_base; /* the guest initialises it */
 
-	bool raised;   /* IRQ 13 */
-	bool pending;  /* and the guest has not got the interrupt yet */
-	bool told;     /* the log says why it waits */
-	u8 in_service; /* bit 0: the master awaits the end of the interrupt; bit 1: the slave */
+	bool raised;  /* IRQ 13 */
+	bool pending; /* and the guest has not got the interrupt yet */
+	bool told;    /* the log says why it waits */
 };
 
 struct vm0 {

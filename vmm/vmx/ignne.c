@@ -52,11 +52,22 @@ static void step(struct vcpu *vcpu)
 	vcpu_step(vcpu, STEP_FPU, vmx_end_fpu_step);
 }
 
+/* The shadow of STI or MOV SS has lasted for the instruction that exited. */
+static void end_shadow(void)
+{
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+		vmread(GUEST_INTERRUPTIBILITY_INFO) &
+			~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+}
+
+/* A CPU that waits at the instruction for IRQ 13 takes other interrupts, also after STI: there is
+ * no shadow at the next entry, which would keep them off for ever. */
 static void handle_fpu_error(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	if (!vmx->ignne) {
+		end_shadow();
 		vcpu->vm->ops->fpu_error(vcpu);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
+#include "lib/string.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -25,13 +26,23 @@ static void host_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 	regs[CPUID_EDX] = r.edx;
 }
 
+/* The last leaf of the kind of @leaf, basic or extended. */
+static u32 last_leaf(u32 leaf)
+{
+	return cpuid(leaf & EXTENDED, 0).eax;
+}
+
 int cpuid_policy_init(struct vm *vm)
 {
-	vm->cpuid = page_alloc();
-	if (!vm->cpuid)
+	struct cpuid_policy *p = vm->cpuid = page_alloc();
+
+	if (!p)
 		return -ENOMEM;
-	/* Leaves 1 and 7 have bits that mirror the guest's CR4. */
-	vm->cpuid->plain_leaves = ~(u32)(BIT(1) | BIT(7));
+	p->last[0] = last_leaf(0);
+	p->last[1] = last_leaf(EXTENDED);
+	/* Leaves 1 and 7 have bits that mirror the guest's CR4. For those beyond the last, see
+	 * answered_leaf(). */
+	p->plain_leaves = (u32)(GENMASK(MIN(p->last[0], 31), 0) & ~(BIT(1) | BIT(7)));
 	return 0;
 }
 
@@ -43,7 +54,7 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 	u32 regs[4];
 	u8 *first;
 
-	if (leaf <= cpuid(leaf & 0x80000000, 0).eax) {
+	if (leaf <= last_leaf(leaf)) {
 		host_cpuid(leaf, subleaf, regs);
 		present = regs[reg] & bits;
 	}
@@ -102,7 +113,22 @@ static bool has_subleaves(u32 leaf)
 	return leaf == 7 || leaf == 0xd || leaf == 0x23;
 }
 
-/* A leaf beyond the last is answered as another, and nothing of that is hidden. */
+/*
+ * The leaf whose values @regs are, which the CPU gives for @leaf. Beyond the last leaf, basic or
+ * extended, it gives those of the last basic one. The values are compared, because a hypervisor
+ * below may do otherwise, and because a microcode update may have added leaves. SDM: "CPUID—CPU
+ * Identification".
+ */
+static u32 answered_leaf(u32 leaf, u32 subleaf, const u32 regs[4])
+{
+	u32 last = last_leaf(0), regs_of_last[4];
+
+	if (leaf <= last_leaf(leaf))
+		return leaf;
+	host_cpuid(last, subleaf, regs_of_last);
+	return memcmp(regs, regs_of_last, sizeof(regs_of_last)) ? leaf : last;
+}
+
 static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
 {
 	const struct cpuid_hidden *hidden;
@@ -113,7 +139,7 @@ static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4
 		subleaf = 0;
 	for (u8 i = p->first[leaf >> 31][leaf & ~EXTENDED]; i; i = hidden->next) {
 		hidden = &p->hidden[i - 1];
-		if (hidden->subleaf == subleaf && leaf <= cpuid(leaf & EXTENDED, 0).eax)
+		if (hidden->subleaf == subleaf)
 			regs[hidden->reg] &= ~hidden->bits;
 	}
 }
@@ -174,6 +200,8 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 		log_leaf(vcpu->vm->cpuid->logs, subleaf, regs);
 	} else {
 		host_cpuid(leaf, subleaf, regs);
+		if (unlikely(leaf > vcpu->vm->cpuid->last[leaf >> 31]))
+			leaf = answered_leaf(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(vcpu->vm->cpuid, leaf, subleaf, regs);
 	}

@@ -40,6 +40,7 @@ struct cpuid_policy {
 	unsigned nr_hidden;
 	/* Of each leaf, basic and extended: its first entry in hidden[], + 1; 0: none. */
 	u8 first[2][CPUID_MAX_LEAVES];
+	u32 last[2];      /* the last leaf, basic and extended, at boot */
 	u32 plain_leaves; /* basic leaves below 32 that are passed through unchanged */
 
 	/* What belongs to these features beside CPUID: #GP to the guest. */
