@@ -24,10 +24,12 @@
 #define FCW    0x37bu /* an unmasked division by zero */
 #define MASKED 0x37fu
 
-static u32 errors; /* calls of the handlers of IRQ 13 */
-static u16 seen_fcw, seen_fsw;
-static u32 stored;
-static u8 seen_master, seen_slave; /* what they read from the 8259s */
+/* Changed by the handlers. */
+static volatile u32 errors; /* their calls */
+static volatile u32 wrong;
+static volatile u16 seen_fcw, seen_fsw;
+static volatile u32 stored;
+static volatile u8 seen_master, seen_slave; /* what they read from the 8259s */
 
 static void init_8259s(u8 mask)
 {
@@ -179,12 +181,53 @@ static void check_waiting(void)
 	   "a masked IRQ 13 waits for its mask, and is requested (%x)", seen_slave);
 }
 
-/* An error that nobody clears is ignored, until it is cleared. */
-static void check_ignoring(void)
+/* What an interrupt finds that arrives while an error is ignored: RFLAGS and the control word are
+ * the guest's, wherever the instructions execute alone. */
+static void see_state(void)
 {
+	if (trap.rflags & RFLAGS_TF || fcw() != FCW)
+		wrong++;
+	errors++;
+}
+
+static void check_interrupts_while_ignoring(void)
+{
+	wrong = errors = 0;
+	for (u32 ticks = 500; ticks <= 20000; ticks += 500) {
+		u64 count = trap.count;
+
+		trap_hook = see_state;
+		apic_write(0x380, ticks);
+		asm volatile("sti\n\t"
+			     ".rept 8\n\t"
+			     "fldpi; fistpl %0\n\t"
+			     ".endr\n\t"
+			     "fwait; cli"
+			     : "=m"(stored));
+		while (trap.count == count)
+			asm volatile("sti; nop; cli");
+	}
+	trap_hook = NULL;
+	ok(!wrong && errors == 40 && fcw() == FCW,
+	   "interrupts while it is ignored find the guest's state (%u of %u do not)", wrong,
+	   errors);
+}
+
+/* An error that nobody clears is ignored, until it is cleared, or CR0.NE is 1. */
+static void check_ignoring(u64 ne0)
+{
+	static const char *const names[] = {
+		"an x87 error that port F0h has told to ignore",
+		"interrupts while it is ignored find the guest's state",
+		"the next one is an interrupt again",
+		"with CR0.NE = 1 it is not ignored",
+		"once it is cleared there, the next one is an interrupt",
+	};
+	u64 vector;
+
 	if (!under_hypervisor) {
-		skip("Bochs has no IGNNE#", "an x87 error that port F0h has told to ignore");
-		skip("Bochs has no IGNNE#", "and the next one is an interrupt again");
+		for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+			skip("Bochs has no IGNNE#", "%s", names[i]);
 		return;
 	}
 	errors = 0;
@@ -192,9 +235,19 @@ static void check_ignoring(void)
 	trap_hook = ignore_error;
 	asm volatile("sti; fldpi; fistpl %0; fwait; cli" : "=m"(stored));
 	trap_hook = NULL;
-	ok(errors == 1 && stored == 3 && fsw() & FSW_ES && fcw() == FCW,
-	   "an x87 error that port F0h has told to ignore");
-	ok(divide(clear_error) == IRQ13 && errors == 2, "and the next one is an interrupt again");
+	ok(errors == 1 && stored == 3 && fsw() & FSW_ES && fcw() == FCW, "%s", names[0]);
+	check_interrupts_while_ignoring();
+	errors = 0;
+	ok(divide(clear_error) == IRQ13 && errors == 1, "%s", names[2]);
+
+	divide(ignore_error);
+	write_cr0(ne0 | CR0_NE);
+	vector = TRY("fwait", : : : "r11", "memory");
+	ok(vector == MF_VECTOR, "%s", names[3]);
+	asm volatile("fninit");
+	write_cr0(ne0);
+	errors = 0;
+	ok(divide(clear_error) == IRQ13 && errors == 1, "%s", names[4]);
 }
 
 void check_fpu_errors(void)
@@ -222,7 +275,7 @@ void check_fpu_errors(void)
 	   "and see the error (FCW %x, FSW %x)", seen_fcw, seen_fsw);
 	ok(divide(mask_error) == IRQ13 && fcw() == MASKED && !(fsw() & FSW_ES), "or mask it");
 	check_waiting();
-	check_ignoring();
+	check_ignoring(ne0);
 
 	/* COM1's transmitter becomes empty. */
 	outb(MASTER + 1, (u8) ~(BIT(2) | BIT(4)));

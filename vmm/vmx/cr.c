@@ -20,12 +20,13 @@ static u64 cr4_owned(const struct vcpu *vcpu)
 	return vcpu->vm->cpuid->hidden_cr4;
 }
 
-/* Do x87 instructions exit, because TS is set although the guest has not set it? See ignne.c. */
+/* Do x87 instructions exit, because TS is set although the guest has not set it? IGNNE# has no
+ * effect while NE is 1. See ignne.c. */
 static bool fpu_is_trapped(const struct vcpu *vcpu)
 {
 	const struct vcpu_vmx *vmx = (const struct vcpu_vmx *)vcpu;
 
-	return vmx->ignne && !vmx->fpu_step;
+	return vmx->ignne && !vmx->fpu_step && !(vmread(CR0_READ_SHADOW) & CR0_NE);
 }
 
 /* Returns the host-owned bits of CR0, which are 1: those that must be in VMX operation. With
@@ -54,10 +55,10 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
 
+	vmwrite(CR0_READ_SHADOW, cr0);
 	if (fpu_is_trapped(vcpu))
 		vectors |= BIT(NM_VECTOR);
 	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned(vcpu));
-	vmwrite(CR0_READ_SHADOW, cr0);
 	vmwrite(GUEST_CR0, cr0 | cr0_owned(vcpu));
 	intercept_exceptions(vcpu, EXCEPTIONS_FPU, vectors);
 }
@@ -139,6 +140,8 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 	/* ET is always 1; writes to reserved bits of the low half are ignored. */
 	cr0 = (cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | 0x3full)) | CR0_ET;
 	vmx_set_cr0(vcpu, cr0);
+	if (old & ~cr0 & CR0_NE)
+		vmx_recheck_fpu_error(vcpu);
 	/* VM entry does not load CD and NW: set them in the CPU's CR0 here. */
 	if ((cr0 ^ read_cr0()) & (CR0_CD | CR0_NW))
 		write_cr0((read_cr0() & ~(CR0_CD | CR0_NW)) | (cr0 & (CR0_CD | CR0_NW)));

@@ -32,6 +32,12 @@ void vmx_ignore_fpu_error(struct vcpu *vcpu)
 		set_state(vcpu, true, false);
 }
 
+void vmx_recheck_fpu_error(struct vcpu *vcpu)
+{
+	if (to_vmx(vcpu)->ignne)
+		set_state(vcpu, fpu_error_pending(), false);
+}
+
 void vmx_end_fpu_step(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);

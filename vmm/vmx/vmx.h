@@ -112,10 +112,12 @@ int handle_cr(struct vcpu *vcpu);
 
 /*
  * ignne.c: x87 errors while the guest's CR0.NE is 0. vmx_handle_fpu(): the exception @vector has
- * exited; returns true if it is #MF or #NM, and not the guest's. vmx_end_fpu_step(): before the
- * registers are reset.
+ * exited; returns true if it is #MF or #NM, and not the guest's. vmx_recheck_fpu_error(): when NE
+ * has become 0: the guest may have cleared an ignored error meanwhile. vmx_end_fpu_step(): before
+ * the registers are reset.
  */
 bool vmx_handle_fpu(struct vcpu *vcpu, u8 vector);
+void vmx_recheck_fpu_error(struct vcpu *vcpu);
 void vmx_end_fpu_step(struct vcpu *vcpu);
 
 /* step.c: see virt_ops.begin_step. */
