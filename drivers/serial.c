@@ -26,6 +26,7 @@ enum {
 #define IIR_FIFO  0xc0 /* read: FIFOs are on */
 #define MCR_READY 0x03 /* DTR, RTS */
 #define LSR_DR    0x01
+#define LSR_OE    0x02 /* a byte was lost; until LSR is read */
 #define LSR_NONE  0xff /* there is no UART */
 #define LSR_THRE  0x20
 #define LSR_TEMT  0x40
@@ -92,7 +93,9 @@ int serial_read(u16 port)
 {
 	u8 status = inb(port + LSR);
 
-	return status != LSR_NONE && status & LSR_DR ? inb(port + RBR) : -1;
+	if (status == LSR_NONE || !(status & LSR_DR))
+		return -1;
+	return inb(port + RBR) | (status & LSR_OE ? SERIAL_LOST : 0);
 }
 
 void serial_flush(u16 port)

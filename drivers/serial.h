@@ -28,7 +28,10 @@ bool serial_in_use(u16 port);
  */
 void serial_write(u16 port, const char *s, size_t n);
 
-/* Returns the next byte that the UART at @port has received; -1: none. */
+#define SERIAL_LOST 0x100
+
+/* Returns the next byte that the UART at @port has received, with SERIAL_LOST added if it has lost
+ * others since the last call, which came later; -1: none. */
 int serial_read(u16 port);
 
 /* Wait until the UART at @port has sent the last byte, at most 100,000 polls. */

@@ -10,14 +10,14 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
-#define COMMAND_WORDS 4u /* the words of a line that are used: the command and its arguments */
+#define COMMAND_WORDS 12u /* the words of a line that are used: the command and its arguments */
 
 /* The words of the line, the command first; NULL where there are no more. */
 struct arguments {
 	const char *word[COMMAND_WORDS + 1];
 };
 
-#define COMMAND(name, takes, help, example) \
+#define COMMAND(name, takes, help, example, ...) \
 	const char *command_##name(const struct arguments *args);
 #include "monitor/commands.def"
 #undef COMMAND
@@ -41,8 +41,24 @@ const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
  */
 const char *monitor_pause(bool pause);
 
+/*
+ * Has the person stopped this command, by Ctrl-C? What it prints is dropped then, and its answer
+ * will be "err: stopped". A command that runs for long without printing, or until it is stopped,
+ * asks again and again; others need not.
+ */
+bool monitor_stopped(void);
+
 /* Reset the machine once this command has been answered. */
 void monitor_reset(void);
+
+/* ---- commands.c ---- */
+
+/* Run the command that @args begins with. Returns NULL, or why it could not be done. */
+const char *command_run(const struct arguments *args);
+
+/* Returns word @i of those that may stand at @at in the line @text, or NULL if there are no more.
+ * It is valid until the next call. */
+const char *command_word(const char *text, size_t at, unsigned i);
 
 /* ---- words.c ---- */
 

@@ -80,43 +80,56 @@ static void remember(struct line *line)
 		memcpy(line->history[line->entered++ % LINE_HISTORY], line->text, LINE_SIZE);
 }
 
-/* Complete the first word, which the cursor is at the end of, as far as it is clear; if that adds
- * nothing, list what it may become. */
-static void complete(struct line *line)
+/* List the words that the one from @at on may become, and show the line again. */
+static void list(struct line *line, size_t at)
 {
-	const char *found = NULL, *word;
-	size_t typed = line->cursor, common = 0;
-	unsigned matches = 0;
+	const char *word, *separator = "\n";
 
-	if (!line->complete || typed != line->length || strchr(line->text, ' '))
-		return;
-	for (unsigned i = 0; (word = line->complete(i)); i++) {
-		size_t same = 0;
-
-		if (strncmp(word, line->text, typed) != 0)
-			continue;
-		matches++;
-		while (found && same < common && word[same] == found[same])
-			same++;
-		common = found ? same : strlen(word);
-		found = word;
-	}
-	for (size_t i = typed; i < common; i++)
-		insert(line, found[i]);
-	if (matches == 1)
-		insert(line, ' ');
-	if (matches < 2 || common > typed)
-		return;
-	for (unsigned i = 0; (word = line->complete(i)); i++) {
-		if (strncmp(word, line->text, typed) == 0) {
-			show(line, matches ? "\n" : " ");
+	for (unsigned i = 0; (word = line->complete(line->text, at, i)); i++) {
+		if (strncmp(word, line->text + at, line->length - at) == 0) {
+			show(line, separator);
 			show(line, word);
-			matches = 0;
+			separator = " ";
 		}
 	}
 	show(line, "\n");
 	show(line, line->prompt);
 	redraw(line, 0);
+}
+
+/* Complete the word that ends with the line, where the cursor is, as far as it is clear; if that
+ * adds nothing, list what it may become. */
+static void complete(struct line *line)
+{
+	char common[LINE_SIZE] = ""; /* what all words that match begin with */
+	size_t at = line->cursor, typed;
+	unsigned matches = 0;
+	const char *word;
+
+	if (!line->complete || line->cursor != line->length)
+		return;
+	while (at && line->text[at - 1] != ' ')
+		at--;
+	typed = line->length - at;
+	for (unsigned i = 0; (word = line->complete(line->text, at, i)); i++) {
+		size_t same = 0;
+
+		if (strncmp(word, line->text + at, typed) != 0)
+			continue;
+		if (!matches++)
+			strlcpy(common, word, sizeof(common));
+		while (common[same] && word[same] == common[same])
+			same++;
+		common[same] = '\0';
+	}
+	if (matches > 1 && strlen(common) == typed) {
+		list(line, at);
+		return;
+	}
+	for (size_t i = typed; matches && common[i]; i++)
+		insert(line, common[i]);
+	if (matches == 1)
+		insert(line, ' ');
 }
 
 /* The end of an escape sequence: ESC [ A and so on. */

@@ -8,15 +8,17 @@
 
 #include "types.h"
 
-#define LINE_SIZE    100u /* bytes of a line, with the NUL */
+#define LINE_SIZE    256u /* bytes of a line, with the NUL */
 #define LINE_HISTORY 8u   /* lines that are remembered */
 
 struct line {
 	/* Set by the caller: */
 	const char *prompt;
 	void (*show)(const char *s,
-		     size_t n);              /* sends @n bytes to the terminal; \n is a new line */
-	const char *(*complete)(unsigned i); /* the first words that exist, by number; then NULL */
+		     size_t n); /* sends @n bytes to the terminal; \n is a new line */
+	/* Returns word @i of those that may stand at @at in @text, valid until the next call; then
+	 * NULL. */
+	const char *(*complete)(const char *text, size_t at, unsigned i);
 
 	char text[LINE_SIZE]; /* what has been typed, terminated by NUL */
 	size_t length, cursor;

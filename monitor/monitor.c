@@ -7,9 +7,9 @@
 #include "drivers/console.h"
 #include "drivers/pit.h"
 #include "drivers/serial.h"
-#include "lib/string.h"
 #include "monitor/commands.h"
 #include "monitor/line.h"
+#include "monitor/terminal.h"
 #include "vmm/room.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ports.h"
@@ -21,33 +21,47 @@
  * or of a paste, one after the other, and the UART's FIFO is shorter than what comes until the next
  * beat. At 115200 baud a byte takes 87 microseconds. */
 #define LINGER      8
-#define MAX_LINGERS 1000 /* bytes in one beat, as a UART may be broken */
+#define MAX_LINGERS 1000  /* bytes in one beat, as a UART may be broken */
+#define MAX_DROPPED 65536 /* bytes, for the same reason */
+/* While somebody types the beat is this much faster, so that a UART with a FIFO of 16 bytes keeps
+ * all that comes between two beats at 115200 baud. */
+#define FASTER       10
+#define FAST_SECONDS 60
+#define MAX_PAGE     1000
 
 static struct vcpu *self;
 static u16 uart;
 static u64 beat_ticks;     /* of the time-stamp counter, between two beats */
+static u64 typed;          /* when the last byte came; 0: none has come yet */
+static bool fast;          /* the beat is */
 static bool paused, reset; /* what commands have asked for */
 
-static const struct command {
-	const char *name, *takes, *help, *example;
-	const char *(*run)(const struct arguments *args);
-} commands[] = {
-#define COMMAND(name, takes, help, example) {#name, takes, help, example, command_##name},
-#include "monitor/commands.def"
-#undef COMMAND
-};
+static bool lost; /* the UART has lost bytes, since listen() looked */
 
-static void show(const char *s, size_t n)
+static int receive(void)
+{
+	int byte = serial_read(uart);
+
+	if (byte >= 0 && byte & SERIAL_LOST)
+		lost = true;
+	return byte < 0 ? -1 : byte & 0xff;
+}
+
+static void send(const char *s, size_t n)
 {
 	serial_write(uart, s, n);
 }
 
-static const char *command_name(unsigned i)
+static struct terminal terminal = {.read = receive, .write = send};
+
+static void show(const char *s, size_t n)
 {
-	return i < ARRAY_SIZE(commands) ? commands[i].name : NULL;
+	terminal_write(&terminal, s, n);
 }
 
-static struct line line = {.prompt = "(glasshouse) ", .show = show, .complete = command_name};
+static void beat(struct vcpu *vcpu);
+
+static struct line line = {.prompt = "(glasshouse) ", .show = show, .complete = command_word};
 
 struct vcpu *monitor_vcpu(void)
 {
@@ -116,44 +130,57 @@ void monitor_reset(void)
 	reset = true;
 }
 
-const char *command_help(const struct arguments *args)
+bool monitor_stopped(void)
 {
-	const char *name = args->word[1];
-
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		const struct command *c = &commands[i];
-
-		if (!name) {
-			say("%-8s%-19s%s\n", c->name, c->takes, c->help);
-		} else if (!strcmp(name, c->name)) {
-			say("%s %s: %s\nexample: %s\n", c->name, c->takes, c->help, c->example);
-			return NULL;
-		}
-	}
-	if (name)
-		return "there is no such command; help lists them";
-	say("Addresses are hexadecimal, other numbers decimal. VCPU is a number; without it: 0.\n");
-	return NULL;
+	return terminal_stopped(&terminal);
 }
 
-static const char *run(const struct arguments *args)
+const char *command_page(const struct arguments *args)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(args->word[0], commands[i].name))
-			return commands[i].run(args);
-	return "there is no such command; help lists them";
+	u64 lines = 0;
+
+	if (args->word[1] && !number_of(args->word[1], 10, &lines))
+		return NO_NUMBER;
+	terminal.page = (unsigned)MIN(lines, MAX_PAGE);
+	return NULL;
 }
 
 static void answer(void)
 {
 	struct arguments args;
+	const char *why;
 
 	split(line.text, &args);
-	if (args.word[0]) {
-		const char *why = run(&args);
+	if (!args.word[0])
+		return;
+	terminal_begin(&terminal);
+	why = command_run(&args);
+	if (terminal_end(&terminal))
+		why = "stopped";
+	say("%s%s\n", why ? "err: " : "ok", why ? why : "");
+}
 
-		say("%s%s\n", why ? "err: " : "ok", why ? why : "");
+static bool quiet_since(u64 tick)
+{
+	return rdtsc() - tick > beat_ticks / LINGER;
+}
+
+/* Bytes were lost: drop what comes until the line is quiet. The rest of a paste may be another
+ * command than what was meant. */
+static void drop_paste(void)
+{
+	u64 last = rdtsc();
+
+	for (unsigned bytes = 0; bytes < MAX_DROPPED && !quiet_since(last);) {
+		if (terminal_read(&terminal) >= 0) {
+			bytes++;
+			last = rdtsc();
+		}
 	}
+	lost = terminal.lost = false;
+	say("\nerr: bytes were lost: more came at once than is kept. Before a paste, press "
+	    "Enter.\n");
+	line_begin(&line);
 }
 
 /* What has come on the line until now, and a little longer. */
@@ -163,20 +190,35 @@ static void listen(void)
 	unsigned bytes = 0;
 
 	while (bytes < MAX_LINGERS) {
-		int byte = serial_read(uart);
+		int byte = terminal_read(&terminal);
 
+		if (lost || terminal.lost) {
+			drop_paste();
+			return;
+		}
 		if (byte < 0) {
-			if (!bytes || rdtsc() - last > beat_ticks / LINGER)
+			if (!bytes || quiet_since(last))
 				return;
 			continue;
 		}
 		bytes++;
+		typed = last;
 		if (line_input(&line, (char)byte)) {
 			answer();
 			line_begin(&line);
 		}
 		last = rdtsc();
 	}
+}
+
+/* Beat fast for a while after something was typed. */
+static void choose_pace(void)
+{
+	bool wanted = typed && rdtsc() - typed < beat_ticks * MONITOR_HZ * FAST_SECONDS;
+
+	if (wanted != fast)
+		virt->start_heartbeat(self, wanted ? beat_ticks / FASTER : beat_ticks, beat);
+	fast = wanted;
 }
 
 static void beat(struct vcpu *vcpu)
@@ -192,6 +234,7 @@ static void beat(struct vcpu *vcpu)
 	do
 		listen();
 	while (paused && !reset);
+	choose_pace();
 	console_divert(NULL, NULL);
 	if (reset)
 		vm_reset(vcpu);

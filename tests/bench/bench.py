@@ -40,6 +40,8 @@ class Figures:
     exits: list
     kept_kib: int = 0
     start: int = 0  # ticks from Glasshouse's entry to the guest's first instruction
+    beats: int = 0  # of the monitor
+    end: int = 0    # the tick of the machine's end
 
 
 def figures(run, entry=None):
@@ -52,7 +54,9 @@ def figures(run, entry=None):
     if entry is not None:
         ticks["boot"] = ticks["init"] - entry
     start = re.search(r"^The guest starts (\d+) ticks", log, re.M)
-    return Figures(ticks, exits, int(kept[1]) if kept else 0, int(start[1]) if start else 0)
+    beats = sum(int(n) for n in re.findall(r"^exits: .* PREEMPTION_TIMER (\d+)", log, re.M))
+    end = re.findall(r"^(\d{9,})[a-z]\[", run.log("bochs.log"), re.M)
+    return Figures(ticks, exits, int(kept[1]) if kept else 0, int(start[1]) if start else 0, beats, int(end[-1]) if end else 0)
 
 
 def _entry_tick(run):

@@ -54,10 +54,10 @@ class Monitor:
         return self.until(PROMPT).strip("\n").split("\n")
 
 
-def boot(name, test, **machine):
-    """Boots `test`, of two CPUs, with a server for COM2. Returns the Run and the Monitor."""
+def boot(name, test, cpus=2, **machine):
+    """Boots `test` with a server for COM2. Returns the Run and the Monitor."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        run = harness.boot(name, test, cpus=2, com2=server, **machine)
+        run = harness.boot(name, test, cpus=cpus, com2=server, **machine)
         return run, Monitor(server)
 
 

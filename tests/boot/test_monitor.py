@@ -161,7 +161,7 @@ def test_commands():
     assert run.results()
     ticks = int(re.findall(r"^(\d{11,})[a-z]\[", run.log("bochs.log"), re.M)[-1])
     beats = int(re.search(r"^exits: vcpu 0 .* PREEMPTION_TIMER (\d+)", run.log("glasshouse.log"), re.M)[1])
-    assert 0 < beats <= ticks * 100 / bochs.IPS
+    assert 0 < beats <= ticks * 1000 / bochs.IPS
 
 
 def test_reset():

@@ -14,11 +14,11 @@ static void show(const char *s, size_t n)
 			abort();
 }
 
-static const char *word(unsigned i)
+static const char *word(const char *text, size_t at, unsigned i)
 {
 	static const char *const words[] = {"pause", "pt", "regs", "reset", "resume", NULL};
 
-	return words[i];
+	return at && text[0] != 'p' ? NULL : words[i];
 }
 
 static void check(const struct line *line)

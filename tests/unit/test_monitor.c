@@ -41,11 +41,14 @@ static void show(const char *s, size_t n)
 	}
 }
 
-static const char *word(unsigned i)
+static const char *word(const char *text, size_t at, unsigned i)
 {
 	static const char *const words[] = {"help", "regs", "reset", "resume", "x", NULL};
+	static const char *const pages[] = {"next", "new", NULL};
 
-	return words[i];
+	if (!at)
+		return words[i];
+	return !strncmp(text, "help ", at) ? pages[i] : NULL;
 }
 
 static struct line line;
@@ -166,6 +169,15 @@ static void test_completion(void **state)
 	shows("help ", "");
 	type("x\t");
 	shows("help x", "");
+	type("\bn\t");
+	shows("help ne", "");
+	type("w\t");
+	shows("help new ", "");
+	type("ne\t"); /* the words after it are unknown */
+	shows("help new ne", "");
+	type("\x15regs x\t");
+	shows("regs x", "");
+	assert_int_equal(rows, 0);
 	type("\x15re\t");
 	assert_int_equal(rows, 2); /* the list, and the line again */
 	shows("re", "");
@@ -189,7 +201,7 @@ static void test_completion(void **state)
 static void test_words(void **state)
 {
 	char text[] = "  x -p  1f 3 4 ";
-	char none[] = "   ";
+	char none[] = "   ", many[] = "a b c d e f g h i j k l m n";
 	struct arguments args;
 	u64 value = 7;
 
@@ -199,9 +211,13 @@ static void test_words(void **state)
 	assert_string_equal(args.word[1], "-p");
 	assert_string_equal(args.word[2], "1f");
 	assert_string_equal(args.word[3], "3");
-	assert_null(args.word[4]);
+	assert_string_equal(args.word[4], "4");
+	assert_null(args.word[5]);
 	split(none, &args);
 	assert_null(args.word[0]);
+	split(many, &args);
+	assert_string_equal(args.word[COMMAND_WORDS - 1], "l");
+	assert_null(args.word[COMMAND_WORDS]);
 
 	assert_true(number_of("ffffFFFFffffFFFF", 16, &value));
 	assert_int_equal(value, ~0ull);
@@ -236,12 +252,21 @@ static void add(const char *fmt, ...)
 	assert_true(length < sizeof(docs));
 }
 
+static void add_same(const char *words)
+{
+	if (words)
+		add(" `%s` |", words);
+	else
+		add(" |");
+}
+
 static void render(void)
 {
 	static const struct {
-		const char *name, *takes, *help, *example;
+		const char *name, *takes, *help, *example, *words, *gdb, *bochs, *qemu;
 	} table[] = {
-#define COMMAND(name, takes, help, example) {#name, takes, help, example},
+#define COMMAND(id, arguments, text, shown, ...) \
+	{.name = #id, .takes = arguments, .help = text, .example = shown, __VA_ARGS__},
 #include "monitor/commands.def"
 #undef COMMAND
 	};
@@ -253,11 +278,19 @@ static void render(void)
 	    "[how to use it](debugging.md#the-monitor).\n"
 	    "Each answer ends with a line `ok`, or `err:` and why. ADDR is hexadecimal, other "
 	    "numbers are decimal;\n"
-	    "VCPU is a vCPU's number, 0 if it is left out.\n\n"
-	    "| command | what it does | example |\n|---|---|---|\n");
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
-		add("| `%s%s%s` | %s | `%s` |\n", table[i].name, *table[i].takes ? " " : "",
+	    "VCPU is a vCPU's number, 0 if it is left out. The last columns name what does the "
+	    "same "
+	    "in other debuggers.\n\n"
+	    "| command | what it does | example | gdb | Bochs' debugger | QEMU's monitor |\n"
+	    "|---|---|---|---|---|---|\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		add("| `%s%s%s` | %s | `%s` |", table[i].name, *table[i].takes ? " " : "",
 		    table[i].takes, table[i].help, table[i].example);
+		add_same(table[i].gdb);
+		add_same(table[i].bochs);
+		add_same(table[i].qemu);
+		add("\n");
+	}
 }
 
 static void test_docs(void **state)
