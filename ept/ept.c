@@ -34,9 +34,10 @@ static int level_of(unsigned shift)
 	return (int)(shift - PAGE_SHIFT) / 9 + 1;
 }
 
+/* For us. For the CPU, a held entry without permissions is not present. */
 static bool is_present(u64 entry)
 {
-	return entry & EPT_RWX;
+	return entry & (EPT_RWX | EPT_HELD);
 }
 
 static bool is_leaf(u64 entry, int level)
@@ -139,7 +140,7 @@ static void collapse(struct ept *ept, u64 *entry, int level)
 	u64 first = table[0] & ~AD_FLAGS, step = 0, merged = 0;
 
 	if (is_present(first)) {
-		if (!leaf_allowed(ept, level) || !is_leaf(first, level - 1) ||
+		if (first & EPT_HELD || !leaf_allowed(ept, level) || !is_leaf(first, level - 1) ||
 		    !IS_ALIGNED(first & EPT_ADDR_MASK, entry_size(level)))
 			return;
 		step = entry_size(level - 1);
@@ -255,6 +256,7 @@ static int change(struct ept *ept, gpa_t gpa, u64 size, const struct change *c)
 	if (gpa > EPT_GPA_END || size > EPT_GPA_END - gpa)
 		return -ERANGE;
 	spin_lock(&ept->lock);
+	ept->changes++;
 	ret = change_table(ept, ept->root, ROOT_LEVEL, gpa, gpa + size, c);
 	spin_unlock(&ept->lock);
 	return ret;
@@ -273,19 +275,38 @@ static int check_prot(const struct ept *ept, unsigned prot)
 	return 0;
 }
 
-int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype)
+/* @held: 0, or EPT_HELD, perhaps with EPT_SPP. */
+static int map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype,
+	       u64 held)
 {
-	struct change c = {MAP, hpa - gpa, prot | (u64)memtype << EPT_MEMTYPE_SHIFT};
+	struct change c = {MAP, hpa - gpa, prot | (u64)memtype << EPT_MEMTYPE_SHIFT | held};
 	u64 hpa_end = BIT(ept->caps.phys_bits);
-	int ret = check_prot(ept, prot);
 
-	if (ret)
-		return ret;
 	if (memtype > MEMTYPE_WB || memtype == 2 || memtype == 3 || !IS_ALIGNED(hpa, PAGE_SIZE))
 		return -EINVAL;
 	if (hpa > hpa_end || size > hpa_end - hpa)
 		return -ERANGE;
 	return change(ept, gpa, size, &c);
+}
+
+int ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, u64 size, unsigned prot, unsigned memtype)
+{
+	int ret = check_prot(ept, prot);
+
+	return ret ? ret : map(ept, gpa, hpa, size, prot, memtype, 0);
+}
+
+int ept_hold(struct ept *ept, gpa_t gpa, hpa_t hpa, unsigned prot, unsigned memtype)
+{
+	u64 held = EPT_HELD | (prot & EPT_SUBPAGE ? EPT_SPP : 0);
+	unsigned plain = prot & ~(unsigned)EPT_SUBPAGE;
+	int ret = prot ? check_prot(ept, plain) : 0;
+
+	if (!ret && prot & EPT_SUBPAGE && (!(plain & EPT_R) || plain & EPT_W))
+		ret = -EINVAL;
+	if (!ret && prot & EPT_SUBPAGE && !ept->caps.subpage)
+		ret = -EOPNOTSUPP;
+	return ret ? ret : map(ept, gpa, hpa, PAGE_SIZE, plain, memtype, held);
 }
 
 /*
@@ -325,6 +346,7 @@ int ept_map_hole(struct ept *ept, gpa_t gpa, u64 block, unsigned memtype)
 	if (gpa >= MIN(EPT_GPA_END, BIT(ept->caps.phys_bits)))
 		return -ERANGE;
 	spin_lock(&ept->lock);
+	ept->changes++;
 	ret = fill_hole(ept, gpa, block, EPT_RWX | (u64)memtype << EPT_MEMTYPE_SHIFT);
 	spin_unlock(&ept->lock);
 	return ret;
@@ -363,7 +385,7 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out)
 	u64 entry = gpa < EPT_GPA_END ? read_entry(last_entry(ept, gpa, &shift)) : 0;
 
 	describe(entry, level_of(shift), gpa, out);
-	return out->prot;
+	return is_present(entry);
 }
 
 u64 ept_entry(const struct ept *ept, gpa_t gpa, int level)
@@ -389,16 +411,52 @@ int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *
 	return ept->root ? 0 : -ENOMEM;
 }
 
-void ept_reclaim(struct ept *ept)
+u64 *ept_take_retired(struct ept *ept)
+{
+	u64 *tables;
+
+	spin_lock(&ept->lock);
+	tables = ept->retired;
+	ept->retired = NULL;
+	spin_unlock(&ept->lock);
+	return tables;
+}
+
+/* The next table of a list of retired ones. */
+static u64 *next_retired(const u64 *table)
+{
+	return (u64 *)(uintptr_t)table[0];
+}
+
+void ept_free_retired(struct ept *ept, u64 *tables)
 {
 	spin_lock(&ept->lock);
-	while (ept->retired) {
-		u64 *table = ept->retired;
+	while (tables) {
+		u64 *table = tables;
 
-		ept->retired = (u64 *)(uintptr_t)table[0];
+		tables = next_retired(table);
 		ept->ops.free_page(table);
 	}
 	spin_unlock(&ept->lock);
+}
+
+void ept_retire_again(struct ept *ept, u64 *tables)
+{
+	u64 *last = tables;
+
+	if (!tables)
+		return;
+	while (next_retired(last))
+		last = next_retired(last);
+	spin_lock(&ept->lock);
+	write_entry(&last[0], (uintptr_t)ept->retired);
+	ept->retired = tables;
+	spin_unlock(&ept->lock);
+}
+
+void ept_reclaim(struct ept *ept)
+{
+	ept_free_retired(ept, ept_take_retired(ept));
 }
 
 /* SDM: "Extended-Page-Table Pointer (EPTP)". */

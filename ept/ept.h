@@ -7,11 +7,12 @@
  *
  * The tables always have the smallest form: they use the largest pages that alignment and CPU
  * allow, 512 entries that together map one larger page are merged into it, and no table is empty.
+ * Held pages (ept_hold()) are the exception: each has an entry of its own.
  *
  * Functions that change tables take the lock. ept_walk() and the CPUs' own walks run at the same
  * time without it: every change to a live entry is one 64-bit store, and a new table is filled
  * before an entry points to it. CPUs may still have a removed table cached, so it is retired until
- * ept_reclaim() frees it.
+ * all have executed INVEPT.
  */
 #ifndef GH_EPT_EPT_H
 #define GH_EPT_EPT_H
@@ -25,6 +26,9 @@
 #define EPT_W   BIT(1)
 #define EPT_X   BIT(2)
 #define EPT_RWX (EPT_R | EPT_W | EPT_X)
+/* For ept_hold(), with EPT_R and without EPT_W: the sub-page permission table (sppt.h) allows
+ * writes. */
+#define EPT_SUBPAGE BIT(3)
 
 /* The other bits of an entry. */
 #define EPT_MEMTYPE_SHIFT 3 /* bits 5:3 of a leaf: the memory type */
@@ -32,6 +36,8 @@
 #define EPT_LEAF          BIT(7) /* in a PDPTE or PDE: maps a page, does not point to a table */
 #define EPT_ACCESSED      BIT(8)
 #define EPT_DIRTY         BIT(9)
+#define EPT_HELD          BIT(11) /* ignored by the CPU: see ept_hold() */
+#define EPT_SPP           BIT(61) /* of a leaf: EPT_SUBPAGE */
 #define EPT_ADDR_MASK     GENMASK(51, 12)
 
 /* Memory types, as encoded in EPT entries, MTRRs and the PAT. */
@@ -53,6 +59,7 @@ struct ept_caps {
 	bool page_1g;   /* bit 17: a PDPTE can map a page */
 	bool ad;        /* bit 21: accessed and dirty flags; ept_pointer() enables them */
 	bool exec_only; /* bit 0: pages that can be executed but not read */
+	bool subpage;   /* the control "sub-page write permissions for EPT" */
 	u8 phys_bits;   /* width of host-physical addresses, 32 to 52 */
 };
 
@@ -61,6 +68,7 @@ struct ept {
 	struct ept_caps caps;
 	u64 *root;    /* the PML4 table */
 	u64 *retired; /* removed tables, linked by their first entry */
+	u64 changes;  /* how often an entry has been changed, or may have been */
 	spinlock_t lock;
 };
 
@@ -68,7 +76,7 @@ struct ept {
 struct ept_mapping {
 	hpa_t hpa;        /* of the byte at the guest-physical address; 0 in a hole */
 	u64 size;         /* bytes that the entry covers: the page, or the hole */
-	unsigned prot;    /* EPT_R | EPT_W | EPT_X; 0 in a hole */
+	unsigned prot;    /* EPT_R | EPT_W | EPT_X; 0 in a hole, and for some held pages */
 	unsigned memtype; /* enum memtype */
 	int level;        /* where the walk ended: 1 (4 KiB) to 4 (512 GiB, only a hole) */
 	u64 entry;        /* the entry there, raw */
@@ -88,7 +96,7 @@ int ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept_caps *
  * Returns 0, or
  *   -EINVAL      an address or @size is not page-aligned, @size is 0, @prot is 0 or has EPT_W
  *                without EPT_R, @memtype does not exist
- *   -EOPNOTSUPP  execute-only on a CPU without it
+ *   -EOPNOTSUPP  execute-only, or EPT_SUBPAGE, on a CPU without it
  *   -ERANGE      guest-physical beyond 48 bits, or host-physical beyond phys_bits
  *   -ENOMEM      no page for a table
  * After -ENOMEM each page of the range has its old or its new mapping; after other errors, nothing
@@ -120,17 +128,32 @@ int ept_unmap(struct ept *ept, gpa_t gpa, u64 size);
 int ept_protect(struct ept *ept, gpa_t gpa, u64 size, unsigned prot);
 
 /*
- * Free the retired tables. Call it after every CPU that uses @ept has executed INVEPT, and before
- * another CPU can change @ept again: CPUs may still have cached what was retired after their
- * INVEPT. No CPU may be inside ept_walk(), so CPUs must acknowledge the INVEPT from their run loop,
- * not from an NMI handler.
+ * Map the page at @gpa to the page at @hpa as ept_map() does, but by an entry of its own, which is
+ * never merged with its neighbours, and with any permissions that the CPU can have: @prot may also
+ * be 0. Such a page is mapped, so it is no hole for ept_map_hole(), but an access to it is an EPT
+ * violation. ept_map() and ept_unmap() end that, and merge what can be merged; ept_protect() only
+ * changes its permissions. Returns as ept_map().
+ */
+int ept_hold(struct ept *ept, gpa_t gpa, hpa_t hpa, unsigned prot, unsigned memtype);
+
+/*
+ * Take the tables that have been retired until now. When every CPU that uses @ept has executed
+ * INVEPT after that, give them to ept_free_retired(). No CPU may be inside an ept_walk() that began
+ * before, so CPUs must acknowledge the INVEPT from their run loop, not from an NMI handler. If not
+ * all do, ept_retire_again() puts the tables back.
  *
  * A CPU that still walks a retired table may find its first entry not present. That EPT violation
  * is spurious: ept_walk() shows that the access is allowed, and the guest retries it.
  */
+u64 *ept_take_retired(struct ept *ept);
+void ept_free_retired(struct ept *ept, u64 *tables);
+void ept_retire_again(struct ept *ept, u64 *tables);
+
+/* Free the retired tables at once: no CPU uses @ept. */
 void ept_reclaim(struct ept *ept);
 
-/* Translate @gpa. Fills @out, and returns true if @gpa is mapped. Takes no lock. */
+/* Translate @gpa. Fills @out, and returns true if @gpa is mapped; the permissions of a held page
+ * may be 0. Takes no lock. */
 bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *out);
 
 /* Returns the raw entry of @level, 4 to the level where ept_walk() ended, on the way to @gpa, which

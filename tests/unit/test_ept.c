@@ -156,6 +156,7 @@ static void test_entries(void **state)
 static void test_split_and_merge(void **state)
 {
 	struct ept ept;
+	u64 *retired;
 
 	(void)state;
 	assert_int_equal(ept_init(&ept, &ops, &full), 0);
@@ -178,6 +179,13 @@ static void test_split_and_merge(void **state)
 	assert_int_equal(tables_of(&ept), 2);
 	assert_int_equal(entry_at(&ept, 0xfee00000), 0xc00003b7);
 	assert_int_equal(pages_allocated, 4);
+	retired = ept_take_retired(&ept);
+	ept_reclaim(&ept);
+	assert_int_equal(pages_allocated, 4);
+	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_R), 0);
+	assert_int_equal(ept_protect(&ept, 0xfee00000, 0x1000, EPT_RWX), 0);
+	ept_retire_again(&ept, retired);
+	assert_int_equal(pages_allocated, 6);
 	ept_reclaim(&ept);
 	assert_int_equal(pages_allocated, 2);
 
@@ -210,6 +218,46 @@ static void test_split_and_merge(void **state)
 		assert_int_equal(level_at(&ept, GIB(5)), 3);
 		assert_int_equal(ept_unmap(&ept, GIB(5), GIB(1)), 0);
 	}
+	end(&ept);
+}
+
+/* A held page splits what it is in, is no hole, and is merged again when it is mapped as before. */
+static void test_hold(void **state)
+{
+	struct ept_mapping map;
+	struct ept ept;
+
+	(void)state;
+	assert_int_equal(ept_init(&ept, &ops, &full), 0);
+	assert_int_equal(ept_map(&ept, 0, 0, GIB(512), EPT_RWX, MEMTYPE_WT), 0);
+	assert_int_equal(ept_hold(&ept, MIB(2), MIB(2), EPT_RWX, MEMTYPE_WT), 0);
+	assert_int_equal(tables_of(&ept), 4);
+	assert_int_equal(entry_at(&ept, MIB(2)), MIB(2) | 0x827);
+	assert_int_equal(entry_at(&ept, MIB(2) + 0x1000), (MIB(2) + 0x1000) | 0x327);
+	assert_int_equal(ept_hold(&ept, MIB(2), MIB(9), 0, MEMTYPE_UC), 0);
+	assert_int_equal(entry_at(&ept, MIB(2)), MIB(9) | 0x800);
+	assert_true(ept_walk(&ept, MIB(2) + 5, &map));
+	assert_int_equal(map.prot, 0);
+	assert_int_equal(map.hpa, MIB(9) + 5);
+	assert_int_equal(ept_map_hole(&ept, MIB(2), GIB(1), MEMTYPE_UC), -EEXIST);
+	assert_int_equal(ept_protect(&ept, MIB(2), 0x2000, EPT_R), 0);
+	assert_int_equal(entry_at(&ept, MIB(2)), MIB(9) | 0x801);
+	assert_int_equal(ept_protect(&ept, MIB(2), 0x2000, EPT_RWX), 0);
+	assert_int_equal(ept_map(&ept, MIB(2), MIB(2), PAGE_SIZE, EPT_RWX, MEMTYPE_WT), 0);
+	assert_int_equal(tables_of(&ept), 2);
+	/* 512 held pages that together would be a large one. */
+	for (gpa_t gpa = 0; gpa < MIB(2); gpa += PAGE_SIZE)
+		assert_int_equal(ept_hold(&ept, gpa, gpa, EPT_RWX, MEMTYPE_WT), 0);
+	assert_int_equal(level_at(&ept, 0), 1);
+	assert_int_equal(ept_hold(&ept, 0, 0, EPT_W, MEMTYPE_WB), -EINVAL);
+	assert_int_equal(ept_hold(&ept, 0, 0, EPT_R | EPT_SUBPAGE, MEMTYPE_WB), -EOPNOTSUPP);
+	ept.caps.subpage = true;
+	assert_int_equal(ept_hold(&ept, 0, 0, EPT_R | EPT_X | EPT_SUBPAGE, MEMTYPE_WB), 0);
+	assert_int_equal(entry_at(&ept, 0), BIT(61) | 0x835);
+	assert_int_equal(ept_hold(&ept, 0, 0, EPT_RWX | EPT_SUBPAGE, MEMTYPE_WB), -EINVAL);
+	assert_int_equal(ept_hold(&ept, 0, 0, EPT_X | EPT_SUBPAGE, MEMTYPE_WB), -EINVAL);
+	assert_int_equal(ept_hold(&ept, 8, 0, 0, MEMTYPE_WB), -EINVAL);
+	assert_int_equal(ept_hold(&ept, 0, BIT(46), 0, MEMTYPE_WB), -ERANGE);
 	end(&ept);
 }
 
@@ -290,11 +338,15 @@ static void test_refusals(void **state)
 #define PAGES     (STRETCH / PAGE_SIZE)
 #define GIB_PAGES (GIB(1) / PAGE_SIZE)
 static const gpa_t stretch_base[2] = {GIB(1) - MIB(2), GIB(512) - MIB(514)};
-static u64 oracle[2][PAGES]; /* hpa | type << 3 | prot; 0: not mapped */
+static u64 oracle[2][PAGES]; /* hpa | type << 3 | prot | EPT_HELD; 0: not mapped */
 
 static u64 oracle_value(const struct ept_mapping *map)
 {
-	return map->prot ? (map->hpa & PAGE_MASK) | map->memtype << 3 | map->prot : 0;
+	u64 held = map->entry & EPT_HELD;
+
+	if (!map->prot && !held)
+		return 0;
+	return (map->hpa & PAGE_MASK) | map->memtype << 3 | map->prot | held;
 }
 
 static void check_page(const struct ept *ept, int s, u64 page)
@@ -304,7 +356,7 @@ static void check_page(const struct ept *ept, int s, u64 page)
 
 	ept_walk(ept, gpa + 0x123, &map);
 	assert_int_equal(oracle_value(&map), oracle[s][page]);
-	if (map.prot)
+	if (map.entry & (EPT_RWX | EPT_HELD))
 		assert_int_equal(map.hpa & 0xfff, 0x123);
 }
 
@@ -340,7 +392,8 @@ static u64 ideal_tables(const struct ept_caps *caps, gpa_t gpa, int level, bool 
 		count += ideal_tables(caps, gpa + i * part, level - 1, &one_below);
 		same &= one_below && here == (first ? first + i * part : 0);
 	}
-	if (same && (!first || (leaf && IS_ALIGNED(first & EPT_ADDR_MASK, size))))
+	if (same && !(first & EPT_HELD) &&
+	    (!first || (leaf && IS_ALIGNED(first & EPT_ADDR_MASK, size))))
 		return 0;
 	*one = false;
 	return count + 1;
@@ -423,6 +476,20 @@ static int random_change(struct ept *ept, u64 *seed, int s, u64 first, u64 count
 	if (kind == 1)
 		return ept_protect(ept, gpa, count * PAGE_SIZE, prot);
 	return ept_map(ept, gpa, hpa, count * PAGE_SIZE, prot, type);
+}
+
+/* Hold the first page of the range, in one way or another. */
+static int random_hold(struct ept *ept, u64 *seed, int s, u64 first, u64 *count, u64 *old)
+{
+	static const u8 prots[] = {0, 0, EPT_R, EPT_R | EPT_W, EPT_R | EPT_X, EPT_RWX};
+	unsigned prot = prots[rand_below(seed, ARRAY_SIZE(prots))];
+	gpa_t gpa = stretch_base[s] + first * PAGE_SIZE;
+	hpa_t hpa = rand_below(seed, 4) ? gpa : rand_below(seed, BIT(18)) * PAGE_SIZE;
+
+	*count = 1;
+	*old = oracle[s][first];
+	oracle[s][first] = hpa | MEMTYPE_WB << 3 | prot | EPT_HELD;
+	return ept_hold(ept, gpa, hpa, prot, MEMTYPE_WB);
 }
 
 /* The first page of the block of @block pages (4 KiB, 2 MiB, 1 GiB) that contains @page. Only one
@@ -512,7 +579,9 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 		random_range(&seed, &first, &count);
 		if (failing)
 			fail_after = rand_below(&seed, 5);
-		if (rand_below(&seed, 3))
+		if (!rand_below(&seed, 4))
+			ret = random_hold(&ept, &seed, s, first, &count, old);
+		else if (rand_below(&seed, 3))
 			ret = random_change(&ept, &seed, s, first, count, old);
 		else
 			ret = random_touch(&ept, &seed, s, &first, &count, old);
@@ -527,6 +596,8 @@ static void random_changes(const struct ept_caps *caps, u64 seed, int rounds, bo
 			check_page(&ept, s, page);
 		for (int n = 0; n < 32; n++)
 			check_page(&ept, s, rand_below(&seed, PAGES));
+		if (i % 7 == 0)
+			ept_retire_again(&ept, ept_take_retired(&ept));
 		if (i % 3 == 0) {
 			ept_reclaim(&ept);
 			assert_int_equal(pages_allocated, tables_of(&ept));
@@ -559,9 +630,13 @@ static void test_random_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entries),       cmocka_unit_test(test_split_and_merge),
-		cmocka_unit_test(test_flags_survive), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_random),        cmocka_unit_test(test_random_without_memory),
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_split_and_merge),
+		cmocka_unit_test(test_flags_survive),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
