@@ -167,6 +167,12 @@ void line_begin(struct line *line)
 	show(line, line->prompt);
 }
 
+void line_redraw(struct line *line)
+{
+	show(line, line->prompt);
+	redraw(line, 0);
+}
+
 bool line_input(struct line *line, char byte)
 {
 	bool second = byte == '\n' && line->last == '\r'; /* of one line end */

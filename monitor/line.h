@@ -32,6 +32,9 @@ struct line {
 /* Begin a line: show the prompt. */
 void line_begin(struct line *line);
 
+/* Show the line again, after something else has been printed. */
+void line_redraw(struct line *line);
+
 /*
  * A byte has come from the terminal. Returns true when the line is complete: line->text is it, and
  * line_begin() begins the next one. Bytes that mean nothing, and those for which there is no room,

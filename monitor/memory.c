@@ -114,19 +114,21 @@ const char *command_ept(const struct arguments *args)
 	static const char *const types[] = {"UC", "WC", "?", "?", "WT", "WP", "WB", "?"};
 	const struct ept *ept = &monitor_vcpu()->vm->ept;
 	struct ept_mapping map;
+	bool mapped;
 	gpa_t gpa;
 
 	if (!number_of(args->word[1], 16, &gpa))
 		return NO_NUMBER;
 	if (gpa >> 48)
 		return "guest-physical addresses have 48 bits";
-	ept_walk(ept, gpa, &map);
+	mapped = ept_walk(ept, gpa, &map);
 	for (int level = 4; level >= map.level; level--)
 		say("  level %d: %016lx\n", level, ept_entry(ept, gpa, level));
-	if (map.prot)
-		say("%lx is host-physical %lx: %s%s%s, %s, a page of %lu KiB\n", gpa, map.hpa,
+	if (mapped)
+		say("%lx is host-physical %lx: %s%s%s%s, %s, a page of %lu KiB%s\n", gpa, map.hpa,
 		    yes(map.prot & EPT_R, "r"), yes(map.prot & EPT_W, "w"),
-		    yes(map.prot & EPT_X, "x"), types[map.memtype & 7], map.size >> 10);
+		    yes(map.prot & EPT_X, "x"), yes(!map.prot, "no access"), types[map.memtype & 7],
+		    map.size >> 10, yes(map.entry & EPT_HELD, ", watched or patched"));
 	else
 		say("%lx is not mapped: a hole of %lu KiB\n", gpa, map.size >> 10);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "monitor/commands.h"
 #include "monitor/line.h"
 #include "monitor/terminal.h"
+#include "monitor/watch.h"
 #include "vmm/room.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ports.h"
@@ -221,6 +222,16 @@ static void choose_pace(void)
 	fast = wanted;
 }
 
+/* Print what has come since the last beat, above the line that is being typed. */
+static void print_news(void)
+{
+	terminal_begin(&terminal);
+	say("\n");
+	watch_print_news();
+	terminal_end(&terminal);
+	line_redraw(&line);
+}
+
 static void beat(struct vcpu *vcpu)
 {
 	static bool greeted;
@@ -231,9 +242,11 @@ static void beat(struct vcpu *vcpu)
 		say("\nThe monitor of Glasshouse listens: help lists the commands.\n");
 		line_begin(&line);
 	}
-	do
+	do {
 		listen();
-	while (paused && !reset);
+		if (watch_has_news())
+			print_news();
+	} while (paused && !reset);
 	choose_pace();
 	console_divert(NULL, NULL);
 	if (reset)

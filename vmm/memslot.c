@@ -5,6 +5,7 @@
 #include "vmm/memslot.h"
 #include "errno.h"
 #include "lib/string.h"
+#include "vmm/view_ops.h"
 #include "vmm/vm.h"
 
 int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva)
@@ -61,10 +62,13 @@ static int copy_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len, bool writ
 
 		if (!hva)
 			return -EFAULT;
-		if (write)
+		if (write) {
 			memcpy((char *)hva + offset, p, n);
-		else
+			if (vm->view_ops)
+				vm->view_ops->written(vm, gpa);
+		} else {
 			memcpy(p, (char *)hva + offset, n);
+		}
 		gpa += n;
 		p += n;
 		len -= n;

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "vmm/exception.h"
 #include "vmm/vcpu.h"
+#include "vmm/view_ops.h"
 #include "vmm/vm.h"
 
 /* The guest's own page tables caused the fault: inject it unchanged. SDM: "Page-Fault Exceptions".
@@ -26,5 +27,7 @@ int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	if (fault->kind == FAULT_GUEST_PAGING)
 		return reflect_page_fault(vcpu, fault);
+	if (unlikely(vcpu->vm->view_ops))
+		return vcpu->vm->view_ops->page_fault(vcpu, fault);
 	return vcpu->vm->ops->page_fault(vcpu, fault);
 }

@@ -23,7 +23,7 @@ struct page_fault {
 	u32 error_code; /* FAULT_GUEST_PAGING: the error code of the #PF */
 
 	/* FAULT_SECOND_LEVEL only: */
-	bool write, fetch;
+	bool read, write, fetch; /* read and write: an instruction that does both */
 	/* The linear address as the CPU reports it; ~0: it reports none. A hint only: nested in
 	 * KVM, it may be that of an earlier exit. */
 	gva_t gva_hint;
@@ -32,7 +32,8 @@ struct page_fault {
 
 /*
  * Handle a page fault: inject a FAULT_GUEST_PAGING into the guest, pass a FAULT_SECOND_LEVEL to
- * vm_ops.page_fault. Returns what an exit handler returns (virt_ops.handle_exit).
+ * vm_ops.page_fault, or if it is due to a watched page, to view.h. Returns what an exit handler
+ * returns (virt_ops.handle_exit).
  */
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 

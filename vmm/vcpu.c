@@ -8,6 +8,7 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
@@ -37,6 +38,8 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 /* Set the state after INIT. SDM: "Processor State After Reset". */
 static void reset_by_init(struct vcpu *vcpu)
 {
+	if (vcpu->vm->view_ops)
+		vcpu->vm->view_ops->cancel(vcpu);
 	virt->vcpu_reset(vcpu, true);
 	vcpu->nmi_pending = 0;
 	vcpu->vm->ops->reset(vcpu);
@@ -154,7 +157,7 @@ void vcpu_resume(struct vcpu *vcpu)
 
 /* Requests that whoever ends them takes back: handle_requests() finds them posted, and leaves them
  * so. */
-#define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS))
+#define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS | REQ_VIEW))
 
 /* Call virt->run, which has its own calling convention. Returns @vcpu: all other values that are
  * needed after the guest has run are loaded again from it. */
@@ -232,8 +235,11 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		handle_sipi(vcpu);
 	/* After the state has changed: see intercepts.c. Not before the CPU waits for a SIPI, which
 	 * would be lost meanwhile: the request stays. */
-	if (vcpu->mp_state != MP_STATE_WAIT_FOR_SIPI)
+	if (vcpu->mp_state != MP_STATE_WAIT_FOR_SIPI) {
 		virt->load_intercepts(vcpu);
+		if (vcpu->vm->view_ops)
+			vcpu->vm->view_ops->load(vcpu);
+	}
 	if (requests & REQ_MACHINE_CHECK)
 		vcpu->vm->ops->machine_check(vcpu);
 	if (requests >= REQ_VM) {
@@ -255,8 +261,11 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		return 1;
 	if (vcpu->nmi_pending)
 		deliver_nmi(vcpu);
-	if (vcpu->event.valid)
+	if (vcpu->event.valid) {
+		if (vcpu->vm->view_ops)
+			vcpu->vm->view_ops->event(vcpu);
 		virt->inject_event(vcpu);
+	}
 	return requests & REQ_STEP ? step_guest(vcpu) : 1;
 }
 

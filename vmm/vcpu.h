@@ -41,6 +41,7 @@ enum vcpu_request {
 	REQ_CALL = 1 << 8,          /* vcpu_call() has posted a function */
 	REQ_PAUSE = 1 << 9,         /* stay out of the guest: set until vcpu_resume() */
 	REQ_STEP = 1 << 10,         /* somebody steps the vCPU: see step.h */
+	REQ_VIEW = 1 << 11,         /* the VM's second-level tables have changed: see view_ops.h */
 	REQ_VM = 1 << 16,           /* this bit and higher ones: for vm_ops.request */
 };
 
@@ -106,6 +107,7 @@ struct vcpu {
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
 	u32 call_state;  /* see vcpu_call() */
 	void (*call)(struct vcpu *vcpu);
+	struct view_vcpu *view;                            /* see view.c */
 	void (*stepped[NR_STEP_USERS])(struct vcpu *vcpu); /* see step.h; NULL: no step */
 	u32 exceptions[NR_EXCEPTION_USERS]; /* the vectors that each user intercepts: exception.h */
 	u32 pf_mask, pf_match;              /* see filter_page_faults() */

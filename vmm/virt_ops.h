@@ -176,6 +176,13 @@ struct virt_ops {
 
 	/* Invalidate this CPU's cached translations of the VM's second-level tables. */
 	void (*flush_tlb)(struct vcpu *vcpu);
+	/* Translate by the second-level tables with the EPT pointer @pointer (ept_pointer(),
+	 * ept_view_pointer()), from the next VM entry on. @flush: first invalidate what this CPU
+	 * has cached of them. */
+	void (*use_tables)(struct vcpu *vcpu, u64 pointer, bool flush);
+	/* Use the sub-page permission table with @pointer (sppt_pointer()), from the next VM entry
+	 * on. The CPU has ept_caps.subpage. */
+	void (*use_subpages)(struct vcpu *vcpu, u64 pointer);
 
 	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
 	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM

@@ -32,6 +32,8 @@ struct memory_slots {
 struct vm {
 	const struct vm_ops *ops;
 	struct ept ept;
+	struct view *view; /* watched and patched pages: see view.c */
+	const struct view_ops *view_ops;
 	struct memory_slots slots;
 	struct memmap memmap; /* the memory map that the guest gets */
 	u8 phys_bits;         /* width of the guest's physical addresses, in bits */

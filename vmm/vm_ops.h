@@ -14,6 +14,7 @@
 #include "types.h"
 
 struct vcpu;
+struct vm;
 struct page_fault;
 struct pio_access;
 
@@ -24,6 +25,10 @@ struct vm_ops {
 	/* Handle an access that the second-level tables do not allow: @fault->kind is
 	 * FAULT_SECOND_LEVEL. */
 	int (*page_fault)(struct vcpu *vcpu, const struct page_fault *fault);
+
+	/* Does the VM itself need the second-level entry of the page of @gpa, so that nobody else
+	 * may change it: memory that is not the guest's, or a device that is emulated? */
+	bool (*keeps_page)(struct vm *vm, gpa_t gpa);
 
 	/*
 	 * Emulate one access of IN, OUT, INS or OUTS to a port that exits. @value: the value that

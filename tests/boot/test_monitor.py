@@ -90,6 +90,23 @@ def look_at_exits(monitor):
     assert ticks == sorted(ticks)
 
 
+def watch_jiffies(monitor, symbols):
+    """Linux' tick counter is seen to count: each write begins where the one before ended."""
+    monitor.ask(f"watch -v {symbols['jiffies']:x} w")
+    while number(r": (\d+) hits", monitor.ask("watch")) < 0x10:
+        pass
+    monitor.ask("watch off all")
+    values = []
+    for line in monitor.ask("watch log"):
+        match = re.fullmatch(r"watch 0: vCPU [01] RIP (\w+) r?w \w+ 8 bytes: (\w+) -> (\w+)", line)
+        assert match, line
+        assert symbols["_stext"] <= int(match[1], 16) < symbols["_etext"]
+        values.append((int(match[2], 16), int(match[3], 16)))
+    assert len(values) >= 10
+    assert all(before < after for before, after in values)
+    assert all(values[i][1] == values[i + 1][0] for i in range(len(values) - 1))
+
+
 def counts(run):
     """The number of counts that Linux has printed."""
     run.expect(r"# count \d+\n")
@@ -147,13 +164,14 @@ def test_commands():
     monitor.until("The monitor of Glasshouse listens")
     monitor.until(PROMPT)
     symbols = {name: int(run.expect(rf"# {name} ([0-9a-f]{{16}})\n")[1], 16)
-               for name in ("linux_banner", "_stext", "_etext")}
+               for name in ("linux_banner", "_stext", "_etext", "jiffies")}
     counts(run)
     look(monitor)
     look_at_vmcs(monitor)
     look_at_registers(monitor, symbols)
     look_at_memory(monitor, symbols)
     look_at_exits(monitor)
+    watch_jiffies(monitor, symbols)
     edit(monitor)
     stop_and_go(run, monitor)
     run.send("end\n")

@@ -65,6 +65,7 @@ static int vm0_request(struct vcpu *vcpu, u32 requests)
 const struct vm_ops vm0_ops = {
 	.name = "VM 0",
 	.page_fault = vm0_page_fault,
+	.keeps_page = vm0_keeps_page,
 	.pio = vm0_pio,
 	.rdmsr = vm0_rdmsr,
 	.wrmsr = vm0_wrmsr,

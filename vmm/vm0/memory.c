@@ -184,6 +184,13 @@ static int report_first_access(struct vcpu *vcpu, gpa_t gpa, int error, unsigned
 	return 1;
 }
 
+bool vm0_keeps_page(struct vm *vm, gpa_t gpa)
+{
+	const struct vm0 *vm0 = to_vm0(vm);
+
+	return !vm0_touch_size(vm0, gpa, PAGE_SIZE) || icr_page_fault(vm0, gpa);
+}
+
 int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct vm0 *vm0 = to_vm0(vcpu->vm);

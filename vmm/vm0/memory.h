@@ -30,4 +30,7 @@ int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory);
  * devices above RAM at the first access. Injects #GP for other faults. */
 int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 
+/* vm_ops.keeps_page: hidden memory, and the local APIC while it is trapped. */
+bool vm0_keeps_page(struct vm *vm, gpa_t gpa);
+
 #endif

@@ -132,12 +132,27 @@ static int handle_monitor_trap_flag(struct vcpu *vcpu)
 	return 1;
 }
 
+/* An access that the second-level tables do not allow. @qual: the exit qualification. */
+static int handle_second_level(struct vcpu *vcpu, u64 qual, const struct page_fault *fault)
+{
+	vmx_complete_event(vcpu);
+	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
+	 * block NMIs until then. If the exit was during the delivery of an event, the bit is
+	 * undefined. An exception that an IRET causes leaves NMIs unblocked, so handle_exception()
+	 * does not do this. SDM: "Handling Multiple NMIs". */
+	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
+	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		set_nmi_blocking(true);
+	return mmu_page_fault(vcpu, fault);
+}
+
 static int handle_ept_violation(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
 	struct page_fault fault = {
 		.kind = FAULT_SECOND_LEVEL,
 		.address = vmread(GUEST_PHYSICAL_ADDRESS),
+		.read = qual & EPT_VIOLATION_ACC_READ,
 		.write = qual & EPT_VIOLATION_ACC_WRITE,
 		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
 		.gva_hint = ~(gva_t)0,
@@ -147,15 +162,23 @@ static int handle_ept_violation(struct vcpu *vcpu)
 
 	if (fault.write && qual & EPT_VIOLATION_GVA_IS_VALID)
 		fault.gva_hint = vmread(GUEST_LINEAR_ADDRESS);
-	vmx_complete_event(vcpu);
-	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
-	 * block NMIs until then. If the exit was during the delivery of an event, the bit is
-	 * undefined. An exception that an IRET causes leaves NMIs unblocked, so handle_exception()
-	 * does not do this. SDM: "Handling Multiple NMIs". */
-	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
-	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
-		set_nmi_blocking(true);
-	return mmu_page_fault(vcpu, &fault);
+	return handle_second_level(vcpu, qual, &fault);
+}
+
+/* A write to a page with sub-page permissions, for which the CPU has found none. They are there
+ * before the page asks for them, so this is not expected; as the write is not allowed, see who
+ * cares. SDM: "Basic VM-Exit Information", "Sub-Page Write Permissions". */
+static int handle_spp_event(struct vcpu *vcpu)
+{
+	u64 qual = exit_qualification(vcpu);
+	struct page_fault fault = {
+		.kind = FAULT_SECOND_LEVEL,
+		.address = vmread(GUEST_PHYSICAL_ADDRESS),
+		.write = true,
+		.gva_hint = ~(gva_t)0,
+	};
+
+	return handle_second_level(vcpu, qual, &fault);
 }
 
 static int handle_ept_misconfig(struct vcpu *vcpu)
@@ -349,6 +372,7 @@ static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_WRMSRNS_IMM] = handle_wrmsrns_imm,
 	[EXIT_REASON_EPT_VIOLATION] = handle_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = handle_ept_misconfig,
+	[EXIT_REASON_SPP_EVENT] = handle_spp_event,
 	[EXIT_REASON_PREEMPTION_TIMER] = handle_preemption_timer,
 	[EXIT_REASON_XSETBV] = handle_xsetbv,
 };

@@ -150,6 +150,8 @@ int vmx_vm_init(struct vm *vm)
 		.page_1g = vmcs_config.has_ept_1g,
 		.ad = vmcs_config.has_ept_ad,
 		.exec_only = vmcs_config.has_ept_exec_only,
+		.subpage = vmx_allowed1(&vmx_capability, VMX_PROC2) &
+			   SECONDARY_EXEC_SUBPAGE_WRITE_PERMISSION,
 		.phys_bits = vmx_capability.phys_bits,
 	};
 	struct vm_vmx *vmx = page_alloc();

@@ -223,6 +223,10 @@ bool vmx_begin_step(struct vcpu *vcpu)
 	}
 	if (has_mtf() && mtf == MTF_WORKS) {
 		use_mtf(vmx);
+		/* A view is for this instruction, not for an interrupt that comes before it. */
+		if (vcpu->stepped[STEP_VIEW] && !waits && vmx->step.rflags & RFLAGS_IF &&
+		    !(interruptibility & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
+			intercept_interrupts(vmx);
 		return true;
 	}
 	intercept_exceptions(vcpu, EXCEPTIONS_STEP, ~(u32)BIT(MC_VECTOR));

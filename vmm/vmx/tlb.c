@@ -13,12 +13,33 @@ void vmx_flush_all(void)
 		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 }
 
-void vmx_flush_tlb(struct vcpu *vcpu)
+static void flush_tables(u64 pointer)
 {
 	if (vmcs_config.has_invept_single)
-		invept(VMX_EPT_EXTENT_CONTEXT, ept_pointer(&vcpu->vm->ept));
+		invept(VMX_EPT_EXTENT_CONTEXT, pointer);
 	else
 		invept(VMX_EPT_EXTENT_GLOBAL, 0);
+}
+
+void vmx_flush_tlb(struct vcpu *vcpu)
+{
+	flush_tables(ept_pointer(&vcpu->vm->ept));
+}
+
+void vmx_use_tables(struct vcpu *vcpu, u64 pointer, bool flush)
+{
+	(void)vcpu;
+	if (flush)
+		flush_tables(pointer);
+	vmwrite(EPT_POINTER, pointer);
+}
+
+void vmx_use_subpages(struct vcpu *vcpu, u64 pointer)
+{
+	(void)vcpu;
+	vmwrite(SPP_TABLE_POINTER, pointer);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL,
+		vmread(SECONDARY_VM_EXEC_CONTROL) | SECONDARY_EXEC_SUBPAGE_WRITE_PERMISSION);
 }
 
 void vmx_flush_guest_tlb(struct vcpu *vcpu)

@@ -130,6 +130,9 @@ int vmx_end_step(struct vcpu *vcpu, bool *done);
  */
 void vmx_flush_all(void);
 void vmx_flush_tlb(struct vcpu *vcpu);
+/* See virt_ops.use_tables. */
+void vmx_use_tables(struct vcpu *vcpu, u64 pointer, bool flush);
+void vmx_use_subpages(struct vcpu *vcpu, u64 pointer);
 void vmx_flush_guest_tlb(struct vcpu *vcpu);
 
 /*

@@ -7,6 +7,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/event.h"
 #include "vmm/vcpu.h"
+#include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 #include "vmm/memslot.h"
@@ -304,6 +305,15 @@ void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg)
 		seg->base = 0;
 }
 
+/* Put the patches of the page of @gva into @buf, which has its bytes. */
+static void patch_code(struct vcpu *vcpu, gva_t gva, u8 *buf, size_t n)
+{
+	gpa_t gpa;
+
+	if (vcpu->vm->view_ops && !guest_physical(vcpu, gva, &gpa))
+		vcpu->vm->view_ops->code(vcpu, gpa, buf, n);
+}
+
 size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max)
 {
 	struct segment cs;
@@ -315,8 +325,10 @@ size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max)
 	first = MIN(max, PAGE_SIZE - (gva & ~PAGE_MASK));
 	if (read_guest_virt(vcpu, gva, buf, first))
 		return 0;
+	patch_code(vcpu, gva, buf, first);
 	if (first == max || read_guest_virt(vcpu, gva + first, buf + first, max - first))
 		return first;
+	patch_code(vcpu, gva + first, buf + first, max - first);
 	return max;
 }
 

@@ -64,8 +64,8 @@ enum insn_mode guest_mode(struct vcpu *vcpu);
 unsigned guest_cpl(struct vcpu *vcpu);
 
 /*
- * Read up to @max bytes of code at the guest's RIP into @buf. Returns how many were read: fewer, or
- * 0, when a page is not readable.
+ * Read up to @max bytes of code at the guest's RIP, as the CPU executes them, into @buf. Returns
+ * how many were read: fewer, or 0, when a page is not readable.
  */
 size_t fetch_guest_insn(struct vcpu *vcpu, u8 *buf, size_t max);
 

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands on views of the guest's memory (vmm/view.h). watch: which accesses of the guest to
+ * which bytes are seen, and what has been seen; the pages of these bytes are watched, and each
+ * access is compared with the bytes here. patch: code that differs from what the guest reads.
+ */
+#include "arch/x86/cpu.h"
+#include "ept/sppt.h"
+#include "errno.h"
+#include "lib/pages.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+#include "monitor/commands.h"
+#include "monitor/watch.h"
+#include "vmm/memslot.h"
+#include "vmm/view.h"
+#include "vmm/virt_ops.h"
+#include "vmm/x86/guest_mem.h"
+
+#define WATCHES   16u
+#define MAX_BYTES PAGE_SIZE /* of a watch */
+#define HITS      256u      /* that are kept until they are printed */
+#define PENDING   8u        /* hits of one instruction */
+/* How far an access of unknown size may reach: a vector. */
+#define LONGEST 64u
+
+static struct watch {
+	u32 serial; /* a number that no other watch has had; 0: not used */
+	gpa_t gpa;
+	u64 bytes;
+	unsigned kinds;    /* EPT_R, EPT_W, EPT_X */
+	struct vcpu *vcpu; /* NULL: all */
+	u64 hits;
+} watches[WATCHES];
+
+/* An instruction, an iteration of a REP, or the delivery of an event that has accessed the bytes of
+ * a watch. */
+struct hit {
+	u32 watch, serial, vcpu;
+	unsigned kinds;
+	u8 size; /* of the access in bytes; 0: unknown */
+	bool table, event;
+	bool unsure; /* it may not have reached the bytes */
+	bool memory; /* the values are known */
+	gpa_t gpa;
+	u64 rip;
+	u64 before, after; /* the 8 bytes from the watch's address on */
+};
+
+static spinlock_t lock; /* of all here */
+static struct hit *ring;
+static u64 added, taken; /* hits, ever */
+static u64 lost;
+static bool live;
+
+/* The hits of instructions that have not ended, PENDING for each vCPU. */
+static struct pending {
+	unsigned nr;
+	struct hit hit[PENDING];
+} * pending;
+
+/* ---- What the guest does ---- */
+
+/* An access, as the decoder describes it. */
+struct described {
+	unsigned kinds, size; /* 0: unknown */
+};
+
+/* The bytes that a stack operation reads or writes; 0 if @insn is none. */
+static unsigned stack_size(const struct insn *insn)
+{
+	unsigned size = insn->mode == INSN_64 && insn->opsize != 2 ? 8 : insn->opsize;
+
+	if (insn->encoding != INSN_LEGACY)
+		return 0;
+	if (insn->map == 0) {
+		switch (insn->opcode) {
+		case 0x50 ... 0x5f: /* PUSH, POP */
+		case 0x68:
+		case 0x6a:
+		case 0x8f:
+		case 0x9c ... 0x9d: /* PUSHF, POPF */
+		case 0xc2 ... 0xc3: /* RET */
+		case 0xc9:          /* LEAVE */
+		case 0xe8:          /* CALL */
+			return size;
+		case 0xff: /* CALL, JMP, PUSH */
+			return (insn->reg & 7) != 3 && (insn->reg & 7) != 5 ? size : 0;
+		}
+	}
+	return 0;
+}
+
+/* The bytes that an instruction reads or writes which insn_memory_op() does not know; 0: unknown.
+ */
+static unsigned other_size(const struct insn *insn)
+{
+	if (insn->encoding != INSN_LEGACY)
+		return 0;
+	if (insn->map == 0 && (insn->opcode == 0xa6 || insn->opcode == 0xae)) /* CMPSB, SCASB */
+		return 1;
+	if (insn->map == 0 && (insn->opcode == 0xa7 || insn->opcode == 0xaf))
+		return insn->opsize;
+	if (insn->map == 1 && insn->opcode == 0xc7 && (insn->reg & 7) == 1) /* CMPXCHG8B, 16B */
+		return insn->opsize == 8 ? 16 : 8;
+	return stack_size(insn);
+}
+
+/* What is known of the access of the instruction at RIP that the CPU reports as @access. */
+static struct described describe(struct vcpu *vcpu, const struct view_access *access)
+{
+	struct described d = {access->kind, 0};
+	struct insn_mem mem;
+	struct insn insn;
+	u64 offset, operand;
+
+	if (access->table) {
+		d.kinds |= EPT_R;
+		d.size = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_PAE ? 8 : 4;
+		return d;
+	}
+	if (access->event && !(access->kind & EPT_W))
+		d.size = 16; /* a gate or a descriptor */
+	if (access->event || access->kind == EPT_X || !decode_guest_insn(vcpu, &insn))
+		return d;
+	if (insn_memory_op(&insn, &mem)) {
+		d.size = other_size(&insn);
+		return d;
+	}
+	d.size = mem.size;
+	if (mem.op == INSN_MOVS)
+		return d;
+	if (mem.reads && mem.writes)
+		d.kinds = EPT_R | EPT_W;
+	/* An access that begins on the page before: only the rest is here. */
+	offset = access->gpa & ~PAGE_MASK;
+	operand = guest_operand(vcpu, &insn, &mem) & ~PAGE_MASK;
+	if (!offset && operand + mem.size > PAGE_SIZE)
+		d.size = (unsigned)(operand + mem.size - PAGE_SIZE);
+	return d;
+}
+
+/* Does the instruction at RIP begin in the bytes of @w? */
+static bool begins_in(struct vcpu *vcpu, const struct watch *w)
+{
+	struct segment cs;
+	gpa_t gpa;
+	gva_t rip;
+
+	guest_segment(vcpu, SEG_CS, &cs);
+	rip = cs.base + virt->get_sysreg(vcpu, SYSREG_RIP);
+	if (guest_mode(vcpu) != INSN_64)
+		rip = (u32)rip;
+	return !guest_physical(vcpu, rip, &gpa) && gpa - w->gpa < w->bytes;
+}
+
+/* Can the access reach the bytes of @w? It goes on upwards from its first byte, but for the frame
+ * that the delivery of an event pushes. What is on the next page is another access. */
+static bool reaches(const struct watch *w, const struct view_access *access, unsigned size)
+{
+	u64 below =
+		access->event && access->kind & EPT_W ? MIN(LONGEST, access->gpa & ~PAGE_MASK) : 0;
+	u64 above = MIN(size ? size : LONGEST, PAGE_SIZE - (access->gpa & ~PAGE_MASK));
+
+	return ranges_overlap(access->gpa - below, below + above, w->gpa, w->bytes);
+}
+
+static bool concerns(struct vcpu *vcpu, const struct watch *w, const struct view_access *access,
+		     const struct described *d)
+{
+	if (!w->serial || !(w->kinds & d->kinds) || (w->vcpu && w->vcpu != vcpu))
+		return false;
+	if (access->kind == EPT_X)
+		return begins_in(vcpu, w);
+	return reaches(w, access, d->size);
+}
+
+static bool read_value(struct vcpu *vcpu, const struct watch *w, u64 *value)
+{
+	return !read_guest(vcpu->vm, w->gpa, value, sizeof(*value));
+}
+
+/* Add @hit to those of the vCPU's instruction; one that accesses a watch twice is one hit. */
+static void add_pending(struct pending *p, const struct hit *hit)
+{
+	for (unsigned i = 0; i < p->nr; i++) {
+		if (p->hit[i].watch == hit->watch) {
+			p->hit[i].kinds |= hit->kinds;
+			return;
+		}
+	}
+	if (p->nr < PENDING)
+		p->hit[p->nr++] = *hit;
+	else
+		lost++;
+}
+
+static void accesses(struct vcpu *vcpu, const struct view_access *access)
+{
+	struct described d = describe(vcpu, access);
+
+	spin_lock(&lock);
+	for (unsigned i = 0; i < WATCHES; i++) {
+		const struct watch *w = &watches[i];
+		struct hit hit = {
+			.watch = i,
+			.serial = w->serial,
+			.vcpu = vcpu->id,
+			.kinds = d.kinds,
+			.size = (u8)d.size,
+			.table = access->table,
+			.event = access->event,
+			.unsure = !d.size && access->gpa - w->gpa >= w->bytes,
+			.gpa = access->gpa,
+			.rip = virt->get_sysreg(vcpu, SYSREG_RIP),
+		};
+
+		if (!concerns(vcpu, w, access, &d))
+			continue;
+		hit.memory = read_value(vcpu, w, &hit.before);
+		add_pending(&pending[vcpu->id], &hit);
+	}
+	spin_unlock(&lock);
+}
+
+/* A page walk with the EPT's accessed and dirty flags on counts as a write also where it only
+ * reads. SDM: "Accessed and Dirty Flags for EPT". */
+static bool has_happened(const struct hit *hit)
+{
+	if (hit->table && !(watches[hit->watch].kinds & EPT_R))
+		return hit->before != hit->after;
+	return true;
+}
+
+static void ended(struct vcpu *vcpu, bool done)
+{
+	struct pending *p = &pending[vcpu->id];
+
+	spin_lock(&lock);
+	for (unsigned i = 0; done && i < p->nr; i++) {
+		struct hit *hit = &p->hit[i];
+		struct watch *w = &watches[hit->watch];
+
+		if (hit->memory)
+			hit->memory = read_value(vcpu, w, &hit->after);
+		if (w->serial != hit->serial || !has_happened(hit))
+			continue; /* removed meanwhile, or it was another access */
+		w->hits++;
+		ring[added++ % HITS] = *hit;
+		if (added - taken > HITS) {
+			taken = added - HITS;
+			lost++;
+		}
+	}
+	p->nr = 0;
+	spin_unlock(&lock);
+}
+
+/* ---- What has been seen ---- */
+
+static const char *kinds_text(unsigned kinds, char text[4])
+{
+	char *p = text;
+
+	if (kinds & EPT_R)
+		*p++ = 'r';
+	if (kinds & EPT_W)
+		*p++ = 'w';
+	if (kinds & EPT_X)
+		*p++ = 'x';
+	*p = '\0';
+	return text;
+}
+
+/* Take the oldest hit that has not been printed. */
+static bool take(struct hit *hit)
+{
+	bool any;
+
+	spin_lock(&lock);
+	any = taken < added;
+	if (any)
+		*hit = ring[taken++ % HITS];
+	spin_unlock(&lock);
+	return any;
+}
+
+static void print_hit(const struct hit *hit)
+{
+	char kinds[4];
+
+	say("watch %u: vCPU %u RIP %lx %s %lx", hit->watch, hit->vcpu, hit->rip,
+	    kinds_text(hit->kinds, kinds), hit->gpa);
+	if (hit->kinds != EPT_X && hit->size)
+		say(" %u bytes", hit->size);
+	if (hit->table)
+		say(" page walk");
+	if (hit->event)
+		say(" delivery of an event");
+	if (hit->memory && hit->kinds & EPT_W)
+		say(": %016lx -> %016lx", hit->before, hit->after);
+	else if (hit->memory && hit->kinds & EPT_R)
+		say(": %016lx", hit->before);
+	say("\n");
+}
+
+static void print_hits(void)
+{
+	struct hit hit;
+
+	for (unsigned i = 0; i < HITS && take(&hit); i++)
+		print_hit(&hit);
+	if (lost)
+		say("%lu hits are not here: more came than are kept.\n",
+		    __atomic_exchange_n(&lost, 0, __ATOMIC_ACQ_REL));
+}
+
+bool watch_has_news(void)
+{
+	return live && READ_ONCE(added) != READ_ONCE(taken);
+}
+
+void watch_print_news(void)
+{
+	print_hits();
+}
+
+static void list(void)
+{
+	char kinds[4];
+
+	for (unsigned i = 0; i < WATCHES; i++) {
+		const struct watch *w = &watches[i];
+
+		if (!w->serial)
+			continue;
+		say("watch %u: %lx, %lu bytes, %s, ", i, w->gpa, w->bytes,
+		    kinds_text(w->kinds, kinds));
+		if (w->vcpu)
+			say("vCPU %u", w->vcpu->id);
+		else
+			say("all vCPUs");
+		say(": %lu hits\n", w->hits);
+	}
+}
+
+/* ---- Setting and removing ---- */
+
+/* The parts of @page to which a write may reach the bytes of @w. */
+static u32 parts_of(const struct watch *w, gpa_t page)
+{
+	u32 parts = 0;
+
+	for (unsigned i = 0; i < PAGE_SIZE / SPPT_PART_SIZE; i++)
+		if (ranges_overlap(page + i * SPPT_PART_SIZE, SPPT_PART_SIZE + LONGEST - 1, w->gpa,
+				   w->bytes))
+			parts |= 1u << i;
+	return parts;
+}
+
+/* Watch the page of @gpa as all watches together need it. */
+static int update_page(gpa_t gpa)
+{
+	gpa_t page = ALIGN_DOWN(gpa, PAGE_SIZE);
+	unsigned kinds = 0;
+	u32 parts = 0;
+
+	for (unsigned i = 0; i < WATCHES; i++) {
+		const struct watch *w = &watches[i];
+
+		if (!w->serial || !ranges_overlap(page, PAGE_SIZE, w->gpa, w->bytes))
+			continue;
+		kinds |= w->kinds;
+		if (w->kinds & EPT_W)
+			parts |= parts_of(w, page);
+	}
+	return view_watch(monitor_vcpu()->vm, page, kinds, parts);
+}
+
+/* Of @w, which has at most two pages. */
+static int update_pages(const struct watch *w)
+{
+	gpa_t last = w->gpa + w->bytes - 1;
+	int r = update_page(w->gpa);
+
+	if (!r && (w->gpa ^ last) & PAGE_MASK)
+		r = update_page(last);
+	return r;
+}
+
+static void set(struct watch *w, struct watch value)
+{
+	spin_lock(&lock);
+	*w = value;
+	spin_unlock(&lock);
+}
+
+static void remove_watch(struct watch *w)
+{
+	struct watch old = *w;
+
+	set(w, (struct watch){0});
+	update_pages(&old);
+}
+
+static const char *words_for(int error)
+{
+	switch (error) {
+	case 0:
+		return NULL;
+	case -EFAULT:
+		return "nothing is mapped there";
+	case -EBUSY:
+		return "this page is Glasshouse's, or the local APIC's while Glasshouse needs its "
+		       "accesses";
+	case -ENOSPC:
+		return "too many pages are watched or patched, or too many patches are on this one";
+	case -ENOENT:
+		return "there is no patch at this address";
+	case -EOPNOTSUPP:
+		return "this CPU has no execute-only pages, which this needs";
+	default:
+		return "no memory is left for it";
+	}
+}
+
+static bool allocate(void)
+{
+	size_t bytes = monitor_vcpu()->vm->nr_vcpus * sizeof(struct pending);
+	static const struct view_watcher watcher = {accesses, ended};
+
+	if (!ring)
+		ring = pages_alloc(ALIGN_UP(HITS * sizeof(struct hit), PAGE_SIZE) / PAGE_SIZE);
+	if (!pending)
+		pending = pages_alloc(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
+	view_set_watcher(&watcher);
+	return ring && pending;
+}
+
+static const char *add(const struct watch *value)
+{
+	struct watch *w = watches;
+	int r;
+
+	while (w < &watches[WATCHES] && w->serial)
+		w++;
+	if (w == &watches[WATCHES])
+		return "there are 16 watches already; watch off removes some";
+	if (!allocate())
+		return words_for(-ENOMEM);
+	set(w, *value);
+	r = update_pages(w);
+	if (r)
+		remove_watch(w);
+	else
+		say("watch %u\n", (unsigned)(w - watches));
+	return words_for(r);
+}
+
+static const char *off(const char *word)
+{
+	bool all = word && !strcmp(word, "all");
+	u64 number = 0;
+
+	if (!all && (!number_of(word, 10, &number) || number >= WATCHES || !watches[number].serial))
+		return "there is no such watch; watch lists them";
+	for (unsigned i = 0; i < WATCHES; i++)
+		if (watches[i].serial && (all || i == number))
+			remove_watch(&watches[i]);
+	return NULL;
+}
+
+static bool kinds_of(const char *word, unsigned *kinds)
+{
+	*kinds = 0;
+	for (; word && *word; word++) {
+		unsigned kind = *word == 'r'   ? EPT_R
+				: *word == 'w' ? EPT_W
+				: *word == 'x' ? EPT_X
+					       : 0;
+
+		if (!kind || *kinds & kind)
+			return false;
+		*kinds |= kind;
+	}
+	return *kinds;
+}
+
+/* ADDR or ADDR,LEN. */
+static bool range_of(const char *word, u64 *address, u64 *bytes)
+{
+	char text[40], *comma;
+
+	if (!word || strlcpy(text, word, sizeof(text)) >= sizeof(text))
+		return false;
+	*bytes = 8;
+	comma = strchr(text, ',');
+	if (comma) {
+		*comma = '\0';
+		if (!number_of(comma + 1, 10, bytes))
+			return false;
+	}
+	return number_of(text, 16, address);
+}
+
+/* For translate(), on the vCPU's CPU. */
+static struct {
+	gva_t gva;
+	gpa_t gpa;
+	bool fails;
+} translated;
+
+static void translate(struct vcpu *vcpu)
+{
+	translated.fails = guest_physical(vcpu, translated.gva, &translated.gpa);
+}
+
+/* Replace the virtual address in @w by the physical one. */
+static const char *to_physical(struct watch *w)
+{
+	const char *why;
+
+	if ((w->gpa & ~PAGE_MASK) + w->bytes > PAGE_SIZE)
+		return "a virtual address is translated once, so the bytes must be on one page";
+	translated.gva = w->gpa;
+	why = on_vcpu(w->vcpu ? w->vcpu : monitor_vcpu(), translate);
+	if (why)
+		return why;
+	if (translated.fails)
+		return "this address is not mapped to memory of the guest";
+	say("%lx is guest-physical %lx now, and that is watched\n", w->gpa, translated.gpa);
+	w->gpa = translated.gpa;
+	return NULL;
+}
+
+/* @word: the address, the kinds, and perhaps the vCPU. */
+static const char *add_by_words(const char *const *word, bool virtual)
+{
+	static u32 serials;
+	struct watch w = {.serial = ++serials};
+	const char *why = NULL;
+
+	if (!range_of(word[0], &w.gpa, &w.bytes))
+		return NO_NUMBER;
+	if (!w.bytes || w.bytes > MAX_BYTES)
+		return "1 to 4096 bytes can be watched";
+	if (!kinds_of(word[1], &w.kinds))
+		return "which accesses: r, w, x, or several, such as rw";
+	if (word[2]) {
+		w.vcpu = vcpu_of(word[2]);
+		if (!w.vcpu)
+			return NO_VCPU;
+	}
+	if (virtual)
+		why = to_physical(&w);
+	else if (w.gpa >= EPT_GPA_END - MAX_BYTES)
+		why = "guest-physical addresses have 48 bits";
+	return why ? why : add(&w);
+}
+
+const char *command_watch(const struct arguments *args)
+{
+	const char *first = args->word[1];
+
+	if (!first)
+		list();
+	else if (!strcmp(first, "log"))
+		print_hits();
+	else if (!strcmp(first, "live"))
+		live = true;
+	else if (!strcmp(first, "quiet"))
+		live = false;
+	else if (!strcmp(first, "off"))
+		return off(args->word[2]);
+	else if (!strcmp(first, "-v"))
+		return add_by_words(&args->word[2], true);
+	else
+		return add_by_words(&args->word[1], false);
+	return NULL;
+}
+
+const char *command_patch(const struct arguments *args)
+{
+	struct vm *vm = monitor_vcpu()->vm;
+	u64 gpa, byte;
+
+	if (!number_of(args->word[1], 16, &gpa) || gpa >= EPT_GPA_END)
+		return NO_NUMBER;
+	if (args->word[2] && !strcmp(args->word[2], "off"))
+		return words_for(view_unpatch(vm, gpa));
+	if (!number_of(args->word[2], 16, &byte) || byte > 0xff)
+		return NO_NUMBER;
+	return words_for(view_patch(vm, gpa, (u8)byte));
+}
