@@ -210,11 +210,9 @@ static bool publish(struct vm *vm)
 /* Allocate what a VM needs. */
 static int create(struct vm *vm)
 {
-	struct view *view = pages_alloc(ALIGN_UP(sizeof(*view), PAGE_SIZE) / PAGE_SIZE);
+	struct view *view;
 
 	_Static_assert(sizeof(struct view_vcpu) <= PAGE_SIZE, "it is one page");
-	if (!view)
-		return -ENOMEM;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
@@ -227,6 +225,9 @@ static int create(struct vm *vm)
 			return -ENOMEM;
 		}
 	}
+	view = pages_alloc(ALIGN_UP(sizeof(*view), PAGE_SIZE) / PAGE_SIZE);
+	if (!view)
+		return -ENOMEM;
 	vm->view = view;
 	__atomic_store_n(&vm->view_ops, &ops, __ATOMIC_RELEASE);
 	return 0;
@@ -343,22 +344,32 @@ static u8 *remove_patch(struct vm *vm, struct view_page *page, unsigned i)
 	return copy;
 }
 
-int view_patch(struct vm *vm, gpa_t gpa, u8 byte)
+/* With the lock. A page that cannot be patched is left as it was. */
+static int patch_page(struct vm *vm, gpa_t gpa, u8 byte)
 {
 	struct view_page *page;
+	int r = get_page(vm, gpa, &page);
+
+	if (r)
+		return r;
+	r = add_patch(vm, page, gpa, byte);
+	if (!r)
+		r = put_page(vm, page);
+	if (r == -ENOMEM && page->copy && page->nr_patches == 1) /* its first patch */
+		page_free(remove_patch(vm, page, 0));
+	if (r && !page->watched && !page->nr_patches)
+		put_page(vm, page);
+	return r;
+}
+
+int view_patch(struct vm *vm, gpa_t gpa, u8 byte)
+{
 	int r = vm->ept.caps.exec_only ? prepare(vm, gpa) : -EOPNOTSUPP;
 
 	if (r)
 		return r;
 	spin_lock(&vm->view->lock);
-	r = get_page(vm, gpa, &page);
-	if (!r) {
-		r = add_patch(vm, page, gpa, byte);
-		if (!r)
-			r = put_page(vm, page);
-		else if (!page->watched && !page->nr_patches)
-			put_page(vm, page);
-	}
+	r = patch_page(vm, gpa, byte);
 	spin_unlock(&vm->view->lock);
 	if (!r)
 		publish(vm);
@@ -525,8 +536,7 @@ static bool open_page(struct vcpu *vcpu, const struct view_page *page, unsigned 
 static void give_up(struct vcpu *vcpu, struct view_page *page)
 {
 	pr_warn("vCPU %u: no memory left to watch guest-physical %lx: it is not watched any more, "
-		"and "
-		"breakpoints there are removed\n",
+		"and breakpoints there are removed\n",
 		vcpu->id, page->gpa);
 	page->watched = 0;
 	page->nr_patches = 0;
