@@ -28,6 +28,7 @@
 #include "report/panic.h"
 #include "report/provoke.h"
 #include "vmm/load/loader.h"
+#include "vmm/load/role.h"
 #include "vmm/room.h"
 #include "vmm/vm0/create.h"
 #include "vmm/vm0/hide_cpus.h"
@@ -46,8 +47,11 @@ static struct boot_info *boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
 static struct memmap machine;            /* memory as the firmware reports it */
-static struct mem_range reserved[3];     /* Glasshouse's own memory: image, heap, log */
+static struct mem_range reserved[4];     /* Glasshouse's own memory: image, heap, log, symbols */
+static unsigned nr_reserved = 3;         /* 4: there is a module of symbols */
 static struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
+static const char *symbols;              /* the guest's, for the monitor */
+static size_t symbols_size;
 static u64 rsdp;
 static struct vm *vm;
 
@@ -190,7 +194,9 @@ static void place_log(void)
  * GiB, which is what the boot page tables map. */
 static struct mem_range find_heap(u64 image_end)
 {
-	u64 size = boot_heap_size(acpi.nr_cpus, memmap_top(&machine), options.reserve), base;
+	u64 size = boot_heap_size(acpi.nr_cpus, memmap_top(&machine), options.reserve,
+				  options.trace),
+	    base;
 
 	base = find_room(size, LOW_MEMORY, GIB(4));
 	if (base == MEMMAP_NONE)
@@ -206,6 +212,29 @@ static struct mem_range find_heap(u64 image_end)
 	return (struct mem_range){base, size, MEM_RESERVED};
 }
 
+/* Keep the module with the guest's symbols, for the monitor, where the boot loader has put it.
+ * Under UEFI that memory is the firmware's, and then the guest's. */
+static void keep_symbols(void)
+{
+	for (unsigned i = 0; options.monitor && i < boot_info->nr_modules; i++) {
+		const struct boot_module *m = &boot_info->modules[i];
+
+		if (!role_arguments(m->string, SYMBOLS_ROLE) || !m->size ||
+		    nr_reserved == ARRAY_SIZE(reserved))
+			continue;
+		if (boot_info->firmware || m->start & (PAGE_SIZE - 1) ||
+		    m->start + m->size > GIB(4)) {
+			pr_warn("The module with the role symbols is not used: bt shows addresses "
+				"only. It needs GRUB on a BIOS machine.\n");
+			continue;
+		}
+		reserved[nr_reserved++] =
+			(struct mem_range){m->start, ALIGN_UP(m->size, PAGE_SIZE), MEM_RESERVED};
+		symbols = phys_to_virt(m->start);
+		symbols_size = m->size;
+	}
+}
+
 /* Reserve Glasshouse's own memory, unless the front door has done so: the image, a heap, and the
  * log. */
 static void reserve_memory(void)
@@ -218,6 +247,7 @@ static void reserve_memory(void)
 	reserved[1] = boot_info->own_heap.size ? boot_info->own_heap : find_heap(image_end);
 	pages_init(phys_to_virt(reserved[1].base), reserved[1].size >> PAGE_SHIFT);
 	place_log();
+	keep_symbols();
 }
 
 /* Switch to Glasshouse's page tables. They map all of the first MiB, Glasshouse's own memory, which
@@ -229,7 +259,7 @@ static void load_page_tables(void)
 
 	if (!r)
 		r = paging_map_direct(0, LOW_MEMORY);
-	for (unsigned i = 0; !r && i < ARRAY_SIZE(reserved); i++)
+	for (unsigned i = 0; !r && i < nr_reserved; i++)
 		r = paging_map_direct(reserved[i].base, reserved[i].size);
 	for (unsigned i = 0; !r && i < machine.nr; i++) {
 		const struct mem_range *m = &machine.r[i];
@@ -379,11 +409,12 @@ static void make_vm0(void)
 	struct vm0_config config = {
 		.memory = {.machine = &machine,
 			   .hidden = reserved,
-			   .nr_hidden = ARRAY_SIZE(reserved),
+			   .nr_hidden = nr_reserved,
 			   .logs = logs},
 		.acpi = &acpi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
+		.trace_records = (u32)options.trace,
 	};
 
 	vm = vm0_create(&config);
@@ -435,7 +466,8 @@ static unsigned guests_uarts(void)
 /* Start the monitor, if the option monitor= asks for it and it can have COM2. */
 static bool start_monitor(void)
 {
-	const struct room_setup setup = {.vm = vm, .uart = SERIAL_COM2};
+	const struct room_setup setup = {
+		.vm = vm, .uart = SERIAL_COM2, .symbols = symbols, .symbols_size = symbols_size};
 	const struct room *room = room_find("monitor");
 	const char *why = NULL;
 
@@ -478,7 +510,7 @@ static void enter_vm0(void)
 	unsigned consoles;
 	u64 total = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++)
+	for (unsigned i = 0; i < nr_reserved; i++)
 		total += ALIGN_UP(reserved[i].size, PAGE_SIZE);
 	cpuid_report(vm);
 	pr_info("Memory hidden from the guest: %lu KiB (image at %lx, heap at %lx).\n", total >> 10,

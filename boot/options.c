@@ -7,6 +7,7 @@
 #include "drivers/console.h"
 #include "lib/log.h"
 #include "lib/options.h"
+#include "trace_ring.h"
 
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
@@ -80,6 +81,13 @@ const struct option boot_option_table[] = {
 	 .offset = AT(reserve),
 	 .max = GIB(1),
 	 .help = "reserve this number of additional bytes for Glasshouse's tables"},
+	{.name = "trace",
+	 .kind = OPTION_UINT,
+	 .offset = AT(trace),
+	 .min = TRACE_RECORDS,
+	 .max = TRACE_RECORDS_MAX,
+	 .help = "keep this number of exits of each vCPU (40 bytes each) in the flight recorder, "
+		 "not 64"},
 	{.name = "provoke",
 	 .kind = OPTION_STRING,
 	 .offset = AT(provoke),
@@ -91,7 +99,8 @@ const unsigned boot_option_count = ARRAY_SIZE(boot_option_table);
 
 unsigned boot_options_parse(struct boot_options *options, const char *cmdline)
 {
-	*options = (struct boot_options){.log = LOG_INFO, .console = CONSOLE_AUTO};
+	*options = (struct boot_options){
+		.log = LOG_INFO, .console = CONSOLE_AUTO, .trace = TRACE_RECORDS};
 	return options_parse(boot_option_table, boot_option_count, options, cmdline);
 }
 

@@ -35,6 +35,7 @@ struct boot_options {
 	unsigned panic;   /* enum panic_option */
 	u64 cpus;         /* use at most this number of CPUs; 0: all */
 	u64 reserve;      /* additional bytes for the heap */
+	u64 trace;        /* exits of each vCPU that are kept */
 	char provoke[64]; /* a failure to cause, for tests (report/provoke.h); "": none */
 };
 

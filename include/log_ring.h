@@ -23,12 +23,14 @@
 /*
  * Where a guest finds a ring: CPUID with this leaf in EAX, and an enum log_ring_of in ECX. EBX:EAX
  * is the guest-physical address, ECX the size in bytes, both multiples of the page size; all are 0
- * where there is no such ring. CPUID 40000000h has this leaf, or a higher one, in EAX, and
- * "Glasshouse  " in EBX, ECX, EDX. The pages are readable only.
+ * where there is no such ring. LOG_RING_TRACE is the exits: include/trace_ring.h. CPUID 40000000h
+ * has this leaf, or a higher one, in EAX, and "Glasshouse  " in EBX, ECX, EDX. The pages are
+ * readable only.
  */
 #define LOG_RING_LEAF 0x40000001u
 
-enum log_ring_of { LOG_RING_NOW, LOG_RING_LAST, LOG_RINGS }; /* of this boot; of the one before */
+/* The log of this boot; of the one before; the exits. */
+enum log_ring_of { LOG_RING_NOW, LOG_RING_LAST, LOG_RING_TRACE, LOG_RINGS };
 
 #define LOG_RING_MAGIC    "glasshouse log"
 #define LOG_RING_VERSION  1

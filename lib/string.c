@@ -111,3 +111,16 @@ size_t strlcpy(char *dst, const char *src, size_t size)
 	}
 	return n;
 }
+
+bool has_part(const char *name, const char *part)
+{
+	for (; *name; name++) {
+		size_t n = 0;
+
+		while (part[n] && (name[n] | 0x20) == (part[n] | 0x20))
+			n++;
+		if (!part[n])
+			return true;
+	}
+	return false;
+}

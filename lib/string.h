@@ -22,6 +22,9 @@ char *strchr(const char *s, int c);
  */
 size_t strlcpy(char *dst, const char *src, size_t size);
 
+/* Does @name have @part in it? Upper and lower case are the same. */
+bool has_part(const char *name, const char *part);
+
 /* The character @c as a small letter if it is one of A to Z; otherwise unchanged. */
 static inline u32 to_lower(u32 c)
 {

@@ -48,6 +48,15 @@ const char *monitor_pause(bool pause);
  */
 bool monitor_stopped(void);
 
+/*
+ * Have the command that runs now go on: call @beat at each heartbeat, between which the guest runs,
+ * until Ctrl-C comes, which ends it with "ok".
+ */
+void monitor_live(void (*beat)(void));
+
+/* How many thousand times in a second this CPU's time-stamp counter counts. */
+u64 monitor_khz(void);
+
 /* Reset the machine once this command has been answered. */
 void monitor_reset(void);
 
@@ -59,6 +68,11 @@ const char *command_run(const struct arguments *args);
 /* Returns word @i of those that may stand at @at in the line @text, or NULL if there are no more.
  * It is valid until the next call. */
 const char *command_word(const char *text, size_t at, unsigned i);
+
+/* ---- stack.c ---- */
+
+/* bt takes names from the @size bytes at @text: see struct room_setup. */
+void bt_symbols(const char *text, size_t size);
 
 /* ---- words.c ---- */
 
@@ -72,6 +86,7 @@ void split(char *line, struct arguments *args);
 bool number_of(const char *word, unsigned base, u64 *value);
 
 #define NO_VCPU   "there is no such vCPU; ls lists them"
+#define NO_OPTION "there is no such option; help NAME lists them"
 #define NO_NUMBER "this is no number; help NAME shows an example"
 
 #endif

@@ -4,27 +4,16 @@
  */
 #include "arch/x86/cpu.h"
 #include "build/version.h"
-#include "drivers/console.h"
 #include "lib/print.h"
 #include "monitor/commands.h"
+#include "vmm/recorder_text.h"
 #include "vmm/virt_ops.h"
-
-#define TRACE_LINES 16
 
 const char *command_version(const struct arguments *args)
 {
 	(void)args;
 	say("Glasshouse %s\n", GLASSHOUSE_VERSION);
 	return NULL;
-}
-
-static u64 total(const struct vcpu *vcpu)
-{
-	u64 sum = 0;
-
-	for (unsigned i = 0; i < RECORDER_REASONS; i++)
-		sum += vcpu->recorder.count[i];
-	return sum;
 }
 
 static const char *state_of(const struct vcpu *vcpu)
@@ -52,7 +41,7 @@ const char *command_ls(const struct arguments *args)
 	say("%s: %u vCPUs, %u memory slots\n", vm->ops->name, vm->nr_vcpus, vm->slots.nr);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		say("  vCPU %u on CPU %u: %s, %lu exits\n", i, vm->vcpus[i]->cpu->id,
-		    state_of(vm->vcpus[i]), total(vm->vcpus[i]));
+		    state_of(vm->vcpus[i]), recorder_total(vm->vcpus[i]));
 	return NULL;
 }
 
@@ -68,7 +57,7 @@ static bool found;
 
 static void dump_on(struct vcpu *vcpu)
 {
-	found = virt->dump(vcpu, part);
+	found = virt->dump(vcpu, part, true);
 }
 
 const char *command_vmcs(const struct arguments *args)
@@ -121,114 +110,4 @@ const char *command_regs(const struct arguments *args)
 	struct vcpu *vcpu = vcpu_of(args->word[1]);
 
 	return vcpu ? on_vcpu(vcpu, print_registers) : NO_VCPU;
-}
-
-/* The columns of `perf kvm stat` that a count gives. */
-const char *command_stat(const struct arguments *args)
-{
-	const struct vm *vm = monitor_vcpu()->vm;
-	struct vcpu *only = args->word[1] ? vcpu_of(args->word[1]) : NULL;
-	static u64 counts[RECORDER_REASONS]; /* a copy: other vCPUs run on meanwhile */
-	u64 sum = 0;
-
-	if (args->word[1] && !only)
-		return NO_VCPU;
-	for (unsigned reason = 0; reason < RECORDER_REASONS; reason++) {
-		counts[reason] = 0;
-		for (unsigned i = 0; i < vm->nr_vcpus; i++)
-			if (!only || only == vm->vcpus[i])
-				counts[reason] += READ_ONCE(vm->vcpus[i]->recorder.count[reason]);
-		sum += counts[reason];
-	}
-	say("%24s %10s %9s\n", "VM-EXIT", "Samples", "Samples%");
-	for (unsigned reason = 0; reason < RECORDER_REASONS; reason++) {
-		u64 n = counts[reason];
-
-		if (n)
-			say("%24s %10lu %6lu.%02lu%%\n", virt->exit_name(reason), n, n * 100 / sum,
-			    n * 10000 / sum % 100);
-	}
-	say("Total samples: %lu\n", sum);
-	return NULL;
-}
-
-static u64 stamp(const u32 halves[2])
-{
-	return (u64)halves[1] << 32 | halves[0];
-}
-
-/* The record of the exit that is @back exits before the newest; NULL: there is none any more. The
- * vCPU may run on meanwhile: then the newest record is of an entry whose exit is still to come. */
-static const struct exit_record *record(const struct vcpu *vcpu, unsigned back)
-{
-	const struct recorder *rec = &vcpu->recorder;
-	unsigned now = (unsigned)(READ_ONCE(rec->now) - rec->ring);
-	const struct exit_record *r = &rec->ring[now];
-
-	if (stamp(r->exited) < stamp(r->entered))
-		back++;
-	if (back >= RECORDER_SIZE)
-		return NULL;
-	r = &rec->ring[(now + RECORDER_SIZE - back) % RECORDER_SIZE];
-	return stamp(r->exited) ? r : NULL;
-}
-
-const char *command_why(const struct arguments *args)
-{
-	struct vcpu *vcpu = vcpu_of(args->word[1]);
-	const struct exit_record *r = vcpu ? record(vcpu, 0) : NULL;
-
-	if (!vcpu)
-		return NO_VCPU;
-	if (!r)
-		return "it has not exited yet";
-	say("vCPU %u exited last %lu ticks ago, after %lu in the guest, at RIP %lx: %s%s", vcpu->id,
-	    rdtsc() - stamp(r->exited), stamp(r->exited) - stamp(r->entered), r->rip,
-	    virt->exit_name((u32)r->reason), r->qualification ? "" : ".\n");
-	if (r->qualification)
-		say(", qualification %lx.\n", r->qualification);
-	return NULL;
-}
-
-const char *command_trace(const struct arguments *args)
-{
-	struct vcpu *vcpu = vcpu_of(args->word[1]);
-	u64 n = TRACE_LINES;
-
-	if (!vcpu)
-		return NO_VCPU;
-	if (args->word[1] && args->word[2] && !number_of(args->word[2], 10, &n))
-		return NO_NUMBER;
-	for (u64 i = MIN(n, RECORDER_SIZE); i-- > 0;) {
-		const struct exit_record *r = record(vcpu, (unsigned)i);
-
-		if (r)
-			say("%lu: kvm_entry: vcpu %u\n"
-			    "%lu: kvm_exit: vcpu %u reason %s rip 0x%lx info1 0x%016lx\n",
-			    stamp(r->entered), vcpu->id, stamp(r->exited), vcpu->id,
-			    virt->exit_name((u32)r->reason), r->rip, r->qualification);
-	}
-	return NULL;
-}
-
-/* The ring may end within a line, and begin there. */
-const char *command_log(const struct arguments *args)
-{
-	const struct log_ring *ring = console_ring();
-	u64 end = ring->written;
-
-	(void)args;
-	for (u64 at = end - MIN(end, ring->size); at < end;) {
-		char text[128];
-		unsigned n = 0;
-
-		while (n < sizeof(text) - 1 && at < end) {
-			text[n] = ring->text[at++ % ring->size];
-			if (text[n++] == '\n')
-				break;
-		}
-		text[n] = '\0';
-		say("%s", text);
-	}
-	return NULL;
 }

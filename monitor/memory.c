@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands that show the guest's memory, and how addresses are translated. They read slots only, so
- * Glasshouse's own memory is never shown.
+ * Commands that show memory, and how addresses are translated. Addresses of the guest are read by
+ * slots only, so Glasshouse's own memory is shown by its host-physical address only.
  */
+#include "arch/x86/paging.h"
 #include "errno.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -11,9 +12,12 @@
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
 
+extern const char __image_start[], __image_end[];
+
 #define LINE_BYTES 16u
 #define MAX_BYTES  4096u
 
+#define NOT_THERE  "this address is not memory that Glasshouse maps"
 #define NOT_MAPPED "this address is not mapped to memory of the guest"
 
 /* One line: the address, the bytes in hexadecimal, and as characters. */
@@ -32,10 +36,22 @@ static void print_bytes(u64 address, const u8 *bytes, unsigned n)
 	say("%016lx:%s  %s\n", address, hex, text);
 }
 
+/* The image is not in the direct map. */
+static int read_host(hpa_t hpa, u8 *bytes, unsigned n)
+{
+	bool image = hpa - image_base_pa < (u64)(__image_end - __image_start);
+
+	if (!image && !paging_is_mapped(hpa, n))
+		return -EFAULT;
+	memcpy(bytes, image ? __image_start + (hpa - image_base_pa) : phys_to_virt(hpa), n);
+	return 0;
+}
+
 const char *command_x(const struct arguments *args)
 {
 	bool physical = args->word[1] && !strcmp(args->word[1], "-p");
-	const char *const *word = &args->word[physical ? 2 : 1];
+	bool host = args->word[1] && !strcmp(args->word[1], "-h");
+	const char *const *word = &args->word[physical || host ? 2 : 1];
 	u64 address, length = 64;
 
 	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))
@@ -45,11 +61,12 @@ const char *command_x(const struct arguments *args)
 	while (length) {
 		u8 bytes[LINE_BYTES];
 		unsigned n = (unsigned)MIN(length, LINE_BYTES);
-		int r = physical ? read_guest(monitor_vcpu()->vm, address, bytes, n)
-				 : read_guest_virt(monitor_vcpu(), address, bytes, n);
+		int r = host       ? read_host(address, bytes, n)
+			: physical ? read_guest(monitor_vcpu()->vm, address, bytes, n)
+				   : read_guest_virt(monitor_vcpu(), address, bytes, n);
 
 		if (r)
-			return NOT_MAPPED;
+			return host ? NOT_THERE : NOT_MAPPED;
 		print_bytes(address, bytes, n);
 		address += n;
 		length -= n;

@@ -18,6 +18,7 @@
 
 #define UART_PORTS 8
 #define MONITOR_HZ 100u /* how often the serial line is polled */
+#define CTRL_C     3
 /* How long to listen after a byte, as part of a beat's time: a terminal sends the bytes of a key,
  * or of a paste, one after the other, and the UART's FIFO is shorter than what comes until the next
  * beat. At 115200 baud a byte takes 87 microseconds. */
@@ -36,6 +37,7 @@ static u64 beat_ticks;     /* of the time-stamp counter, between two beats */
 static u64 typed;          /* when the last byte came; 0: none has come yet */
 static bool fast;          /* the beat is */
 static bool paused, reset; /* what commands have asked for */
+static void (*live)(void); /* what to call at each beat; see monitor_live() */
 
 static bool lost; /* the UART has lost bytes, since listen() looked */
 
@@ -126,6 +128,16 @@ const char *monitor_pause(bool pause)
 	return why;
 }
 
+void monitor_live(void (*function)(void))
+{
+	live = function;
+}
+
+u64 monitor_khz(void)
+{
+	return beat_ticks * MONITOR_HZ / 1000;
+}
+
 void monitor_reset(void)
 {
 	reset = true;
@@ -158,7 +170,10 @@ static void answer(void)
 	why = command_run(&args);
 	if (terminal_end(&terminal))
 		why = "stopped";
-	say("%s%s\n", why ? "err: " : "ok", why ? why : "");
+	if (why)
+		live = NULL;
+	if (!live)
+		say("%s%s\n", why ? "err: " : "ok", why ? why : "");
 }
 
 static bool quiet_since(u64 tick)
@@ -184,6 +199,22 @@ static void drop_paste(void)
 	line_begin(&line);
 }
 
+/* A command goes on until Ctrl-C comes. */
+static void go_on(void)
+{
+	int byte;
+
+	while ((byte = terminal_read(&terminal)) >= 0) {
+		if (byte != CTRL_C)
+			continue;
+		live = NULL;
+		say("^C\nok\n");
+		line_begin(&line);
+		return;
+	}
+	live();
+}
+
 /* What has come on the line until now, and a little longer. */
 static void listen(void)
 {
@@ -206,6 +237,8 @@ static void listen(void)
 		typed = last;
 		if (line_input(&line, (char)byte)) {
 			answer();
+			if (live)
+				return;
 			line_begin(&line);
 		}
 		last = rdtsc();
@@ -243,6 +276,10 @@ static void beat(struct vcpu *vcpu)
 		line_begin(&line);
 	}
 	do {
+		if (live) {
+			go_on();
+			continue;
+		}
 		listen();
 		if (watch_has_news())
 			print_news();
@@ -262,6 +299,7 @@ static bool start(const struct room_setup *setup)
 	beat_ticks = rdtsc() - before;
 	self = setup->vm->vcpus[0];
 	uart = setup->uart;
+	bt_symbols(setup->symbols, setup->symbols_size);
 	if (virt->start_heartbeat(self, beat_ticks, beat)) {
 		pr_warn("monitor=: the monitor is not available: it needs the VMX-preemption "
 			"timer, "

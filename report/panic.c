@@ -87,7 +87,7 @@ static void end_report(u64 rsp)
 
 	panic_backtrace(rsp);
 	if (this_cpu()->vcpu)
-		virt->dump(this_cpu()->vcpu, NULL);
+		virt->dump(this_cpu()->vcpu, NULL, false);
 	for_each_cpu (cpu) {
 		if (cpu->vcpu)
 			recorder_dump(cpu->vcpu, 8);

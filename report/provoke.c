@@ -103,10 +103,10 @@ static void do_nmi(void)
 		cpu_relax();
 }
 
-static bool dump_with_nmi(struct vcpu *vcpu, const char *part)
+static bool dump_with_nmi(struct vcpu *vcpu, const char *part, bool mark)
 {
 	lapic_send_nmi(this_cpu()->apic_id);
-	return vmx_x86_ops.dump(vcpu, part);
+	return vmx_x86_ops.dump(vcpu, part, mark);
 }
 
 static void do_straynmi(void)
@@ -115,10 +115,11 @@ static void do_straynmi(void)
 	do_panic();
 }
 
-static bool dump_with_fault(struct vcpu *vcpu, const char *part)
+static bool dump_with_fault(struct vcpu *vcpu, const char *part, bool mark)
 {
 	(void)vcpu;
 	(void)part;
+	(void)mark;
 	do_ud();
 	return true;
 }

@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The flight recorder: records the last exits of each vCPU, always. Exit handlers read the current
- * exit's reason, qualification and RIP from its record, so recording costs next to nothing.
+ * exit's reason, qualification and RIP from its record, so recording costs next to nothing. The
+ * records are in a ring that the guest may read: include/trace_ring.h.
  */
 #ifndef GH_VMM_RECORDER_H
 #define GH_VMM_RECORDER_H
 
-#include "types.h"
+#include "trace_ring.h"
 
-#define RECORDER_SIZE    64u
-#define RECORDER_REASONS 128u
-
-struct exit_record {
-	u64 reason; /* the vendor's exit reason, with its modifier bits */
-	u64 qualification;
-	u64 rip;
-	u32 entered[2]; /* time-stamp counter at the entry: low half, high half */
-	u32 exited[2];  /* the same, at the exit */
-};
+#define RECORDER_REASONS TRACE_REASONS
 
 struct recorder {
-	struct exit_record *now;  /* the exit that is being handled; in the guest, the next one */
-	struct exit_record *last; /* the last element of ring[] */
+	struct exit_record *now; /* the exit that is being handled; in the guest, the next one */
+	struct exit_record *first, *last; /* of the ring */
+	struct trace_ring *ring;
 	u64 count[RECORDER_REASONS]; /* exits per basic reason */
-	struct exit_record ring[RECORDER_SIZE];
 };
 
-/* Initialise a zeroed recorder. */
-static inline void recorder_init(struct recorder *rec)
+/* Initialise @rec, a zeroed recorder, for exits in @ring, which has been initialised by
+ * trace_ring_init(). */
+static inline void recorder_init(struct recorder *rec, struct trace_ring *ring)
 {
-	rec->last = &rec->ring[RECORDER_SIZE - 1];
-	rec->now = rec->ring;
+	rec->ring = ring;
+	rec->first = rec->now = ring->record;
+	rec->last = ring->record + ring->records - 1;
 }
 
 /* Store the time-stamp counter. In two halves, as RDTSC returns it: combining them costs more. */
@@ -39,17 +33,32 @@ static inline void recorder_stamp(u32 stamp[2])
 	asm volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
 }
 
-/* Take the record of the exit that is being handled back: the next one replaces it. */
-static inline void recorder_take_back(struct recorder *rec)
+/*
+ * The exit that is being handled is one of Glasshouse's own timer. Of several in a row only the
+ * first is kept, so that they do not push the guest's exits out of the ring: that one's entry is
+ * the end of the exit before it.
+ */
+static inline void recorder_beat(struct recorder *rec)
 {
-	rec->now->exited[0] = rec->now->exited[1] = 0;
-	rec->now = rec->now == rec->ring ? rec->last : rec->now - 1;
+	struct exit_record *before = rec->now == rec->first ? rec->last : rec->now - 1;
+
+	rec->now->reason |= EXIT_RECORD_BEAT;
+	if (before->reason & EXIT_RECORD_BEAT) {
+		rec->now->exited[0] = rec->now->exited[1] = 0;
+		rec->now = before;
+	}
+}
+
+/* The next entry delivers the event of @type (enum event_type) and @vector. */
+static inline void recorder_event(struct recorder *rec, u8 type, u8 vector)
+{
+	rec->now->reason |= EXIT_RECORD_EVENT | (u64)type << 40 | (u64)vector << 32;
 }
 
 /* Begin a new record, before a VM entry. On the hot path. */
 static inline void recorder_enter(struct recorder *rec)
 {
-	rec->now = rec->now == rec->last ? rec->ring : rec->now + 1;
+	rec->now = rec->now == rec->last ? rec->first : rec->now + 1;
 	recorder_stamp(rec->now->entered);
 }
 

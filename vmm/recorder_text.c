@@ -5,8 +5,10 @@
 #include "vmm/recorder_text.h"
 #include "lib/log.h"
 #include "lib/print.h"
+#include "vmm/trace_stat.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
+#include "vmm/vm.h"
 
 #define SUMMARY_LINE 400 /* bytes; less than printk()'s limit */
 #define SUMMARY_WORD 64  /* bytes for the longest name of a reason, and its count */
@@ -20,26 +22,34 @@ u64 recorder_total(const struct vcpu *vcpu)
 	return sum;
 }
 
-static u64 stamp(const u32 halves[2])
+/* What recorder_dump() prints: without the first @skip. */
+struct request {
+	u64 seen, skip;
+	bool silent;
+};
+
+static void print_exit(const struct trace_exit *exit, void *context)
 {
-	return (u64)halves[1] << 32 | halves[0];
+	struct request *request = context;
+
+	if (request->seen++ < request->skip || request->silent)
+		return;
+	pr_err("  tsc %lu, after %lu in the guest: %s rip %lx qualification %lx\n", exit->exited,
+	       exit->exited - exit->entered, virt->exit_name((u32)exit->record.reason),
+	       exit->record.rip, exit->record.qualification);
 }
 
 void recorder_dump(const struct vcpu *vcpu, unsigned n)
 {
-	const struct recorder *rec = &vcpu->recorder;
-	unsigned now = (unsigned)(rec->now - rec->ring);
+	const struct trace_ring *ring = vcpu->recorder.ring;
+	struct request request = {.silent = true};
 
 	pr_err("The last exits of vCPU %u (%lu in all):\n", vcpu->id, recorder_total(vcpu));
-	for (unsigned i = MIN(n, RECORDER_SIZE); i-- > 0;) {
-		const struct exit_record *r = &rec->ring[(now + RECORDER_SIZE - i) % RECORDER_SIZE];
-
-		if (!stamp(r->exited))
-			continue;
-		pr_err("  tsc %lu, after %lu in the guest: %s rip %lx qualification %lx\n",
-		       stamp(r->exited), stamp(r->exited) - stamp(r->entered),
-		       virt->exit_name((u32)r->reason), r->rip, r->qualification);
-	}
+	trace_each(ring, ring->records, 0, print_exit, &request);
+	request.skip = request.seen - MIN(n, request.seen);
+	request.seen = 0;
+	request.silent = false;
+	trace_each(ring, ring->records, 0, print_exit, &request);
 }
 
 void recorder_summary(const struct vcpu *vcpu)
@@ -62,4 +72,15 @@ void recorder_summary(const struct vcpu *vcpu)
 			      rec->count[i]);
 	}
 	pr_info("%s\n", line);
+}
+
+void recorder_publish(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		const struct recorder *rec = &vm->vcpus[i]->recorder;
+
+		for (unsigned reason = 0; reason < RECORDER_REASONS; reason++)
+			__atomic_store_n(&rec->ring->count[reason], READ_ONCE(rec->count[reason]),
+					 __ATOMIC_RELAXED);
+	}
 }

@@ -15,6 +15,9 @@ struct vm;
 struct room_setup {
 	struct vm *vm; /* VM 0 */
 	u16 uart;      /* the I/O port of the UART that the room gets */
+	/* A list of the names in the guest's code (lib/system_map.h), which stays; NULL: none. */
+	const char *symbols;
+	size_t symbols_size; /* bytes */
 };
 
 struct room {

@@ -264,6 +264,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	if (vcpu->event.valid) {
 		if (vcpu->vm->view_ops)
 			vcpu->vm->view_ops->event(vcpu);
+		recorder_event(&vcpu->recorder, vcpu->event.type, vcpu->event.vector);
 		virt->inject_event(vcpu);
 	}
 	return requests & REQ_STEP ? step_guest(vcpu) : 1;

@@ -186,13 +186,16 @@ struct virt_ops {
 
 	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
 	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM
-	 * entry would refuse. Returns false if there are none, or @vcpu is not loaded on this CPU.
-	 */
-	bool (*dump)(struct vcpu *vcpu, const char *part);
+	 * entry would refuse. @mark: mark what has changed since the last call with @mark. Returns
+	 * false if there are none, or @vcpu is not loaded on this CPU. */
+	bool (*dump)(struct vcpu *vcpu, const char *part, bool mark);
 	/* Print again what hardware_setup printed about the CPU. */
 	void (*print_capabilities)(void);
 	/* Returns the vendor's name of the exit reason @reason (exit_record.reason). Never NULL. */
 	const char *(*exit_name)(u32 reason);
+	/* What the exit of this exit_record was about: returns "port" or "MSR", and which one in
+	 * *@number; or NULL, if neither. */
+	const char *(*exit_about)(u32 reason, u64 qualification, u64 *number);
 };
 
 /* The operations in use: a copy of the vendor's table, which the boot makes before it calls

@@ -80,9 +80,10 @@ void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 s
 void door_free_pages(const struct door *door, u64 at, u64 size);
 
 /* Reserve Glasshouse's own memory, copy the image there, and fill in the memory map.
- * @option_reserve: additional bytes of heap. After door_find_cpus(). Returns 0, or an error, after
- * a message. */
-EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve);
+ * @option_reserve, @option_trace: the values of these options. After door_find_cpus(). Returns 0,
+ * or an error, after a message. */
+EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve,
+			       u64 option_trace);
 
 /* Allocate h->switch_page, executable, with the code of switch.S. Returns 0, or an error, after a
  * message. */

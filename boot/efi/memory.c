@@ -145,7 +145,8 @@ static u64 memory_top(const struct efi_handoff *h)
 	return top;
 }
 
-EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve)
+EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve,
+			       u64 option_trace)
 {
 	const struct image_header *image = door->hypervisor;
 	EFI_STATUS status =
@@ -153,7 +154,8 @@ EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u
 
 	if (status)
 		return status;
-	if (!reserve(door, &h->heap, boot_heap_size(h->max_cpus, memory_top(h), option_reserve)) ||
+	if (!reserve(door, &h->heap,
+		     boot_heap_size(h->max_cpus, memory_top(h), option_reserve, option_trace)) ||
 	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) ||
 	    !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;

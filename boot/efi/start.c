@@ -8,6 +8,7 @@
 #include "lib/number.h"
 #include "lib/string.h"
 #include "log_ring.h"
+#include "trace_ring.h"
 #include "vmm/x86/cpuid.h"
 
 #define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
@@ -92,24 +93,32 @@ static void copy_modules(const struct door *door, struct efi_handoff *h)
 	h->nr_modules = door->nr_modules;
 }
 
+/* The number that the option @name gives, if it is from @min to @max; otherwise @other, as the
+ * image says later. */
+static u64 door_number(const struct door *door, const char *name, u64 min, u64 max, u64 other)
+{
+	char text[32];
+	u64 number;
+
+	if (!door_option(door->cmdline, name, text, sizeof(text)) || !parse_uint(text, &number))
+		return other;
+	return number >= min && number <= max ? number : other;
+}
+
 /* Fill @h, and reserve all that Glasshouse needs. */
 static EFI_STATUS prepare(const struct door *door, struct efi_handoff *h)
 {
 	EFI_STATUS status;
-	char text[32];
-	u64 reserve;
 
 	strlcpy(h->cmdline, door->cmdline, sizeof(h->cmdline));
 	strlcpy(h->cmdline_from, door->cmdline_from, sizeof(h->cmdline_from));
 	copy_modules(door, h);
 	door_describe_machine(door, h);
-	/* A wrong value has no effect, as the image says later. */
-	if (!door_option(door->cmdline, "reserve", text, sizeof(text)) ||
-	    !parse_uint(text, &reserve))
-		reserve = 0;
 	status = door_find_cpus(door, h);
 	if (!status)
-		status = door_reserve_memory(door, h, MIN(reserve, GIB(1)));
+		status = door_reserve_memory(door, h, door_number(door, "reserve", 0, GIB(1), 0),
+					     door_number(door, "trace", TRACE_RECORDS,
+							 TRACE_RECORDS_MAX, TRACE_RECORDS));
 	if (status)
 		return status;
 	return door_copy_code(door, h);

@@ -2,7 +2,8 @@
 /*
  * hole START END: checks that the physical addresses START to END (hexadecimal, END included) read
  * as all ones by every kind of access, and that writes have no effect. Of these, the pages of the
- * logs that CPUID names must be text that can be read only.
+ * logs that CPUID names must be text that can be read only, and those of the exits can be read
+ * only.
  *
  * hole START END find: prints which pages among them read as all ones, START END in each line.
  */
@@ -77,7 +78,7 @@ static void write_all_ways(volatile uint8_t *p)
 	asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
 }
 
-/* Is @address on a page of a log? */
+/* Is @address on a page of a log, or of the exits? Returns 1 + enum log_ring_of; 0: no. */
 static int is_log(uint64_t address)
 {
 	unsigned int a, b, size, d;
@@ -85,13 +86,14 @@ static int is_log(uint64_t address)
 	for (unsigned int i = 0; i < LOG_RINGS; i++) {
 		__cpuid_count(LOG_RING_LEAF, i, a, b, size, d);
 		if (address - ((uint64_t)b << 32 | a) < size)
-			return 1;
+			return 1 + (int)i;
 	}
 	return 0;
 }
 
-/* A page of a log is text, also after writes of what is no text. Glasshouse may add lines. */
-static void check_log(volatile uint8_t *p, uint64_t address)
+/* A page of a log is text, also after writes of what is no text. Glasshouse may add lines. Nor is
+ * what was written on a page of the exits, where each exit changes something. */
+static void check_log(volatile uint8_t *p, uint64_t address, int is_text)
 {
 	const uint64_t other = 0xa5a5a5a5a5a5a5a5;
 	uint64_t old = *(volatile uint64_t *)(p + 64), added = other, count = 64;
@@ -108,7 +110,9 @@ static void check_log(volatile uint8_t *p, uint64_t address)
 		     : "m"(pair)
 		     : "xmm0");
 	asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(other) : "memory");
-	for (unsigned int i = sizeof(struct log_ring); i < 4096; i++)
+	for (unsigned int i = 64; i < 144; i += 8)
+		check(*(volatile uint64_t *)(p + i) != other, "a write to the log", address + i);
+	for (unsigned int i = sizeof(struct log_ring); is_text && i < 4096; i++)
 		if (p[i] >= 0x80) {
 			check(0, "the log is no text", address + i);
 			break;
@@ -183,7 +187,7 @@ int main(int argc, char **argv)
 	for (uint64_t at = 0; at < size; at += 4096) {
 		if (is_log(start + at)) {
 			logs++;
-			check_log(base + at, start + at);
+			check_log(base + at, start + at, is_log(start + at) != 1 + LOG_RING_TRACE);
 			continue;
 		}
 		check(*(volatile uint64_t *)(base + at + 8) == ~0ull, "read", start + at);

@@ -86,8 +86,11 @@ u64 *set_page(unsigned i, u64 entry);
  * Returns false beyond the last range. */
 bool hidden_range(unsigned n, struct e820_entry *range);
 
-/* The address of page @n of the first hidden range, or 0. */
+/* The address of page @n of the first hidden range, without those that may be read; or 0. */
 u64 hidden_page(unsigned n);
+
+/* Is @address in hidden memory that may be read: a log, or the exits? */
+bool is_readable(u64 address);
 
 /* A log of Glasshouse's, in hidden memory, as CPUID names it: its address; 0 if there is none.
  * Stores its size in bytes in *@size. */

@@ -50,7 +50,23 @@ u64 hidden_page(unsigned n)
 {
 	struct e820_entry e;
 
-	return hidden_range(0, &e) && n < e.size / 4096 ? e.start + n * 4096ull : 0;
+	if (!hidden_range(0, &e))
+		return 0;
+	for (u64 at = e.start; at < e.start + e.size; at += 4096)
+		if (!is_readable(at) && !n--)
+			return at;
+	return 0;
+}
+
+bool is_readable(u64 address)
+{
+	for (unsigned i = 0; i < LOG_RINGS; i++) {
+		u64 size, start = find_log((enum log_ring_of)i, &size);
+
+		if (start && address - start < size)
+			return true;
+	}
+	return false;
 }
 
 u64 find_log(enum log_ring_of which, u64 *size)

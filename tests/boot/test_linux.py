@@ -98,11 +98,12 @@ def test_log():
     assert run.results()
 
 
-def test_log_without_glasshouse():
-    """Where there is no Glasshouse, glasshouse-log says so."""
-    run = subprocess.run([mkiso.BUILD / "glasshouse-log"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", ["glasshouse-log", "glasshouse-stat"])
+def test_log_without_glasshouse(program):
+    """Where there is no Glasshouse, the programs that read its memory say so."""
+    run = subprocess.run([mkiso.BUILD / program], capture_output=True, text=True, check=False)
     assert run.returncode == 1 and not run.stdout
-    assert run.stderr.startswith("glasshouse-log: This system does not run under Glasshouse")
+    assert run.stderr.startswith(f"{program}: This system does not run under Glasshouse")
 
 
 # The first boot panics; it leaves a bit in the CMOS RAM, by which the second boot knows that.

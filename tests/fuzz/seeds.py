@@ -141,7 +141,13 @@ def monitor():
     yield b"he\t\rregs 1\r\nre\tx\b\x1b[D\x1bOC\x01\x05y\x7f\x15\x1b[A\x1b[B\x1b[3~\x03x -p 1f 40\n"
 
 
-for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor):
+def symbols():
+    """An address, and a list in which it lies."""
+    lines = [f"{0xffffffff81000000 + 64 * i:016x} T name_{i}" for i in range(20)]
+    yield struct.pack("<Q", 0xffffffff81000123) + "\n".join(lines).encode()
+
+
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor, symbols):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

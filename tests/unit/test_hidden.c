@@ -131,9 +131,19 @@ static void cpuid_is(u32 leaf, u32 subleaf, u32 eax, u32 ebx, u32 ecx, u32 edx)
 	assert_int_equal(vcpu.regs[VCPU_RDX], edx);
 }
 
+static unsigned published;
+
+void recorder_publish(const struct vm *of)
+{
+	assert_ptr_equal(of, &vm);
+	published++;
+}
+
 static void a_leaf_names_the_log(void **state)
 {
-	static const struct mem_range logs[LOG_RINGS] = {{0x123456000, 0x5000, MEM_RESERVED}};
+	static const struct mem_range logs[LOG_RINGS] = {
+		[LOG_RING_NOW] = {0x123456000, 0x5000, MEM_RESERVED},
+		[LOG_RING_TRACE] = {0x7000, 0x2000, MEM_RESERVED}};
 
 	(void)state;
 	assert_int_equal(cpuid_policy_init(&vm), 0);
@@ -143,6 +153,9 @@ static void a_leaf_names_the_log(void **state)
 	policy.logs = logs;
 	cpuid_is(LOG_RING_LEAF, LOG_RING_NOW, 0x23456000, 1, 0x5000, 0);
 	cpuid_is(LOG_RING_LEAF, LOG_RING_LAST, 0, 0, 0, 0);
+	assert_int_equal(published, 0);
+	cpuid_is(LOG_RING_LEAF, LOG_RING_TRACE, 0x7000, 0, 0x2000, 0);
+	assert_int_equal(published, 1);
 	cpuid_is(LOG_RING_LEAF, LOG_RINGS, 0, 0, 0, 0);
 	cpuid_is(LOG_RING_LEAF, ~0u, 0, 0, 0, 0);
 }

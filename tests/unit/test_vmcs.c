@@ -162,7 +162,7 @@ static void dump_shows_what_exists(void **state)
 	(void)state;
 	dump_text[0] = '\0';
 	reads_failed_for = GUEST_RIP;
-	assert_true(vmcs_dump(&cap, NULL, fake_read, collect));
+	assert_true(vmcs_dump(&cap, NULL, fake_read, NULL, collect));
 	if (getenv("GH_TEST_LOG"))
 		fputs(dump_text, stderr);
 	assert_non_null(strstr(dump_text, "INVALID_STATE, the VM entry failed"));
@@ -177,7 +177,7 @@ static void dump_shows_what_exists(void **state)
 	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
 		cap.ctl[i] = ~0ull;
 	dump_text[0] = '\0';
-	assert_true(vmcs_dump(&cap, NULL, fake_read, collect));
+	assert_true(vmcs_dump(&cap, NULL, fake_read, NULL, collect));
 	for (unsigned i = 0; i < vmcs_field_count; i++) {
 		char item[64];
 
@@ -197,17 +197,46 @@ static void dump_shows_a_part(void **state)
 	(void)state;
 	reads_failed_for = 0;
 	dump_text[0] = '\0';
-	assert_true(vmcs_dump(&cap, "host", fake_read, collect));
+	assert_true(vmcs_dump(&cap, "host", fake_read, NULL, collect));
 	assert_memory_equal(dump_text, "-- VMCS: host state --\n", 23);
 	assert_null(strstr(dump_text, "GUEST_"));
 	dump_text[0] = '\0';
-	assert_true(vmcs_dump(&cap, "st_rIp", fake_read, collect));
+	assert_true(vmcs_dump(&cap, "st_rIp", fake_read, NULL, collect));
 	assert_string_equal(dump_text, "GUEST_RIP=681e                   HOST_RIP=6c16\n");
-	assert_true(vmcs_dump(&cap, "guest_cs_ar", fake_read, collect));
+	assert_true(vmcs_dump(&cap, "guest_cs_ar", fake_read, NULL, collect));
 	dump_text[0] = '\0';
-	assert_false(vmcs_dump(&cap, "ept_pointer", fake_read, collect));
-	assert_false(vmcs_dump(&cap, "guests", fake_read, collect));
+	assert_false(vmcs_dump(&cap, "ept_pointer", fake_read, NULL, collect));
+	assert_false(vmcs_dump(&cap, "guests", fake_read, NULL, collect));
 	assert_string_equal(dump_text, "");
+}
+
+/* What has changed is marked, once. */
+static void dump_marks_changes(void **state)
+{
+	struct vmx_capability cap = {0};
+	u64 seen[256];
+	unsigned rip = (unsigned)(vmcs_field_by_name("GUEST_RIP") - vmcs_fields);
+	unsigned ss = (unsigned)(vmcs_field_by_name("GUEST_SS_BASE") - vmcs_fields);
+
+	(void)state;
+	assert_true(vmcs_field_count <= ARRAY_SIZE(seen));
+	for (unsigned i = 0; i < vmcs_field_count; i++) {
+		bool ok;
+
+		seen[i] = fake_read(vmcs_fields[i].encoding, &ok);
+	}
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, NULL, fake_read, seen, collect));
+	assert_null(strchr(dump_text, '*'));
+	seen[rip]++;
+	seen[ss]--;
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, "st_rip", fake_read, seen, collect));
+	assert_string_equal(dump_text, "GUEST_RIP=681e*                  HOST_RIP=6c16\n");
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, "guest", fake_read, seen, collect));
+	assert_non_null(strstr(dump_text, "SS   0804 base=000000000000680a* limit="));
+	assert_ptr_equal(strchr(dump_text, '*'), strrchr(dump_text, '*'));
 }
 
 int main(void)
@@ -220,6 +249,7 @@ int main(void)
 		cmocka_unit_test(instruction_errors_have_texts),
 		cmocka_unit_test(words_are_decoded),
 		cmocka_unit_test(dump_shows_a_part),
+		cmocka_unit_test(dump_marks_changes),
 		cmocka_unit_test(dump_shows_what_exists),
 	};
 

@@ -24,14 +24,17 @@ build/guest/bin/%: guests/initramfs/%.c $(wildcard include/*.h) | setup-build
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -iquote include -o $@ $<
 
 ## build/glasshouse-log: the program that prints Glasshouse's log in Linux
-LOG_TOOL := guests/tools/glasshouse-log.c guests/tools/log_reader.c
-build/glasshouse-log: $(LOG_TOOL) $(wildcard guests/tools/*.h include/*.h) | setup-build
+LOG_TOOL := guests/tools/glasshouse-log.c guests/tools/log_reader.c guests/tools/own_memory.c
+## build/glasshouse-stat: the program that counts and times the exits there, or writes them to a file
+STAT_TOOL := guests/tools/glasshouse-stat.c guests/tools/own_memory.c vmm/trace_stat.c vmm/vmx/exit_reasons.c
+build/glasshouse-log: $(LOG_TOOL)
+build/glasshouse-stat: $(STAT_TOOL)
+build/glasshouse-log build/glasshouse-stat: $(wildcard guests/tools/*.h include/*.h vmm/*.h vmm/vmx/vmcs.h) | setup-build
 	$(say) CC $@
 	mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -iquote . -iquote include \
-		-o $@ $(LOG_TOOL)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -iquote . -iquote include -o $@ $(filter %.c,$^)
 
-build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/efivarfs.ko $(HELPERS) build/glasshouse-log \
+build/guest/initrd.img: tools/image/mkinitramfs build/guest/busybox build/guest/efivarfs.ko $(HELPERS) build/glasshouse-log build/glasshouse-stat \
 		$(wildcard guests/initramfs/* guests/initramfs/*/*) | setup-guest
 	$(say) CPIO $@
 	tools/image/mkinitramfs $@

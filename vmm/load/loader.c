@@ -44,7 +44,8 @@ static int check_modules(const struct guest_modules *modules, const struct loade
 	for (unsigned i = 0; i < modules->nr; i++) {
 		const struct guest_module *m = &modules->list[i];
 
-		if (m == guest || (loader->others && module_arguments(m, loader->others)))
+		if (m == guest || module_arguments(m, SYMBOLS_ROLE) ||
+		    (loader->others && module_arguments(m, loader->others)))
 			continue;
 		pr_err("The module \"%.100s\" is of no use to a guest of the role %s. Modules for "
 		       "it have the role: %s. Correct the first word after the file's name in the "

@@ -7,6 +7,9 @@
 
 #include "lib/string.h"
 
+/* The role of a module that is not the guest's: the names in its code, for the monitor. */
+#define SYMBOLS_ROLE "symbols"
+
 /* The arguments in @string (after the first word), if its role is @role; else NULL. */
 static inline const char *role_arguments(const char *string, const char *role)
 {

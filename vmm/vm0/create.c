@@ -6,12 +6,14 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "vmm/event.h"
 #include "vmm/exception.h"
+#include "vmm/trace_stat.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/ferr.h"
@@ -81,16 +83,49 @@ const struct vm_ops vm0_ops = {
 	.request = vm0_request,
 };
 
+static bool runs_guest(const struct cpu *cpu)
+{
+	return cpu->online && (!cpu->parked || cpu->firmware);
+}
+
+/* Allocate the rings of the exits of all vCPUs, and say in *@range where they are. */
+static int create_rings(struct vm0 *vm0, u32 records, struct mem_range *range)
+{
+	u64 size = 0;
+	struct cpu *cpu;
+
+	for_each_cpu (cpu)
+		if (runs_guest(cpu))
+			size += trace_ring_bytes(records);
+	vm0->rings = pages_alloc(size / PAGE_SIZE);
+	if (!vm0->rings)
+		return -ENOMEM;
+	vm0->trace_records = records;
+	*range = (struct mem_range){virt_to_phys(vm0->rings), size, MEM_RESERVED};
+	return 0;
+}
+
+static struct trace_ring *ring_of(const struct vm0 *vm0, unsigned vcpu)
+{
+	return (struct trace_ring *)((char *)vm0->rings +
+				     vcpu * trace_ring_bytes(vm0->trace_records));
+}
+
 static int create_vcpus(struct vm *vm)
 {
+	const struct vm0 *vm0 = to_vm0(vm);
+	struct trace_ring *ring;
 	struct cpu *cpu;
 
 	for_each_cpu (cpu) {
-		if (!cpu->online || (cpu->parked && !cpu->firmware))
+		if (!runs_guest(cpu))
 			continue;
 		cpu->vcpu = create_vcpu(vm, cpu);
 		if (!cpu->vcpu)
 			return -ENOMEM;
+		ring = ring_of(vm0, cpu->vcpu->id);
+		trace_ring_init(ring, vm0->trace_records, cpu->vcpu->id, cpu->apic_id);
+		recorder_init(&cpu->vcpu->recorder, ring);
 		icr_apic_reset(cpu->vcpu);
 	}
 	return 0;
@@ -117,13 +152,17 @@ struct vm *vm0_create(const struct vm0_config *config)
 {
 	struct vm *vm = create_vm(&vm0_ops, sizeof(struct vm0));
 	struct vm0 *vm0 = to_vm0(vm);
+	struct vm0_memory memory = config->memory;
 	int r;
 
 	if (!vm)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
 	vm0->intercept_pf = config->intercept_pf;
-	r = vm0_memory_init(vm0, &config->memory);
+	r = create_rings(vm0, config->trace_records, &memory.trace);
+	if (r)
+		return cannot_create("creating its flight recorder", r);
+	r = vm0_memory_init(vm0, &memory);
 	if (r)
 		return cannot_create("giving it memory", r);
 	r = create_vcpus(vm);

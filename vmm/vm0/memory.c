@@ -138,6 +138,7 @@ int vm0_memory_init(struct vm0 *vm0, const struct vm0_memory *memory)
 			return r;
 	}
 	memcpy(vm0->logs, memory->logs, sizeof(vm0->logs));
+	vm0->logs[LOG_RING_TRACE] = memory->trace;
 	vm0->vm.cpuid->logs = vm0->logs;
 	r = add_low_memory(vm0);
 	for (unsigned i = 0; !r && i < map->nr; i++)

@@ -16,6 +16,7 @@ struct vm0_memory {
 	/* The parts of it that the guest may read: LOG_RINGS ranges, of size 0 where there is no
 	 * log. CPUID names them. */
 	const struct mem_range *logs;
+	struct mem_range trace; /* the exits of its vCPUs: the same for LOG_RING_TRACE */
 };
 
 /*

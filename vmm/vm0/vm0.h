@@ -21,7 +21,7 @@ enum vm0_request {
 	REQ_LEAVE = REQ_VM << 0, /* take part in leaving, see leave.h */
 };
 
-#define VM0_MAX_HIDDEN    3
+#define VM0_MAX_HIDDEN    4
 #define VM0_SCRATCH_PAGES 8
 #define VM0_MAX_WATCHED   24
 
@@ -94,6 +94,8 @@ struct vm0 {
 	unsigned nr_hidden;
 	u16 own_ports, nr_own_ports;      /* see hide_ports() */
 	struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
+	struct trace_ring *rings;         /* the exits of its vCPUs, one of these parts */
+	u32 trace_records;                /* in each of them */
 	u64 keyid_mask;                   /* KeyID bits, ignored in comparisons; see wall.h */
 	/* See hidden.c. */
 	void *ones;                           /* a page of all ones */

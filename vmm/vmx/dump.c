@@ -4,6 +4,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "lib/string.h"
 #include "vmm/vmx/vmcs_text.h"
 #include "vmm/vmx/vmx.h"
@@ -21,7 +22,21 @@ static void emit_line(const char *line)
 	pr_err("%s\n", line);
 }
 
-bool vmx_dump(struct vcpu *vcpu, const char *part)
+/* The values of all fields at the last call with mark: now, if this is the first. NULL: no memory.
+ */
+static u64 *seen(struct vcpu_vmx *vmx)
+{
+	bool ok;
+
+	if (!vmx->seen) {
+		vmx->seen = vmcs_field_count * sizeof(u64) <= PAGE_SIZE ? page_alloc() : NULL;
+		for (unsigned i = 0; vmx->seen && i < vmcs_field_count; i++)
+			vmx->seen[i] = read_field(vmcs_fields[i].encoding, &ok);
+	}
+	return vmx->seen;
+}
+
+bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark)
 {
 	if (!to_vmx(vcpu)->loaded || vcpu->cpu != this_cpu())
 		return false;
@@ -29,5 +44,6 @@ bool vmx_dump(struct vcpu *vcpu, const char *part)
 		vmx_entry_failure_report();
 		return true;
 	}
-	return vmcs_dump(&vmx_capability, part, read_field, emit_line);
+	return vmcs_dump(&vmx_capability, part, read_field, mark ? seen(to_vmx(vcpu)) : NULL,
+			 emit_line);
 }

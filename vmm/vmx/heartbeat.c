@@ -32,8 +32,7 @@ int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *
 /*
  * Either vmx_request_immediate_exit() requested this exit, and the run loop handles the requests;
  * or it is the heartbeat. With a heartbeat both beat. An NMI that requests an exit meanwhile needs
- * none: the run loop checks the requests after this. The flight recorder leaves the beats out, so
- * that they do not push the guest's own exits out of it.
+ * none: the run loop checks the requests after this.
  */
 int handle_preemption_timer(struct vcpu *vcpu)
 {
@@ -45,7 +44,7 @@ int handle_preemption_timer(struct vcpu *vcpu)
 		return 1;
 	}
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);
-	recorder_take_back(&vcpu->recorder);
+	recorder_beat(&vcpu->recorder);
 	heartbeat(vcpu);
 	return 1;
 }

@@ -283,7 +283,6 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 	vmx->vpid = alloc_vpid();
 	if (!vmx->vpid)
 		return NULL;
-	recorder_init(&vmx->vcpu.recorder);
 	return &vmx->vcpu;
 }
 

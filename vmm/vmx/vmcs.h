@@ -28,5 +28,7 @@ enum exit_reason {
  * @reason: the value of VM_EXIT_REASON; only the basic reason, bits 15:0, is used.
  */
 const char *exit_reason_name(u32 reason);
+/* See virt_ops.exit_about. @reason, @qualification: of an exit_record. */
+const char *exit_about(u32 reason, u64 qualification, u64 *number);
 
 #endif

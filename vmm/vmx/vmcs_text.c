@@ -255,6 +255,7 @@ static const char *field_text(char *buf, size_t size, u64 field, u64 value)
 struct dump {
 	const struct vmx_capability *cap;
 	u64 (*read)(u64 field, bool *ok);
+	u64 *seen;
 	void (*emit)(const char *line);
 	char line[DUMP_WIDTH + 1];
 	size_t len;
@@ -308,6 +309,17 @@ static void dump_wrapped(struct dump *d, const char *text)
 	d->len = 0;
 }
 
+/* The mark of a field whose value has changed to @value; otherwise "". */
+static const char *mark(const struct dump *d, const struct vmcs_field_info *f, u64 value)
+{
+	u64 *seen = d->seen ? &d->seen[f - vmcs_fields] : NULL;
+
+	if (!seen || *seen == value)
+		return "";
+	*seen = value;
+	return "*";
+}
+
 /* Guest segment registers are printed by dump_segments() instead. */
 static bool is_guest_segment(u64 field)
 {
@@ -321,17 +333,21 @@ static void dump_segments(struct dump *d)
 {
 	static const char *const names[] = {"ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"};
 	char line[DUMP_WIDTH + 1], rights[64];
-	u64 sel, base, limit, ar;
+	static const u64 fields[] = {GUEST_ES_SELECTOR, GUEST_ES_BASE, GUEST_ES_LIMIT,
+				     GUEST_ES_AR_BYTES};
+	u64 value[ARRAY_SIZE(fields)];
+	const char *marks[ARRAY_SIZE(fields)];
 	bool ok;
 
 	for (u64 i = 0; i < ARRAY_SIZE(names); i++) {
-		sel = d->read(GUEST_ES_SELECTOR + 2 * i, &ok);
-		base = d->read(GUEST_ES_BASE + 2 * i, &ok);
-		limit = d->read(GUEST_ES_LIMIT + 2 * i, &ok);
-		ar = d->read(GUEST_ES_AR_BYTES + 2 * i, &ok);
-		snprintf(line, sizeof(line), "%-4s %04x base=%016lx limit=%08x ar=%05x %s",
-			 names[i], (unsigned)sel, base, (unsigned)limit, (unsigned)ar,
-			 access_rights_text(rights, sizeof(rights), (u32)ar));
+		for (unsigned k = 0; k < ARRAY_SIZE(fields); k++) {
+			value[k] = d->read(fields[k] + 2 * i, &ok);
+			marks[k] = mark(d, vmcs_field_by_encoding(fields[k] + 2 * i), value[k]);
+		}
+		snprintf(line, sizeof(line), "%-4s %04x%s base=%016lx%s limit=%08x%s ar=%05x%s %s",
+			 names[i], (unsigned)value[0], marks[0], value[1], marks[1],
+			 (unsigned)value[2], marks[2], (unsigned)value[3], marks[3],
+			 access_rights_text(rights, sizeof(rights), (u32)value[3]));
 		d->emit(line);
 	}
 }
@@ -352,8 +368,8 @@ static void dump_field(struct dump *d, const struct vmcs_field_info *f)
 		return;
 	}
 	text = field_text(decoded, sizeof(decoded), f->encoding, value);
-	snprintf(item, sizeof(item), "%s=%lx%s%s", f->name, value, text && *text ? ": " : "",
-		 text ? text : "");
+	snprintf(item, sizeof(item), "%s=%lx%s%s%s", f->name, value, mark(d, f, value),
+		 text && *text ? ": " : "", text ? text : "");
 	if (text && *text)
 		dump_wrapped(d, item);
 	else
@@ -384,20 +400,6 @@ static void dump_group(struct dump *d, unsigned group)
 	dump_flush(d);
 }
 
-/* Does @name have @part in it? Upper and lower case are the same in both. */
-static bool has_part(const char *name, const char *part)
-{
-	for (; *name; name++) {
-		size_t n = 0;
-
-		while (part[n] && (name[n] | 0x20) == (part[n] | 0x20))
-			n++;
-		if (!part[n])
-			return true;
-	}
-	return false;
-}
-
 static bool dump_fields(struct dump *d, const char *part)
 {
 	bool any = false;
@@ -415,9 +417,9 @@ static bool dump_fields(struct dump *d, const char *part)
 }
 
 bool vmcs_dump(const struct vmx_capability *cap, const char *part, u64 (*read)(u64 field, bool *ok),
-	       void (*emit)(const char *line))
+	       u64 *seen, void (*emit)(const char *line))
 {
-	struct dump d = {.cap = cap, .read = read, .emit = emit};
+	struct dump d = {.cap = cap, .read = read, .seen = seen, .emit = emit};
 	bool any = false;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {

@@ -64,10 +64,12 @@ const char *controls_text(char *buf, size_t size, enum vmx_word word, u64 value)
  * controls, host), or else each field whose name has @part in it, in any case. Returns whether
  * there is such a group or field on a CPU with @cap. @read: returns a field's value and sets *@ok
  * to whether it could be read.
+ * @seen: NULL, or for each of vmcs_fields[] its value at an earlier time: what is printed and has
+ * another value now is marked by a *, and stored there.
  * @emit: prints one line of at most 100 characters, without a newline. Fields that a CPU with @cap
  * does not have are skipped.
  */
 bool vmcs_dump(const struct vmx_capability *cap, const char *part, u64 (*read)(u64 field, bool *ok),
-	       void (*emit)(const char *line));
+	       u64 *seen, void (*emit)(const char *line));
 
 #endif

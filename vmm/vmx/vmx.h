@@ -49,6 +49,7 @@ struct vcpu_vmx {
 	u32 heartbeat; /* what the preemption timer counts down from; 0: it is not in use */
 	u32 sti_seen;  /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
+	u64 *seen; /* see dump.c */
 };
 
 /* Offsets in an intercept bitmap: MSRs; ports below 8000h, and the others. SDM: "MSR-Bitmap
@@ -147,7 +148,7 @@ void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 
 /* dump.c: see virt_ops.dump. */
-bool vmx_dump(struct vcpu *vcpu, const char *part);
+bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark);
 
 /* heartbeat.c: the exit handler for the preemption timer. */
 int handle_preemption_timer(struct vcpu *vcpu);

@@ -79,4 +79,5 @@ const struct virt_ops vmx_x86_ops = {
 	.dump = vmx_dump,
 	.print_capabilities = vmx_print_capabilities,
 	.exit_name = exit_reason_name,
+	.exit_about = exit_about,
 };

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
+#include "vmm/recorder_text.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -197,6 +198,8 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 	if (leaf == CPUID_GLASSHOUSE) {
 		name_leaf(regs);
 	} else if (leaf == LOG_RING_LEAF) {
+		if (subleaf == LOG_RING_TRACE)
+			recorder_publish(vcpu->vm);
 		log_leaf(vcpu->vm->cpuid->logs, subleaf, regs);
 	} else {
 		host_cpuid(leaf, subleaf, regs);

@@ -24,12 +24,15 @@ static inline u64 edx_eax(const struct vcpu *vcpu)
  */
 static inline int emulate_rdmsr(struct vcpu *vcpu)
 {
-	u64 value;
+	union {
+		u64 value;
+		u32 half[2]; /* two loads cost less than a load and a shift */
+	} msr;
 
-	if (vcpu->vm->ops->rdmsr(vcpu, (u32)vcpu->regs[VCPU_RCX], &value))
+	if (vcpu->vm->ops->rdmsr(vcpu, (u32)vcpu->regs[VCPU_RCX], &msr.value))
 		return -EINVAL;
-	vcpu->regs[VCPU_RAX] = (u32)value;
-	vcpu->regs[VCPU_RDX] = value >> 32;
+	vcpu->regs[VCPU_RAX] = msr.half[0];
+	vcpu->regs[VCPU_RDX] = msr.half[1];
 	return 0;
 }
 

@@ -13,7 +13,7 @@ wait_for()
 	return 1
 }
 
-plan 13
+plan 18
 ok "glasshouse-log >/tmp/log" "the log can be read"
 is "$(sed -n '2s/ .*//p' /tmp/log)" Glasshouse "it begins with the first line"
 is "$(grep -c '^Entering the guest' /tmp/log)" 1 "it has the lines before the guest"
@@ -31,6 +31,18 @@ ok "! glasshouse-log -x 2>/tmp/why" "a wrong option is refused"
 mv /dev/mem /dev/mem.away
 ok "! glasshouse-log 2>/tmp/why && grep -q 'There is no /dev/mem' /tmp/why" "without /dev/mem it says so"
 mv /dev/mem.away /dev/mem
+
+# The exits: the table's head, its total, and the sum of a column.
+glasshouse-stat >/tmp/stat
+is "$(sed -n 1p /tmp/stat | xargs)" "VM-EXIT Samples Samples% Time% Min Time Max Time Avg time" "glasshouse-stat prints a table"
+cpuids=$(awk '$1 == "CPUID" { print $2 }' /tmp/stat)
+for i in $(seq 50); do cpuid 0 0 eax >/dev/null; done
+more=$(glasshouse-stat | awk '$1 == "CPUID" { print $2 }')
+ok '[ $((more - cpuids)) -ge 50 -a "$cpuids" -gt 0 ]' "it counts CPUIDs: $cpuids, then $more"
+ok "glasshouse-stat -r -c 0 | grep -q 'CPUID [0-9a-f]* *[0-9]'" "it tells RIPs"
+glasshouse-stat -t /tmp/exits
+is "$(head -c 16 /tmp/exits)" "glasshouse exits" "-t writes the recorded exits"
+ok "! glasshouse-stat -c 99 2>/tmp/why && grep -q 'no such vCPU' /tmp/why" "a wrong vCPU is refused"
 
 last=$(param last | tr _ ' ')
 glasshouse-log -p >/tmp/last 2>/tmp/why

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that show single exits, from the flight recorder.
+ */
+#include "arch/x86/cpu.h"
+#include "lib/string.h"
+#include "monitor/commands.h"
+#include "vmm/trace_stat.h"
+#include "vmm/virt_ops.h"
+
+#define TRACE_LINES 16
+
+/* What show() prints: those of @vcpu's exits whose reason has @part in its name, without the first
+ * @skip. */
+struct request {
+	const struct vcpu *vcpu;
+	const char *part;
+	u64 matches, skip;
+	bool silent; /* only count */
+};
+
+static void print_event(const struct trace_exit *exit, const struct vcpu *vcpu)
+{
+	u64 reason = exit->record.reason;
+	u8 type = EXIT_RECORD_TYPE(reason);
+
+	say("%lu: %s: vcpu %u vector %u\n", exit->left ? exit->left : exit->exited,
+	    type == EVENT_EXT_INTR || type == EVENT_NMI ? "kvm_inj_virq" : "kvm_inj_exception",
+	    vcpu->id, EXIT_RECORD_VECTOR(reason));
+}
+
+/* The lines of KVM's trace points. */
+static void show(const struct trace_exit *exit, void *context)
+{
+	struct request *request = context;
+	const char *name = virt->exit_name((u32)exit->record.reason);
+
+	if (request->part && !has_part(name, request->part))
+		return;
+	if (request->matches++ < request->skip || request->silent)
+		return;
+	say("%lu: kvm_entry: vcpu %u\n"
+	    "%lu: kvm_exit: vcpu %u reason %s rip 0x%lx info1 0x%016lx\n",
+	    exit->entered, request->vcpu->id, exit->exited, request->vcpu->id, name,
+	    exit->record.rip, exit->record.qualification);
+	if (exit->record.reason & EXIT_RECORD_EVENT)
+		print_event(exit, request->vcpu);
+}
+
+static void each_exit(struct request *request)
+{
+	const struct trace_ring *ring = request->vcpu->recorder.ring;
+
+	trace_each(ring, ring->records, 0, show, request);
+}
+
+const char *command_trace(const struct arguments *args)
+{
+	const char *const *word = &args->word[1];
+	struct request request = {.silent = true};
+	u64 n = TRACE_LINES;
+
+	if (*word && !strcmp(*word, "-f")) {
+		request.part = word[1];
+		if (!request.part)
+			return "-f needs a reason, or a part of its name";
+		word += 2;
+	}
+	request.vcpu = vcpu_of(*word);
+	if (!request.vcpu)
+		return NO_VCPU;
+	if (*word && word[1] && !number_of(word[1], 10, &n))
+		return NO_NUMBER;
+	each_exit(&request);
+	request.skip = request.matches - MIN(n, request.matches);
+	request.matches = 0;
+	request.silent = false;
+	each_exit(&request);
+	return NULL;
+}
+
+static void keep(const struct trace_exit *exit, void *context)
+{
+	*(struct trace_exit *)context = *exit;
+}
+
+/* Counters of different CPUs may differ, so only this CPU's tells how long ago an exit was. */
+static void print_when(const struct vcpu *vcpu, const struct trace_exit *exit)
+{
+	if (vcpu->cpu == this_cpu())
+		say("vCPU %u exited last %lu ticks ago", vcpu->id, rdtsc() - exit->exited);
+	else
+		say("vCPU %u exited last at tick %lu of its CPU", vcpu->id, exit->exited);
+	say(", after %lu in the guest, at RIP %lx: ", exit->exited - exit->entered,
+	    exit->record.rip);
+}
+
+const char *command_why(const struct arguments *args)
+{
+	struct vcpu *vcpu = vcpu_of(args->word[1]);
+	struct trace_exit exit = {0};
+	const char *about;
+	u64 number;
+
+	if (!vcpu)
+		return NO_VCPU;
+	trace_each(vcpu->recorder.ring, vcpu->recorder.ring->records, 0, keep, &exit);
+	if (!exit.exited)
+		return "it has not exited yet";
+	print_when(vcpu, &exit);
+	say("%s", virt->exit_name((u32)exit.record.reason));
+	about = virt->exit_about((u32)exit.record.reason, exit.record.qualification, &number);
+	if (about)
+		say(", %s %lx", about, number);
+	else if (exit.record.qualification)
+		say(", qualification %lx", exit.record.qualification);
+	if (exit.record.reason & EXIT_RECORD_EVENT)
+		say("; the entry after it delivered vector %u",
+		    EXIT_RECORD_VECTOR(exit.record.reason));
+	if (exit.left)
+		say("; it took %lu ticks", exit.left - exit.exited);
+	say(".\n");
+	return NULL;
+}
