@@ -58,7 +58,7 @@ endef
 # ---- The parts ------------------------------------------------------------------------------
 
 # A part may use the variables of those before it.
-PARTS := tools/build/hypervisor.mk tools/build/efi.mk tools/image/image.mk tools/image/esp.mk tools/run/run.mk tests/tests.mk \
+PARTS := tools/build/hypervisor.mk tools/build/efi.mk tools/image/image.mk tools/image/esp.mk tools/run/run.mk tools/report/report.mk tests/tests.mk \
 	tests/nested/nested.mk
 include $(PARTS)
 
@@ -70,8 +70,8 @@ setup:
 	tools/setup build guest iso efi sign run qemu nested test fuzz lint
 
 # Each target asks for what it needs, no more; tools/setup is done at once when nothing is missing.
-.PHONY: setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint
-setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint: setup-%:
+.PHONY: setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture
+setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture: setup-%:
 	tools/setup $*
 
 ## clean: remove all that was built
