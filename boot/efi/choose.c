@@ -64,6 +64,26 @@ EFI_STATUS set_load_options(const struct door *door, EFI_HANDLE program, const v
 	return EFI_SUCCESS;
 }
 
+/* Load the file @file of @volume, whose whole path is @path, from memory. */
+static EFI_STATUS load_bytes(const struct door *door, EFI_HANDLE volume,
+			     const EFI_DEVICE_PATH *file, const EFI_DEVICE_PATH *path,
+			     EFI_HANDLE *program)
+{
+	EFI_STATUS status = EFI_UNSUPPORTED;
+	EFI_FILE *root = efi_volume(door, volume);
+	CHAR16 name[FILE_NAME_MAX];
+	u64 size;
+	void *bytes =
+		root && path_file_name(file, name) ? efi_read_file(door, root, name, &size) : NULL;
+
+	if (bytes)
+		status = load_image(door, path, bytes, size, program);
+	efi_free(door, bytes);
+	if (root)
+		root->Close(root);
+	return status;
+}
+
 /* Load the file @file of @volume. */
 static EFI_STATUS load_file(const struct door *door, EFI_HANDLE volume, const EFI_DEVICE_PATH *file,
 			    EFI_HANDLE *program)
@@ -83,6 +103,9 @@ static EFI_STATUS load_file(const struct door *door, EFI_HANDLE volume, const EF
 		return EFI_OUT_OF_RESOURCES;
 	path_join(path, own, file);
 	status = load_image(door, path, NULL, 0, program);
+	/* shim's LoadImage, with which it replaces the firmware's, reads no files. */
+	if (status == EFI_UNSUPPORTED)
+		status = load_bytes(door, volume, file, path, program);
 	efi_free(door, path);
 	return status;
 }

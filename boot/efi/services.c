@@ -6,6 +6,8 @@
 
 #include "boot/efi/device_path.h"
 
+#define END_OF_FILE UINT64_MAX /* as a position */
+
 void *efi_allocate(const struct door *door, size_t size)
 {
 	void *memory = NULL;
@@ -72,6 +74,35 @@ EFI_FILE *efi_volume(const struct door *door, EFI_HANDLE handle)
 	EFI_FILE *root;
 
 	return volume && !volume->OpenVolume(volume, &root) ? root : NULL;
+}
+
+EFI_FILE *efi_open(EFI_FILE *folder, const CHAR16 *name)
+{
+	EFI_FILE *file;
+
+	return folder && !folder->Open(folder, &file, (CHAR16 *)name, EFI_FILE_MODE_READ, 0) ? file
+											     : NULL;
+}
+
+void *efi_read_file(const struct door *door, EFI_FILE *folder, const CHAR16 *name, u64 *size)
+{
+	EFI_FILE *file = efi_open(folder, name);
+	char *bytes = NULL;
+
+	if (!file)
+		return NULL;
+	file->SetPosition(file, END_OF_FILE);
+	if (!file->GetPosition(file, size))
+		bytes = efi_allocate(door, *size + 1);
+	file->SetPosition(file, 0);
+	if (bytes && !file->Read(file, size, bytes)) {
+		bytes[*size] = '\0';
+	} else {
+		efi_free(door, bytes);
+		bytes = NULL;
+	}
+	file->Close(file);
+	return bytes;
 }
 
 const char *efi_why(EFI_STATUS status)

@@ -33,6 +33,15 @@ void *efi_variable(const struct door *door, const CHAR16 *name, size_t *size);
 /* The root directory of the volume @handle, to be closed; NULL if it has none. */
 EFI_FILE *efi_volume(const struct door *door, EFI_HANDLE handle);
 
+/* Open the file or folder @name of @folder, to be closed; NULL if it is not there, or @folder is
+ * NULL. */
+EFI_FILE *efi_open(EFI_FILE *folder, const CHAR16 *name);
+
+/* Read the file @name of @folder. Returns its bytes, with a NUL after them, to be freed, and their
+ * number without the NUL in *@size; NULL if it cannot be read. UEFI Specification: "File Protocol".
+ */
+void *efi_read_file(const struct door *door, EFI_FILE *folder, const CHAR16 *name, u64 *size);
+
 /* Why something could not be loaded, as the end of a sentence. */
 const char *efi_why(EFI_STATUS status);
 

@@ -8,7 +8,6 @@
 #include "boot/efi/device_path.h"
 #include "boot/efi/option_text.h"
 #include "boot/efi/services.h"
-#include "guests/efi/lib/read_file.h"
 #include "lib/string.h"
 
 struct acpi_table_protocol;
@@ -27,7 +26,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
 /* Read the file @name. NULL, after a message, if it cannot be read. */
 static char *must_read(const struct door *door, EFI_FILE *root, const CHAR16 *name, u64 *size)
 {
-	char *bytes = read_file(door, root, name, size);
+	char *bytes = efi_read_file(door, root, name, size);
 
 	if (!bytes)
 		door_print(door, "acpi: a file in \\acpi cannot be read.\n");

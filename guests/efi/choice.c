@@ -6,7 +6,6 @@
  * the strings 0s, 1s, ...
  */
 #include "boot/efi/services.h"
-#include "guests/efi/lib/read_file.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
@@ -35,7 +34,7 @@ static void set_variables(const struct door *door, EFI_FILE *folder)
 	for (; folder && !folder->Read(folder, &n, entry) && n; n = sizeof(info)) {
 		if (entry->Attribute & EFI_FILE_DIRECTORY)
 			continue;
-		data = read_file(door, folder, entry->FileName, &size);
+		data = efi_read_file(door, folder, entry->FileName, &size);
 		set_variable(door, entry->FileName, data, size);
 		efi_free(door, data);
 	}
@@ -50,8 +49,8 @@ static void read_modules(struct door *door, EFI_FILE *folder)
 		struct door_module *m = &door->modules[door->nr_modules];
 
 		name[0] = string[0] = (CHAR16)('0' + i);
-		m->string = read_file(door, folder, string, &size);
-		m->bytes = read_file(door, folder, name, &m->size);
+		m->string = efi_read_file(door, folder, string, &size);
+		m->bytes = efi_read_file(door, folder, name, &m->size);
 		if (!m->string || !m->bytes)
 			return;
 		door->nr_modules++;
@@ -92,8 +91,8 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *st)
 
 	if (!door_options(&door, cmdline)) {
 		door_print(&door, "options: %s\nfrom: %s\n", cmdline, door.cmdline_from);
-		set_variables(&door, open_file(root, L"vars"));
-		read_modules(&door, open_file(root, L"modules"));
+		set_variables(&door, efi_open(root, L"vars"));
+		read_modules(&door, efi_open(root, L"modules"));
 		run(&door);
 	}
 	st->RuntimeServices->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);

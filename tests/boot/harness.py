@@ -212,28 +212,34 @@ def boot(name, spec, model="corei7_skylake_x", cpus=1, memory=512, ticks=TICKS, 
 
 def _flash(code, variables):
     """QEMU's options for OVMF of these files. What it writes is lost at the end."""
-    files = [f"readonly=on,file=/usr/share/OVMF/{code}", f"snapshot=on,file=/usr/share/OVMF/{variables}"]
+    files = [f"readonly=on,file=/usr/share/OVMF/{code}", f"snapshot=on,file={variables}"]
     return sum((["-drive", f"if=pflash,unit={n},format=raw,{file}"] for n, file in enumerate(files)),
                ["-machine", "q35,smm=on", "-vga", "std"])
 
 
+def secure_boot(variables):
+    """QEMU's options for OVMF with Secure Boot on, if the file `variables`, its flash memory, says so."""
+    return _flash("OVMF_CODE_4M.secboot.fd", variables) + ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+
+
 # OVMF; and OVMF with Secure Boot on, which starts only what the key is signed with that Debian's package ovmf has
 # for tests: SNAKEOIL, its name without its ending; .pem is the certificate, .key the key, whose password is "snakeoil".
-UEFI = _flash("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
-SECURE_BOOT = _flash("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd") + [
-    "-global", "driver=cfi.pflash01,property=secure,value=on"]
+UEFI = _flash("OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
+SECURE_BOOT = secure_boot("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd")
 SNAKEOIL = Path("/usr/share/ovmf/PkKek-1-snakeoil")
 
 
-def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=()):
+def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=(), program=None):
     """Boots `spec` in QEMU without KVM; a mkiso.Boot, or the path of an image. Returns a Run.
 
-    `firmware`: QEMU's options for other firmware than SeaBIOS: UEFI, SECURE_BOOT.
+    `firmware`: QEMU's options for other firmware than SeaBIOS: UEFI, SECURE_BOOT. `program`: `spec` is no image but a
+    program of UEFI, which QEMU gives to the firmware with these words, on a machine without a disk.
     """
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     iso = spec if isinstance(spec, Path) else mkiso.make_iso(folder / "boot.iso", spec)
+    start = ["-drive", f"file={iso},format=raw,snapshot=on"] if program is None else ["-kernel", iso, "-append", program]
     serial, serial_end = socket.socketpair()
     monitor, monitor_end = socket.socketpair()
     with serial_end, monitor_end, (folder / "stderr.log").open("wb") as errors:
@@ -243,8 +249,7 @@ def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=()):
              "-chardev", f"socket,id=s,fd={serial_end.fileno()}", "-serial", "chardev:s",
              "-chardev", f"socket,id=m,fd={monitor_end.fileno()}", "-mon", "chardev=m",
              "-serial", "file:" + str(folder / "com2.log"),
-             "-debugcon", "file:" + str(folder / "glasshouse.log"),
-             "-drive", f"file={iso},format=raw,snapshot=on"],
+             "-debugcon", "file:" + str(folder / "glasshouse.log"), *start],
             stdin=subprocess.DEVNULL, stderr=errors,
             pass_fds=[serial_end.fileno(), monitor_end.fileno()], start_new_session=True)
     return Run(folder, process, serial, seconds, monitor=monitor)

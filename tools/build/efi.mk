@@ -61,9 +61,8 @@ $(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_firmware.c.o $(B)/d
 # Programs for tests.
 EFI_GUESTS := $(patsubst guests/efi/%.c,build/guest/%.efi,$(wildcard guests/efi/*.c))
 
-$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o $(B)/door/guests/efi/lib/read_file.c.o \
-		tools/build/efi.mk
+$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o tools/build/efi.mk
 	$(link_efi)
 
 -include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/from_grub.c.d $(B)/door/boot/efi/from_firmware.c.d \
-	$(wildcard $(B)/door/guests/efi/*.d $(B)/door/guests/efi/lib/*.d)
+	$(wildcard $(B)/door/guests/efi/*.d)

@@ -10,6 +10,12 @@ FOREIGN := build/guest/foreign/xen
 $(FOREIGN): tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest/foreign foreign
 
+# Download Debian's shim, for boot tests.
+SHIM := build/guest/shim/shimx64.efi
+
+$(SHIM): tools/image/fetch-guest | setup-guest
+	tools/image/fetch-guest build/guest/shim shim
+
 # Download the kernel that Debian installs on a PC, for a boot test.
 STOCK := build/guest/stock/vmlinuz
 
@@ -70,8 +76,8 @@ build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/in
 	$(say) KO $@
 	tools/image/mkmodule $@
 
-# Guests in real mode: a boot sector, and one that resets the CPU.
-build/guest/sector.img build/guest/warm.img: build/guest/%.img: build/guest/obj/guests/sector/%.S.o
+# Guests in real mode: a boot sector, and one that resets the CPU; and one in 64-bit mode.
+build/guest/raw.img build/guest/sector.img build/guest/warm.img: build/guest/%.img: build/guest/obj/guests/sector/%.S.o
 	$(say) LD $@
 	$(LD) -N -e start -Ttext 0 --oformat binary -o $@ $<
 
@@ -83,7 +89,7 @@ build/check-options: $(CHECK_OPTIONS) $(wildcard include/*.h lib/*.h boot/*.h) |
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -iquote . -iquote include -o $@ \
 		$(CHECK_OPTIONS)
 
-GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/bench-initrd.img build/guest/sector.img build/guest/warm.img \
+GUEST_FILES := build/guest/vmlinuz build/guest/initrd.img build/guest/bench-initrd.img build/guest/raw.img build/guest/sector.img build/guest/warm.img \
 	$(OWN_GUESTS:%=build/guest/%.img)
 
 # With GUEST_KERNEL and GUEST_INITRD given, Debian's files are not needed.
