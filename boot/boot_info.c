@@ -20,15 +20,6 @@ struct tag_mmap {
 	u8 entries[];
 } __packed;
 
-struct tag_framebuffer {
-	u32 type, size;
-	u64 address;
-	u32 pitch, width, height;
-	u8 bpp, fb_type;
-	u16 reserved;
-	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
-} __packed;
-
 /*
  * Copy the string at @src, which should be terminated within @n bytes, into bi->text, and point
  * @out at the copy. Returns 0, or -E2BIG, with an error logged, when there is no room for it.

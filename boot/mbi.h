@@ -6,6 +6,7 @@
 #define GH_BOOT_MBI_H
 
 #include "bits.h"
+#include "framebuffer.h"
 
 /* The tags that are parsed. */
 enum {
@@ -33,6 +34,15 @@ struct tag {
 struct tag_module {
 	u32 type, size, mod_start, mod_end;
 	char string[];
+} __packed;
+
+struct tag_framebuffer {
+	u32 type, size;
+	u64 address;
+	u32 pitch, width, height;
+	u8 bpp, fb_type;
+	u16 reserved;
+	struct fb_channel channels[]; /* red, green, blue; FB_RGB only */
 } __packed;
 
 #endif

@@ -35,6 +35,8 @@ struct door {
 	const char *cmdline_from; /* where the user writes them, for messages */
 	struct door_module modules[DOOR_MODULES];
 	unsigned nr_modules;
+
+	struct framebuffer fb; /* the mode that GRUB has set; address 0: none */
 };
 
 /* ---- console.c: messages on the firmware's console ---------------------------------------- */
@@ -94,8 +96,8 @@ void door_free_memory(const struct door *door, const struct efi_handoff *h);
 
 /* ---- machine.c ---------------------------------------------------------------------------- */
 
-/* Fill in the ACPI root pointer (version 2.0's if there are two) and the screen: that of the
- * firmware's console, otherwise the first that has a framebuffer. Both may be missing. */
+/* Fill in the ACPI root pointer (version 2.0's if there are two) and the screen: GRUB's, that of
+ * the firmware's console, otherwise the first that has a framebuffer. Both may be missing. */
 void door_describe_machine(const struct door *door, struct efi_handoff *h);
 
 /* ---- cpus.c ------------------------------------------------------------------------------- */

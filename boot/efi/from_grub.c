@@ -27,6 +27,24 @@ static void add_module(struct door *door, const struct tag_module *tag)
 		(const void *)(u64)tag->mod_start, tag->mod_end - tag->mod_start, tag->string};
 }
 
+/* The mode that GRUB has set. It may have done so by a driver of its own, so that the firmware does
+ * not know the mode. */
+static void read_framebuffer(struct door *door, const struct tag_framebuffer *tag)
+{
+	if (tag->fb_type != FB_RGB || tag->size < sizeof(*tag) + 3 * sizeof(tag->channels[0]) ||
+	    tag->pitch < (u64)tag->width * tag->bpp / 8)
+		return;
+	door->fb = (struct framebuffer){.address = tag->address,
+					.pitch = tag->pitch,
+					.width = tag->width,
+					.height = tag->height,
+					.bpp = tag->bpp,
+					.type = tag->fb_type,
+					.red = tag->channels[0],
+					.green = tag->channels[1],
+					.blue = tag->channels[2]};
+}
+
 static void *pointer_in(const struct tag *tag)
 {
 	u64 pointer;
@@ -48,6 +66,8 @@ static void read_tag(struct door *door, const struct tag *tag)
 		door->cmdline = (const char *)tag->data;
 	else if (tag->type == TAG_MODULE)
 		add_module(door, (const void *)tag);
+	else if (tag->type == TAG_FRAMEBUFFER && tag->size >= sizeof(struct tag_framebuffer))
+		read_framebuffer(door, (const void *)tag);
 }
 
 static EFI_STATUS start(const struct door *door)

@@ -80,5 +80,8 @@ void door_describe_machine(const struct door *door, struct efi_handoff *h)
 	h->rsdp = config_table(door->st, &acpi2);
 	if (!h->rsdp)
 		h->rsdp = config_table(door->st, &acpi1);
-	find_screen(door, &h->fb);
+	if (door->fb.address)
+		h->fb = door->fb;
+	else
+		find_screen(door, &h->fb);
 }

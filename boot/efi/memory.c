@@ -145,6 +145,17 @@ static u64 memory_top(const struct efi_handoff *h)
 	return top;
 }
 
+/* Below 640 KiB, because the next boot looks for the log at the same place: what is free higher up
+ * depends on the programs that were started before. Otherwise anywhere. */
+static bool reserve_log(const struct door *door, struct mem_range *log)
+{
+	u64 size = CONSOLE_RING_PAGES * PAGE_SIZE;
+
+	*log = (struct mem_range){(u64)door_pages(door, EfiReservedMemoryType, LOW_LIMIT, size),
+				  size, MEM_RESERVED};
+	return log->base || reserve(door, log, size);
+}
+
 EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u64 option_reserve,
 			       u64 option_trace)
 {
@@ -156,8 +167,7 @@ EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u
 		return status;
 	if (!reserve(door, &h->heap,
 		     boot_heap_size(h->max_cpus, memory_top(h), option_reserve, option_trace)) ||
-	    !reserve(door, &h->log, CONSOLE_RING_PAGES * PAGE_SIZE) ||
-	    !reserve(door, &h->image, image->size))
+	    !reserve_log(door, &h->log) || !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;
 	/* Only needed where no MP services bring the other CPUs. */
 	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_LIMIT, PAGE_SIZE);

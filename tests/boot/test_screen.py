@@ -8,14 +8,16 @@ import pytest
 
 import bochs
 import harness
+import mkesp
 import mkiso
 import screen
 import test_bad_loader as liar
 import words
+from mkiso import Boot, Entry
 from test_budgets import START
 
 GUESTS = mkiso.BUILD / "guest"
-CONFORMANCE, PAINTER = GUESTS / "conformance.img", GUESTS / "painter.img"
+CONFORMANCE, PAINTER, RAW, STOCK = (GUESTS / name for name in ("conformance.img", "painter.img", "raw.img", "stock/vmlinuz"))
 
 # Where Bochs 2.7 shows the machine's screen in its window.
 BOCHS_ORIGIN = 4, 36
@@ -147,22 +149,51 @@ def bochs_screen(run, x_server, width, height, last):
     return lines()
 
 
-def test_panic(x_server):
-    """A panic stands on the screen, although the guest has drawn over all of it: its start, and its end."""
-    spec = mkiso.glasshouse("provoke=panic", PAINTER, "", None, "1024x768x32")
-    run = harness.boot("screen-panic", spec, memory=64, ignore_bad_msrs=False, x_display=x_server.display)
-    run.expect(r"# painted 1024x768, 32 bits, 4096 bytes per line, at e0000000\n")
+def check_panic(run, x_server, width, height):
+    """After what `run` has printed so far, Glasshouse panics: the report's start and its end stand on the screen, nothing else."""
     start = run.seen
     last = run.expect(r"\*\*\* Stopped\..*\*\*\*")[0]
-    lines = bochs_screen(run, x_server, 1024, 768, last)
-    report = screen.wrapped(run.text[start:], 128)
+    lines = bochs_screen(run, x_server, width, height, last)
+    report = screen.wrapped(run.text[start:], width // 8)
     assert screen.UNKNOWN not in "".join(lines)
     assert re.search(r"panics on CPU 0", report[1]) and report[2] == "  provoked"
-    assert lines[:24] == report[:24]
+    fixed = height // 16 // 2
+    assert lines[:fixed] == report[:fixed]
     while not lines[-1]:
         lines.pop()
-    assert 24 + 12 < len(lines) and lines[24:] == report[24 - len(lines):]
+    assert fixed + fixed // 2 < len(lines) and lines[fixed:] == report[fixed - len(lines):]
     assert report[-1] == last
+
+
+@pytest.mark.parametrize("depth", [32, 24])
+def test_panic(x_server, depth):
+    """A panic stands on the screen, although the guest has drawn over all of it."""
+    spec = mkiso.glasshouse("provoke=panic", PAINTER, "", None, f"1024x768x{depth}")
+    run = harness.boot(f"screen-panic-{depth}", spec, memory=64, ignore_bad_msrs=False, x_display=x_server.display)
+    run.expect(rf"# painted 1024x768, {depth} bits, {depth * 128} bytes per line, at e0000000\n")
+    check_panic(run, x_server, 1024, 768)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("depth", [32, 24])
+def test_panic_over_linux(x_server, depth):
+    """The same after Linux has drawn: the kernel that Debian installs on a PC, whose vesafb uses the mode that GRUB has set."""
+    spec = harness.linux("draw", "provoke=panic/5000", kernel=STOCK, mode=f"1024x768x{depth}")
+    run = harness.boot(f"screen-linux-{depth}", spec, ticks=4 * harness.TICKS, x_display=x_server.display)
+    run.expect("# drawn by VESA VGA\n")
+    check_panic(run, x_server, 1024, 768)
+
+
+def test_uefi():
+    """The report on the screen of UEFI firmware. The guest needs no boot services, so Glasshouse stops for good."""
+    files = mkesp.debian(Boot(Entry(mkiso.ELF), [Entry(RAW, "raw addr=0x4000000 mode=64")]))
+    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi.img", files | {mkesp.REMOVABLE: mkesp.GRUB})
+    run = harness.boot_qemu("screen-uefi", disk, firmware=harness.UEFI)
+    picture = run.picture()
+    said = all_said(run)
+    lines, expected = screen.text(picture), screen.wrapped(said, picture.width // 8)
+    assert lines[:len(expected)] == expected
+    assert not any(lines[len(expected):])
 
 
 def test_console(x_server):

@@ -166,6 +166,20 @@ static void test_other_screens(void **state)
 	assert_int_equal(describe(NULL, 0)->fb.address, 0);
 }
 
+/* What GRUB has set counts more than what the firmware knows. */
+static void test_grubs_mode(void **state)
+{
+	struct door door = {.st = &(EFI_SYSTEM_TABLE){.ConsoleOutHandle = console},
+			    .fb = {.address = 0xd0000000, .bpp = 24}};
+	static struct efi_handoff handoff;
+
+	(void)state;
+	screen(0, PixelBlueGreenRedReserved8BitPerColor, 640);
+	door_describe_machine(&door, &handoff);
+	assert_int_equal(handoff.fb.address, 0xd0000000);
+	assert_int_equal(handoff.fb.bpp, 24);
+}
+
 static void test_no_screen(void **state)
 {
 	(void)state;
@@ -195,6 +209,7 @@ int main(void)
 		cmocka_unit_test_setup(test_masks, clear),
 		cmocka_unit_test_setup(test_empty_mask, clear),
 		cmocka_unit_test_setup(test_other_screens, clear),
+		cmocka_unit_test_setup(test_grubs_mode, clear),
 		cmocka_unit_test_setup(test_no_screen, clear),
 		cmocka_unit_test_setup(test_root_pointer, clear),
 	};
