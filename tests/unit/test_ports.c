@@ -127,12 +127,23 @@ void reset_cpus(struct vcpu *v, const char *by)
 	resets++;
 }
 
+/* An SMI that the access causes finds the guest's registers; only DX and AX are the access'. */
+static void registers_are_the_guests(const u64 *regs)
+{
+	for (unsigned i = 0; i < VCPU_NR_REGS; i++) {
+		u64 own = i == VCPU_RAX ? 0xffffffff : i == VCPU_RDX ? 0xffff : 0;
+
+		assert_true((regs[i] & ~own) == (vcpu.regs[i] & ~own));
+	}
+}
+
 void pio_as_guest(u64 *regs, u64 k);
 void pio_as_guest(u64 *regs, u64 k)
 {
 	u16 port = (u16)regs[VCPU_RDX];
 	unsigned size = 1u << k % 3;
 
+	registers_are_the_guests(regs);
 	for (unsigned i = 0; i < size; i++) {
 		if (k < 3)
 			outb((u16)(port + i), (u8)(regs[VCPU_RAX] >> 8 * i));
@@ -173,6 +184,8 @@ static void boot(void)
 	memset(exits, 0, sizeof(exits));
 	vm0.hidden[0] = (struct mem_range){.base = MIB(20), .size = MIB(2)};
 	vcpu.vm = &vm0.vm;
+	for (unsigned i = 0; i < VCPU_NR_REGS; i++)
+		vcpu.regs[i] = 0x0123456789abcdef * (i + 1);
 	command = keyboard = 0;
 	output_port = 3;
 	port92 = 2;
