@@ -91,6 +91,13 @@ static unsigned stack_size(const struct insn *insn)
 	return 0;
 }
 
+/* CMPXCHG8B, CMPXCHG16B. */
+static bool is_cmpxchg8b(const struct insn *insn)
+{
+	return insn->encoding == INSN_LEGACY && insn->map == 1 && insn->opcode == 0xc7 &&
+	       (insn->reg & 7) == 1;
+}
+
 /* The bytes that an instruction reads or writes which insn_memory_op() does not know; 0: unknown.
  */
 static unsigned other_size(const struct insn *insn)
@@ -101,7 +108,7 @@ static unsigned other_size(const struct insn *insn)
 		return 1;
 	if (insn->map == 0 && (insn->opcode == 0xa7 || insn->opcode == 0xaf))
 		return insn->opsize;
-	if (insn->map == 1 && insn->opcode == 0xc7 && (insn->reg & 7) == 1) /* CMPXCHG8B, 16B */
+	if (is_cmpxchg8b(insn))
 		return insn->opsize == 8 ? 16 : 8;
 	return stack_size(insn);
 }
@@ -125,6 +132,8 @@ static struct described describe(struct vcpu *vcpu, const struct view_access *ac
 		return d;
 	if (insn_memory_op(&insn, &mem)) {
 		d.size = other_size(&insn);
+		if (is_cmpxchg8b(&insn))
+			d.kinds = EPT_R | EPT_W;
 		return d;
 	}
 	d.size = mem.size;

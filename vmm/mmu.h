@@ -23,7 +23,7 @@ struct page_fault {
 	u32 error_code; /* FAULT_GUEST_PAGING: the error code of the #PF */
 
 	/* FAULT_SECOND_LEVEL only: */
-	bool read, write, fetch; /* read and write: an instruction that does both */
+	bool write, fetch; /* neither: a read. An instruction that reads and writes: a write */
 	/* The linear address as the CPU reports it; ~0: it reports none. A hint only: nested in
 	 * KVM, it may be that of an earlier exit. */
 	gva_t gva_hint;

@@ -563,7 +563,7 @@ static unsigned kinds_of(const struct page_fault *fault)
 {
 	if (fault->fetch)
 		return EPT_X;
-	return (fault->write ? EPT_W : 0) | (fault->read || !fault->write ? EPT_R : 0);
+	return fault->write ? EPT_W : EPT_R;
 }
 
 /* Open the page of the fault, if it is one of ours and the guest may access it. Returns false if it

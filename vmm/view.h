@@ -33,7 +33,7 @@ struct vm;
 struct view_access {
 	/* Of the first byte of the access on the page, as the CPU reports it. */
 	gpa_t gpa;
-	unsigned kind; /* EPT_R, EPT_W, EPT_X, or EPT_R | EPT_W */
+	unsigned kind; /* EPT_R, EPT_W (perhaps also a read), or EPT_X */
 	bool table;    /* a page walk of the CPU has read, or has set flags in, an entry there */
 	bool event;    /* it is part of the delivery of an interrupt or exception */
 };

@@ -204,7 +204,6 @@
 
 /* Exit qualifications: "Basic VM-Exit Information". @q is the value. */
 /* ... of EPT violations */
-#define EPT_VIOLATION_ACC_READ       BIT(0)
 #define EPT_VIOLATION_ACC_WRITE      BIT(1)
 #define EPT_VIOLATION_ACC_INSTR      BIT(2)
 #define EPT_VIOLATION_GVA_IS_VALID   BIT(7)

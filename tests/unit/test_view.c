@@ -164,7 +164,6 @@ static hpa_t touch(struct vcpu *vcpu, gpa_t gpa, unsigned kinds)
 	struct page_fault fault = {
 		.kind = FAULT_SECOND_LEVEL,
 		.address = gpa,
-		.read = kinds & EPT_R,
 		.write = kinds & EPT_W,
 		.fetch = kinds & EPT_X,
 	};
@@ -285,7 +284,7 @@ static void one_vcpu_uses_a_view(void **state)
 	assert_int_equal(touch(&vcpus[0], FIRST + 8, EPT_R | EPT_W), virt_to_phys(memory) + 8);
 	assert_int_equal(told, 1);
 	assert_int_equal(last.gpa, FIRST + 8);
-	assert_int_equal(last.kind, EPT_R | EPT_W);
+	assert_int_equal(last.kind, EPT_W);
 	assert_true(is_in_view(&vcpus[0]) && !is_in_view(&vcpus[1]));
 	/* The other one exits by itself. */
 	touch(&vcpus[1], FIRST + 16, EPT_W);

@@ -133,7 +133,7 @@ static int handle_monitor_trap_flag(struct vcpu *vcpu)
 }
 
 /* An access that the second-level tables do not allow. @qual: the exit qualification. */
-static int handle_second_level(struct vcpu *vcpu, u64 qual, const struct page_fault *fault)
+static inline int handle_second_level(struct vcpu *vcpu, u64 qual, const struct page_fault *fault)
 {
 	vmx_complete_event(vcpu);
 	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
@@ -152,7 +152,6 @@ static int handle_ept_violation(struct vcpu *vcpu)
 	struct page_fault fault = {
 		.kind = FAULT_SECOND_LEVEL,
 		.address = vmread(GUEST_PHYSICAL_ADDRESS),
-		.read = qual & EPT_VIOLATION_ACC_READ,
 		.write = qual & EPT_VIOLATION_ACC_WRITE,
 		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
 		.gva_hint = ~(gva_t)0,
