@@ -43,7 +43,7 @@ const char *command_run(const struct arguments *args)
 static void print_same(const char *where, const char *words)
 {
 	if (words)
-		say("in %s: %s\n", where, words);
+		row("debugger same", "in %s: %s\n", where, words);
 }
 
 static const char *help_about(const char *name)
@@ -52,7 +52,8 @@ static const char *help_about(const char *name)
 
 	if (!c)
 		return NO_COMMAND;
-	say("%s %s: %s\nexample: %s\n", c->name, c->takes, c->help, c->example);
+	row("name takes help example", "%s %s: %s\nexample: %s\n", c->name, c->takes, c->help,
+	    c->example);
 	print_same("gdb", c->gdb);
 	print_same("Bochs' debugger", c->bochs);
 	print_same("QEMU's monitor", c->qemu);
@@ -64,7 +65,8 @@ const char *command_help(const struct arguments *args)
 	if (args->word[1])
 		return help_about(args->word[1]);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
-		say("%-8s %-18s %s\n", commands[i].name, commands[i].takes, commands[i].help);
+		row("name takes help", "%-8s %-18s %s\n", commands[i].name, commands[i].takes,
+		    commands[i].help);
 	say("Addresses are hexadecimal, other numbers decimal. VCPU is a number; without it: 0.\n");
 	return NULL;
 }

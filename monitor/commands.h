@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the monitor share. A command prints by say(), and returns NULL; or why it could
- * not do it, in words.
+ * What the files of the monitor share. A command returns NULL; or why it could not do it, in words.
+ *
+ * What it finds out it gives by row(): one call names each value and says how the row looks as
+ * text; after -j, which the command itself does not see, the same call gives JSON. Words that are
+ * of no use to a program it prints by say(), which becomes an object with the key "text".
  */
 #ifndef GH_MONITOR_COMMANDS_H
 #define GH_MONITOR_COMMANDS_H
 
 #include "lib/log.h"
+#include "monitor/row.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
@@ -78,6 +82,9 @@ void bt_symbols(const char *text, size_t size);
 
 /* Cut @line, which is changed, into words. */
 void split(char *line, struct arguments *args);
+
+/* Is the first argument @word? Then it is taken away. */
+bool take_word(struct arguments *args, const char *word);
 
 /*
  * Parse all of @word as a number of the @base 10 or 16; one with 0x is hexadecimal in any case.

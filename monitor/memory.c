@@ -33,7 +33,7 @@ static void print_bytes(u64 address, const u8 *bytes, unsigned n)
 		text[i] = (char)(i >= n ? '\0' : bytes[i] < ' ' || bytes[i] > '~' ? '.' : bytes[i]);
 	}
 	text[LINE_BYTES] = '\0';
-	say("%016lx:%s  %s\n", address, hex, text);
+	row("address bytes text", "%016lx:%s  %s\n", address, hex, text);
 }
 
 /* The image is not in the direct map. */
@@ -93,9 +93,11 @@ static void print_entry(int level, gpa_t at, u64 entry)
 	bool leaf = level == 1 || entry & BIT(7);
 
 	if (!(entry & BIT(0)))
-		say("  level %d at %lx: %016lx not present\n", level, at, entry);
+		row("level at entry present?", "  level %d at %lx: %016lx%s not present\n", level,
+		    at, entry, "");
 	else
-		say("  level %d at %lx: %016lx%s%s%s%s%s%s\n", level, at, entry,
+		row("level at entry large? writable? user? accessed? dirty? no_execute?",
+		    "  level %d at %lx: %016lx%s%s%s%s%s%s\n", level, at, entry,
 		    yes(level > 1 && leaf, " large page"), yes(entry & BIT(1), " writable"),
 		    yes(entry & BIT(2), " user"), yes(entry & BIT(5), " accessed"),
 		    yes(leaf && entry & BIT(6), " dirty"), yes(entry & BIT(63), " no-execute"));
@@ -103,7 +105,7 @@ static void print_entry(int level, gpa_t at, u64 entry)
 
 static void walk_on(struct vcpu *vcpu)
 {
-	say("CR3 %lx\n", virt->get_sysreg(vcpu, SYSREG_CR3));
+	row("cr3", "CR3 %lx\n", virt->get_sysreg(vcpu, SYSREG_CR3));
 	walked.fails = guest_walk(vcpu, walked.gva, print_entry, &walked.gpa, &walked.error);
 }
 
@@ -120,9 +122,9 @@ const char *command_pt(const struct arguments *args)
 	if (why)
 		return why;
 	if (walked.fails)
-		say("A read there is a page fault, with error code %x.\n", walked.error);
+		row("fault", "A read there is a page fault, with error code %x.\n", walked.error);
 	else
-		say("%lx is guest-physical %lx\n", walked.gva, walked.gpa);
+		row("gva gpa", "%lx is guest-physical %lx\n", walked.gva, walked.gpa);
 	return NULL;
 }
 
@@ -140,13 +142,14 @@ const char *command_ept(const struct arguments *args)
 		return "guest-physical addresses have 48 bits";
 	mapped = ept_walk(ept, gpa, &map);
 	for (int level = 4; level >= map.level; level--)
-		say("  level %d: %016lx\n", level, ept_entry(ept, gpa, level));
+		row("level entry", "  level %d: %016lx\n", level, ept_entry(ept, gpa, level));
 	if (mapped)
-		say("%lx is host-physical %lx: %s%s%s%s, %s, a page of %lu KiB%s\n", gpa, map.hpa,
+		row("gpa hpa r? w? x? - type page_kib held?",
+		    "%lx is host-physical %lx: %s%s%s%s, %s, a page of %lu KiB%s\n", gpa, map.hpa,
 		    yes(map.prot & EPT_R, "r"), yes(map.prot & EPT_W, "w"),
 		    yes(map.prot & EPT_X, "x"), yes(!map.prot, "no access"), types[map.memtype & 7],
 		    map.size >> 10, yes(map.entry & EPT_HELD, ", watched or patched"));
 	else
-		say("%lx is not mapped: a hole of %lu KiB\n", gpa, map.size >> 10);
+		row("gpa hole_kib", "%lx is not mapped: a hole of %lu KiB\n", gpa, map.size >> 10);
 	return NULL;
 }

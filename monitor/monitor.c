@@ -85,9 +85,9 @@ static void (*called)(struct vcpu *vcpu);
 /* On the vCPU's CPU: divert what it prints, while this CPU waits and prints nothing. */
 static void call(struct vcpu *vcpu)
 {
-	console_divert(vcpu->cpu, show);
+	console_divert(vcpu->cpu, row_text);
 	called(vcpu);
-	console_divert(self->cpu, show);
+	console_divert(self->cpu, row_text);
 }
 
 const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu))
@@ -166,6 +166,7 @@ static void answer(void)
 	split(line.text, &args);
 	if (!args.word[0])
 		return;
+	row_begin(take_word(&args, "-j"), show);
 	terminal_begin(&terminal);
 	why = command_run(&args);
 	if (terminal_end(&terminal))
@@ -173,7 +174,7 @@ static void answer(void)
 	if (why)
 		live = NULL;
 	if (!live)
-		say("%s%s\n", why ? "err: " : "ok", why ? why : "");
+		row_end(why);
 }
 
 static bool quiet_since(u64 tick)
@@ -208,7 +209,9 @@ static void go_on(void)
 		if (byte != CTRL_C)
 			continue;
 		live = NULL;
-		say("^C\nok\n");
+		if (!row_is_json())
+			say("^C\n");
+		row_end(NULL);
 		line_begin(&line);
 		return;
 	}
@@ -269,7 +272,7 @@ static void beat(struct vcpu *vcpu)
 {
 	static bool greeted;
 
-	console_divert(vcpu->cpu, show);
+	console_divert(vcpu->cpu, row_text);
 	if (!greeted) {
 		greeted = true;
 		say("\nThe monitor of Glasshouse listens: help lists the commands.\n");
@@ -298,6 +301,7 @@ static bool start(const struct room_setup *setup)
 	pit_delay_us(1000000 / MONITOR_HZ);
 	beat_ticks = rdtsc() - before;
 	self = setup->vm->vcpus[0];
+	row_begin(false, show);
 	uart = setup->uart;
 	bt_symbols(setup->symbols, setup->symbols_size);
 	if (virt->start_heartbeat(self, beat_ticks, beat)) {

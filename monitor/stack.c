@@ -29,9 +29,9 @@ static void print_address(const char *indent, u64 address)
 	u64 offset;
 
 	if (map && system_map_lookup(map, map_size, address, name, sizeof(name), &offset))
-		say("%s%016lx %s+%lx\n", indent, address, name, offset);
+		row("- address symbol offset", "%s%016lx %s+%lx\n", indent, address, name, offset);
 	else
-		say("%s%016lx\n", indent, address);
+		row("- address", "%s%016lx\n", indent, address);
 }
 
 /* Is the instruction that ends at linear @address a CALL? */

@@ -51,6 +51,27 @@ static void emit(const char *line)
 	say("%s\n", line);
 }
 
+/* The table, for programs: times in ticks, of the exits whose time is known. */
+static void give_rows(void)
+{
+	for (unsigned i = 0; i < table.nr; i++) {
+		const struct trace_row *r = &table.row[i];
+		const char *name = virt->exit_name(r->reason);
+
+		if (!r->samples)
+			continue;
+		if (r->is_number)
+			row("exit number samples timed time min max",
+			    "%s %lx: %lu, %lu in %lu, %lu to %lu\n", name, r->number, r->samples,
+			    r->timed, r->time, r->min, r->max);
+		else
+			row("exit samples timed time min max", "%s: %lu, %lu in %lu, %lu to %lu\n",
+			    name, r->samples, r->timed, r->time, r->min, r->max);
+	}
+	if (table.others)
+		row("others", "others: %lu\n", table.others);
+}
+
 /* Print the table, with the counts of now, which are not kept. */
 static void print(void)
 {
@@ -61,7 +82,10 @@ static void print(void)
 	for (unsigned i = 0; table.key == TRACE_BY_REASON && i < vm->nr_vcpus; i++)
 		if (is_meant(vm->vcpus[i]))
 			count(vm->vcpus[i], live ? &seen[i] : NULL);
-	trace_stat_print(&table, monitor_khz(), virt->exit_name, emit);
+	if (row_is_json())
+		give_rows();
+	else
+		trace_stat_print(&table, monitor_khz(), virt->exit_name, emit);
 	table = kept;
 }
 
@@ -88,9 +112,11 @@ static void watch(void)
 	collect();
 	if (rdtsc() - shown < monitor_khz() * 1000)
 		return;
-	say(CLEAR_SCREEN);
+	if (!row_is_json())
+		say(CLEAR_SCREEN);
 	print();
-	say("Ctrl-C ends it.\n");
+	if (!row_is_json())
+		say("Ctrl-C ends it.\n");
 	shown = rdtsc();
 }
 

@@ -24,7 +24,8 @@ static void print_event(const struct trace_exit *exit, const struct vcpu *vcpu)
 	u64 reason = exit->record.reason;
 	u8 type = EXIT_RECORD_TYPE(reason);
 
-	say("%lu: %s: vcpu %u vector %u\n", exit->left ? exit->left : exit->exited,
+	row("tsc event vcpu vector", "%lu: %s: vcpu %u vector %u\n",
+	    exit->left ? exit->left : exit->exited,
 	    type == EVENT_EXT_INTR || type == EVENT_NMI ? "kvm_inj_virq" : "kvm_inj_exception",
 	    vcpu->id, EXIT_RECORD_VECTOR(reason));
 }
@@ -39,10 +40,10 @@ static void show(const struct trace_exit *exit, void *context)
 		return;
 	if (request->matches++ < request->skip || request->silent)
 		return;
-	say("%lu: kvm_entry: vcpu %u\n"
-	    "%lu: kvm_exit: vcpu %u reason %s rip 0x%lx info1 0x%016lx\n",
-	    exit->entered, request->vcpu->id, exit->exited, request->vcpu->id, name,
-	    exit->record.rip, exit->record.qualification);
+	row("tsc event vcpu", "%lu: %s: vcpu %u\n", exit->entered, "kvm_entry", request->vcpu->id);
+	row("tsc event vcpu reason rip info1",
+	    "%lu: %s: vcpu %u reason %s rip 0x%lx info1 0x%016lx\n", exit->exited, "kvm_exit",
+	    request->vcpu->id, name, exit->record.rip, exit->record.qualification);
 	if (exit->record.reason & EXIT_RECORD_EVENT)
 		print_event(exit, request->vcpu);
 }
@@ -107,6 +108,13 @@ const char *command_why(const struct arguments *args)
 	trace_each(vcpu->recorder.ring, vcpu->recorder.ring->records, 0, keep, &exit);
 	if (!exit.exited)
 		return "it has not exited yet";
+	if (row_is_json()) {
+		row("vcpu tsc in_guest rip reason info1 took", "%u %lu %lu %lx %s %lx %lu\n",
+		    vcpu->id, exit.exited, exit.exited - exit.entered, exit.record.rip,
+		    virt->exit_name((u32)exit.record.reason), exit.record.qualification,
+		    exit.left ? exit.left - exit.exited : 0);
+		return NULL;
+	}
 	print_when(vcpu, &exit);
 	say("%s", virt->exit_name((u32)exit.record.reason));
 	about = virt->exit_about((u32)exit.record.reason, exit.record.qualification, &number);

@@ -5,6 +5,15 @@
 #include "monitor/commands.h"
 #include "lib/string.h"
 
+bool take_word(struct arguments *args, const char *word)
+{
+	if (!args->word[1] || strcmp(args->word[1], word) != 0)
+		return false;
+	for (unsigned i = 1; i < COMMAND_WORDS; i++)
+		args->word[i] = args->word[i + 1];
+	return true;
+}
+
 void split(char *line, struct arguments *args)
 {
 	unsigned n = 0;

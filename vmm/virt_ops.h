@@ -58,6 +58,12 @@ struct cpu;
 struct vcpu;
 struct vm;
 
+/* A field of the control structure: the name of its group, its own, its value, and this in words,
+ * "" if it is a number. */
+typedef void emit_field(const char *group, const char *name, u64 value, const char *words);
+/* A control: the name of its group, its own, how Glasshouse uses it, and whether the CPU has it. */
+typedef void emit_capability(const char *group, const char *name, const char *use, bool has);
+
 struct virt_ops {
 	/* On the boot CPU: read its capabilities, print them, and compute the configuration for all
 	 * CPUs. Returns 0, or -ENODEV if it cannot run a guest, which is logged. */
@@ -191,6 +197,13 @@ struct virt_ops {
 	bool (*dump)(struct vcpu *vcpu, const char *part, bool mark);
 	/* Print again what hardware_setup printed about the CPU. */
 	void (*print_capabilities)(void);
+	/*
+	 * The same two, for programs: call @emit with each field of the choice that @part makes
+	 * (not "check"), and with each control that the vendor's manual names; they are valid until
+	 * it returns.
+	 */
+	bool (*each_field)(struct vcpu *vcpu, const char *part, emit_field *emit);
+	void (*each_capability)(emit_capability *emit);
 	/* Returns the vendor's name of the exit reason @reason (exit_record.reason). Never NULL. */
 	const char *(*exit_name)(u32 reason);
 	/* What the exit of this exit_record was about: returns "port" or "MSR", and which one in

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The monitor's terminal: Tab, Ctrl-C, the pager, a paste. The random guest runs meanwhile."""
+"""The monitor's terminal: Tab, Ctrl-C, the pager, a paste; JSON. The random guest runs meanwhile."""
+import json
+
 import mkiso
-from monitor import PROMPT, boot
+from monitor import COMMANDS, PROMPT, boot
 
 
 def lines_of(monitor, count):
@@ -14,7 +16,7 @@ def tab(monitor):
     monitor.line.sendall(b"vmcs ho\t")
     monitor.until("vmcs host ")
     monitor.line.sendall(b"\x15help pa\t")
-    monitor.until("\npage pause\n" + PROMPT + "help pa")
+    monitor.until("\n" + " ".join(name for name in COMMANDS if name.startswith("pa")) + "\n" + PROMPT + "help pa")
     monitor.line.sendall(b"\x15")
     assert monitor.ask("help x")[2:] == ["in gdb: x/40xb", "in Bochs' debugger: x, xp", "in QEMU's monitor: x, xp"]
 
@@ -64,6 +66,54 @@ def paste(monitor):
     assert monitor.ask("help page")[1] == "example: page 24"
 
 
+def rows(monitor, command):
+    """The objects of the answer to a command with -j, without the last one, which must be ok."""
+    name, _, arguments = command.partition(" ")
+    told = [json.loads(line) for line in monitor.answer(f"{name} -j {arguments}".rstrip())]
+    assert all(isinstance(row, dict) for row in told) and told[-1] == {"ok": True}, told
+    return told[:-1]
+
+
+def as_json(monitor):
+    """Each answer is JSON after -j, with the values that the text has."""
+    assert [row["name"] for row in rows(monitor, "help")[:-1]] == COMMANDS
+    about = rows(monitor, "help x")
+    assert about[0]["example"].startswith("x ") and {"debugger": "gdb", "same": "x/40xb"} in about
+    assert rows(monitor, "version") == [{"version": monitor.ask("version")[0].split()[1]}]
+    listed = rows(monitor, "ls")
+    assert listed[0] == {"cpu": 0, "apic_id": 0, "state": "virtualisation on", "left_out": False}
+    assert listed[1]["vm"] == "VM 0" and listed[2]["state"] == "answers you" and listed[2]["exits"] > 0
+    monitor.ask("pause")
+    text = "\n".join(monitor.ask("regs"))
+    registers = rows(monitor, "regs")
+    values = {key: value for row in registers if "segment" not in row for key, value in row.items()}
+    assert len(values) == 24 and f"RIP {int(values['rip'], 16):016x}" in text and f"CR3 {int(values['cr3'], 16):x}" in text
+    segments = {row["segment"]: row for row in registers if "segment" in row}
+    assert len(segments) == 10 and isinstance(segments["CS"]["unusable"], bool)
+    fields = rows(monitor, "vmcs")
+    rip = [row for row in fields if row["field"] == "GUEST_RIP"]
+    assert rip == rows(monitor, "vmcs guest_rip") == [{"group": "guest", "field": "GUEST_RIP", "value": values["rip"], "words": ""}]
+    assert {row["group"] for row in fields} == {"exit", "guest", "controls", "host"}
+    assert rows(monitor, "vmcs host") == [row for row in fields if row["group"] == "host"]
+    assert any(row["field"] == "SECONDARY_VM_EXEC_CONTROL" and "enable EPT" in row["words"] for row in fields)
+    assert any(row["control"] == "enable EPT" and row["use"] == "required" and row["cpu_has"] for row in rows(monitor, "caps"))
+    memory = rows(monitor, "x -p 100000 32")
+    assert [row["address"] for row in memory] == ["0x100000", "0x100010"] and len(memory[0]["bytes"].split()) == 16
+    walk = rows(monitor, "ept 100000")
+    assert walk[-1]["gpa"] == walk[-1]["hpa"] == "0x100000" and walk[-1]["w"] is True and walk[0]["level"] == 4
+    assert rows(monitor, "pt 100000")[0] == {"cr3": values["cr3"]}
+    counts = {row["exit"]: row["samples"] for row in rows(monitor, "stat")}
+    assert counts["CPUID"] > 0 and sum(counts.values()) > 1000
+    assert {row["event"] for row in rows(monitor, "trace 0 4")} >= {"kvm_entry", "kvm_exit"}
+    why, = rows(monitor, "why")
+    assert why["reason"] in counts and why["rip"].startswith("0x")
+    assert any("Entering the guest." in row["text"] for row in rows(monitor, "log"))
+    assert rows(monitor, "vmcs check")[0]["text"].strip() == "None of the rules that Glasshouse checks is broken."
+    monitor.ask("resume")
+    assert monitor.answer("regs -j 9") == ['{"err":"there is no such vCPU; ls lists them"}']
+    assert monitor.answer("nonsense -j") == ['{"err":"there is no such command; help lists them"}']
+
+
 def test_terminal():
     """What a person does at the terminal, and a program that sends more than a person can type."""
     guest = mkiso.glasshouse("monitor=com2 console=e9", mkiso.BUILD / "guest/monkey.img", "seed=7 n=1000000000", None)
@@ -74,5 +124,6 @@ def test_terminal():
     stop(monitor)
     page(monitor)
     paste(monitor)
+    as_json(monitor)
     assert "defect of Glasshouse" not in run.log("glasshouse.log")
     run.stop()

@@ -201,7 +201,7 @@ static void test_completion(void **state)
 static void test_words(void **state)
 {
 	char text[] = "  x -p  1f 3 4 ";
-	char none[] = "   ", many[] = "a b c d e f g h i j k l m n";
+	char none[] = "   ", again[] = "x -j 1", many[] = "a b c d e f g h i j k l m n";
 	struct arguments args;
 	u64 value = 7;
 
@@ -218,6 +218,13 @@ static void test_words(void **state)
 	split(many, &args);
 	assert_string_equal(args.word[COMMAND_WORDS - 1], "l");
 	assert_null(args.word[COMMAND_WORDS]);
+
+	split(again, &args);
+	assert_false(take_word(&args, "-p"));
+	assert_true(take_word(&args, "-j"));
+	assert_string_equal(args.word[1], "1");
+	assert_null(args.word[2]);
+	assert_false(take_word(&args, "-j"));
 
 	assert_true(number_of("ffffFFFFffffFFFF", 16, &value));
 	assert_int_equal(value, ~0ull);
@@ -278,7 +285,10 @@ static void render(void)
 	    "[how to use it](debugging.md#the-monitor).\n"
 	    "Each answer ends with a line `ok`, or `err:` and why. ADDR is hexadecimal, other "
 	    "numbers are decimal;\n"
-	    "VCPU is a vCPU's number, 0 if it is left out. The last columns name what does the "
+	    "VCPU is a vCPU's number, 0 if it is left out. Each command takes -j as its first "
+	    "argument, "
+	    "for an answer in JSON.\n"
+	    "The last columns name what does the "
 	    "same "
 	    "in other debuggers.\n\n"
 	    "| command | what it does | example | gdb | Bochs' debugger | QEMU's monitor |\n"

@@ -15,6 +15,20 @@ const struct vmx_control vmx_controls[] = {
 
 const unsigned vmx_control_count = ARRAY_SIZE(vmx_controls);
 
+const char *vmx_policy_name(enum vmx_policy policy)
+{
+	static const char *const names[] = {
+		[POLICY_REQUIRED] = "required",
+		[POLICY_OPTIONAL] = "optional",
+		[POLICY_DYNAMIC_REQUIRED] = "required, while needed",
+		[POLICY_DYNAMIC] = "optional, while needed",
+		[POLICY_ON_DEMAND] = "on demand",
+		[POLICY_UNUSED] = "unused",
+	};
+
+	return names[policy];
+}
+
 const char *vmx_word_name(enum vmx_word word)
 {
 	static const char *const names[NR_VMX_WORDS] = {

@@ -87,6 +87,9 @@ extern const unsigned vmx_control_count;
 /* Returns the SDM's name of @word, such as "pin-based VM-execution controls". Never NULL. */
 const char *vmx_word_name(enum vmx_word word);
 
+/* Returns @policy in a word or two. Never NULL. */
+const char *vmx_policy_name(enum vmx_policy policy);
+
 /* Return the bits of @word that may be 1 (allowed1), and those that must be 1 (allowed0). */
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);

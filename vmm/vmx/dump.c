@@ -36,9 +36,19 @@ static u64 *seen(struct vcpu_vmx *vmx)
 	return vmx->seen;
 }
 
+static bool is_here(struct vcpu *vcpu)
+{
+	return to_vmx(vcpu)->loaded && vcpu->cpu == this_cpu();
+}
+
+bool vmx_each_field(struct vcpu *vcpu, const char *part, emit_field *emit)
+{
+	return is_here(vcpu) && vmcs_each_field(&vmx_capability, part, read_field, emit);
+}
+
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark)
 {
-	if (!to_vmx(vcpu)->loaded || vcpu->cpu != this_cpu())
+	if (!is_here(vcpu))
 		return false;
 	if (part && !strcmp(part, "check") && vmx_entry_failure_report) {
 		vmx_entry_failure_report();

@@ -68,6 +68,16 @@ void vmx_print_capabilities(void)
 	ready_report(&vmx_capability, &config, brand, 0);
 }
 
+void vmx_each_capability(emit_capability *emit)
+{
+	for (unsigned i = 0; i < vmx_control_count; i++) {
+		const struct vmx_control *c = &vmx_controls[i];
+
+		emit(vmx_word_name((enum vmx_word)c->word), c->name, vmx_policy_name(c->policy),
+		     vmx_can(&vmx_capability, c));
+	}
+}
+
 int vmx_check_processor_compat(unsigned cpu)
 {
 	struct vmx_capability cap;

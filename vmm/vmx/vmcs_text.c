@@ -430,3 +430,44 @@ bool vmcs_dump(const struct vmx_capability *cap, const char *part, u64 (*read)(u
 	}
 	return any || dump_fields(&d, part);
 }
+
+/* Returns the text of the guest's segment registers' access rights, too, which the dump prints by
+ * dump_segments(). */
+static const char *value_text(char *buf, size_t size, u64 field, u64 value)
+{
+	const char *text;
+
+	if (field >= GUEST_ES_AR_BYTES && field <= GUEST_TR_AR_BYTES)
+		return access_rights_text(buf, size, (u32)value);
+	text = field_text(buf, size, field, value);
+	return text ? text : "";
+}
+
+bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
+		     u64 (*read)(u64 field, bool *ok),
+		     void (*emit)(const char *group, const char *name, u64 value,
+				  const char *words))
+{
+	bool any = false, is_group = false;
+
+	for (unsigned g = 0; g < ARRAY_SIZE(groups); g++)
+		is_group |= part && !strcmp(part, groups[g].name);
+	for (unsigned i = 0; i < ARRAY_SIZE(groups) * vmcs_field_count; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i % vmcs_field_count];
+		const char *group = groups[i / vmcs_field_count].name;
+		char words[512];
+		bool ok = true;
+		u64 value;
+
+		if (vmcs_field_kind(f->encoding) != groups[i / vmcs_field_count].kind ||
+		    !vmcs_field_exists(f, cap) ||
+		    (part && !(is_group ? !strcmp(part, group) : has_part(f->name, part))))
+			continue;
+		value = read(f->encoding, &ok);
+		if (ok)
+			emit(group, f->name, value,
+			     value_text(words, sizeof(words), f->encoding, value));
+		any = true;
+	}
+	return any;
+}

@@ -60,6 +60,16 @@ const char *access_rights_text(char *buf, size_t size, u32 ar);
 const char *controls_text(char *buf, size_t size, enum vmx_word word, u64 value);
 
 /*
+ * The same choice of fields as vmcs_dump(), for programs: call @emit with each field's value, the
+ * name of its group, and the value in words; these are "" for a number. Returns whether there are
+ * any.
+ */
+bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
+		     u64 (*read)(u64 field, bool *ok),
+		     void (*emit)(const char *group, const char *name, u64 value,
+				  const char *words));
+
+/*
  * Print the VMCS: all of it; or if @part is not NULL, the group of that name (exit, guest,
  * controls, host), or else each field whose name has @part in it, in any case. Returns whether
  * there is such a group or field on a CPU with @cap. @read: returns a field's value and sets *@ok

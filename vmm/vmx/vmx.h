@@ -149,6 +149,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 
 /* dump.c: see virt_ops.dump. */
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark);
+bool vmx_each_field(struct vcpu *vcpu, const char *part, emit_field *emit);
 
 /* heartbeat.c: the exit handler for the preemption timer. */
 int handle_preemption_timer(struct vcpu *vcpu);
@@ -158,6 +159,7 @@ int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *
 /* setup.c: */
 int vmx_hardware_setup(void);
 void vmx_print_capabilities(void);
+void vmx_each_capability(emit_capability *emit);
 int vmx_check_processor_compat(unsigned cpu);
 int vmx_hardware_enable(void);
 void vmx_hardware_disable(void);

@@ -78,6 +78,8 @@ const struct virt_ops vmx_x86_ops = {
 	.use_subpages = vmx_use_subpages,
 	.dump = vmx_dump,
 	.print_capabilities = vmx_print_capabilities,
+	.each_field = vmx_each_field,
+	.each_capability = vmx_each_capability,
 	.exit_name = exit_reason_name,
 	.exit_about = exit_about,
 };
