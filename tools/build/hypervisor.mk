@@ -28,8 +28,15 @@ build/font.h: tools/build/mkfont.py build/font/Lat15-VGA16.psf.gz
 # What is included from build/.
 GENERATED := build/version.h build/font.h
 
-# These run once, or when somebody asks: they are made small, the others fast.
-$(foreach folder,boot drivers monitor report vmm/load,$(B)/obj/$(folder)/%.c.o): CFLAGS += -Os
+# These run once, or when somebody asks, or when a guest does what guests hardly do: they are made small, the others fast.
+SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
+	$(patsubst %,arch/x86/%.c,desc firmware native paging smp trap) \
+	$(patsubst %,lib/%.c,integrity memmap number option_help options pages panic print symbols words) \
+	$(patsubst %,vmm/%.c,recorder_text room trace_stat view) \
+	$(patsubst %,vmm/vmx/%.c,capability dump entry_failure hidden_features ready setup step vmcs_text) \
+	$(patsubst %,vmm/vm0/%.c,bios cmos_memory create hidden hide_cpus int15 leave mcheck microcode power) \
+	$(patsubst %,vmm/x86/%.c,insn_fpu long_mode start start_firmware start_real task_switch unknown)
+$(SMALL:%=$(B)/obj/%.o): CFLAGS += -Os
 
 $(B)/obj/%.c.o: %.c $(B)/flags tools/build/hypervisor.mk | setup-build $(GENERATED)
 	$(say) CC $<
