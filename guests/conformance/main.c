@@ -13,6 +13,7 @@
  *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
  *   ports=1    test only ports that begin to exit; needs 2 CPUs
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
+ *   rsdp=1     the loader tells of ACPI's root pointer
  *   mce=N      expect N machine checks, from its option provoke=mc
  *   end=HOW    end otherwise than by power-off: see end_by()
  *
@@ -121,6 +122,9 @@ void guest_main(void)
 		plan();
 		return;
 	}
+	if (param("rsdp"))
+		ok(acpi_root() && !memcmp(acpi_root(), "RSD PTR ", 8),
+		   "the boot parameters name ACPI's root pointer");
 	check_cpu(0);
 	check_fpu_errors();
 	for (u64 round = 0; round <= param_number("again", 0); round++) {

@@ -153,6 +153,11 @@ const struct e820_entry *e820_entry(unsigned i)
 	return i < boot_params[0x1e8] ? (const struct e820_entry *)(boot_params + 0x2d0) + i : NULL;
 }
 
+const u8 *acpi_root(void)
+{
+	return (const u8 *)*(const u64 *)(boot_params + 0x70);
+}
+
 bool under_glasshouse(void)
 {
 	struct cpuid_regs r = cpuid(0x40000000, 0);

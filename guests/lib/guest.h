@@ -63,6 +63,9 @@ const struct guest_screen *guest_screen(void);
 /* Entry @i of the memory map, or NULL beyond its end. */
 const struct e820_entry *e820_entry(unsigned i);
 
+/* ACPI's root pointer, as the boot parameters name it; NULL if they name none. */
+const u8 *acpi_root(void);
+
 /* True under Glasshouse, by CPUID. */
 bool under_glasshouse(void);
 
