@@ -11,7 +11,7 @@
 
 /* The guest's own page tables caused the fault: inject it unchanged. SDM: "Page-Fault Exceptions".
  */
-static int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
+static __noinline int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	const struct exception exception = {.vector = PF_VECTOR,
 					    .type = EVENT_EXCEPTION,

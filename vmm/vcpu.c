@@ -306,6 +306,12 @@ static int vcpu_enter_guest(struct vcpu *vcpu)
 	return virt->handle_exit(vcpu);
 }
 
+void vcpu_run_once(struct vcpu *vcpu)
+{
+	if (vcpu_enter_guest(vcpu) <= 0)
+		vcpu_make_request(vcpu, REQ_STOP);
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	int r;

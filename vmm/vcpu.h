@@ -104,12 +104,14 @@ struct vcpu {
 	u32 id;
 	enum mp_state mp_state;
 	u8 sipi_vector;
+	bool beats;      /* a function of start_heartbeat runs now */
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
 	u32 call_state;  /* see vcpu_call() */
 	void (*call)(struct vcpu *vcpu);
 	struct view_vcpu *view;                            /* see view.c */
 	void (*stepped[NR_STEP_USERS])(struct vcpu *vcpu); /* see step.h; NULL: no step */
 	u32 exceptions[NR_EXCEPTION_USERS]; /* the vectors that each user intercepts: exception.h */
+	u64 exception_exits[32];            /* how often each vector has exited */
 	u32 pf_mask, pf_match;              /* see filter_page_faults() */
 
 	struct recorder recorder;
@@ -126,6 +128,10 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
  * operation of the VM stops the vCPU, or a negative error if the guest cannot continue.
  */
 int vcpu_run(struct vcpu *vcpu);
+
+/* Enter the guest and handle one exit, and return, while a function of start_heartbeat runs for
+ * @vcpu. If the guest cannot continue, it ends when that function has returned. */
+void vcpu_run_once(struct vcpu *vcpu);
 
 /* Post @request (bits of enum vcpu_request) to @vcpu, and kick it. From any CPU. */
 void vcpu_make_request(struct vcpu *vcpu, u32 request);

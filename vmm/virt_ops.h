@@ -23,6 +23,29 @@ enum sysreg {
 	SYSREG_PKRS,        /* 0 where the CPU has none; read-only */
 };
 
+/* Interceptions on demand: see icept.h. */
+enum icept {
+	ICEPT_CR0, /* writes that change it */
+	ICEPT_CR4,
+	ICEPT_CR3_LOAD,
+	ICEPT_CR3_STORE,
+	ICEPT_CR8_LOAD,
+	ICEPT_CR8_STORE,
+	ICEPT_DR,         /* accesses to debug registers */
+	ICEPT_DESCRIPTOR, /* LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR */
+	ICEPT_HLT,
+	ICEPT_MONITOR,
+	ICEPT_MWAIT,
+	ICEPT_PAUSE,
+	ICEPT_PAUSE_LOOP, /* many PAUSEs in a row, at CPL 0 */
+	ICEPT_RDTSC,      /* RDTSC and RDTSCP */
+	ICEPT_RDPMC,
+	ICEPT_INVLPG,
+	ICEPT_WBINVD,
+	ICEPT_INTERRUPT, /* external interrupts */
+	NR_ICEPTS
+};
+
 /* SEG_ES to SEG_GS are numbered as in instruction encodings. */
 enum segment_reg {
 	SEG_ES,
@@ -163,6 +186,8 @@ struct virt_ops {
 	 * vCPU's CPU, in root mode. */
 	void (*add_rare_io_intercept)(struct vm *vm, u16 port);
 	void (*use_rare_intercepts)(struct vcpu *vcpu, bool on);
+	/* Can the CPU let @what (enum icept) exit? load_intercepts applies vm->icepts, too. */
+	bool (*can_intercept)(enum icept what);
 	/* Apply vcpu->exceptions and the filter of page faults: which exceptions exit. */
 	void (*load_exceptions)(struct vcpu *vcpu);
 

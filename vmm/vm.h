@@ -29,6 +29,24 @@ struct memory_slots {
 	unsigned nr;
 };
 
+/* What exits on demand: see icept.h. */
+#define ICEPT_MSRS  16
+#define ICEPT_PORTS 16
+
+struct icepts {
+	u32 on;         /* bits of enum icept */
+	u32 exceptions; /* bit n: vector n */
+	u32 pf_mask, pf_match;
+	struct icept_msr {
+		u32 msr;
+		bool read, write, answers; /* all false: none */
+		u64 value;                 /* what RDMSR answers */
+	} msrs[ICEPT_MSRS];
+	bool any_msr; /* some of them is in use, or was */
+	u16 ports[ICEPT_PORTS];
+	unsigned nr_ports;
+};
+
 struct vm {
 	const struct vm_ops *ops;
 	struct ept ept;
@@ -40,7 +58,8 @@ struct vm {
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	unsigned nr_vcpus;
 	struct cpuid_policy *cpuid; /* the features that CPUID hides from the guest */
-	void *arch;                 /* the vendor's data, such as intercept bitmaps */
+	struct icepts icepts;
+	void *arch; /* the vendor's data, such as intercept bitmaps */
 };
 
 /*

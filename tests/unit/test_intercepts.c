@@ -31,6 +31,11 @@ void vcpu_kick(struct vcpu *vcpu)
 	vmx_load_intercepts(vcpu);
 }
 
+void vmx_load_icepts(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 static int setup(void **state)
 {
 	(void)state;

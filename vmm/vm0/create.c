@@ -12,7 +12,6 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "vmm/event.h"
-#include "vmm/exception.h"
 #include "vmm/trace_stat.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -158,7 +157,8 @@ struct vm *vm0_create(const struct vm0_config *config)
 	if (!vm)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
-	vm0->intercept_pf = config->intercept_pf;
+	if (config->intercept_pf)
+		vm0->vm.icepts.exceptions = BIT(PF_VECTOR);
 	r = create_rings(vm0, config->trace_records, &memory.trace);
 	if (r)
 		return cannot_create("creating its flight recorder", r);
@@ -199,8 +199,6 @@ static int load_vcpu(struct vcpu *vcpu)
 		start_firmware_state(vcpu, vcpu->cpu->firmware);
 		vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
 	}
-	if (to_vm0(vcpu->vm)->intercept_pf)
-		intercept_exceptions(vcpu, EXCEPTIONS_ICEPT, BIT(PF_VECTOR));
 	return 0;
 }
 

@@ -83,7 +83,6 @@ struct vm0 {
 	/* From here on, above all RAM, memory has one type by the MTRRs: no look-up is needed. */
 	u64 plain_from;
 	unsigned plain_type;
-	bool intercept_pf;  /* icept=pf */
 	u64 microcode_room; /* bytes; see microcode.h */
 	void *microcode_copy;
 	u32 nr_loaded; /* vCPUs that are loaded, without the boot CPU's */

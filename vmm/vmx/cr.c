@@ -39,6 +39,12 @@ static u64 cr0_owned(const struct vcpu *vcpu)
 	return fpu_is_trapped(vcpu) ? fixed | CR0_TS : fixed;
 }
 
+/* What of CR0 and CR4 exits when it changes: all of it while somebody wants to see that. */
+static u64 cr_mask(const struct vcpu *vcpu, enum icept what, u64 owned)
+{
+	return ((const struct vcpu_vmx *)vcpu)->icepts & BIT(what) ? ~0ull : owned;
+}
+
 u64 vmx_get_cr0(const struct vcpu *vcpu)
 {
 	u64 mask = cr0_owned(vcpu);
@@ -58,14 +64,14 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 	vmwrite(CR0_READ_SHADOW, cr0);
 	if (fpu_is_trapped(vcpu))
 		vectors |= BIT(NM_VECTOR);
-	vmwrite(CR0_GUEST_HOST_MASK, cr0_owned(vcpu));
+	vmwrite(CR0_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR0, cr0_owned(vcpu)));
 	vmwrite(GUEST_CR0, cr0 | cr0_owned(vcpu));
 	intercept_exceptions(vcpu, EXCEPTIONS_FPU, vectors);
 }
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
-	vmwrite(CR4_GUEST_HOST_MASK, cr4_owned(vcpu));
+	vmwrite(CR4_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR4, cr4_owned(vcpu)));
 	vmwrite(CR4_READ_SHADOW, cr4 & ~cr4_owned(vcpu));
 	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
 }
@@ -157,14 +163,16 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
 }
 
-/* Accesses to CR3 and CR8 do not exit. A MOV to CR4 exits only if it sets a host-owned bit, see
- * cr4_owned(): #GP. */
+/* Accesses to CR3 and CR8 exit only on demand (icept.c). So does a MOV to CR4, unless it sets a
+ * host-owned bit, see cr4_owned(): #GP. */
 int handle_cr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
 	unsigned cr = CONTROL_REG_ACCESS_NUM(qual);
 	bool ok = false;
 
+	if (to_vmx(vcpu)->icepts && vmx_handle_icept(vcpu))
+		return 1;
 	switch (CONTROL_REG_ACCESS_TYPE(qual)) {
 	case CR_TYPE_MOV_TO_CR:
 		if (cr == 0)

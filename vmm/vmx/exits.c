@@ -105,6 +105,7 @@ static int handle_exception(struct vcpu *vcpu)
 		to_vmx(vcpu)->step.trapped = false;
 		return 1;
 	}
+	vcpu->exception_exits[info & 31]++;
 	vmx_read_exception(info, exit_qualification(vcpu), &exception);
 	if (vmx_handle_fpu(vcpu, exception.vector) || exception_is_kept(vcpu, &exception)) {
 		execute_again(info);
@@ -115,13 +116,6 @@ static int handle_exception(struct vcpu *vcpu)
 	if (is_page_fault(info))
 		return handle_page_fault(vcpu, &exception);
 	reflect_exception(vcpu, &exception);
-	return 1;
-}
-
-/* An interrupt, which has been acknowledged: while a step lets them exit. */
-static int handle_external_interrupt(struct vcpu *vcpu)
-{
-	vmx_queue_interrupt(vcpu, vmread(VM_EXIT_INTR_INFO));
 	return 1;
 }
 
@@ -251,6 +245,23 @@ static int handle_wrmsr(struct vcpu *vcpu)
 	return vmx_skip_or_fault(vcpu, emulate_wrmsr(vcpu));
 }
 
+/* While MSRs exit on demand: see vmx_watch_msrs(). */
+static int handle_watched_rdmsr(struct vcpu *vcpu)
+{
+	record_msr(vcpu);
+	if (vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], false, NULL))
+		return 1;
+	return handle_rdmsr(vcpu);
+}
+
+static int handle_watched_wrmsr(struct vcpu *vcpu)
+{
+	record_msr(vcpu);
+	if (vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], true, NULL))
+		return 1;
+	return handle_wrmsr(vcpu);
+}
+
 /* SDM: "RDMSR", "WRMSRNS": the qualification of their immediate forms is the MSR's number. */
 static enum vcpu_reg msr_imm_register(void)
 {
@@ -260,14 +271,19 @@ static enum vcpu_reg msr_imm_register(void)
 static int handle_rdmsr_imm(struct vcpu *vcpu)
 {
 	u32 msr = (u32)exit_qualification(vcpu);
+	enum vcpu_reg reg = msr_imm_register();
 
-	return vmx_skip_or_fault(vcpu, emulate_rdmsr_imm(vcpu, msr, msr_imm_register()));
+	if (vmx_handle_icept_msr(vcpu, msr, false, &vcpu->regs[reg]))
+		return 1;
+	return vmx_skip_or_fault(vcpu, emulate_rdmsr_imm(vcpu, msr, reg));
 }
 
 static int handle_wrmsrns_imm(struct vcpu *vcpu)
 {
 	u32 msr = (u32)exit_qualification(vcpu);
 
+	if (vmx_handle_icept_msr(vcpu, msr, true, NULL))
+		return 1;
 	return vmx_skip_or_fault(vcpu, emulate_wrmsrns_imm(vcpu, msr, msr_imm_register()));
 }
 
@@ -308,6 +324,7 @@ static int handle_window(struct vcpu *vcpu)
 {
 	vmx_set_cpu_based(to_vmx(vcpu), 0,
 			  CPU_BASED_NMI_WINDOW_EXITING | CPU_BASED_INTR_WINDOW_EXITING);
+	vmx_interrupt_window(vcpu);
 	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
 	return 1;
 }
@@ -352,7 +369,7 @@ static int handle_rare_exit(struct vcpu *vcpu);
 #pragma GCC diagnostic push
 /* The first row is the default for reasons without a row of their own. */
 #pragma GCC diagnostic ignored "-Woverride-init"
-static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
+static int (*vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[0 ... NR_EXIT_REASONS - 1] = handle_rare_exit,
 	[EXIT_REASON_EXCEPTION_NMI] = handle_exception,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = handle_external_interrupt,
@@ -386,6 +403,15 @@ static int (*const vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 };
 #pragma GCC diagnostic pop
 
+/* Not by a test in the handlers, which would cost each of these exits some ticks. */
+void vmx_watch_msrs(bool watch)
+{
+	__atomic_store_n(&vmx_exit_handlers[EXIT_REASON_MSR_READ],
+			 watch ? handle_watched_rdmsr : handle_rdmsr, __ATOMIC_RELEASE);
+	__atomic_store_n(&vmx_exit_handlers[EXIT_REASON_MSR_WRITE],
+			 watch ? handle_watched_wrmsr : handle_wrmsr, __ATOMIC_RELEASE);
+}
+
 /* Exits whose reason has modifier bits or no handler. */
 static __noinline int handle_rare_exit(struct vcpu *vcpu)
 {
@@ -399,7 +425,8 @@ static __noinline int handle_rare_exit(struct vcpu *vcpu)
 		return vmx_entry_refused(vcpu);
 	if (basic < NR_EXIT_REASONS && vmx_exit_handlers[basic] != handle_rare_exit)
 		return vmx_exit_handlers[basic](vcpu);
-	exit_qualification(vcpu);
+	if (vmx_handle_icept(vcpu))
+		return 1;
 	return handle_unknown(vcpu, exit_reason_name(reason));
 }
 

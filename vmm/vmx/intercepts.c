@@ -8,7 +8,7 @@
 #include "lib/string.h"
 #include "vmm/vmx/vmx.h"
 
-static void set_bit_to(u8 *bitmap, u32 bit, bool on)
+void vmx_set_bit(u8 *bitmap, u32 bit, bool on)
 {
 	u8 mask = (u8)BIT(bit % 8);
 
@@ -25,22 +25,18 @@ static void renew_copies(struct vm *vm)
 		__atomic_or_fetch(&vm->vcpus[i]->requests, (u32)REQ_INTERCEPTS, __ATOMIC_SEQ_CST);
 }
 
-/* SDM: "MSR-Bitmap Address": reads of low MSRs, of high ones, writes of low ones, of high ones; 1
- * KiB each. */
 void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write)
 {
 	u8 *bitmap = ((struct vm_vmx *)vm->arch)->bitmaps + BITMAP_MSR;
-	u32 offset = msr >= 0xc0000000 ? 1024 : 0;
-
 	BUG_ON(msr & ~0xc0001fffu || (msr > 0x1fff && msr < 0xc0000000));
-	set_bit_to(bitmap + offset, msr & 0x1fff, read);
-	set_bit_to(bitmap + offset + 2048, msr & 0x1fff, write);
+	vmx_set_bit(bitmap, msr_read_bit(msr), read);
+	vmx_set_bit(bitmap, msr_read_bit(msr) + MSR_WRITE_BIT, write);
 	renew_copies(vm);
 }
 
 void vmx_set_io_intercept(struct vm *vm, u16 port)
 {
-	set_bit_to(((struct vm_vmx *)vm->arch)->bitmaps + BITMAP_IO_A, port, true);
+	vmx_set_bit(((struct vm_vmx *)vm->arch)->bitmaps + BITMAP_IO_A, port, true);
 	renew_copies(vm);
 }
 
@@ -50,7 +46,7 @@ static void set_rare_ports(struct vcpu_vmx *vmx)
 	const struct vm_vmx *vm = vmx->vcpu.vm->arch;
 
 	for (unsigned i = 0; i < vm->nr_rare; i++)
-		set_bit_to(vmx->bitmaps + BITMAP_IO_A, vm->rare[i], vmx->rare);
+		vmx_set_bit(vmx->bitmaps + BITMAP_IO_A, vm->rare[i], vmx->rare);
 }
 
 void vmx_load_intercepts(struct vcpu *vcpu)
@@ -61,6 +57,7 @@ void vmx_load_intercepts(struct vcpu *vcpu)
 		return;
 	memcpy(to_vmx(vcpu)->bitmaps, ((struct vm_vmx *)vcpu->vm->arch)->bitmaps, BITMAP_SIZE);
 	set_rare_ports(to_vmx(vcpu));
+	vmx_load_icepts(vcpu);
 }
 
 void vmx_add_rare_io_intercept(struct vm *vm, u16 port)

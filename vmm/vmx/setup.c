@@ -223,7 +223,8 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 	vmx->exit_ctrl = vmcs_config.vmexit_ctrl;
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx->pin_based);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
-	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmcs_config.cpu_based_2nd_exec_ctrl);
+	vmx->secondary = vmcs_config.cpu_based_2nd_exec_ctrl;
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
 	vmwrite(VM_EXIT_CONTROLS, vmx->exit_ctrl);
 	vmwrite(VM_ENTRY_CONTROLS, vmcs_config.vmentry_ctrl);
 	vmwrite(EXCEPTION_BITMAP, vmx->exception_bitmap);

@@ -148,6 +148,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	u64 cache = init ? vmread(GUEST_CR0) & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
 
 	vmx_end_fpu_step(vcpu);
+	to_vmx(vcpu)->held = 0;
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs[VCPU_RDX] = cpuid(1, 0).eax;
 	for (enum segment_reg s = SEG_ES; s <= SEG_GS; s++)
@@ -193,7 +194,7 @@ int vmx_registers_complete(struct vcpu *vcpu)
 	if (vmcs_config.has_pkrs && vmx_get_cr4(vcpu) & CR4_PKS &&
 	    vmread(GUEST_IA32_PKRS) & PKRS_KEY0_AD)
 		return -EOPNOTSUPP;
-	if (vmx->fpu_step)
+	if (vmx->fpu_step || vmx->held)
 		return 0;
 	if (blocked != GUEST_INTR_STATE_STI)
 		vmx->sti_seen = 0;

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmx_insn.h"
 #include "vmm/vcpu.h"
+#include "vmm/icept.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 #include "vmm/vmx/capability.h"
@@ -41,6 +42,12 @@ struct vcpu_vmx {
 	u32 exit_ctrl; /* the VM-exit controls */
 	u32 exception_bitmap;
 	struct vmx_step step;
+	u32 secondary; /* the secondary controls in the VMCS */
+	/* See icept.c. */
+	u32 icepts;      /* what exits now: bits of enum icept */
+	bool icepts_off; /* for one instruction */
+	bool awaits_if;  /* interrupts do not exit until the guest can take one */
+	u64 held; /* a vector that has been acknowledged meanwhile, with INTR_INFO_VALID_MASK */
 	/* See ignne.c. */
 	bool ignne;      /* x87 instructions execute although an error is pending */
 	bool fpu_step;   /* the guest executes one of them, as a step */
@@ -58,6 +65,14 @@ struct vcpu_vmx {
 #define BITMAP_IO_A PAGE_SIZE
 #define BITMAP_IO_B (2 * PAGE_SIZE)
 #define BITMAP_SIZE (3 * PAGE_SIZE)
+
+/* The bit of @msr for reads in the bitmap of the MSRs: reads of low MSRs, of high ones, writes of
+ * low ones, of high ones, 1 KiB each. */
+static inline u32 msr_read_bit(u32 msr)
+{
+	return (msr & 0x1fff) + (msr >= 0xc0000000 ? 1024 * 8 : 0);
+}
+#define MSR_WRITE_BIT (2048u * 8)
 
 struct vm_vmx {
 	u8 *bitmaps; /* for the vCPUs to copy */
@@ -120,6 +135,26 @@ int handle_cr(struct vcpu *vcpu);
 bool vmx_handle_fpu(struct vcpu *vcpu, u8 vector);
 void vmx_recheck_fpu_error(struct vcpu *vcpu);
 void vmx_end_fpu_step(struct vcpu *vcpu);
+
+/* intercepts.c: set or clear a bit of a bitmap that is in no VMCS in use, or of a vCPU in root
+ * mode. */
+void vmx_set_bit(u8 *bitmap, u32 bit, bool on);
+
+/*
+ * icept.c: interceptions on demand. vmx_load_icepts(): what exits, by vm->icepts; the bitmaps have
+ * been renewed. vmx_handle_icept(): an exit that one of these may cause. Returns true when it has
+ * been handled.
+ */
+bool vmx_can_intercept(enum icept what);
+void vmx_load_icepts(struct vcpu *vcpu);
+bool vmx_handle_icept(struct vcpu *vcpu);
+/* The same for RDMSR or WRMSR of @msr. RDMSR reads into *@into; NULL: into EDX:EAX. */
+bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, u64 *into);
+/* exits.c: have exits of RDMSR and WRMSR ask it. */
+void vmx_watch_msrs(bool watch);
+/* The exit handler for interrupts; and what is to be done when the guest can take them. */
+int handle_external_interrupt(struct vcpu *vcpu);
+void vmx_interrupt_window(struct vcpu *vcpu);
 
 /* step.c: see virt_ops.begin_step. */
 bool vmx_begin_step(struct vcpu *vcpu);

@@ -69,6 +69,7 @@ const struct virt_ops vmx_x86_ops = {
 	.set_io_intercept = vmx_set_io_intercept,
 	.add_rare_io_intercept = vmx_add_rare_io_intercept,
 	.use_rare_intercepts = vmx_use_rare_intercepts,
+	.can_intercept = vmx_can_intercept,
 	.load_exceptions = vmx_load_exceptions,
 	.begin_step = vmx_begin_step,
 	.end_step = vmx_end_step,

@@ -168,6 +168,39 @@ static void mirror_mode(struct vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	}
 }
 
+int cpuid_change(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits, bool on)
+{
+	struct cpuid_policy *p = vm->cpuid;
+
+	if (p->nr_changed == CPUID_MAX_CHANGES)
+		return -ENOSPC;
+	p->changed[p->nr_changed] =
+		(struct cpuid_changed){leaf, subleaf, reg, (u32)bits, on ? (u32)bits : 0};
+	__atomic_store_n(&p->nr_changed, p->nr_changed + 1, __ATOMIC_RELEASE);
+	for (unsigned i = 0; leaf < 32 && i < vm->nr_vcpus; i++)
+		__atomic_and_fetch(&vm->vcpus[i]->cpuid_plain, ~(u32)BIT(leaf), __ATOMIC_RELEASE);
+	return 0;
+}
+
+void cpuid_forget_changes(struct vm *vm)
+{
+	__atomic_store_n(&vm->cpuid->nr_changed, 0, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		__atomic_store_n(&vm->vcpus[i]->cpuid_plain, vm->cpuid->plain_leaves,
+				 __ATOMIC_RELEASE);
+}
+
+static void change(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
+{
+	unsigned nr = __atomic_load_n(&p->nr_changed, __ATOMIC_ACQUIRE);
+
+	if (!has_subleaves(leaf))
+		subleaf = 0;
+	for (const struct cpuid_changed *c = p->changed; c < p->changed + nr; c++)
+		if (c->leaf == leaf && c->subleaf == subleaf)
+			regs[c->reg] = (regs[c->reg] & ~c->bits) | c->values;
+}
+
 /* Glasshouse's name. */
 static void name_leaf(u32 regs[4])
 {
@@ -208,6 +241,8 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 		mirror_mode(vcpu, leaf, subleaf, regs);
 		hide(vcpu->vm->cpuid, leaf, subleaf, regs);
 	}
+	if (unlikely(vcpu->vm->cpuid->nr_changed))
+		change(vcpu->vm->cpuid, leaf, subleaf, regs);
 	vcpu->regs[VCPU_RAX] = regs[CPUID_EAX];
 	vcpu->regs[VCPU_RBX] = regs[CPUID_EBX];
 	vcpu->regs[VCPU_RCX] = regs[CPUID_ECX];

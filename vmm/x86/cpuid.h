@@ -27,6 +27,7 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 #define CPUID_MAX_HIDDEN      64
 #define CPUID_MAX_LEAVES      64 /* from 0 and from 80000000h; more hide nothing */
 #define CPUID_MAX_HIDDEN_MSRS 32
+#define CPUID_MAX_CHANGES     16
 
 struct cpuid_policy {
 	struct cpuid_hidden {
@@ -50,6 +51,14 @@ struct cpuid_policy {
 	} hidden_msrs[CPUID_MAX_HIDDEN_MSRS];
 	unsigned nr_hidden_msrs;
 
+	/* What somebody at the monitor has changed: see cpuid_change(). */
+	struct cpuid_changed {
+		u32 leaf, subleaf;
+		enum cpuid_reg reg;
+		u32 bits, values;
+	} changed[CPUID_MAX_CHANGES];
+	unsigned nr_changed;
+
 	/* What LOG_RING_LEAF names: LOG_RINGS ranges, of size 0 where there is no log; or NULL. */
 	const struct mem_range *logs;
 };
@@ -65,6 +74,14 @@ int cpuid_policy_init(struct vm *vm);
  */
 void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits,
 		const char *name, const char *why);
+
+/*
+ * While vCPUs run: answer @bits of @reg in (@leaf, @subleaf) with ones if @on, else with zeros,
+ * from now on. Subleaves: as for cpuid_hide(). Returns 0, or -ENOSPC after CPUID_MAX_CHANGES
+ * changes. cpuid_forget_changes(): answer again as at the start.
+ */
+int cpuid_change(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits, bool on);
+void cpuid_forget_changes(struct vm *vm);
 
 /*
  * Hide the MSRs @first, @first + @step, ... @last from the guest of @vm: they exit, and the guest
