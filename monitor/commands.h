@@ -45,6 +45,9 @@ const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
  */
 const char *monitor_pause(bool pause);
 
+/* Ticks of the time-stamp counter in a second. */
+u64 monitor_second(void);
+
 /*
  * Has the person stopped this command, by Ctrl-C? What it prints is dropped then, and its answer
  * will be "err: stopped". A command that runs for long without printing, or until it is stopped,

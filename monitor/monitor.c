@@ -80,6 +80,11 @@ struct vcpu *vcpu_of(const char *word)
 	return number_of(word, 10, &id) && id < self->vm->nr_vcpus ? self->vm->vcpus[id] : NULL;
 }
 
+u64 monitor_second(void)
+{
+	return beat_ticks * MONITOR_HZ;
+}
+
 static void (*called)(struct vcpu *vcpu);
 
 /* On the vCPU's CPU: divert what it prints, while this CPU waits and prints nothing. */
@@ -93,7 +98,7 @@ static void call(struct vcpu *vcpu)
 const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu))
 {
 	called = function;
-	if (!vcpu_call(vcpu, call, beat_ticks * MONITOR_HZ))
+	if (!vcpu_call(vcpu, call, monitor_second()))
 		return NULL;
 	return vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI
 		       ? "this vCPU waits for a SIPI as a guest: a CPU takes no NMI there, so it "

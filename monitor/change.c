@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that change what the guest has: set, w.
+ */
+#include "arch/x86/cpu.h"
+#include "errno.h"
+#include "lib/string.h"
+#include "monitor/commands.h"
+#include "vmm/icept.h"
+#include "vmm/memslot.h"
+#include "vmm/virt_ops.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/guest_mem.h"
+
+#define MAX_WRITE 64u
+
+/* For set_on(), on the vCPU's CPU. */
+static struct {
+	const char *name;
+	u64 value;
+	const char *why;
+} wanted;
+
+static const char *const general[VCPU_NR_REGS] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+						  "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+						  "r12", "r13", "r14", "r15"};
+
+/* RFLAGS without its reserved bits, and without VM, which changes the segments. */
+#define RFLAGS_SETTABLE 0x3d7fd5ull
+
+/* SDM: "Canonical Addressing"; outside of 64-bit code RIP has 32 bits. */
+static const char *set_rip(struct vcpu *vcpu, u64 rip)
+{
+	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 64 - 57 : 64 - 48;
+	bool canonical = (u64)((s64)(rip << unused) >> unused) == rip;
+
+	if (guest_mode(vcpu) == INSN_64 ? !canonical : rip >> 32)
+		return "this is no address of an instruction in the guest's mode";
+	virt->set_sysreg(vcpu, SYSREG_RIP, rip);
+	return NULL;
+}
+
+static const char *set_register(struct vcpu *vcpu)
+{
+	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
+
+	for (unsigned i = 0; i < VCPU_NR_REGS; i++) {
+		if (strcmp(wanted.name, general[i]))
+			continue;
+		if (i == VCPU_RSP)
+			virt->set_sysreg(vcpu, SYSREG_RSP, wanted.value);
+		else
+			vcpu->regs[i] = wanted.value;
+		return NULL;
+	}
+	if (!strcmp(wanted.name, "rip"))
+		return set_rip(vcpu, wanted.value);
+	if (!strcmp(wanted.name, "cr2")) {
+		write_cr2(wanted.value);
+		return NULL;
+	}
+	if (strcmp(wanted.name, "rflags"))
+		return "set changes rax to r15, rip, rflags and cr2; or say set cpuid, set msr";
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS,
+			 (rflags & ~RFLAGS_SETTABLE) | (wanted.value & RFLAGS_SETTABLE));
+	return NULL;
+}
+
+static void set_on(struct vcpu *vcpu)
+{
+	wanted.why = set_register(vcpu);
+}
+
+static const char *set_msr(struct vm *vm, const struct arguments *args)
+{
+	u64 msr, value = 0;
+	bool off = args->word[3] && !strcmp(args->word[3], "off");
+	int r;
+
+	if (!number_of(args->word[2], 16, &msr) || msr >> 32 ||
+	    (!off && !number_of(args->word[3], 16, &value)))
+		return NO_NUMBER;
+	r = icept_answer(vm, (u32)msr, !off, value);
+	if (r == -EINVAL)
+		return "the CPU's bitmaps have no bit for this MSR";
+	return r ? "no more MSRs: switch others off" : NULL;
+}
+
+static const char *set_cpuid(struct vm *vm, const struct arguments *args)
+{
+	static const char *const registers[] = {"eax", "ebx", "ecx", "edx"};
+	u64 leaf, subleaf, bit, value;
+	unsigned reg = 0;
+
+	if (args->word[2] && !strcmp(args->word[2], "off")) {
+		cpuid_forget_changes(vm);
+		return NULL;
+	}
+	if (!number_of(args->word[2], 16, &leaf) || leaf >> 32 ||
+	    !number_of(args->word[3], 16, &subleaf) || subleaf >> 32 ||
+	    !number_of(args->word[5], 10, &bit) || bit > 31 ||
+	    !number_of(args->word[6], 10, &value) || value > 1)
+		return NO_NUMBER;
+	while (reg < ARRAY_SIZE(registers) && strcmp(args->word[4], registers[reg]))
+		reg++;
+	if (reg == ARRAY_SIZE(registers))
+		return "the registers of CPUID are eax, ebx, ecx and edx";
+	return cpuid_change(vm, (u32)leaf, (u32)subleaf, (enum cpuid_reg)reg, BIT(bit), value)
+		       ? "no more changes of CPUID: set cpuid off takes all back"
+		       : NULL;
+}
+
+const char *command_set(const struct arguments *args)
+{
+	struct vcpu *vcpu;
+	const char *why;
+
+	if (!args->word[1])
+		return "say what to set: help set shows an example";
+	if (!strcmp(args->word[1], "msr"))
+		return set_msr(monitor_vcpu()->vm, args);
+	if (!strcmp(args->word[1], "cpuid"))
+		return set_cpuid(monitor_vcpu()->vm, args);
+	vcpu = vcpu_of(args->word[3]);
+	if (!vcpu)
+		return NO_VCPU;
+	wanted.name = args->word[1];
+	if (!number_of(args->word[2], 16, &wanted.value))
+		return NO_NUMBER;
+	why = on_vcpu(vcpu, set_on);
+	return why ? why : wanted.why;
+}
+
+/* Bytes from pairs of hexadecimal digits. Returns how many, or 0. */
+static unsigned bytes_of(const char *word, u8 *bytes)
+{
+	unsigned n = 0;
+
+	while (word && *word && n < MAX_WRITE) {
+		char pair[3] = {word[0], word[1], '\0'};
+		u64 value;
+
+		if (!word[1] || !number_of(pair, 16, &value))
+			return 0;
+		bytes[n++] = (u8)value;
+		word += 2;
+	}
+	return word && *word ? 0 : n;
+}
+
+const char *command_w(const struct arguments *args)
+{
+	bool physical = args->word[1] && !strcmp(args->word[1], "-p");
+	const char *const *word = &args->word[physical ? 2 : 1];
+	u8 bytes[MAX_WRITE];
+	unsigned n;
+	u64 address;
+	int r;
+
+	if (!number_of(word[0], 16, &address))
+		return NO_NUMBER;
+	n = bytes_of(word[1], bytes);
+	if (!n)
+		return "say what to write as pairs of hexadecimal digits: 1 to 64 bytes";
+	r = physical ? write_guest(monitor_vcpu()->vm, address, bytes, n)
+		     : write_guest_virt(monitor_vcpu(), address, bytes, n);
+	return r ? "this address is not mapped to memory of the guest" : NULL;
+}

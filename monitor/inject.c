@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that send something to a vCPU: inject, kick.
+ */
+#include "arch/x86/cpu.h"
+#include "lib/string.h"
+#include "monitor/commands.h"
+#include "vmm/event.h"
+#include "vmm/virt_ops.h"
+
+/* The exceptions that push an error code. SDM: "Error Code". */
+#define WITH_ERROR_CODE                                                                       \
+	(BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) | \
+	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(CP_VECTOR))
+
+/* For deliver(), on the vCPU's CPU. */
+static struct {
+	enum event_type type;
+	u8 vector;
+	u32 error_code;
+	const char *why;
+} sent;
+
+/* The local APIC does not know of this interrupt, so it must be one that the guest takes now. */
+static const char *deliver_interrupt(struct vcpu *vcpu)
+{
+	if (!(virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_IF))
+		return "the guest has interrupts off (IF is 0) on this vCPU; try again";
+	if (!virt->nmi_allowed(vcpu))
+		return "the guest is in the shadow of STI or MOV SS, or handles an NMI; try again";
+	queue_interrupt(vcpu, sent.vector);
+	return NULL;
+}
+
+static void deliver(struct vcpu *vcpu)
+{
+	sent.why = NULL;
+	if (vcpu->mp_state != MP_STATE_RUNNABLE)
+		sent.why = "this vCPU waits for a SIPI: it takes no events";
+	else if (sent.type == EVENT_NMI)
+		queue_nmi(vcpu);
+	else if (vcpu->event.valid)
+		sent.why = "another event is being delivered to this vCPU; try again";
+	else if (sent.type == EVENT_EXT_INTR)
+		sent.why = deliver_interrupt(vcpu);
+	else if (BIT(sent.vector) & WITH_ERROR_CODE)
+		queue_exception_e(vcpu, sent.vector, sent.error_code);
+	else
+		queue_exception(vcpu, sent.vector);
+}
+
+static const char *parse(const char *const *word)
+{
+	u64 vector = NMI_VECTOR, error_code = 0;
+	bool interrupt = word[0] && !strcmp(word[0], "irq");
+
+	if (!word[0] || (!interrupt && strcmp(word[0], "exc") && strcmp(word[0], "nmi")))
+		return "say irq VECTOR, exc VECTOR [ERROR] or nmi";
+	sent.type = interrupt                 ? EVENT_EXT_INTR
+		    : !strcmp(word[0], "exc") ? EVENT_EXCEPTION
+					      : EVENT_NMI;
+	if (sent.type != EVENT_NMI && !number_of(word[1], 10, &vector))
+		return NO_NUMBER;
+	if (interrupt && (vector < 16 || vector > 255))
+		return "the vectors of interrupts are 16 to 255";
+	if (sent.type == EVENT_EXCEPTION && (vector > 31 || vector == NMI_VECTOR))
+		return "the vectors of exceptions are 0 to 31, without 2";
+	if (word[1] && word[2] && (!number_of(word[2], 16, &error_code) || error_code >> 16))
+		return "an error code has 16 bits";
+	sent.vector = (u8)vector;
+	sent.error_code = (u32)error_code;
+	return NULL;
+}
+
+const char *command_inject(const struct arguments *args)
+{
+	struct vcpu *vcpu = args->word[1] ? vcpu_of(args->word[1]) : NULL;
+	const char *why;
+
+	if (!vcpu)
+		return NO_VCPU;
+	why = parse(&args->word[2]);
+	if (!why)
+		why = on_vcpu(vcpu, deliver);
+	return why ? why : sent.why;
+}
+
+const char *command_kick(const struct arguments *args)
+{
+	struct vcpu *vcpu = args->word[1] ? vcpu_of(args->word[1]) : NULL;
+
+	if (!vcpu)
+		return NO_VCPU;
+	vcpu_kick(vcpu);
+	return NULL;
+}
