@@ -18,9 +18,10 @@ def test_warm_resets():
     assert run.wait() == "reset"
     a20, _, resets = run.text.partition("\na20: ")[2].partition("\nresets: ")
     assert a20.split() == ["21"] * 5
-    resets, _, last = resets.partition("\nlast:")
+    # Bochs 3.0 loses what comes last before a reset: the line's colon and space.
+    resets, _, last = resets.partition("\nlast")
     assert resets.split() == [f"{way}A:Ru0" for way in "ABCDE"] + ["FA:"]
-    assert not last.strip()
+    assert not last.strip(": ")
     said = run.log("com2.log")
     for by in ("the keyboard controller", "port 92h", "a triple fault"):
         assert f"reset by {by}." in said
