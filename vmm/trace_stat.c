@@ -53,21 +53,38 @@ static bool read_record(const struct exit_record *record, struct trace_exit *exi
 	return !memcmp(&again, &exit->record, sizeof(again)) && exit->exited > exit->entered;
 }
 
+static u64 entered_at(const struct exit_record *record)
+{
+	u64 high = READ_ONCE(record->entered[1]);
+
+	return high << 32 | READ_ONCE(record->entered[0]);
+}
+
 /* The element with the latest entry, whose time is stored in *@latest. */
 static u32 newest(const struct trace_ring *ring, u32 records, u64 *latest)
 {
-	struct trace_exit exit;
 	u32 at = 0;
 
 	*latest = 0;
 	for (u32 i = 0; i < records; i++) {
-		read_record(&ring->record[i], &exit);
-		if (exit.entered > *latest) {
-			*latest = exit.entered;
+		u64 entered = entered_at(&ring->record[i]);
+
+		if (entered > *latest) {
+			*latest = entered;
 			at = i;
 		}
 	}
 	return at;
+}
+
+/* How many elements, up to @end, were entered after @after. */
+static u32 count_after(const struct trace_ring *ring, u32 records, u32 end, u64 after)
+{
+	u32 n = 0;
+
+	while (n < records && entered_at(&ring->record[(end + records - n) % records]) > after)
+		n++;
+	return n;
 }
 
 u64 trace_each(const struct trace_ring *ring, u32 records, u64 after,
@@ -75,11 +92,13 @@ u64 trace_each(const struct trace_ring *ring, u32 records, u64 after,
 {
 	u64 latest, last = after;
 	u32 end = newest(ring, records, &latest);
+	u32 new = count_after(ring, records, end, after);
 	struct trace_exit exit, next;
-	bool whole, next_whole = records && read_record(&ring->record[(end + 1) % records], &next);
+	bool whole, next_whole = new &&read_record(
+			    &ring->record[(end + records - new + 1) % records], &next);
 
 	/* What is entered after the latest has come meanwhile, in the place of an old one. */
-	for (u32 i = 1; i <= records; i++) {
+	for (u32 i = records - new + 1; i <= records; i++) {
 		exit = next;
 		whole = next_whole;
 		next_whole = read_record(&ring->record[(end + i + 1) % records], &next);

@@ -26,9 +26,9 @@ static const char usage[] =
 	"glasshouse-stat -t FILE: writes the recorded exits to FILE (- is the standard output).\n"
 	"The option trace= of Glasshouse says how many are kept.\n";
 
-#define POLL_NS    10000000L /* how often -w reads the rings */
-#define POLLS      100       /* and after how many times it prints */
-#define MEASURE_NS 2000000u  /* how long to compare the clocks */
+#define POLL_NS    10000000L   /* how often -w reads the rings */
+#define PRINT_NS   1000000000u /* and prints */
+#define MEASURE_NS 2000000u    /* how long to compare the clocks */
 #define MAX_VCPUS  1024
 
 static struct options {
@@ -150,13 +150,14 @@ static void watch(u64 khz)
 	renew_counts();
 	for (unsigned i = 0; i < nr; i++)
 		memcpy(began[i], trace_ring_at(area, i)->count, sizeof(*began));
-	for (unsigned polls = 1; !ended; polls++) {
+	for (u64 printed = now_ns(); !ended;) {
 		nanosleep(&pause, NULL);
 		collect();
-		if (polls % POLLS == 0) {
-			fputs("\x1b[H\x1b[J", stdout);
-			print(khz);
-		}
+		if (now_ns() - printed < PRINT_NS)
+			continue;
+		printed = now_ns();
+		fputs("\x1b[H\x1b[J", stdout);
+		print(khz);
 	}
 }
 

@@ -168,7 +168,7 @@ def test_linux():
     told = subprocess.run([sys.executable, mkiso.ROOT / "tools/report/record.py", folder], capture_output=True, text=True,
                           check=False)
     assert told.returncode == 0, told.stdout + told.stderr
-    assert len(harness.tap((folder / "boot/com1.log").read_text(errors="replace").replace("\r", ""))) == 2
+    assert len(harness.tap((folder / "boot/com1.log").read_text(errors="replace").replace("\r", ""))) == 3
     trace = recorded.parse((folder / "exits").read_bytes())
     assert len(trace.vcpus) == 2 and abs(trace.khz * 1000 / bochs.IPS - 1) < 0.02
     said = (folder / "boot/glasshouse.log").read_text(errors="replace")
