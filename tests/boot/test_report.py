@@ -177,7 +177,7 @@ def test_linux():
         # The counts were taken before the records.
         assert all(vcpu.counts[name] <= found[name] <= vcpu.counts[name] + 8 for name in vcpu.counts), (vcpu.counts, found)
         total = int(re.search(rf"^exits: vcpu {vcpu.number} total (\d+)", said, re.M)[1])
-        assert len(vcpu.exits) > 100 and total - 300 < len(vcpu.exits) <= total
+        assert len(vcpu.exits) > 100 and total - 1000 < len(vcpu.exits) <= total  # programs have run since
         assert all(e.left is not None for e in vcpu.exits[:-1])
     check_perfetto(folder, trace)
     check_page(folder, trace)
