@@ -31,7 +31,7 @@ static u64 entry_size(int level)
 /* The level whose entries cover 2^@shift bytes. */
 static int level_of(unsigned shift)
 {
-	return (int)(shift - PAGE_SHIFT) / 9 + 1;
+	return (int)((shift - PAGE_SHIFT) / 9 + 1);
 }
 
 /* For us. For the CPU, a held entry without permissions is not present. */

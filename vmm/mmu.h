@@ -15,19 +15,20 @@ enum fault_kind {
 	FAULT_SECOND_LEVEL, /* by the second-level tables */
 };
 
+/* The order of the members saves stores: this is on the way of each first access. */
 struct page_fault {
 	enum fault_kind kind;
+	u32 error_code; /* FAULT_GUEST_PAGING: the error code of the #PF */
 	/* FAULT_GUEST_PAGING: linear. FAULT_SECOND_LEVEL: guest-physical, but only the page is
 	 * valid: if Glasshouse runs nested in KVM, the offset may be 0. */
 	u64 address;
-	u32 error_code; /* FAULT_GUEST_PAGING: the error code of the #PF */
 
 	/* FAULT_SECOND_LEVEL only: */
-	bool write, fetch; /* neither: a read. An instruction that reads and writes: a write */
 	/* The linear address as the CPU reports it; ~0: it reports none. A hint only: nested in
 	 * KVM, it may be that of an earlier exit. */
 	gva_t gva_hint;
-	bool table; /* the CPU accessed a guest page table, at address, during a page walk */
+	bool write, fetch; /* neither: a read. An instruction that reads and writes: a write */
+	bool table;        /* the CPU accessed a guest page table, at address, during a page walk */
 };
 
 /*
