@@ -184,6 +184,17 @@ static bool concerns(struct vcpu *vcpu, const struct watch *w, const struct view
 	return reaches(w, access, d->size);
 }
 
+/* Can the access concern a watch at all? Most on a watched page do not; this needs no decoding. */
+static bool is_near(const struct watch *w, const struct view_access *access)
+{
+	u64 below = MIN(LONGEST, access->gpa & ~PAGE_MASK);
+
+	if (access->kind == EPT_X)
+		return w->serial && ranges_overlap(ALIGN_DOWN(access->gpa, PAGE_SIZE), PAGE_SIZE,
+						   w->gpa, w->bytes);
+	return w->serial && ranges_overlap(access->gpa - below, below + LONGEST, w->gpa, w->bytes);
+}
+
 static bool read_value(struct vcpu *vcpu, const struct watch *w, u64 *value)
 {
 	return !read_guest(vcpu->vm, w->gpa, value, sizeof(*value));
@@ -206,8 +217,14 @@ static void add_pending(struct pending *p, const struct hit *hit)
 
 static void accesses(struct vcpu *vcpu, const struct view_access *access)
 {
-	struct described d = describe(vcpu, access);
+	struct described d;
+	bool any = false;
 
+	for (unsigned i = 0; i < WATCHES && !any; i++)
+		any = is_near(&watches[i], access);
+	if (!any)
+		return;
+	d = describe(vcpu, access);
 	spin_lock(&lock);
 	for (unsigned i = 0; i < WATCHES; i++) {
 		const struct watch *w = &watches[i];

@@ -79,7 +79,7 @@ int view_patch(struct vm *vm, gpa_t gpa, u8 byte);
 /* Remove a patch. Returns 0; -ENOENT if there is none at @gpa. */
 int view_unpatch(struct vm *vm, gpa_t gpa);
 
-/* Is there a patch at @gpa? For the handler of #BP: its RIP is behind a patch of one byte. */
+/* Is there a patch at @gpa? For the handler of a #BP that exits: RIP is still that of the INT3. */
 bool view_is_patched(struct vm *vm, gpa_t gpa);
 
 /*
