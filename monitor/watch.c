@@ -8,6 +8,7 @@
 #include "ept/sppt.h"
 #include "errno.h"
 #include "lib/pages.h"
+#include "lib/print.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "monitor/commands.h"
@@ -313,21 +314,23 @@ static bool take(struct hit *hit)
 
 static void print_hit(const struct hit *hit)
 {
-	char kinds[4];
+	const char *how = hit->table ? " page walk" : hit->event ? " delivery of an event" : "";
+	char kinds[4], size[16] = "";
 
-	say("watch %u: vCPU %u RIP %lx %s %lx", hit->watch, hit->vcpu, hit->rip,
-	    kinds_text(hit->kinds, kinds), hit->gpa);
+	kinds_text(hit->kinds, kinds);
 	if (hit->kinds != EPT_X && hit->size)
-		say(" %u bytes", hit->size);
-	if (hit->table)
-		say(" page walk");
-	if (hit->event)
-		say(" delivery of an event");
+		snprintf(size, sizeof(size), " %u bytes", hit->size);
 	if (hit->memory && hit->kinds & EPT_W)
-		say(": %016lx -> %016lx", hit->before, hit->after);
+		row("watch vcpu rip kinds gpa size how before after",
+		    "watch %u: vCPU %u RIP %lx %s %lx%s%s: %016lx -> %016lx\n", hit->watch,
+		    hit->vcpu, hit->rip, kinds, hit->gpa, size, how, hit->before, hit->after);
 	else if (hit->memory && hit->kinds & EPT_R)
-		say(": %016lx", hit->before);
-	say("\n");
+		row("watch vcpu rip kinds gpa size how before",
+		    "watch %u: vCPU %u RIP %lx %s %lx%s%s: %016lx\n", hit->watch, hit->vcpu,
+		    hit->rip, kinds, hit->gpa, size, how, hit->before);
+	else
+		row("watch vcpu rip kinds gpa size how", "watch %u: vCPU %u RIP %lx %s %lx%s%s\n",
+		    hit->watch, hit->vcpu, hit->rip, kinds, hit->gpa, size, how);
 }
 
 static void print_hits(void)
@@ -337,7 +340,7 @@ static void print_hits(void)
 	for (unsigned i = 0; i < HITS && take(&hit); i++)
 		print_hit(&hit);
 	if (lost)
-		say("%lu hits are not here: more came than are kept.\n",
+		row("lost", "%lu hits are not here: more came than are kept.\n",
 		    __atomic_exchange_n(&lost, 0, __ATOMIC_ACQ_REL));
 }
 
@@ -353,20 +356,19 @@ void watch_print_news(void)
 
 static void list(void)
 {
-	char kinds[4];
+	char kinds[4], who[16];
 
 	for (unsigned i = 0; i < WATCHES; i++) {
 		const struct watch *w = &watches[i];
 
 		if (!w->serial)
 			continue;
-		say("watch %u: %lx, %lu bytes, %s, ", i, w->gpa, w->bytes,
-		    kinds_text(w->kinds, kinds));
+		strlcpy(who, "all vCPUs", sizeof(who));
 		if (w->vcpu)
-			say("vCPU %u", w->vcpu->id);
-		else
-			say("all vCPUs");
-		say(": %lu hits\n", w->hits);
+			snprintf(who, sizeof(who), "vCPU %u", w->vcpu->id);
+		row("watch gpa bytes kinds vcpu hits",
+		    "watch %u: %lx, %lu bytes, %s, %s: %lu hits\n", i, w->gpa, w->bytes,
+		    kinds_text(w->kinds, kinds), who, w->hits);
 	}
 }
 
@@ -479,7 +481,7 @@ static const char *add(const struct watch *value)
 	if (r)
 		remove_watch(w);
 	else
-		say("watch %u\n", (unsigned)(w - watches));
+		row("watch", "watch %u\n", (unsigned)(w - watches));
 	return words_for(r);
 }
 
@@ -554,7 +556,8 @@ static const char *to_physical(struct watch *w)
 		return why;
 	if (translated.fails)
 		return "this address is not mapped to memory of the guest";
-	say("%lx is guest-physical %lx now, and that is watched\n", w->gpa, translated.gpa);
+	row("gva gpa", "%lx is guest-physical %lx now, and that is watched\n", w->gpa,
+	    translated.gpa);
 	w->gpa = translated.gpa;
 	return NULL;
 }
