@@ -36,10 +36,11 @@ void vmx_use_tables(struct vcpu *vcpu, u64 pointer, bool flush)
 
 void vmx_use_subpages(struct vcpu *vcpu, u64 pointer)
 {
-	(void)vcpu;
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
 	vmwrite(SPP_TABLE_POINTER, pointer);
-	vmwrite(SECONDARY_VM_EXEC_CONTROL,
-		vmread(SECONDARY_VM_EXEC_CONTROL) | SECONDARY_EXEC_SUBPAGE_WRITE_PERMISSION);
+	vmx->secondary |= SECONDARY_EXEC_SUBPAGE_WRITE_PERMISSION;
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
 }
 
 void vmx_flush_guest_tlb(struct vcpu *vcpu)
