@@ -110,7 +110,7 @@ def test_after_boot_services():
 
 @pytest.mark.soak
 def test_multiboot():
-    """A kernel by multiboot 1, with a module."""
+    """A kernel by multiboot 1, with a module. Its first lines get lost: it writes faster than the UART, as OVMF leaves it, sends."""
     run = boot("uefi-multiboot", [modules(MACH, "multiboot console=com0", Entry(MODULE, "module a module"))], 0)
-    run.expect(r"GNU Mach 1\.8")
+    run.expect("module 0: a module")
     run.expect("1 multiboot modules")
