@@ -65,7 +65,7 @@ com1: enabled=1, {com1}
 com2: enabled=1, {com2}
 port_e9_hack: enabled=1
 log: bochs.log
-panic: action=fatal, pic=report{not_fatal}
+panic: action=fatal, pic=report, keyboard=report{not_fatal}
 error: action=report
 info: action=report
 debug: action=ignore
