@@ -67,11 +67,11 @@ include $(PARTS)
 ## setup: install every Debian package that any of these needs
 .PHONY: setup
 setup:
-	tools/setup build guest iso efi sign run qemu nested test fuzz lint
+	tools/setup build guest iso efi sign run qemu nested gdb test fuzz lint
 
 # Each target asks for what it needs, no more; tools/setup is done at once when nothing is missing.
-.PHONY: setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture
-setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture: setup-%:
+.PHONY: setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture setup-gdb
+setup-build setup-guest setup-iso setup-efi setup-sign setup-run setup-qemu setup-nested setup-test setup-fuzz setup-lint setup-picture setup-gdb: setup-%:
 	tools/setup $*
 
 ## clean: remove all that was built

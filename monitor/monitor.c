@@ -8,6 +8,7 @@
 #include "drivers/pit.h"
 #include "drivers/serial.h"
 #include "monitor/commands.h"
+#include "monitor/gdb/gdb.h"
 #include "monitor/line.h"
 #include "monitor/terminal.h"
 #include "monitor/watch.h"
@@ -30,6 +31,7 @@
 #define FASTER       10
 #define FAST_SECONDS 60
 #define MAX_PAGE     1000
+#define GDB_BEATS    10 /* how long to wait for the rest of a packet of gdb */
 
 static struct vcpu *self;
 static u16 uart;
@@ -58,6 +60,14 @@ static void send(const char *s, size_t n)
 static struct terminal terminal = {.read = receive, .write = send};
 
 static void show(const char *s, size_t n)
+{
+	if (gdb_attached())
+		gdb_print(s, n);
+	else
+		terminal_write(&terminal, s, n);
+}
+
+static void send_to_gdb(const char *s, size_t n)
 {
 	terminal_write(&terminal, s, n);
 }
@@ -116,6 +126,8 @@ const char *monitor_pause(bool pause)
 {
 	const char *why = NULL;
 
+	if (gdb_attached())
+		return "the vCPUs are gdb's";
 	for (unsigned i = 0; i < self->vm->nr_vcpus; i++) {
 		struct vcpu *vcpu = self->vm->vcpus[i];
 
@@ -182,24 +194,44 @@ static void answer(void)
 		row_end(why);
 }
 
+static const char *run_for_gdb(char *text)
+{
+	struct arguments args;
+	const char *why;
+
+	split(text, &args);
+	why = args.word[0] ? command_run(&args) : NULL;
+	live = NULL; /* once is enough */
+	return why;
+}
+
 static bool quiet_since(u64 tick)
 {
-	return rdtsc() - tick > beat_ticks / LINGER;
+	return rdtsc() - tick > (gdb_expects() ? GDB_BEATS * beat_ticks : beat_ticks / LINGER);
 }
 
 /* Bytes were lost: drop what comes until the line is quiet. The rest of a paste may be another
- * command than what was meant. */
+ * command than what was meant; gdb sends a packet again. */
 static void drop_paste(void)
 {
+	bool gdbs = gdb_attached() || gdb_expects();
 	u64 last = rdtsc();
 
-	for (unsigned bytes = 0; bytes < MAX_DROPPED && !quiet_since(last);) {
-		if (terminal_read(&terminal) >= 0) {
-			bytes++;
-			last = rdtsc();
-		}
+	for (unsigned bytes = 0; bytes < MAX_DROPPED && rdtsc() - last < beat_ticks / LINGER;) {
+		int byte = terminal_read(&terminal);
+
+		if (byte < 0)
+			continue;
+		gdbs |= byte == '$' && !line.length;
+		bytes++;
+		last = rdtsc();
 	}
 	lost = terminal.lost = false;
+	typed = last;
+	if (gdbs) {
+		gdb_ask_again();
+		return;
+	}
 	say("\nerr: bytes were lost: more came at once than is kept. Before a paste, press "
 	    "Enter.\n");
 	line_begin(&line);
@@ -223,6 +255,19 @@ static void go_on(void)
 	live();
 }
 
+/* A byte has come, for whom it may be. */
+static void take_byte(char byte)
+{
+	if (gdb_input(byte, !line.length)) {
+		if (gdb_attached())
+			paused = false; /* gdb decides */
+	} else if (line_input(&line, byte)) {
+		answer();
+		if (!live)
+			line_begin(&line);
+	}
+}
+
 /* What has come on the line until now, and a little longer. */
 static void listen(void)
 {
@@ -234,20 +279,24 @@ static void listen(void)
 
 		if (lost || terminal.lost) {
 			drop_paste();
-			return;
-		}
-		if (byte < 0) {
-			if (!bytes || quiet_since(last))
+			last = rdtsc();
+			if (!gdb_expects())
 				return;
 			continue;
 		}
-		bytes++;
-		typed = last;
-		if (line_input(&line, (char)byte)) {
-			answer();
+		if (byte < 0) {
+			if (!bytes && !gdb_expects())
+				return;
+			if (!quiet_since(last))
+				continue;
+			if (!gdb_silence())
+				return;
+		} else {
+			bytes++;
+			typed = last;
+			take_byte((char)byte);
 			if (live)
 				return;
-			line_begin(&line);
 		}
 		last = rdtsc();
 	}
@@ -289,14 +338,18 @@ static void beat(struct vcpu *vcpu)
 			continue;
 		}
 		listen();
-		if (watch_has_news())
+		gdb_poll();
+		if (!gdb_attached() && watch_has_news())
 			print_news();
-	} while (paused && !reset);
+	} while ((paused || gdb_keeps()) && !reset);
 	choose_pace();
 	console_divert(NULL, NULL);
 	if (reset)
 		vm_reset(vcpu);
 }
+
+static const struct gdb_host gdb_host = {
+	.send = send_to_gdb, .command = run_for_gdb, .serve = beat, .reset = monitor_reset};
 
 /* Listen on the UART, which the guest sees no more. */
 static bool start(const struct room_setup *setup)
@@ -309,6 +362,11 @@ static bool start(const struct room_setup *setup)
 	row_begin(false, show);
 	uart = setup->uart;
 	bt_symbols(setup->symbols, setup->symbols_size);
+	if (!gdb_start(setup->vm, &gdb_host, beat_ticks * MONITOR_HZ)) {
+		pr_warn("monitor=: the monitor is not available: out of memory. Boot with "
+			"reserve=1M.\n");
+		return false;
+	}
 	if (virt->start_heartbeat(self, beat_ticks, beat)) {
 		pr_warn("monitor=: the monitor is not available: it needs the VMX-preemption "
 			"timer, "

@@ -140,6 +140,13 @@ int vcpu_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu), u64 ticks)
 	return 0;
 }
 
+void vcpu_post_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu))
+{
+	vcpu->call = function;
+	if (call_changes(vcpu, CALL_NONE, CALL_POSTED))
+		vcpu_make_request(vcpu, REQ_CALL);
+}
+
 void vcpu_pause(struct vcpu *vcpu)
 {
 	vcpu_make_request(vcpu, REQ_PAUSE);
@@ -248,8 +255,12 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		if (r <= 0)
 			return r;
 	}
-	if (requests & REQ_CALL)
+	if (requests & REQ_CALL) {
+		/* It may have posted requests, or changed what is to be delivered. */
 		handle_call(vcpu);
+		__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
+		return 2;
+	}
 	if (vcpu->mp_state == MP_STATE_INIT_RECEIVED || requests & REQ_PAUSE) {
 		if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & ~REQ_WAITS))
 			vcpu_block(vcpu);

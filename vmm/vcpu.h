@@ -9,6 +9,7 @@
 
 #include "arch/x86/percpu.h"
 #include "types.h"
+#include "vmm/debug_state.h"
 #include "vmm/recorder.h"
 
 struct vm;
@@ -113,6 +114,7 @@ struct vcpu {
 	u32 exceptions[NR_EXCEPTION_USERS]; /* the vectors that each user intercepts: exception.h */
 	u64 exception_exits[32];            /* how often each vector has exited */
 	u32 pf_mask, pf_match;              /* see filter_page_faults() */
+	struct debug_state debug;
 
 	struct recorder recorder;
 };
@@ -149,6 +151,13 @@ void vcpu_kick(struct vcpu *vcpu);
  * to begin. Returns 0; or -EBUSY if it has not begun by then, which it will not do later either.
  */
 int vcpu_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu), u64 ticks);
+
+/*
+ * The same without waiting: @function is called before the next entry. It may post steps and events
+ * of @vcpu. If a call is posted or runs, nothing happens; so nobody else may call this vCPU: for
+ * that of a CPU which calls the others.
+ */
+void vcpu_post_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
 
 /* Keep @vcpu, another CPU's, out of its guest: it handles requests, but enters no more. Does not
  * wait; vcpu_call() afterwards does. vcpu_resume() ends that. */

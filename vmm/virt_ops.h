@@ -201,6 +201,12 @@ struct virt_ops {
 	bool (*begin_step)(struct vcpu *vcpu);
 	int (*end_step)(struct vcpu *vcpu, bool *done);
 
+	/* Apply vcpu->debug (debug_registers.h): the CPU's DR7, and whether MOV DR exits. */
+	void (*load_debug)(struct vcpu *vcpu);
+	/* Have interrupts that are pending, or come meanwhile, wait for one instruction of the
+	 * guest, as after STI, where that is possible. Before a step. */
+	void (*delay_interrupts)(struct vcpu *vcpu);
+
 	/* Execute x87 instructions although an error is pending, until the guest has cleared it, as
 	 * a CPU does while its input IGNNE# is asserted; for a guest whose CR0.NE is 0. */
 	void (*ignore_fpu_error)(struct vcpu *vcpu);

@@ -221,6 +221,11 @@
 #define CR_TYPE_LMSW               3
 
 /* ... of I/O instructions */
+/* SDM: "Exit Qualification for MOV DR". */
+#define DR_QUAL_NUMBER(q)   ((unsigned)((q)&7))
+#define DR_QUAL_FROM        BIT(4) /* MOV from the debug register */
+#define DR_QUAL_REGISTER(q) ((unsigned)(((q) >> 8) & 0xf))
+
 #define IO_QUAL_SIZE(q) ((unsigned)((q)&7) + 1) /* bytes: 1, 2, 4 */
 #define IO_QUAL_IN      BIT(3)
 #define IO_QUAL_STRING  BIT(4)

@@ -147,7 +147,17 @@ def symbols():
     yield struct.pack("<Q", 0xffffffff81000123) + "\n".join(lines).encode()
 
 
-for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor, symbols):
+def gdb():
+    """Packets of a session, as gdb sends them."""
+    def framed(data):
+        return b"$%s#%02x" % (data, sum(data) % 256)
+
+    yield b"+" + b"+".join(map(framed, (
+        b"qSupported:multiprocess+;swbreak+", b"vCont;s:1;c", b"mffffffff81000000,40", b"P10=0011223344556677", b"Hg-1",
+        b"Z2,ffffffff82000000,8", b"X10,2:}\x03}]", b"qRcmd,72656773", b"vCont;C05:1;s:2"))) + b"\x03"
+
+
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor, symbols, gdb):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):

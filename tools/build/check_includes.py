@@ -15,6 +15,7 @@ TABLE = (
     ("boot/efi",),
     ("boot",),
     ("monitor",),
+    ("monitor/gdb",),
     ("report",),
     ("vmm/load", "vmm/vm0", "vmm/dev"),
     ("vmm/vmx", "vmm/svm"),

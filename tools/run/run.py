@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make run, make run-uefi, make gdb: boots the ISO, or a disk for UEFI, in Bochs on this terminal.
+"""make run, make run-uefi, make bochs-debugger: boots the ISO, or a disk for UEFI, in Bochs on this terminal.
 
 In the environment, CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD the guest.
 """
@@ -283,7 +283,7 @@ def run(bios):
 
 
 def debug():
-    """make gdb: boots under Bochs' debugger, on this terminal. Returns the exit status."""
+    """make bochs-debugger: boots under Bochs' debugger, on this terminal. Returns the exit status."""
     this = machine()
     names = subprocess.run(["nm", "-n", mkiso.ELF], capture_output=True, text=True, check=True)
     symbols = [line.split() for line in names.stdout.splitlines()]
@@ -292,7 +292,7 @@ def debug():
     (FOLDER / "bochsrc").write_text(this.bochsrc("mode=file, dev=com1.log"))
     (FOLDER / "script").write_text('ldsym global "symbols"\n')
     print(f"""\
-Bochs has no gdb stub; this is its own debugger, with Glasshouse's symbols. To see the serial line,
+This is Bochs' own debugger, with Glasshouse's symbols. To see the serial line,
 run on a second terminal:  tail -f {FOLDER}/com1.log
   lb 0xADDRESS, c    stop at a linear address (see nm build/glasshouse.elf), continue
   vmexitbp           stop at each VM exit          show "cpu0.VMX"   the VMCS

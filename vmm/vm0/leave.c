@@ -2,6 +2,7 @@
 /*
  * Leaving: all vCPUs gather in root mode, then each CPU loads its guest's registers. See leave.h.
  */
+#include "vmm/debug_registers.h"
 #include "vmm/vm0/leave.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
@@ -143,6 +144,7 @@ void leave_on_nmi(struct vcpu *vcpu)
 		lapic_write(LAPIC_ICR_HI, to_vm0_vcpu(vcpu)->leave_icr_hi);
 	}
 	virt->load_guest_msrs(vcpu);
+	debug_unload(vcpu);
 	virt->hardware_disable();
 	native_resume(vcpu->id, to_vm0_vcpu(vcpu)->leave_page);
 }

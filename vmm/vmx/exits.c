@@ -389,6 +389,7 @@ static int (*vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_INVVPID] = handle_undefined,
 	[EXIT_REASON_VMFUNC] = handle_undefined,
 	[EXIT_REASON_CR_ACCESS] = handle_cr,
+	[EXIT_REASON_DR_ACCESS] = handle_dr,
 	[EXIT_REASON_IO_INSTRUCTION] = handle_io,
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = handle_monitor_trap_flag,
 	[EXIT_REASON_MSR_READ] = handle_rdmsr,

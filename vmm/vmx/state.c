@@ -6,6 +6,7 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/string.h"
+#include "vmm/debug_registers.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/x86/guest_mem.h"
 
@@ -77,7 +78,7 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 	case SYSREG_PKRS:
 		return vmcs_config.has_pkrs ? vmread(GUEST_IA32_PKRS) : 0;
 	case SYSREG_DR7:
-		return vmread(GUEST_DR7);
+		return vcpu->debug.on ? vcpu->debug.guest_dr7 : vmread(GUEST_DR7);
 	case SYSREG_DEBUGCTL:
 		return vmread(GUEST_IA32_DEBUGCTL);
 	case SYSREG_DEBUG_TRAPS:
@@ -119,7 +120,10 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		vmx_set_efer(value);
 		break;
 	case SYSREG_DR7:
-		vmwrite(GUEST_DR7, value);
+		if (vcpu->debug.on)
+			debug_set_guest_dr7(vcpu, value);
+		else
+			vmwrite(GUEST_DR7, value);
 		break;
 	case SYSREG_DEBUGCTL:
 		vmwrite(GUEST_IA32_DEBUGCTL, value);
@@ -160,15 +164,12 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmwrite(GUEST_CR3, 0);
 	vmx_flush_guest_tlb(vcpu);
 	write_cr2(0);
-	write_dr0(0);
-	write_dr1(0);
-	write_dr2(0);
-	write_dr3(0);
+	debug_reset(vcpu);
 	write_dr6(0xffff0ff0);
 	vmx_set_efer(0);
 	vmx_set_cr0(vcpu, cache | CR0_ET);
 	vmx_set_cr4(vcpu, 0);
-	vmwrite(GUEST_DR7, 0x400);
+	vmx_set_sysreg(vcpu, SYSREG_DR7, 0x400);
 	vmwrite(GUEST_RIP, 0xfff0);
 	vmwrite(GUEST_RSP, 0);
 	vmwrite(GUEST_RFLAGS, RFLAGS_FIXED);

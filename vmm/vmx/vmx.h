@@ -186,6 +186,9 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark);
 bool vmx_each_field(struct vcpu *vcpu, const char *part, emit_field *emit);
 
+/* debug.c: the exit handler for MOV to and from debug registers. */
+int handle_dr(struct vcpu *vcpu);
+
 /* heartbeat.c: the exit handler for the preemption timer. */
 int handle_preemption_timer(struct vcpu *vcpu);
 
@@ -209,6 +212,9 @@ void vmx_get_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *se
 void vmx_set_segment(struct vcpu *vcpu, enum segment_reg reg, const struct segment *seg);
 int vmx_registers_complete(struct vcpu *vcpu);
 void vmx_load_guest_msrs(struct vcpu *vcpu);
+/* debug.c: */
+void vmx_load_debug(struct vcpu *vcpu);
+void vmx_delay_interrupts(struct vcpu *vcpu);
 /* intercepts.c: */
 void vmx_set_msr_intercept(struct vm *vm, u32 msr, bool read, bool write);
 void vmx_load_intercepts(struct vcpu *vcpu);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers for gdb. See registers.h.
+ */
+#include "monitor/gdb/registers.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "vmm/vcpu.h"
+#include "vmm/x86/guest_mem.h"
+
+#define REGISTER_BYTES 8u /* registers with more are not available */
+
+/* CF, PF, AF, ZF, SF, DF, OF. */
+#define FLAGS_ARITHMETIC 0xcd5ull
+
+/* Glasshouse's own names of flags are those of the SDM; gdb shows these. */
+#define FLAG(name, bit) "<field name=\"" name "\" start=\"" #bit "\" end=\"" #bit "\"/>"
+
+#define FEATURE(name) "<feature name=\"" name "\">"
+#define FEATURE_END   "</feature>"
+#define REGISTER(name, bits, type) \
+	"<reg name=\"" #name "\" bitsize=\"" #bits "\" type=\"" type "\"/>"
+#define TYPE_EFLAGS                                                                                \
+	"<flags id=\"i386_eflags\" size=\"4\">" FLAG("CF", 0) FLAG("", 1) FLAG("PF", 2)            \
+		FLAG("AF", 4) FLAG("ZF", 6) FLAG("SF", 7) FLAG("TF", 8) FLAG("IF", 9)              \
+			FLAG("DF", 10) FLAG("OF", 11) FLAG("NT", 14) FLAG("RF", 16) FLAG("VM", 17) \
+				FLAG("AC", 18) FLAG("VIF", 19) FLAG("VIP", 20)                     \
+					FLAG("ID", 21) "</flags>"
+
+const char registers_xml[] = "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
+			     "<target version=\"1.0\"><architecture>i386:x86-64</architecture>"
+#include "monitor/gdb/registers.def"
+			     "</target>";
+
+#undef FEATURE
+#undef FEATURE_END
+#undef REGISTER
+#undef TYPE_EFLAGS
+#define FEATURE(name)
+#define FEATURE_END
+#define TYPE_EFLAGS
+
+static const u8 sizes[] = {
+#define REGISTER(name, bits, type) (bits) / 8,
+#include "monitor/gdb/registers.def"
+#undef REGISTER
+};
+
+/* The general registers have other numbers in instructions. */
+static const u8 general[] = {VCPU_RAX, VCPU_RBX, VCPU_RCX, VCPU_RDX,
+			     VCPU_RSI, VCPU_RDI, VCPU_RBP, VCPU_RSP};
+
+static const u8 segments[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
+
+static u64 read_cr8(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr8, %0" : "=r"(value));
+	return value;
+}
+
+static enum vcpu_reg general_number(unsigned n)
+{
+	return (enum vcpu_reg)(n < ARRAY_SIZE(general) ? general[n] : n);
+}
+
+void registers_read(struct vcpu *vcpu, struct registers *registers)
+{
+	u64 *value = registers->value;
+	struct segment seg;
+
+	for (unsigned i = GDB_rax; i <= GDB_r15; i++)
+		value[i] = i == GDB_rsp ? virt->get_sysreg(vcpu, SYSREG_RSP)
+					: vcpu->regs[general_number(i)];
+	value[GDB_rip] = virt->get_sysreg(vcpu, SYSREG_RIP);
+	value[GDB_eflags] = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
+	for (unsigned i = 0; i < ARRAY_SIZE(segments); i++) {
+		virt->get_segment(vcpu, (enum segment_reg)segments[i], &seg);
+		value[GDB_cs + i] = seg.selector;
+		if (segments[i] == SEG_FS)
+			value[GDB_fs_base] = seg.base;
+		if (segments[i] == SEG_GS)
+			value[GDB_gs_base] = seg.base;
+	}
+	value[GDB_k_gs_base] = rdmsr(MSR_KERNEL_GS_BASE);
+	value[GDB_cr0] = virt->get_sysreg(vcpu, SYSREG_CR0);
+	value[GDB_cr2] = read_cr2();
+	value[GDB_cr3] = virt->get_sysreg(vcpu, SYSREG_CR3);
+	value[GDB_cr4] = virt->get_sysreg(vcpu, SYSREG_CR4);
+	value[GDB_cr8] = read_cr8();
+	value[GDB_efer] = virt->get_sysreg(vcpu, SYSREG_EFER);
+}
+
+/* Bits 63:47 must be the same, in 64-bit code; else bits 63:32 zero. SDM: "Checks on Guest RIP,
+ * RFLAGS, and SSP". */
+static bool rip_is_valid(struct vcpu *vcpu, u64 rip)
+{
+	s64 high = (s64)rip >> 47;
+
+	return guest_mode(vcpu) == INSN_64 ? high == 0 || high == -1 : !(rip >> 32);
+}
+
+bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value)
+{
+	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
+
+	if (n == GDB_rsp) {
+		virt->set_sysreg(vcpu, SYSREG_RSP, value);
+	} else if (n <= GDB_r15) {
+		vcpu->regs[general_number(n)] = value;
+	} else if (n == GDB_rip && rip_is_valid(vcpu, value)) {
+		virt->set_sysreg(vcpu, SYSREG_RIP, value);
+	} else if (n == GDB_eflags && !((value ^ rflags) & ~FLAGS_ARITHMETIC)) {
+		virt->set_sysreg(vcpu, SYSREG_RFLAGS, value);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+void reply_register(struct reply *reply, const struct registers *registers, enum gdb_register n)
+{
+	bool known = n < GDB_st0 || n > GDB_fop;
+
+	if (known && sizes[n] <= REGISTER_BYTES)
+		reply_bytes(reply, &registers->value[n], sizes[n]);
+	else
+		reply_unavailable(reply, sizes[n]);
+}
+
+void reply_registers(struct reply *reply, const struct registers *registers)
+{
+	for (unsigned n = 0; n < GDB_NR_REGISTERS; n++)
+		reply_register(reply, registers, (enum gdb_register)n);
+}
+
+bool take_register(const char **at, enum gdb_register n, u64 *value)
+{
+	*value = 0;
+	return n < GDB_NR_REGISTERS && sizes[n] <= REGISTER_BYTES &&
+	       take_bytes(at, value, sizes[n]);
+}
