@@ -12,13 +12,13 @@ struct free_page {
 };
 
 static spinlock_t lock;
-static char *bump, *end;
+static char *start, *bump, *end;
 static struct free_page *free_list;
 static size_t nr_free;
 
 void pages_init(void *base, size_t nr)
 {
-	bump = base;
+	start = bump = base;
 	end = bump + nr * PAGE_SIZE;
 	free_list = NULL;
 	nr_free = 0;
@@ -67,4 +67,10 @@ void page_free(void *page)
 size_t pages_left(void)
 {
 	return nr_free + (size_t)(end - bump) / PAGE_SIZE;
+}
+
+const void *pages_range(size_t *size)
+{
+	*size = (size_t)(end - start);
+	return start;
 }

@@ -25,6 +25,9 @@ void *pages_alloc(size_t nr);
 /* Free @page, which page_alloc() returned, or NULL. Any CPU may call it. */
 void page_free(void *page);
 
+/* Returns the base that pages_init() got, and the size in bytes in *@size. */
+const void *pages_range(size_t *size);
+
 /* The number of free pages. Takes no lock: a snapshot. */
 size_t pages_left(void);
 

@@ -8,6 +8,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "monitor/gdb/breakpoints.h"
+#include "monitor/gdb/own.h"
 #include "monitor/gdb/packet.h"
 #include "monitor/gdb/registers.h"
 #include "monitor/gdb/threads.h"
@@ -186,9 +187,19 @@ static bool take_range(const char **at)
 	return memory.length == length;
 }
 
+/* What the guest does not map may be Glasshouse's own. */
 static void read_memory(const char *at)
 {
-	if (!take_range(&at) || !thread_call(current, read_memory_on) || !memory.length) {
+	size_t length;
+
+	if (!take_range(&at)) {
+		answer("E01");
+		return;
+	}
+	length = memory.length;
+	if (!thread_call(current, read_memory_on) || !memory.length)
+		memory.length = own_read(memory.address, memory.bytes, length);
+	if (!memory.length) {
 		answer("E01");
 		return;
 	}

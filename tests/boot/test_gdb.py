@@ -84,6 +84,13 @@ def memory(this, symbols):
     assert this.ask(f"find {banner:#x}, +4096, 'v', 'e', 'r', 's'").split()[0] == f"{banner + 6:#x}"
 
 
+def glasshouse(this):
+    """Glasshouse's own variables, by its symbols."""
+    this.ask(f"add-symbol-file {mkiso.ELF}")
+    assert this.number("vm->nr_vcpus") == 2
+    assert this.number("vm->vcpus[1]->id") == 1
+
+
 def work(run):
     """Has the program debuggee do its work, which must succeed."""
     run.send("do\n")
@@ -171,6 +178,7 @@ def test_session():
     threads(this)
     registers(this)
     memory(this, symbols)
+    glasshouse(this)
     this.start("continue")
     assert counts(run) > first
     assert "SIGINT" in this.interrupt()
