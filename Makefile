@@ -33,7 +33,7 @@ PYTHON := /usr/bin/python3
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-protector \
 	-mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie -fno-common \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fomit-frame-pointer \
-	-iquote . -iquote include -iquote arch/x86/$(BUILD_TYPE)
+	-fmacro-prefix-map=./= -iquote . -iquote include -iquote arch/x86/$(BUILD_TYPE)
 # No vector registers, so nothing asks for stacks aligned to 16.
 CFLAGS += $(if $(findstring clang,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3)
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=sha1

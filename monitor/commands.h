@@ -57,9 +57,9 @@ bool monitor_stopped(void);
 
 /*
  * Have the command that runs now go on: call @beat at each heartbeat, between which the guest runs,
- * until Ctrl-C comes, which ends it with "ok".
+ * until it returns false; the last time when Ctrl-C has come, with @stopped. It ends with "ok".
  */
-void monitor_live(void (*beat)(void));
+void monitor_live(bool (*beat)(bool stopped));
 
 /* How many thousand times in a second this CPU's time-stamp counter counts. */
 u64 monitor_khz(void);

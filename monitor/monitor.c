@@ -35,11 +35,11 @@
 
 static struct vcpu *self;
 static u16 uart;
-static u64 beat_ticks;     /* of the time-stamp counter, between two beats */
-static u64 typed;          /* when the last byte came; 0: none has come yet */
-static bool fast;          /* the beat is */
-static bool paused, reset; /* what commands have asked for */
-static void (*live)(void); /* what to call at each beat; see monitor_live() */
+static u64 beat_ticks;             /* of the time-stamp counter, between two beats */
+static u64 typed;                  /* when the last byte came; 0: none has come yet */
+static bool fast;                  /* the beat is */
+static bool paused, reset;         /* what commands have asked for */
+static bool (*live)(bool stopped); /* what to call at each beat; see monitor_live() */
 
 static bool lost; /* the UART has lost bytes, since listen() looked */
 
@@ -145,7 +145,7 @@ const char *monitor_pause(bool pause)
 	return why;
 }
 
-void monitor_live(void (*function)(void))
+void monitor_live(bool (*function)(bool stopped))
 {
 	live = function;
 }
@@ -237,22 +237,21 @@ static void drop_paste(void)
 	line_begin(&line);
 }
 
-/* A command goes on until Ctrl-C comes. */
+/* A command goes on, until its end or Ctrl-C. */
 static void go_on(void)
 {
+	bool stopped = false;
 	int byte;
 
-	while ((byte = terminal_read(&terminal)) >= 0) {
-		if (byte != CTRL_C)
-			continue;
-		live = NULL;
-		if (!row_is_json())
-			say("^C\n");
-		row_end(NULL);
-		line_begin(&line);
+	while (!stopped && (byte = terminal_read(&terminal)) >= 0)
+		stopped = byte == CTRL_C;
+	if (stopped && !row_is_json())
+		say("^C\n");
+	if (live(stopped) && !stopped)
 		return;
-	}
-	live();
+	live = NULL;
+	row_end(NULL);
+	line_begin(&line);
 }
 
 /* A byte has come, for whom it may be. */

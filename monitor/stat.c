@@ -107,17 +107,18 @@ static void collect(void)
 }
 
 /* At each beat, while -w is in use. */
-static void watch(void)
+static bool watch(bool stopped)
 {
 	collect();
-	if (rdtsc() - shown < monitor_khz() * 1000)
-		return;
+	if (stopped || rdtsc() - shown < monitor_khz() * 1000)
+		return true;
 	if (!row_is_json())
 		say(CLEAR_SCREEN);
 	print();
 	if (!row_is_json())
 		say("Ctrl-C ends it.\n");
 	shown = rdtsc();
+	return true;
 }
 
 static const char *begin_live(void)

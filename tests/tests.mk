@@ -53,6 +53,11 @@ reliability: build/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run setup-tes
 bench: build/glasshouse.elf build/debug/glasshouse.elf build/bare/glasshouse.elf $(GUEST_FILES) | setup-iso setup-run
 	$(PYTHON) tests/bench/bench.py
 
+## walkthrough: docs/walkthrough.md, from a run in Bochs
+.PHONY: walkthrough
+walkthrough: build/glasshouse.elf build/guest/cycle.img | setup-iso setup-run
+	$(PYTHON) tests/boot/cycle.py
+
 ## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')

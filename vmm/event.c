@@ -4,6 +4,7 @@
  */
 #include "vmm/event.h"
 #include "arch/x86/cpu.h"
+#include "vmm/steps.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
@@ -33,6 +34,7 @@ void queue_event(struct vcpu *vcpu, struct vcpu_event event)
 {
 	const struct vcpu_event *first = &vcpu->event;
 
+	STEP(queue_exception);
 	if (first->valid && first->type == EVENT_EXCEPTION) {
 		if (first->vector == DF_VECTOR &&
 		    (event.vector == PF_VECTOR || is_contributory(event.vector))) {

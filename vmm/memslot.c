@@ -5,6 +5,7 @@
 #include "vmm/memslot.h"
 #include "errno.h"
 #include "lib/string.h"
+#include "vmm/steps.h"
 #include "vmm/view_ops.h"
 #include "vmm/vm.h"
 
@@ -12,6 +13,7 @@ int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva)
 {
 	struct memory_slots *s = &vm->slots;
 
+	STEP_ONCE(memory_region);
 	for (unsigned i = 0; i < s->nr; i++)
 		if (ranges_overlap(base_gfn, npages, s->slot[i].base_gfn, s->slot[i].npages))
 			return -EEXIST;

@@ -5,6 +5,7 @@
 #include "vmm/mmu.h"
 #include "arch/x86/cpu.h"
 #include "vmm/exception.h"
+#include "vmm/steps.h"
 #include "vmm/vcpu.h"
 #include "vmm/view_ops.h"
 #include "vmm/vm.h"
@@ -19,12 +20,14 @@ static __noinline int reflect_page_fault(struct vcpu *vcpu, const struct page_fa
 					    .error_code = fault->error_code,
 					    .payload = fault->address};
 
+	STEP(reflect_page_fault);
 	reflect_exception(vcpu, &exception);
 	return 1;
 }
 
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
+	STEP(mmu_page_fault);
 	if (fault->kind == FAULT_GUEST_PAGING)
 		return reflect_page_fault(vcpu, fault);
 	if (unlikely(vcpu->vm->view_ops))

@@ -8,6 +8,7 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/steps.h"
 #include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
@@ -25,8 +26,10 @@ void vcpu_set_mp_state(struct vcpu *vcpu, enum mp_state state)
 
 struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 {
-	struct vcpu *vcpu = vm->nr_vcpus < VM_MAX_VCPUS ? virt->vcpu_create(vm, cpu) : NULL;
+	struct vcpu *vcpu;
 
+	STEP_ONCE(create_vcpu);
+	vcpu = vm->nr_vcpus < VM_MAX_VCPUS ? virt->vcpu_create(vm, cpu) : NULL;
 	if (!vcpu)
 		return NULL;
 	vcpu->id = vm->nr_vcpus;
@@ -219,6 +222,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 {
 	u32 requests;
 
+	STEP(requests);
 	/* Clear wake before the requests are read: a request that is posted later sets it again.
 	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile;
 	 * intercepts, so that they are loaded last. */
@@ -306,6 +310,7 @@ void vcpu_root_nmi(struct trap_frame *frame)
 
 static int vcpu_enter_guest(struct vcpu *vcpu)
 {
+	STEP(enter);
 	if (unlikely(READ_ONCE(vcpu->requests))) {
 		int r = handle_requests(vcpu);
 
@@ -327,9 +332,10 @@ int vcpu_run(struct vcpu *vcpu)
 {
 	int r;
 
-	do
+	do {
+		STEP(loop);
 		r = vcpu_enter_guest(vcpu);
-	while (r > 0);
+	} while (r > 0);
 	return r;
 }
 

@@ -87,6 +87,7 @@ enum exception_user {
 	EXCEPTIONS_STEP,  /* while a step needs all of them */
 	EXCEPTIONS_FPU,   /* x87 errors: see vmx/ignne.c */
 	EXCEPTIONS_GDB,   /* breakpoints and single steps of a debugger */
+	EXCEPTIONS_CYCLE, /* the monitor's command cycle pf */
 	EXCEPTIONS_ICEPT, /* the option icept=, the monitor's command icept */
 	NR_EXCEPTION_USERS
 };

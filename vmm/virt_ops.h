@@ -77,7 +77,20 @@ struct segment {
 	bool unusable; /* a null selector was loaded */
 };
 
+/* What an exit was about. */
+enum subject_kind {
+	SUBJECT_NONE,
+	SUBJECT_PORT,
+	SUBJECT_LINEAR,         /* a page fault by the guest's page tables: its address */
+	SUBJECT_GUEST_PHYSICAL, /* one by the second-level tables */
+};
+struct exit_subject {
+	enum subject_kind kind;
+	u64 value;
+};
+
 struct cpu;
+struct exit_record;
 struct vcpu;
 struct vm;
 
@@ -220,6 +233,12 @@ struct virt_ops {
 	/* Use the sub-page permission table with @pointer (sppt_pointer()), from the next VM entry
 	 * on. The CPU has ept_caps.subpage. */
 	void (*use_subpages)(struct vcpu *vcpu, u64 pointer);
+
+	/* For monitor/tracer.c: have exits of @vcpu set TF before their first instruction, and
+	 * store DR6 in struct cpu; or no more. */
+	void (*trace_exits)(struct vcpu *vcpu, bool on);
+	/* What the exit that is being handled, of @record, was about. */
+	struct exit_subject (*exit_subject)(const struct exit_record *record);
 
 	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
 	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM

@@ -5,12 +5,15 @@
 #include "vmm/vm.h"
 #include "arch/x86/cpu.h"
 #include "lib/pages.h"
+#include "vmm/steps.h"
 #include "vmm/virt_ops.h"
 
 struct vm *create_vm(const struct vm_ops *ops, size_t size)
 {
-	struct vm *vm = pages_alloc(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+	struct vm *vm;
 
+	STEP_ONCE(create_vm);
+	vm = pages_alloc(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
 	if (!vm)
 		return NULL;
 	vm->ops = ops;

@@ -120,8 +120,22 @@ DEFINE_REGISTER(dr0)
 DEFINE_REGISTER(dr1)
 DEFINE_REGISTER(dr2)
 DEFINE_REGISTER(dr3)
-DEFINE_REGISTER(dr6)
 #undef DEFINE_REGISTER
+
+/* Read DR6. To write it: percpu.h. */
+static inline u64 read_dr6(void)
+{
+	u64 v;
+
+	asm volatile("mov %%dr6, %0" : "=r"(v));
+	return v;
+}
+
+/* Set TF: each instruction from the next but one on is a #DB. */
+static inline void start_single_steps(void)
+{
+	asm volatile("pushfq\n\torl %0, (%%rsp)\n\tpopfq" : : "i"(RFLAGS_TF) : "memory", "cc");
+}
 
 /* Read the time-stamp counter, in TSC ticks. */
 static inline u64 rdtsc(void)

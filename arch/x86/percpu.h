@@ -28,6 +28,8 @@ struct tss64 {
 struct cpu {
 	struct cpu *self;  /* for this_cpu(), at %gs:0; checked in smp.c */
 	struct vcpu *vcpu; /* the vCPU that runs on this CPU, NULL until it is created */
+	u64 dr6;           /* while TF is set in root mode: DR6 without what its #DBs change */
+	u64 launched;      /* time-stamp counter when its guest was entered first */
 	u32 id;            /* 0 is the boot CPU */
 	u32 apic_id;       /* of its local APIC */
 	u64 stack_top;     /* linear address */
@@ -51,6 +53,13 @@ static inline struct cpu *this_cpu(void)
 
 	asm("mov %%gs:0, %0" : "=r"(cpu));
 	return cpu;
+}
+
+/* Write DR6, which the guest shares with Glasshouse. */
+static inline void write_dr6(u64 value)
+{
+	this_cpu()->dr6 = value;
+	asm volatile("mov %0, %%dr6" : : "r"(value) : "memory");
 }
 
 /* Run the loop body for each existing CPU, in the order of ids, whether it is online or not. */

@@ -29,6 +29,7 @@ extern const struct ex_entry __ex_table_start[], __ex_table_end[];
 
 void (*nmi_handler)(struct trap_frame *frame);
 void (*mc_handler)(struct trap_frame *frame);
+bool (*debug_handler)(struct trap_frame *frame);
 void (*trap_report)(struct trap_frame *frame);
 
 static struct idt_gate idt[256] __aligned(16);
@@ -128,6 +129,8 @@ void trap_handler(struct trap_frame *frame)
 		mc_handler(frame);
 		return;
 	}
+	if (frame->vector == DB_VECTOR && debug_handler && debug_handler(frame))
+		return;
 	if (trap_report)
 		trap_report(frame);
 	panic("%s in root mode at RIP %016lx, error code %lx, CR2 %016lx",

@@ -27,6 +27,9 @@ extern void (*nmi_handler)(struct trap_frame *frame);
 /* The handler for #MC in root mode. NULL: #MC is fatal. */
 extern void (*mc_handler)(struct trap_frame *frame);
 
+/* The handler for #DB in root mode. Returns false if the #DB is a defect. NULL: all are. */
+extern bool (*debug_handler)(struct trap_frame *frame);
+
 /* Reports a fatal exception and never returns. NULL: panic() with the exception's name and RIP. */
 extern void (*trap_report)(struct trap_frame *frame);
 

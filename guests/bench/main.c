@@ -80,15 +80,6 @@ static void bench_first_touch(unsigned loops)
 	}
 }
 
-/* Map 4 GiB to 512 GiB by pages of 1 GiB, present and writable. */
-static void map_above_4g(void)
-{
-	u64 *pml4 = (u64 *)(read_cr3() & PAGE_MASK), *pdpt = (u64 *)(pml4[0] & GENMASK(51, 12));
-
-	for (u64 i = 4; i < 512; i++)
-		pdpt[i] = GIB(i) | 0x83;
-}
-
 void guest_main(void)
 {
 	apic_init(false);

@@ -79,6 +79,9 @@ static inline void invlpg(u64 addr)
 	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
 }
 
+/* Map 4 GiB to 512 GiB by pages of 1 GiB, present and writable. */
+void map_above_4g(void);
+
 /* Set the page table entry of page @i, 0 to 511, of the pages from TEST_PAGES on, which a test may
  * map as it likes. Returns the address of the entry, in which the CPU sets flags. */
 #define TEST_PAGES 0x100000000ull

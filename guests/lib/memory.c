@@ -19,6 +19,12 @@ u64 *set_page(unsigned i, u64 entry)
 	return &pt[i];
 }
 
+void map_above_4g(void)
+{
+	for (u64 i = 4; i < 512; i++)
+		pdpt[i] = GIB(i) | 0x83;
+}
+
 /* The highest address of reserved memory below 3 GiB, which is where RAM ends. */
 static u64 reserved_end(void)
 {

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/event.h"
+#include "vmm/steps.h"
 #include "vmm/vm0/hidden.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/lapic_page.h"
@@ -204,6 +205,7 @@ int vm0_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	unsigned type;
 	int r;
 
+	STEP(vm0_page_fault);
 	block = vm0_touch_size(vm0, gpa, block);
 	if (!block)
 		return emulate_hidden_access(vcpu, fault);

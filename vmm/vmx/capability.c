@@ -6,6 +6,7 @@
 #include "arch/x86/msr_index.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/steps.h"
 
 const struct vmx_control vmx_controls[] = {
 #define VMX_CONTROL(word, bit, name, policy, loss) {VMX_##word, POLICY_##policy, bit, name, loss},
@@ -244,6 +245,7 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	struct vmcs_config c = {0};
 	int ret = 0;
 
+	STEP_ONCE(vmcs_config);
 	/* Continue after a failure, so that the user sees all missing controls. */
 	ret |= setup_word(cap, VMX_PIN, &c.pin_based_exec_ctrl);
 	ret |= setup_word(cap, VMX_PROC, &c.cpu_based_exec_ctrl);

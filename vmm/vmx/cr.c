@@ -8,6 +8,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "vmm/exception.h"
+#include "vmm/steps.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/event.h"
@@ -171,6 +172,7 @@ int handle_cr(struct vcpu *vcpu)
 	unsigned cr = CONTROL_REG_ACCESS_NUM(qual);
 	bool ok = false;
 
+	STEP(handle_cr);
 	if (to_vmx(vcpu)->icepts && vmx_handle_icept(vcpu))
 		return 1;
 	switch (CONTROL_REG_ACCESS_TYPE(qual)) {

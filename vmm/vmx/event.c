@@ -132,6 +132,7 @@ void vmx_inject_event(struct vcpu *vcpu)
 	struct vcpu_event *event = &vcpu->event;
 	u64 info = event->vector | intr_types[event->type] | INTR_INFO_VALID_MASK;
 
+	STEP(inject);
 	/* Real mode has no error codes. SDM: "VM-Entry Controls for Event Injection". */
 	if (event->has_error_code && vmread(GUEST_CR0) & CR0_PE) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;

@@ -6,6 +6,7 @@
 #define GH_VMM_VMX_EVENT_H
 
 #include "vmm/exception.h"
+#include "vmm/steps.h"
 #include "vmm/vmx/vmx.h"
 
 /* The rare part of vmx_skip_to(). @rflags, @interruptibility: the guest's values during
@@ -16,8 +17,11 @@ void vmx_end_instruction(u64 rflags, u64 interruptibility);
  * and make a single-step trap pending if TF is set. */
 static inline void vmx_skip_to(u64 rip)
 {
-	u64 rflags = vmread(GUEST_RFLAGS), interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
+	u64 rflags, interruptibility;
 
+	STEP(skip);
+	rflags = vmread(GUEST_RFLAGS);
+	interruptibility = vmread(GUEST_INTERRUPTIBILITY_INFO);
 	vmwrite(GUEST_RIP, rip);
 	if (unlikely(interruptibility & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
 		vmx_end_instruction(rflags, interruptibility);

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "vmm/event.h"
 #include "vmm/exception.h"
+#include "vmm/steps.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/io.h"
 #include "vmm/x86/io_string.h"
@@ -74,6 +75,7 @@ static int handle_page_fault(struct vcpu *vcpu, const struct exception *exceptio
 		.error_code = exception->error_code,
 	};
 
+	STEP(is_page_fault);
 	return mmu_page_fault(vcpu, &fault);
 }
 
@@ -92,9 +94,11 @@ static void execute_again(u32 info)
 /* Exception or NMI. Intercepted are the exceptions that somebody wants to see: see exception.h. */
 static int handle_exception(struct vcpu *vcpu)
 {
-	u32 info = (u32)vmread(VM_EXIT_INTR_INFO);
 	struct exception exception;
+	u32 info;
 
+	STEP(handle_exception);
+	info = (u32)vmread(VM_EXIT_INTR_INFO);
 	vmx_complete_event(vcpu);
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
 		unblock_nmis();
@@ -153,6 +157,7 @@ static int handle_ept_violation(struct vcpu *vcpu)
 			 EPT_VIOLATION_GVA_IS_VALID,
 	};
 
+	STEP(handle_ept_violation);
 	if (fault.write && qual & EPT_VIOLATION_GVA_IS_VALID)
 		fault.gva_hint = vmread(GUEST_LINEAR_ADDRESS);
 	return handle_second_level(vcpu, qual, &fault);
@@ -179,6 +184,7 @@ static int handle_ept_misconfig(struct vcpu *vcpu)
 	gpa_t gpa = vmread(GUEST_PHYSICAL_ADDRESS);
 	struct ept_mapping map;
 
+	STEP(handle_ept_misconfig);
 	ept_walk(&vcpu->vm->ept, gpa, &map);
 	pr_err("EPT misconfiguration at guest-physical %lx: entry %lx at level %d: a defect of "
 	       "Glasshouse. Please report it.\n",
@@ -197,6 +203,7 @@ static int handle_io(struct vcpu *vcpu)
 		.rep = qual & IO_QUAL_REP,
 	};
 
+	STEP(handle_io);
 	return io.string ? emulate_string_pio(vcpu, &io) : emulate_pio(vcpu, &io);
 }
 
@@ -211,6 +218,7 @@ int vmx_skip_or_fault(struct vcpu *vcpu, int error)
 
 static __noinline int handle_masked_cpuid(struct vcpu *vcpu)
 {
+	STEP(handle_masked_cpuid);
 	emulate_cpuid_masked(vcpu);
 	vmx_skip_instruction(vcpu);
 	return 1;
@@ -221,6 +229,7 @@ static int handle_cpuid(struct vcpu *vcpu)
 {
 	if (unlikely(!cpuid_is_plain(vcpu)))
 		return handle_masked_cpuid(vcpu);
+	STEP(handle_cpuid);
 	emulate_cpuid_plain(vcpu);
 	vmx_skip_instruction(vcpu);
 	return 1;
@@ -235,12 +244,14 @@ static void record_msr(struct vcpu *vcpu)
 
 static int handle_rdmsr(struct vcpu *vcpu)
 {
+	STEP(handle_rdmsr);
 	record_msr(vcpu);
 	return vmx_skip_or_fault(vcpu, emulate_rdmsr(vcpu));
 }
 
 static int handle_wrmsr(struct vcpu *vcpu)
 {
+	STEP(handle_wrmsr);
 	record_msr(vcpu);
 	return vmx_skip_or_fault(vcpu, emulate_wrmsr(vcpu));
 }
@@ -289,6 +300,7 @@ static int handle_wrmsrns_imm(struct vcpu *vcpu)
 
 static int handle_xsetbv(struct vcpu *vcpu)
 {
+	STEP(handle_xsetbv);
 	return vmx_skip_or_fault(vcpu, emulate_xsetbv(vcpu));
 }
 
@@ -296,6 +308,7 @@ static int handle_xsetbv(struct vcpu *vcpu)
  * guest, caches may be written back at any time. */
 static int handle_invd(struct vcpu *vcpu)
 {
+	STEP(handle_invd);
 	wbinvd();
 	return vmx_skip_or_fault(vcpu, 0);
 }
@@ -303,6 +316,7 @@ static int handle_invd(struct vcpu *vcpu)
 /* An instruction of a feature that the guest does not have, such as VMX or SMX: inject #UD. */
 static int handle_undefined(struct vcpu *vcpu)
 {
+	STEP(handle_undefined);
 	pr_warn_ratelimited("vCPU %u: %s at RIP %lx, which the guest does not have: #UD", vcpu->id,
 			    exit_reason_name(exit_reason(vcpu)),
 			    virt->get_sysreg(vcpu, SYSREG_RIP));
@@ -312,16 +326,19 @@ static int handle_undefined(struct vcpu *vcpu)
 
 static int handle_vmcall(struct vcpu *vcpu)
 {
+	STEP(handle_vmcall);
 	return vcpu->vm->ops->hypercall(vcpu);
 }
 
 static int handle_triple_fault(struct vcpu *vcpu)
 {
+	STEP(handle_triple_fault);
 	return vcpu->vm->ops->triple_fault(vcpu);
 }
 
 static int handle_window(struct vcpu *vcpu)
 {
+	STEP(handle_window);
 	vmx_set_cpu_based(to_vmx(vcpu), 0,
 			  CPU_BASED_NMI_WINDOW_EXITING | CPU_BASED_INTR_WINDOW_EXITING);
 	vmx_interrupt_window(vcpu);
@@ -338,6 +355,7 @@ static int handle_task_switch(struct vcpu *vcpu)
 	const struct vcpu_event *event = &vcpu->event;
 	u32 len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
 
+	STEP(handle_task_switch);
 	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
 		set_nmi_blocking(false);
@@ -353,6 +371,7 @@ static int handle_task_switch(struct vcpu *vcpu)
 /* An INIT arrived while the guest ran: in VMX operation it exits instead of resetting the CPU. */
 static int handle_init_signal(struct vcpu *vcpu)
 {
+	STEP(handle_signal);
 	vcpu_deliver_init(vcpu);
 	return 1;
 }
@@ -360,6 +379,7 @@ static int handle_init_signal(struct vcpu *vcpu)
 /* A SIPI arrived in the wait-for-SIPI state. */
 static int handle_sipi_signal(struct vcpu *vcpu)
 {
+	STEP(handle_signal);
 	vcpu_deliver_sipi(vcpu, (u8)exit_qualification(vcpu));
 	return 1;
 }
@@ -441,6 +461,7 @@ int vmx_handle_exit(struct vcpu *vcpu)
 	now->qualification = 0; /* see exit_qualification() */
 	vmread_to(GUEST_RIP, &now->rip);
 	recorder_stamp(now->exited);
+	STEP(dispatch);
 	if (unlikely(reason >= NR_EXIT_REASONS))
 		return handle_rare_exit(vcpu);
 	vcpu->recorder.count[reason]++;

@@ -9,6 +9,7 @@
  * The timer counts while the guest is halted, but not in sleep states deeper than C2.
  */
 #include "errno.h"
+#include "vmm/steps.h"
 #include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 
@@ -38,6 +39,7 @@ int handle_preemption_timer(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
+	STEP(handle_preemption_timer);
 	__atomic_store_n(&vmx->timer, 0, __ATOMIC_RELAXED);
 	if (!vmx->heartbeat) {
 		vmx_set_pin_based(vmx, 0, 0);

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
+#include "vmm/steps.h"
 #include "vmm/vmx/ready.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_run.h"
@@ -21,6 +22,8 @@ struct vmcs_config vmcs_config;
 
 _Static_assert(offsetof(struct vcpu, regs) == 0 &&
 		       offsetof(struct vcpu, host_rsp) == RUN_HOST_RSP &&
+		       offsetof(struct cpu, dr6) == RUN_CPU_DR6 &&
+		       offsetof(struct cpu, launched) == RUN_CPU_LAUNCHED &&
 		       HOST_RSP == RUN_HOST_RSP_FIELD,
 	       "vmx_run.S uses these");
 
@@ -53,6 +56,7 @@ int vmx_hardware_setup(void)
 {
 	char brand[52];
 
+	STEP_ONCE(hardware_setup);
 	read_capability(&vmx_capability);
 	unlock_feature_control(&vmx_capability, 0);
 	cpu_brand(brand);
@@ -82,6 +86,7 @@ int vmx_check_processor_compat(unsigned cpu)
 {
 	struct vmx_capability cap;
 
+	STEP_ONCE(compat);
 	read_capability(&cap);
 	unlock_feature_control(&cap, cpu);
 	vmx_capability_restrict(&vmx_capability, &cap);
@@ -92,8 +97,10 @@ int vmx_check_processor_compat(unsigned cpu)
  * memory. SDM: "Format of the VMCS Region". */
 static void *alloc_vmcs_cpu(void)
 {
-	u32 *region = page_alloc();
+	u32 *region;
 
+	STEP_ONCE(alloc_vmcs);
+	region = page_alloc();
 	if (region)
 		*region = vmcs_config.revision;
 	return region;
@@ -104,12 +111,14 @@ int vmx_hardware_enable(void)
 	struct cpu *cpu = this_cpu();
 	int r;
 
+	STEP_ONCE(hardware_enable);
 	if (!cpu->virt_area)
 		cpu->virt_area = alloc_vmcs_cpu();
 	if (!cpu->virt_area)
 		return -ENOMEM;
 	write_cr0((read_cr0() | vmx_capability.cr0_fixed0) & vmx_capability.cr0_fixed1);
 	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1);
+	STEP_ONCE(vmxon);
 	r = vmxon(virt_to_phys(cpu->virt_area));
 	if (r) {
 		pr_err("CPU %u: VMXON failed although its conditions are met (CR0 %lx, CR4 %lx, "
@@ -140,6 +149,7 @@ void vmx_hardware_disable(void)
 {
 	struct cpu *cpu = this_cpu();
 
+	STEP(hardware_disable);
 	if (!cpu->virt_on)
 		return;
 	if (cpu->vcpu) {
@@ -279,9 +289,10 @@ static u16 alloc_vpid(void)
 
 struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 {
-	struct vcpu_vmx *vmx =
-		pages_alloc(ALIGN_UP(sizeof(struct vcpu_vmx), PAGE_SIZE) / PAGE_SIZE);
+	struct vcpu_vmx *vmx;
 
+	STEP_ONCE(vmx_create_vcpu);
+	vmx = pages_alloc(ALIGN_UP(sizeof(struct vcpu_vmx), PAGE_SIZE) / PAGE_SIZE);
 	if (!vmx)
 		return NULL;
 	vmx->vmcs = alloc_vmcs_cpu();
@@ -300,6 +311,7 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 /* Set all fields of the loaded VMCS that exits do not change. */
 static void vmx_vcpu_setup(struct vcpu_vmx *vmx)
 {
+	STEP_ONCE(vcpu_setup);
 	vmx_set_controls(vmx);
 	vmx_set_host_state(vmx->vcpu.cpu);
 	vmx_set_guest_msrs();
@@ -309,10 +321,15 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u64 pa = virt_to_phys(vmx->vmcs);
-	int r = vmclear(pa);
+	int r;
 
-	if (!r)
+	STEP_ONCE(vcpu_load);
+	STEP_ONCE(vmclear);
+	r = vmclear(pa);
+	if (!r) {
+		STEP_ONCE(vmptrld);
 		r = vmptrld(pa);
+	}
 	if (r) {
 		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %lx: a defect of "
 		       "Glasshouse or of the CPU. Please report it.\n",

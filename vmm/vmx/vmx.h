@@ -112,7 +112,8 @@ static inline struct vcpu_vmx *to_vmx(struct vcpu *vcpu)
 
 /* vmx_run.S: enter the guest; see virt->run. */
 void vmx_vcpu_run(void);
-extern const char vmx_return[]; /* HOST_RIP */
+extern const char vmx_return[];        /* HOST_RIP */
+extern const char vmx_return_traced[]; /* the same after virt_ops.trace_exits */
 
 /* exits.c: handle the exit; see virt_ops.handle_exit. */
 int vmx_handle_exit(struct vcpu *vcpu);

@@ -37,6 +37,32 @@ static void vmx_skip_to_op(struct vcpu *vcpu, u64 rip)
 	vmx_skip_to(rip);
 }
 
+static void vmx_trace_exits(struct vcpu *vcpu, bool on)
+{
+	(void)vcpu;
+	vmwrite(HOST_RIP, (u64)(on ? vmx_return_traced : vmx_return));
+}
+
+static struct exit_subject vmx_exit_subject(const struct exit_record *record)
+{
+	u64 qual = record->qualification;
+
+	switch (record->reason) {
+	case EXIT_REASON_IO_INSTRUCTION:
+		return (struct exit_subject){SUBJECT_PORT, IO_QUAL_PORT(qual)};
+	case EXIT_REASON_EPT_VIOLATION:
+		return (struct exit_subject){SUBJECT_GUEST_PHYSICAL,
+					     vmread(GUEST_PHYSICAL_ADDRESS)};
+	case EXIT_REASON_EXCEPTION_NMI:
+		if ((vmread(VM_EXIT_INTR_INFO) & INTR_INFO_VECTOR_MASK) == PF_VECTOR)
+			return (struct exit_subject){SUBJECT_LINEAR, qual};
+		break;
+	default:
+		break;
+	}
+	return (struct exit_subject){SUBJECT_NONE, 0};
+}
+
 const struct virt_ops vmx_x86_ops = {
 	.hardware_setup = vmx_hardware_setup,
 	.check_processor_compat = vmx_check_processor_compat,
@@ -79,6 +105,8 @@ const struct virt_ops vmx_x86_ops = {
 	.flush_tlb = vmx_flush_tlb,
 	.use_tables = vmx_use_tables,
 	.use_subpages = vmx_use_subpages,
+	.trace_exits = vmx_trace_exits,
+	.exit_subject = vmx_exit_subject,
 	.dump = vmx_dump,
 	.print_capabilities = vmx_print_capabilities,
 	.each_field = vmx_each_field,

@@ -14,6 +14,7 @@
  *      vmx_entry_failed(vcpu), which does not return;
  *   5. at vmx_return: saves the guest's registers.
  */
+#include "vmm/steps.inc"
 #include "vmm/vmx/vmx_run.h"
 
 /* Offsets in struct vcpu: regs[] is first. */
@@ -34,9 +35,10 @@
 #define R15 15*8
 
 	.text
-	.globl vmx_vcpu_run, vmx_return
+	.globl vmx_vcpu_run, vmx_return, vmx_return_traced
 	.balign 16
 vmx_vcpu_run:
+	STEP(vmx_vcpu_run, run)
 	pushq %rdi
 	cmpq %rsp, RUN_HOST_RSP(%rdi)
 	jne 3f
@@ -57,15 +59,37 @@ vmx_vcpu_run:
 	movq R15(%rdi), %r15
 	movq RDI(%rdi), %rdi
 
+	STEP(vmx_vcpu_run, vmresume)
 	vmresume
+	/* Once for each VMCS: the time, for the record of the boot. */
+	pushq %rax
+	pushq %rdx
+	rdtsc
+	movl %eax, %gs:RUN_CPU_LAUNCHED
+	movl %edx, %gs:RUN_CPU_LAUNCHED+4
+	popq %rdx
+	popq %rax
+	STEP(vmx_vcpu_run, vmlaunch)
 	vmlaunch
 
 	popq %rdi
 	call vmx_entry_failed
 	ud2
 
+	/* HOST_RIP while monitor/tracer.c traces the vCPU: an exit has cleared TF, and DR6 is the guest's. */
+	.balign 16
+vmx_return_traced:
+	pushq %rax
+	movq %dr6, %rax
+	movq %rax, %gs:RUN_CPU_DR6
+	popq %rax
+	pushfq
+	orl $0x100, (%rsp)
+	popfq
+	nop
 	.balign 16
 vmx_return:
+	STEP(vmx_return, exit)
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	movq %rax, RAX(%rdi)

@@ -4,6 +4,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "errno.h"
+#include "vmm/steps.h"
 #include "vmm/event.h"
 #include "vmm/x86/breakpoint.h"
 #include "vmm/x86/emulate.h"
@@ -96,6 +97,7 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 	u32 value = ~0u;
 	gva_t gva;
 
+	STEP(emulate_string_pio);
 	if (!decode_guest_insn(vcpu, &insn))
 		return handle_unknown(vcpu, "string I/O by an instruction that cannot be decoded");
 	/* Another CPU has changed the instruction: let the CPU execute what is there now. */

@@ -7,6 +7,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/print.h"
+#include "vmm/steps.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/event.h"
 #include "vmm/vcpu.h"
@@ -21,6 +22,7 @@ int handle_unknown(struct vcpu *vcpu, const char *what)
 	u8 bytes[15];
 	size_t n = fetch_guest_insn(vcpu, bytes, sizeof(bytes)), pos = 0;
 
+	STEP(handle_unknown);
 	for (size_t i = 0; i < n; i++)
 		pos += (size_t)snprintf(text + pos, sizeof(text) - pos, "%s%02x", i ? " " : "",
 					bytes[i]);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words of the command `cycle`, and which exits they mean. See cycle.h and tracer.h.
+ */
+#include "monitor/cycle.h"
+#include "lib/string.h"
+#include "vmm/recorder.h"
+
+static char upper(char c)
+{
+	return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+}
+
+/* The names of exit reasons are in capitals. */
+static bool same_name(const char *name, const char *word)
+{
+	while (*name && *name == upper(*word))
+		name++, word++;
+	return !*name && !*word;
+}
+
+static const char *reason_of(const char *word)
+{
+	for (u32 i = 0; word && i < RECORDER_REASONS; i++)
+		if (same_name(virt->exit_name(i), word))
+			return virt->exit_name(i);
+	return NULL;
+}
+
+static const char *parse_filter(const char *const *word, struct cycle_wanted *wanted)
+{
+	if (!strcmp(word[0], "reason")) {
+		wanted->reason = reason_of(word[1]);
+		return wanted->reason ? NULL : "there is no such exit reason; stat shows some";
+	}
+	if (!strcmp(word[0], "port")) {
+		wanted->subject = SUBJECT_PORT;
+		wanted->has_value = number_of(word[1], 16, &wanted->value);
+		return wanted->has_value ? NULL : NO_NUMBER;
+	}
+	if (!strcmp(word[0], "rip")) {
+		wanted->has_rip = number_of(word[1], 16, &wanted->rip);
+		return wanted->has_rip ? NULL : NO_NUMBER;
+	}
+	return "there is no such form; help cycle lists them";
+}
+
+const char *cycle_parse(const struct arguments *args, struct cycle_request *request)
+{
+	static const struct {
+		const char *word;
+		struct cycle_request request;
+	} forms[] = {
+		{"pf", {.form = CYCLE_PF, .wanted.subject = SUBJECT_LINEAR}},
+		{"io", {.form = CYCLE_EXIT, .wanted.subject = SUBJECT_PORT}},
+		{"init", {.form = CYCLE_INIT}},
+		{"create", {.form = CYCLE_CREATE}},
+		{"steps", {.form = CYCLE_STEPS}},
+	};
+	const char *const *word = &args->word[1];
+	u64 number;
+
+	*request = (struct cycle_request){.form = CYCLE_EXIT};
+	for (unsigned i = 0; word[0] && i < ARRAY_SIZE(forms); i++) {
+		if (strcmp(word[0], forms[i].word) != 0)
+			continue;
+		*request = forms[i].request;
+		request->vcpu = word[1];
+		return NULL;
+	}
+	if (number_of(word[0], 10, &number))
+		request->vcpu = *word++;
+	return word[0] ? parse_filter(word, &request->wanted) : NULL;
+}
+
+bool tracer_wants(const struct cycle_wanted *want, const char *reason,
+		  const struct exit_subject *subject, u64 rip, bool ours)
+{
+	if (want->reason ? strcmp(want->reason, reason) != 0 : ours)
+		return false;
+	if (want->subject != SUBJECT_NONE && want->subject != subject->kind)
+		return false;
+	if (want->has_value && want->value != subject->value)
+		return false;
+	return !want->has_rip || rip == want->rip;
+}
