@@ -262,7 +262,7 @@ RANDOM = ("watch 1000000,4096 x", "watch 1010000,64 rw 1", "watch 8000,4096 rwx"
 def test_random_guest():
     """The random guest ends well although its code and data are watched and not watched again, all the time."""
     spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img",
-                            "cpus=2 seed=11 n=5000 init=1", None)
+                            "cpus=2 seed=11 n=2500 init=1", None)
     run, monitor = boot("watch-random", spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
     monitor.until(PROMPT)
     answers = []
