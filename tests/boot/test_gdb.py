@@ -141,7 +141,7 @@ def program(run, this):
     code = subprocess.run(["gdb", "-batch", "-ex", "output/x *(unsigned long *)work", DEBUGGEE], capture_output=True,
                           text=True, check=True).stdout
     this.ask(f"add-symbol-file {DEBUGGEE}")
-    this.ask(f"break work if *(unsigned long *)$rip == {code}")
+    this.ask(f"hbreak work if *(unsigned long *)$rip == {code}")
     this.start("continue")
     run.send("do\n")
     told = this.result()
