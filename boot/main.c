@@ -430,6 +430,26 @@ static unsigned boot_drive(unsigned boot)
 	return boot == BOOT_DISK ? DRIVE_HD0 : DRIVE_HD0 + boot - BOOT_HD0;
 }
 
+/* Give scripts to the room that runs them. */
+static void take_scripts(const struct guest_modules *modules)
+{
+	const struct room *room = room_find("script");
+
+	for (unsigned i = 0; i < modules->nr; i++) {
+		const struct guest_module *m = &modules->list[i];
+		const char *words = module_arguments(m, SCRIPT_ROLE);
+		const void *bytes = words ? module_bytes(vm, m) : NULL;
+
+		if (bytes && room)
+			room->start(&(struct room_setup){
+				.vm = vm, .words = words, .bytes = bytes, .size = m->size});
+		else if (bytes)
+			pr_warn("The module \"%.100s\" is not run: this image was built without "
+				"the monitor.\n",
+				m->string);
+	}
+}
+
 static void load_vm0(void)
 {
 	static struct guest_module list[BOOT_MODULES];
@@ -446,6 +466,7 @@ static void load_vm0(void)
 		modules.fb = &boot_info->fb;
 	if (vm0_load_boot_vcpu(vm))
 		boot_stop("Virtualisation could not be switched on, for the reason above.");
+	take_scripts(&modules);
 	if (boot_info->firmware)
 		return; /* vm0_load_boot_vcpu() has loaded the state that the guest continues in */
 	if (options.boot ? load_drive(vm, vm->vcpus[0], boot_drive(options.boot))
@@ -530,6 +551,7 @@ static void enter_vm0(void)
 	pr_info("The guest starts %lu ticks after Glasshouse.\n", rdtsc() - start_tsc);
 	if (options.provoke[0])
 		provoke(options.provoke);
+	rooms_enter();
 	vm0_run(vm);
 	cpu_stop();
 }

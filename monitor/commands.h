@@ -67,6 +67,18 @@ u64 monitor_khz(void);
 /* Reset the machine once this command has been answered. */
 void monitor_reset(void);
 
+/* ---- monitor.c, for scripts ---- */
+
+/* Commands are for @vm from now on. On the boot CPU. */
+void monitor_attach(struct vm *vm);
+
+/* Begin to beat: script_continue() is called 100 times per second. Returns false if this CPU
+ * cannot. */
+bool monitor_start_beat(void);
+
+/* All lines that come before the guest have been run: have a beat do what they have left to do. */
+void monitor_after_scripts(void);
+
 /* ---- commands.c ---- */
 
 /* Run the command that @args begins with. Returns NULL, or why it could not be done. */

@@ -10,6 +10,7 @@
 #include "monitor/commands.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/line.h"
+#include "monitor/script.h"
 #include "monitor/terminal.h"
 #include "monitor/watch.h"
 #include "vmm/room.h"
@@ -34,10 +35,10 @@
 #define GDB_BEATS    10 /* how long to wait for the rest of a packet of gdb */
 
 static struct vcpu *self;
-static u16 uart;
+static u16 uart;                   /* 0: there is no monitor, only scripts */
 static u64 beat_ticks;             /* of the time-stamp counter, between two beats */
 static u64 typed;                  /* when the last byte came; 0: none has come yet */
-static bool fast;                  /* the beat is */
+static bool beats, fast;           /* the heart does */
 static bool paused, reset;         /* what commands have asked for */
 static bool (*live)(bool stopped); /* what to call at each beat; see monitor_live() */
 
@@ -45,7 +46,7 @@ static bool lost; /* the UART has lost bytes, since listen() looked */
 
 static int receive(void)
 {
-	int byte = serial_read(uart);
+	int byte = uart ? serial_read(uart) : -1;
 
 	if (byte >= 0 && byte & SERIAL_LOST)
 		lost = true;
@@ -321,30 +322,79 @@ static void print_news(void)
 	line_redraw(&line);
 }
 
-static void beat(struct vcpu *vcpu)
+/* Whoever sits at the serial line. */
+static void attend(void)
 {
 	static bool greeted;
 
-	console_divert(vcpu->cpu, row_text);
+	console_divert(self->cpu, row_text);
 	if (!greeted) {
 		greeted = true;
 		say("\nThe monitor of Glasshouse listens: help lists the commands.\n");
 		line_begin(&line);
 	}
-	do {
-		if (live) {
-			go_on();
-			continue;
-		}
+	if (live) {
+		go_on();
+	} else {
 		listen();
 		gdb_poll();
 		if (!gdb_attached() && watch_has_news())
 			print_news();
-	} while ((paused || gdb_keeps()) && !reset);
+	}
 	choose_pace();
 	console_divert(NULL, NULL);
+}
+
+/* The scripts have ended, and nobody is at a serial line: there is nothing to do at a beat. */
+static void end_beats(void)
+{
+	if (paused) {
+		pr_warn("The scripts have ended with pause, and there is no monitor to resume: the "
+			"vCPUs run on.\n");
+		monitor_pause(false);
+	}
+	virt->start_heartbeat(self, 0, NULL);
+	beats = false;
+}
+
+static void beat(struct vcpu *vcpu)
+{
+	do {
+		if (script_pending()) {
+			script_continue();
+			row_begin(false, show);
+		}
+		if (uart)
+			attend();
+	} while ((paused || gdb_keeps()) && !reset && (uart || script_pending()));
 	if (reset)
 		vm_reset(vcpu);
+	else if (!uart && !script_pending())
+		end_beats();
+}
+
+void monitor_attach(struct vm *vm)
+{
+	u64 before = rdtsc();
+
+	if (self)
+		return;
+	pit_delay_us(1000000 / MONITOR_HZ);
+	beat_ticks = rdtsc() - before;
+	self = vm->vcpus[0];
+}
+
+bool monitor_start_beat(void)
+{
+	if (!beats)
+		beats = !virt->start_heartbeat(self, beat_ticks, beat);
+	return beats;
+}
+
+void monitor_after_scripts(void)
+{
+	if (paused || reset)
+		monitor_start_beat();
 }
 
 static const struct gdb_host gdb_host = {
@@ -353,26 +403,22 @@ static const struct gdb_host gdb_host = {
 /* Listen on the UART, which the guest sees no more. */
 static bool start(const struct room_setup *setup)
 {
-	u64 before = rdtsc();
-
-	pit_delay_us(1000000 / MONITOR_HZ);
-	beat_ticks = rdtsc() - before;
-	self = setup->vm->vcpus[0];
-	row_begin(false, show);
-	uart = setup->uart;
-	bt_symbols(setup->symbols, setup->symbols_size);
+	monitor_attach(setup->vm);
 	if (!gdb_start(setup->vm, &gdb_host, beat_ticks * MONITOR_HZ)) {
 		pr_warn("monitor=: the monitor is not available: out of memory. Boot with "
 			"reserve=1M.\n");
 		return false;
 	}
-	if (virt->start_heartbeat(self, beat_ticks, beat)) {
+	if (!monitor_start_beat()) {
 		pr_warn("monitor=: the monitor is not available: it needs the VMX-preemption "
 			"timer, "
 			"to look at its serial line while the guest runs, and this CPU has "
 			"none.\n");
 		return false;
 	}
+	uart = setup->uart;
+	row_begin(false, show);
+	bt_symbols(setup->symbols, setup->symbols_size);
 	hide_ports(setup->vm, uart, UART_PORTS);
 	return true;
 }

@@ -14,3 +14,10 @@ const struct room *room_find(const char *name)
 			return room;
 	return NULL;
 }
+
+void rooms_enter(void)
+{
+	for (const struct room *room = __rooms_start; room < __rooms_end; room++)
+		if (room->enter)
+			room->enter();
+}

@@ -14,7 +14,12 @@ struct vm;
 /* What the boot gives to a room. */
 struct room_setup {
 	struct vm *vm; /* VM 0 */
-	u16 uart;      /* the I/O port of the UART that the room gets */
+	u16 uart;      /* for "monitor": the I/O port of the UART that it gets */
+	/* For "script": the words behind the role of a module, and its bytes, which may be gone
+	 * later. */
+	const char *words;
+	const void *bytes;
+	size_t size;
 	/* A list of the names in the guest's code (lib/system_map.h), which stays; NULL: none. */
 	const char *symbols;
 	size_t symbols_size; /* bytes */
@@ -25,6 +30,8 @@ struct room {
 	/* Start it: on the boot CPU, with its vCPU loaded, before any other vCPU runs. Returns
 	 * false if this machine cannot, which is logged. */
 	bool (*start)(const struct room_setup *setup);
+	/* Called when all vCPUs are loaded, right before the guest's first instruction; or NULL. */
+	void (*enter)(void);
 };
 
 /* The row of a room, in one of its files. */
@@ -33,5 +40,8 @@ struct room {
 
 /* Returns the room @name, or NULL if the image was built without it. */
 const struct room *room_find(const char *name);
+
+/* Call all rooms' enter. */
+void rooms_enter(void);
 
 #endif

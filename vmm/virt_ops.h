@@ -159,9 +159,9 @@ struct virt_ops {
 	void (*request_immediate_exit)(struct vcpu *vcpu);
 
 	/*
-	 * Make @vcpu exit each @ticks (1 or more) of the time-stamp counter while its guest runs,
-	 * also while it is halted, and call @beat at each of these exits. The first call for a
-	 * vCPU; for one vCPU at a time. Returns 0; or -EOPNOTSUPP if the CPU has no timer for it.
+	 * Make @vcpu exit each @ticks of the time-stamp counter while its guest runs, also while it
+	 * is halted, and call @beat at each of these exits; 0: no more. For one vCPU at a time, on
+	 * its CPU. Returns 0; or -EOPNOTSUPP if the CPU has no timer for it.
 	 */
 	int (*start_heartbeat)(struct vcpu *vcpu, u64 ticks, void beat(struct vcpu *vcpu));
 

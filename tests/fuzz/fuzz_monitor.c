@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes on the monitor's serial line: the line editor, and the words of each line.
+ * What comes on the monitor's serial line: the line editor, and the words of each line; the same
+ * bytes as a script.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include "monitor/commands.h"
 #include "monitor/line.h"
+#include "monitor/script.h"
 
 static void show(const char *s, size_t n)
 {
@@ -28,12 +30,26 @@ static void check(const struct line *line)
 		abort();
 }
 
+static void read_script(const char *text, size_t size)
+{
+	struct script_line line;
+
+	for (size_t at = 0; at < size;) {
+		size_t next = script_read(text, size, at, &line);
+
+		if (next <= at || next > size || strlen(line.text) >= SCRIPT_LINE)
+			abort();
+		at = next;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct line line = {.prompt = "> ", .show = show, .complete = word};
 	struct arguments args;
 	u64 value;
 
+	read_script((const char *)data, size);
 	line_begin(&line);
 	for (size_t i = 0; i < size; i++) {
 		bool complete = line_input(&line, (char)data[i]);

@@ -32,10 +32,11 @@ GENERATED := build/version.h build/font.h
 SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,arch/x86/%.c,desc firmware native paging smp trap) \
 	$(patsubst %,lib/%.c,integrity memmap number option_help options pages panic print symbols words) \
-	$(patsubst %,vmm/%.c,recorder_text room trace_stat view) \
-	$(patsubst %,vmm/vmx/%.c,capability dump entry_failure hidden_features ready setup step vmcs_text) \
-	$(patsubst %,vmm/vm0/%.c,bios cmos_memory create hidden hide_cpus int15 leave mcheck microcode power) \
-	$(patsubst %,vmm/x86/%.c,insn_fpu long_mode start start_firmware start_real task_switch unknown)
+	$(patsubst %,ept/%.c,memtype sppt view) \
+	$(patsubst %,vmm/%.c,exception icept recorder_text room step trace_stat view vm) \
+	$(patsubst %,vmm/vmx/%.c,capability dump entry_failure hidden_features icept ready setup step vmcs_text) \
+	$(patsubst %,vmm/vm0/%.c,bios cmos cmos_memory create ferr hidden hide_cpus hypercall icr int15 kbc lapic_page leave mcheck microcode pic power) \
+	$(patsubst %,vmm/x86/%.c,breakpoint emulate guest_mem insn insn_address insn_fpu insn_mem io_string long_mode start start_firmware start_real task_switch unknown)
 $(SMALL:%=$(B)/obj/%.o): CFLAGS += -Os
 
 $(B)/obj/%.c.o: %.c $(B)/flags tools/build/hypervisor.mk | setup-build $(GENERATED)

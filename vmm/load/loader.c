@@ -45,6 +45,7 @@ static int check_modules(const struct guest_modules *modules, const struct loade
 		const struct guest_module *m = &modules->list[i];
 
 		if (m == guest || module_arguments(m, SYMBOLS_ROLE) ||
+		    module_arguments(m, SCRIPT_ROLE) ||
 		    (loader->others && module_arguments(m, loader->others)))
 			continue;
 		pr_err("The module \"%.100s\" is of no use to a guest of the role %s. Modules for "

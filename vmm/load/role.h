@@ -10,6 +10,9 @@
 /* The role of a module that is not the guest's: the names in its code, for the monitor. */
 #define SYMBOLS_ROLE "symbols"
 
+/* The role of a module that holds commands of the monitor. */
+#define SCRIPT_ROLE "script"
+
 /* The arguments in @string (after the first word), if its role is @role; else NULL. */
 static inline const char *role_arguments(const char *string, const char *role)
 {

@@ -22,7 +22,12 @@ int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *
 	if (!vmcs_config.has_preemption_timer)
 		return -EOPNOTSUPP;
 	heartbeat = beat;
-	vmx->heartbeat = vmx_timer_value(&vmx_capability, ticks);
+	vmx->heartbeat = ticks ? vmx_timer_value(&vmx_capability, ticks) : 0;
+	if (!ticks) {
+		vmx_set_exit_controls(vmx, 0, VM_EXIT_SAVE_VMX_PREEMPTION_TIMER);
+		vmx_set_pin_based(vmx, 0, PIN_BASED_VMX_PREEMPTION_TIMER);
+		return 0;
+	}
 	if (vmx_allowed1(&vmx_capability, VMX_EXIT) & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)
 		vmx_set_exit_controls(vmx, VM_EXIT_SAVE_VMX_PREEMPTION_TIMER, 0);
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Modules with the role "script": the monitor's commands before the guest's first instruction, and later."""
+import re
+
+import harness
+import mkiso
+
+# The guest prints, and ends, on its own.
+GUEST = mkiso.BUILD / "guest/bench.img"
+
+FIRST = """\
+# Comments and empty lines
+
+version
+expect Glasshouse
+regs
+   expect RIP 0000000000000000
+ls
+expect vCPU 0 on CPU 0: answers you, 0 exits
+regs 1
+expect RIP 000000000000fff0
+"""
+
+# Of the lines with expect, one is wrong on purpose. The guest's first exits are there after the wait.
+SECOND = """\
+vmcs -j guest_rip
+expect {"ok":true}
+nonsense
+expect there is no such command
+regs 7
+wait 20ms
+ls
+expect vCPU 0
+stat
+expect CPUID
+"""
+
+
+def boot(name, opts, scripts, image=mkiso.ELF, cpus=1):
+    """Runs the guest with scripts, {name: text}. Returns Glasshouse's log."""
+    harness.FOLDER.mkdir(parents=True, exist_ok=True)
+    spec = mkiso.glasshouse(opts, GUEST, "", None)
+    spec.first.path = image
+    for script, text in scripts.items():
+        path = harness.FOLDER / f"{name}-{script}"
+        path.write_text(text)
+        spec.modules.append(mkiso.Entry(path, f"script {script}"))
+    run = harness.boot(name, spec, cpus=cpus)
+    run.wait()
+    assert "bench end" in run.text
+    return run.log("glasshouse.log")
+
+
+def test_script():
+    """Commands, expectations and errors are in the log, with the script's name and line; a wait lets the guest run."""
+    log = boot("script", "console=e9", {"first.gh": FIRST, "second.gh": SECOND}, cpus=2)
+    before, _, after = log.partition("1..8\n")
+    assert "Entering the guest" in before
+    tests = re.findall(r"^(not ok|ok) (\d+) - (\S+): (.*)$", after, re.M)
+    assert tests == [("ok", "1", "first.gh:4", "Glasshouse"), ("not ok", "2", "first.gh:6", "RIP 0000000000000000"),
+                     ("ok", "3", "first.gh:8", "vCPU 0 on CPU 0: answers you, 0 exits"),
+                     ("ok", "4", "first.gh:10", "RIP 000000000000fff0"), ("ok", "5", "second.gh:2", '{"ok":true}'),
+                     ("ok", "6", "second.gh:4", "there is no such command"), ("ok", "7", "second.gh:8", "vCPU 0"),
+                     ("ok", "8", "second.gh:10", "CPUID")]
+    assert "first.gh:3: version\n  Glasshouse " in after
+    assert 'Script second.gh, line 3: the command "nonsense" could not be done: there is no such command' in after
+    assert 'Script second.gh, line 5: the command "regs 7" could not be done: there is no such vCPU' in after
+
+
+def test_without_wait():
+    """A script that does not wait costs the guest no exit; what cannot be run is named."""
+    log = boot("script-short", "console=e9", {"a": "ls\nwait long\nls\n", "b": "pause\n", "big": "#" * 9000})
+    assert "The script big of 9000 bytes is not run: there may be 4, of 8192 bytes in all." in log
+    assert "Script a, line 2: wait takes a time: as 500ms, or 2s; at most an hour. The rest is not run." in log
+    assert log.count(": ls\n") == 1 and "PREEMPTION_TIMER" not in log
+    log = boot("script-bare", "console=e9", {"a": "ls\n"}, mkiso.BARE_ELF)
+    assert 'The module "script a" is not run: this image was built without the monitor.' in log
+
+
+def test_pause():
+    """What a script has paused runs on at its end, when there is no monitor to resume it; and the heart stops."""
+    log = boot("script-pause", "console=e9", {"a": "wait 20ms\npause\n"})
+    assert 1 <= int(re.search(r"PREEMPTION_TIMER (\d+)", log)[1]) <= 4
+    assert "The scripts have ended with pause, and there is no monitor to resume: the vCPUs run on." in log
