@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Binary search in the symbol table.
+ * The search in the symbol table: from its begin, as it holds distances, which are small.
  */
 #include "lib/symbols.h"
+#include "lib/string.h"
 
 extern const char __image_start[], __text_end[];
-extern const u32 symbols_count, symbols_offsets[], symbols_names[];
-extern const char symbols_strings[];
+extern const u32 symbols_count;
+extern const u16 symbols_distances[]; /* of each function from the one before it, in bytes */
+extern const char symbols_strings[];  /* their names, each with a NUL */
 
 const char *symbol_lookup(u64 address, u64 *offset)
 {
-	u64 distance = address - (u64)__image_start;
-	u32 low = 0, high = symbols_count;
+	u64 wanted = address - (u64)__image_start, at;
+	const char *name = symbols_strings;
 
-	if (!high || address < (u64)__image_start || address >= (u64)__text_end ||
-	    distance < symbols_offsets[0])
+	if (!symbols_count || address < (u64)__image_start || address >= (u64)__text_end ||
+	    wanted < symbols_distances[0])
 		return NULL;
-	while (high - low > 1) {
-		u32 mid = (low + high) / 2;
-
-		if (symbols_offsets[mid] <= distance)
-			low = mid;
-		else
-			high = mid;
+	at = symbols_distances[0];
+	for (u32 i = 1; i < symbols_count && at + symbols_distances[i] <= wanted; i++) {
+		at += symbols_distances[i];
+		name += strlen(name) + 1;
 	}
-	*offset = distance - symbols_offsets[low];
-	return symbols_strings + symbols_names[low];
+	*offset = wanted - at;
+	return name;
 }

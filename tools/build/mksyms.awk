@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Reads `nm -n` of the hypervisor from stdin and writes its symbol table as assembly to stdout: the
-# functions' offsets from __image_start, sorted, and their names. The hypervisor uses it in reports.
+# functions' distances, each from the one before it (the first from __image_start), and their names.
+# The hypervisor uses it in reports.
 
 function hex(s,    i, n) {
 	n = 0
@@ -22,23 +23,24 @@ $2 ~ /^[tTwW]$/ && $3 !~ /^\./ {
 	name[count++] = $3
 }
 
-function word(label) {
-	printf "\t.globl %s\n\t.balign 4\n%s:\n", label, label
+function word(label, align) {
+	printf "\t.globl %s\n\t.balign %d\n%s:\n", label, align, label
 }
 
 END {
 	print "\t.section .symtab_gh, \"a\", @progbits"
-	word("symbols_count")
+	word("symbols_count", 4)
 	printf "\t.long %d\n", count
-	word("symbols_offsets")
-	for (i = 0; i < count; i++)
-		printf "\t.long %d\n", address[i] - base
-	word("symbols_names")
+	word("symbols_distances", 2)
 	for (i = 0; i < count; i++) {
-		printf "\t.long %d\n", at
-		at += length(name[i]) + 1
+		if (address[i] - base > 65535) {
+			print "mksyms.awk: no distance of 64 KiB fits in the table: before " name[i] >"/dev/stderr"
+			exit 1
+		}
+		printf "\t.2byte %d\n", address[i] - base
+		base = address[i]
 	}
-	word("symbols_strings")
+	word("symbols_strings", 1)
 	for (i = 0; i < count; i++)
 		printf "\t.asciz \"%s\"\n", name[i]
 	print "\t.section .note.GNU-stack, \"\", @progbits"
