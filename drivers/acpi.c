@@ -264,6 +264,7 @@ static void parse_madt(struct acpi_info *info, const struct madt *madt)
 			pr_warn("ACPI: MADT: an entry of type %u has length %u, but %u bytes are "
 				"left; the rest is skipped\n",
 				e->head.type, e->head.length, left);
+			info->nr_skipped_cpus++; /* it may describe one */
 			return;
 		}
 		parse_madt_entry(info, e);

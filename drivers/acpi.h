@@ -36,7 +36,7 @@ struct acpi_info {
 	/* MADT: enabled or online-capable CPUs in the table's order, each APIC ID once. */
 	struct acpi_cpu cpus[ACPI_CPUS];
 	unsigned nr_cpus;
-	unsigned nr_skipped_cpus; /* CPUs that found no room in cpus[] */
+	unsigned nr_skipped_cpus; /* that found no room in cpus[], or may be in damaged entries */
 	u64 madt;                 /* physical address of the table; 0: there is none */
 	u32 madt_length;          /* bytes */
 

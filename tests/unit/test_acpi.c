@@ -320,6 +320,7 @@ static void test_damage(void **state)
 		fix_sum(MADT, 36 + sizeof(madt_body), 9);
 		assert_int_equal(parse(RSDP), 0);
 		assert_int_equal(info.nr_cpus, 1);
+		assert_int_equal(info.nr_skipped_cpus, 1);
 		assert_true(log_has("an entry of type 0 has length"));
 	}
 

@@ -34,6 +34,8 @@ int icr_trap(struct vm0 *vm0, bool keep)
 	for (unsigned i = 0; i < vm0->acpi->nr_cpus; i++)
 		keep |= !is_controlled(vm0->acpi->cpus[i].apic_id);
 	keep |= vm0->acpi->nr_skipped_cpus > 0;
+	/* Neither ACPI nor the firmware has named a CPU: there may be more than this one. */
+	keep |= !vm0->acpi->nr_cpus && vm->nr_vcpus == 1;
 	/* A CPU that waits in root mode does not receive SIPIs that are not trapped. */
 	keep |= !virt->can_wait_for_sipi();
 	vm0->icr_keep = keep;
