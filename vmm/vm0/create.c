@@ -137,10 +137,13 @@ static struct vm *cannot_create(const char *what, int error)
 	return NULL;
 }
 
-/* Half of what is left of the heap; the rest is for tables that the guest's accesses need. */
+#define TABLE_PAGES 64 /* for the tables that the guest's accesses need */
+
+/* Room for the longest update where that leaves enough of the heap; else half of what is left. */
 static int keep_microcode_room(struct vm0 *vm0)
 {
-	size_t pages = MIN(pages_left() / 2, MICROCODE_MAX / PAGE_SIZE);
+	size_t left = pages_left(), longest = MICROCODE_MAX / PAGE_SIZE;
+	size_t pages = left >= longest + TABLE_PAGES ? longest : MIN(left / 2, longest);
 
 	vm0->microcode_room = pages * PAGE_SIZE;
 	vm0->microcode_copy = pages_alloc(pages);

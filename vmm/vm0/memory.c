@@ -157,13 +157,14 @@ static bool allowed(const struct ept_mapping *map, const struct page_fault *faul
 
 /*
  * The page that one access to @gpa maps: of at most @max bytes, stored in *@size, all of one memory
- * type by the MTRRs. Returns that type. All below 4 GiB is mapped from the start.
+ * type by the MTRRs. Returns that type. All below 4 GiB is mapped from the start, except under
+ * addresses with a KeyID.
  */
 static unsigned page_to_map(const struct vm0 *vm0, gpa_t gpa, u64 max, u64 *size)
 {
 	*size = max;
 	gpa &= ~vm0->keyid_mask; /* the MTRRs do not see KeyIDs */
-	if (gpa >= vm0->plain_from || gpa < GIB(4))
+	if (gpa >= vm0->plain_from)
 		return vm0->plain_type;
 	*size = mtrr_uniform_page(&vm0->mtrr, gpa, max);
 	return (unsigned)mtrr_type(&vm0->mtrr, gpa);

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
 #include "vmm/vmx/event.h"
+#include "vmm/x86/insn.h"
 
 /* The interruption types in the VMCS. SDM: "VM-Entry Controls for Event Injection". */
 static const u64 intr_types[] = {
@@ -27,6 +28,15 @@ static u8 event_type(u64 info)
 	return type;
 }
 
+/* The length of the instruction that caused @event, for which the field says @length. A hypervisor
+ * below may leave the field as it was, and a VM entry refuses what no instruction has. */
+static u32 event_length(const struct vcpu_event *event, u64 length)
+{
+	if (length >= 1 && length <= INSN_MAX_LENGTH)
+		return (u32)length;
+	return event->type == EVENT_SOFT_INTR ? 2 : 1; /* INT n; INT3, INTO, INT1 */
+}
+
 /* Queue the event of @info again. Its error code and instruction length are in the fields
  * @error_code_field and @length_field. */
 static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 length_field)
@@ -35,7 +45,7 @@ static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 len
 
 	*event = (struct vcpu_event){.valid = true, .type = event_type(info), .vector = (u8)info};
 	if (event->type >= EVENT_SOFT_INTR)
-		event->insn_len = (u32)vmread(length_field);
+		event->insn_len = event_length(event, vmread(length_field));
 	if (info & INTR_INFO_DELIVER_CODE_MASK) {
 		event->has_error_code = true;
 		event->error_code = (u32)vmread(error_code_field);

@@ -359,7 +359,7 @@ static int handle_task_switch(struct vcpu *vcpu)
 	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
 		set_nmi_blocking(false);
-	if (source == TASK_BY_GATE && event->type < EVENT_SOFT_INTR)
+	if (source == TASK_BY_GATE && (!event->valid || event->type < EVENT_SOFT_INTR))
 		len = 0;
 	/* An event that is delivered wakes a CPU that was halted; the new task may be one of CPL 3,
 	 * in which a CPU cannot be halted. */

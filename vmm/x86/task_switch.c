@@ -393,7 +393,8 @@ void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source
 
 	/* EXT is 0 for INT n, INT3, INTO only; INT1 sets it. SDM: "Error Code". */
 	s.ext = source == TASK_BY_GATE &&
-		(vcpu->event.type < EVENT_SOFT_INTR || vcpu->event.type == EVENT_PRIV_EXCEPTION);
+		(!vcpu->event.valid || vcpu->event.type < EVENT_SOFT_INTR ||
+		 vcpu->event.type == EVENT_PRIV_EXCEPTION);
 	virt->get_segment(vcpu, SEG_TR, &old_tr);
 	at = selector & SELECTOR_TI ? 0 : read_descriptor(vcpu, selector, &desc);
 	if (!at) {
