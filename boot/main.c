@@ -128,9 +128,19 @@ static void read_options(void)
 	report_init(options.panic == PANIC_RESET, &acpi);
 }
 
-static void read_acpi(void)
+/* The same with Glasshouse's own page tables, which map memory of every kind, also above 4 GiB,
+ * where UEFI firmware may put ACPI tables. */
+static const void *map_own(u64 pa, size_t len)
 {
-	static const struct acpi_mem mem = {map_boot};
+	/* Below, firmware may also leave its tables out of the memory map. */
+	if (!paging_is_mapped(pa, len) && pa < GIB(4) && len <= MIB(1))
+		paging_map_direct(pa, len);
+	return paging_is_mapped(pa, len) ? phys_to_virt(pa) : NULL;
+}
+
+static void read_acpi(const void *(*map)(u64 pa, size_t len))
+{
+	const struct acpi_mem mem = {map};
 
 	rsdp = boot_info->rsdp_address;
 	if (!rsdp && !boot_info->efi)
@@ -588,9 +598,13 @@ void boot_main(struct boot_info *info)
 {
 	boot_info = info;
 	read_options();
-	read_acpi();
+	/* The number of CPUs decides the heap's size, unless the front door has. */
+	if (!boot_info->own_heap.size)
+		read_acpi(map_boot);
 	reserve_memory();
 	load_page_tables();
+	if (boot_info->own_heap.size)
+		read_acpi(map_own);
 	cpu_init_registers();
 	find_cpus();
 	desc_load(cpus[0]);
