@@ -54,6 +54,9 @@ void efi_other_cpu_main(u64 handoff_pa, u64 state_pa)
 	idt_load(); /* the firmware's is still loaded */
 	paging_load();
 	cpu = cpu_find(lapic_id());
+	/* One that cannot go back stays here with the lock, so that not all CPUs come. */
+	if (!cpu && !firmware_can_leave(phys_to_virt(state_pa)))
+		cpu_stop();
 	if (!cpu)
 		firmware_leave(phys_to_virt(state_pa), SWITCH_UNKNOWN);
 	cpu->firmware = phys_to_virt(state_pa);

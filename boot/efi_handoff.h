@@ -45,6 +45,8 @@ struct efi_handoff {
 	u32 lock;         /* 1: another CPU uses the boot stack */
 	u64 others_event; /* the firmware's event: they have all returned */
 	u32 apic_ids[HANDOFF_CPUS]; /* of the nr_others */
+	u32 enabled[HANDOFF_CPUS];  /* the firmware's numbers of those that it had disabled */
+	u32 nr_enabled;
 
 	struct firmware_state states[HANDOFF_CPUS]; /* each CPU's, the boot CPU's first */
 	u32 nr_states;

@@ -319,9 +319,16 @@ static EFI_STATUS choose_entry(const struct door *door, struct choice *choice)
 EFI_STATUS choose(const struct door *door, struct choice *choice)
 {
 	char value[FILE_NAME_MAX];
-	bool given = door_option(door->cmdline, "boot", value, sizeof(value));
+	int length = door_option(door->cmdline, "boot", value, sizeof(value));
+	bool given = length >= 0;
 
 	*choice = (struct choice){.entry = CHOICE_NO_ENTRY};
+	if (length >= (int)sizeof(value)) {
+		door_print(door, "boot=%.64s... is longer than %lu characters. There are:\n", value,
+			   sizeof(value) - sizeof("boot="));
+		list_programs(door);
+		return EFI_INVALID_PARAMETER;
+	}
 	if (given && (value[0] == '\\' || value[0] == '/'))
 		return choose_path(door, choice, value);
 	if (given ? strcmp(value, "efi") == 0 : !door->nr_modules)

@@ -57,28 +57,38 @@ static struct mp_services *find_services(const struct door *door)
 											     : mp;
 }
 
+/* At the end of its boot services, firmware also wakes the CPUs that it has disabled: they must be
+ * guests, too. */
+static bool enable_cpu(struct mp_services *mp, struct efi_handoff *h, UINTN number)
+{
+	if (mp->enable(mp, number, TRUE, NULL))
+		return false;
+	h->enabled[h->nr_enabled++] = (u32)number;
+	return true;
+}
+
 EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 {
 	struct mp_services *mp = find_services(door);
 	struct processor_info info;
 	UINTN all, enabled, self;
+	EFI_STATUS status;
 
 	h->max_cpus = CPUS_UNKNOWN;
 	if (!mp || mp->get_number(mp, &all, &enabled) || mp->who_am_i(mp, &self))
 		return 0;
 	h->max_cpus = (u32)all;
 	for (UINTN i = 0; i < all; i++) {
-		if (i == self || mp->get_info(mp, i, &info))
+		if (i == self)
 			continue;
-		/* At the end of its boot services, firmware also wakes the CPUs that it has
-		 * disabled: they must be guests, too. */
-		if (!(info.flags & CPU_ENABLED) && mp->enable(mp, i, TRUE, NULL)) {
+		status = mp->get_info(mp, i, &info);
+		if (status) {
 			door_print(door,
-				   "The firmware has disabled CPU %lu (APIC ID %lu), "
-				   "and does not let Glasshouse have it. "
-				   "Switch it on in the firmware's setup.\n",
-				   i, info.id);
-			return EFI_UNSUPPORTED;
+				   "The firmware does not describe CPU %lu (GetProcessorInfo: "
+				   "%lx), so Glasshouse cannot have it. "
+				   "Switch it off in the firmware's setup.\n",
+				   i, status);
+			return status;
 		}
 		if (h->nr_others == HANDOFF_CPUS - 1) {
 			door_print(door,
@@ -87,9 +97,25 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 				   HANDOFF_CPUS);
 			return EFI_UNSUPPORTED;
 		}
+		if (!(info.flags & CPU_ENABLED) && !enable_cpu(mp, h, i)) {
+			door_print(door,
+				   "The firmware has disabled CPU %lu (APIC ID %lu), "
+				   "and does not let Glasshouse have it. "
+				   "Switch it on in the firmware's setup.\n",
+				   i, info.id);
+			return EFI_UNSUPPORTED;
+		}
 		h->apic_ids[h->nr_others++] = (u32)info.id;
 	}
 	return 0;
+}
+
+void door_give_back_cpus(const struct door *door, const struct efi_handoff *h)
+{
+	struct mp_services *mp = find_services(door);
+
+	for (u32 i = 0; mp && i < h->nr_enabled; i++)
+		mp->enable(mp, h->enabled[i], FALSE, NULL);
 }
 
 /* The segment of @selector, by LAR and LSL; the base, which only a TSS or an LDT has in 64-bit

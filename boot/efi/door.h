@@ -102,9 +102,12 @@ void door_describe_machine(const struct door *door, struct efi_handoff *h);
 
 /* ---- cpus.c ------------------------------------------------------------------------------- */
 
-/* Fill in the other CPUs that the firmware can bring. Returns 0, or EFI_UNSUPPORTED if there are
- * too many. */
+/* Fill in the other CPUs that the firmware can bring, and enable those that it has disabled.
+ * Returns 0; or an error, with a message: there are too many, or one that it does not give. */
 EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h);
+
+/* Disable those again, when Glasshouse was refused. */
+void door_give_back_cpus(const struct door *door, const struct efi_handoff *h);
 
 /* Start them: they wait until the image calls them. Returns 0, or an error, after a message. */
 EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h);
@@ -177,8 +180,11 @@ void choice_drop(const struct door *door, struct choice *choice);
  */
 EFI_STATUS door_options(struct door *door, char *cmdline);
 
-/* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes.
- * Returns false if there is none or it is too long. */
-bool door_option(const char *cmdline, const char *name, char *value, size_t size);
+#define DOOR_VALUE_MAX 256 /* bytes of a word of an option, the NUL among them */
+
+/* Copy the value of the last word "@name=VALUE" in @cmdline, unquoted, to @value of @size bytes, 1
+ * to DOOR_VALUE_MAX. Returns its length; @size or more if it, or its word, was too long, and is
+ * cut; -1 if there is none. */
+int door_option(const char *cmdline, const char *name, char *value, size_t size);
 
 #endif

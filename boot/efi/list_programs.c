@@ -46,6 +46,8 @@ static unsigned list_folder(const struct door *door, EFI_FILE *folder, const cha
 	char name[200];
 	UINTN size;
 
+	if (strlen(path) + sizeof("\\x") > sizeof(name)) /* no room for a name in it */
+		return left;
 	while (left) {
 		size = sizeof(entry);
 		if (folder->Read(folder, &size, &entry) || !size)

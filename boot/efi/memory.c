@@ -189,6 +189,7 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
 	EFI_GUID guid = {
 		0xf4560cf6, 0x40ec, 0x4b4a, {0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89}};
 	struct memory_attribute *protocol = NULL;
+	EFI_STATUS status = 0;
 
 	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
 	if (!h->switch_page) {
@@ -198,7 +199,15 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
 	}
 	/* Strict firmware allows no execution from memory that is not a program's. */
 	if (!door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&protocol))
-		protocol->clear(protocol, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
+		status = protocol->clear(protocol, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
+	if (status) {
+		door_print(door,
+			   "The firmware does not let Glasshouse's code be executed "
+			   "(ClearMemoryAttributes: %lx). "
+			   "Look in its setup for a policy that protects memory.\n",
+			   status);
+		return status;
+	}
 	memcpy((void *)h->switch_page, door_switch, (size_t)(door_switch_end - door_switch));
 	return 0;
 }

@@ -12,6 +12,8 @@ void wide_to_text(char *text, size_t size, const void *wide, size_t max)
 {
 	size_t n = 0;
 
+	if (!size)
+		return;
 	for (; n < max && n + 1 < size && wide_at(wide, n); n++) {
 		CHAR16 c = wide_at(wide, n);
 
@@ -218,15 +220,18 @@ bool append_load_options(char *cmdline, size_t size, const void *bytes, size_t n
 	return true;
 }
 
-bool door_option(const char *cmdline, const char *name, char *value, size_t size)
+int door_option(const char *cmdline, const char *name, char *value, size_t size)
 {
 	size_t n = strlen(name);
-	bool found = false;
-	char word[256];
-	int length;
+	char word[DOOR_VALUE_MAX];
+	int length, found = -1;
 
-	while ((length = next_word(&cmdline, word, sizeof(word))) >= 0)
-		if ((size_t)length < sizeof(word) && strncmp(word, name, n) == 0 && word[n] == '=')
-			found = strlcpy(value, word + n + 1, size) < size;
+	while ((length = next_word(&cmdline, word, sizeof(word))) >= 0) {
+		if (strncmp(word, name, n) != 0 || word[n] != '=')
+			continue;
+		found = (int)strlcpy(value, word + n + 1, size);
+		if ((size_t)length >= sizeof(word)) /* the word was cut */
+			found = length;
+	}
 	return found;
 }

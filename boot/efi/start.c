@@ -98,9 +98,10 @@ static void copy_modules(const struct door *door, struct efi_handoff *h)
 static u64 door_number(const struct door *door, const char *name, u64 min, u64 max, u64 other)
 {
 	char text[32];
+	int length = door_option(door->cmdline, name, text, sizeof(text));
 	u64 number;
 
-	if (!door_option(door->cmdline, name, text, sizeof(text)) || !parse_uint(text, &number))
+	if (length < 0 || length >= (int)sizeof(text) || !parse_uint(text, &number))
 		return other;
 	return number >= min && number <= max ? number : other;
 }
@@ -189,8 +190,10 @@ EFI_STATUS door_run(const struct door *door)
 		return status;
 	}
 	choice_drop(door, &choice);
-	if (!busy)
+	if (!busy) {
+		door_give_back_cpus(door, h);
 		door_free_memory(door, h);
+	}
 refused:
 	if (!busy)
 		door_free_pages(door, (u64)h, sizeof(*h));

@@ -115,10 +115,13 @@ def test_circle():
     ("itself", b"/efi/boot/bootx64.EFI", "it is this program itself"),
     ("text", b"/" + CONF.encode(), "it is no program for this firmware"),
     ("bios", b"hd1", r"boot=hd1: a machine with UEFI firmware starts boot=efi"),
+    ("long", b"/" + b"d" * 255, r"boot=/d{63}\.\.\. is longer than 250 characters"),
 ])
 def test_refusals(name, value, why):
     """What cannot be started is refused with the reason, and with the list of what is there."""
-    said = run(f"refuse-{name}", {CONF: b"boot=" + value, "EFI/a/b/deep.efi": b"", "EFI/UP.EFI": b""} | variables())
+    long = f"EFI/{'d' * 200}/inner.efi"  # there is no room for its path: it is left out
+    said = run(f"refuse-{name}",
+               {CONF: b"boot=" + value, "EFI/a/b/deep.efi": b"", "EFI/UP.EFI": b"", long: b""} | variables())
     assert re.search(why, said)
     assert re.findall(r"^Boot(\w+) ", said, re.M) == ["0010", "0012", "0013", "0016", "0017", "001A"]
     programs = set(re.findall(r"^(\\EFI\S*)$", said, re.M))

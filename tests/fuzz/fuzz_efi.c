@@ -43,7 +43,7 @@ static void options(const void *bytes, size_t size, bool file)
 		   : append_load_options(cmdline, sizeof(cmdline), bytes, size, "gh.efi")) &&
 	    strlen(cmdline) >= sizeof(cmdline))
 		abort();
-	if (door_option(cmdline, "boot", value, sizeof(value)))
+	if (door_option(cmdline, "boot", value, sizeof(value)) >= 0)
 		text_to_wide(wide, ARRAY_SIZE(wide), value);
 }
 

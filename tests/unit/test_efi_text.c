@@ -101,18 +101,28 @@ static void test_room(void **state)
 
 static void test_option(void **state)
 {
-	char value[8] = "";
+	char value[8] = "", text[300], large[DOOR_VALUE_MAX];
 
 	(void)state;
-	assert_false(door_option("", "boot", value, sizeof(value)));
-	assert_false(door_option("boots=1 boot xboot=1", "boot", value, sizeof(value)));
-	assert_true(door_option("boot=1 \"boot=a b\" cpus=3", "boot", value, sizeof(value)));
+	assert_int_equal(door_option("", "boot", value, sizeof(value)), -1);
+	assert_int_equal(door_option("boots=1 boot xboot=1", "boot", value, sizeof(value)), -1);
+	assert_int_equal(door_option("boot=1 \"boot=a b\" cpus=3", "boot", value, sizeof(value)),
+			 3);
 	assert_string_equal(value, "a b");
-	assert_true(door_option("boot=\\\\E\\\\x", "boot", value, sizeof(value)));
+	assert_int_equal(door_option("boot=\\\\E\\\\x", "boot", value, sizeof(value)), 4);
 	assert_string_equal(value, "\\E\\x");
-	assert_false(door_option("boot=1 boot=12345678", "boot", value, sizeof(value)));
-	assert_true(door_option("boot=12345678 boot=", "boot", value, sizeof(value)));
+	assert_int_equal(door_option("boot=1 boot=12345678", "boot", value, sizeof(value)), 8);
+	assert_string_equal(value, "1234567");
+	assert_int_equal(door_option("boot=12345678 boot=", "boot", value, sizeof(value)), 0);
 	assert_string_equal(value, "");
+	/* Words of 255 and 256 characters. */
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "boot=", 5);
+	text[255] = '\0';
+	assert_int_equal(door_option(text, "boot", large, sizeof(large)), 250);
+	text[255] = 'x';
+	text[256] = '\0';
+	assert_true(door_option(text, "boot", large, sizeof(large)) >= (int)sizeof(large));
 }
 
 static void test_wide(void **state)
@@ -135,6 +145,12 @@ static void test_wide(void **state)
 	assert_string_equal(text, "a??bc");
 	wide_to_text(text, sizeof(text), L"abc", 2);
 	assert_string_equal(text, "ab");
+	wide_to_text(text, 1, L"abc", 3);
+	assert_string_equal(text, "");
+	/* No room at all: nothing is written. */
+	text[0] = 'x';
+	wide_to_text(text, 0, L"abc", 3);
+	assert_int_equal(text[0], 'x');
 }
 
 int main(void)
