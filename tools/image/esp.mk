@@ -9,11 +9,11 @@ build/guest/dsdt.aml: guests/efi/dsdt.asl | setup-efi
 
 ## image-esp: build/esp and build/esp.zip: the folder EFI/glasshouse, to be copied to an EFI system partition
 .PHONY: image-esp
-image-esp: build/glasshouse.efi tools/image/glasshouse.conf
+image-esp: build/glasshouse.efi tools/image/glasshouse.conf build/glasshouse-log
 	$(say) ZIP build/esp.zip
 	rm -rf build/esp build/esp.zip
 	mkdir -p build/esp/EFI/glasshouse
-	cp build/glasshouse.efi tools/image/glasshouse.conf build/esp/EFI/glasshouse/
+	cp $^ build/esp/EFI/glasshouse/
 	cd build/esp && $(PYTHON) -m zipfile -c ../esp.zip EFI
 
 ## sign-efi: build/signed/glasshouse.efi, signed for Secure Boot (KEY= CERT= files in PEM form; FILE= another program)
