@@ -184,6 +184,16 @@ def test_no_volume():
     run.expect("Glasshouse was not started. Press a key.")
 
 
+def test_grub_path():
+    """GRUB loads glasshouse.elf without modules: boot= names GRUB, which is loaded; then Glasshouse refuses QEMU's CPU."""
+    files = mkesp.debian(mkiso.Boot(mkiso.Entry(mkiso.ELF, "boot=/EFI/debian/grubx64.efi")))
+    disk = mkesp.make_esp(harness.FOLDER / "uefi-grub-path.img", files | {mkesp.REMOVABLE: mkesp.GRUB})
+    run = harness.boot_qemu("uefi-grub-path", disk, firmware=harness.UEFI)
+    run.expect(words.NO_VMX)
+    assert "boot=/EFI/debian/grubx64.efi: the program cannot be started" not in run.text
+    run.expect("Glasshouse was not started. Press a key.")
+
+
 def test_size():
     """One file of at most 400 KiB."""
     assert mkesp.EFI.stat().st_size <= 400 << 10
