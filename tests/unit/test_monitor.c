@@ -267,6 +267,13 @@ static void add_same(const char *words)
 		add(" |");
 }
 
+/* A bar would end the table's cell. */
+static void add_arguments(const char *takes)
+{
+	for (; *takes; takes++)
+		add("%s%c", *takes == '|' ? "\\" : "", *takes);
+}
+
 static void render(void)
 {
 	static const struct {
@@ -294,8 +301,9 @@ static void render(void)
 	    "| command | what it does | example | gdb | Bochs' debugger | QEMU's monitor |\n"
 	    "|---|---|---|---|---|---|\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		add("| `%s%s%s` | %s | `%s` |", table[i].name, *table[i].takes ? " " : "",
-		    table[i].takes, table[i].help, table[i].example);
+		add("| `%s%s", table[i].name, *table[i].takes ? " " : "");
+		add_arguments(table[i].takes);
+		add("` | %s | `%s` |", table[i].help, table[i].example);
 		add_same(table[i].gdb);
 		add_same(table[i].bochs);
 		add_same(table[i].qemu);
