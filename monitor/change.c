@@ -45,7 +45,7 @@ static const char *set_register(struct vcpu *vcpu)
 	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
 
 	for (unsigned i = 0; i < VCPU_NR_REGS; i++) {
-		if (strcmp(wanted.name, general[i]))
+		if (strcmp(wanted.name, general[i]) != 0)
 			continue;
 		if (i == VCPU_RSP)
 			virt->set_sysreg(vcpu, SYSREG_RSP, wanted.value);
@@ -59,7 +59,7 @@ static const char *set_register(struct vcpu *vcpu)
 		write_cr2(wanted.value);
 		return NULL;
 	}
-	if (strcmp(wanted.name, "rflags"))
+	if (strcmp(wanted.name, "rflags") != 0)
 		return "set changes rax to r15, rip, rflags and cr2; or say set cpuid, set msr";
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS,
 			 (rflags & ~RFLAGS_SETTABLE) | (wanted.value & RFLAGS_SETTABLE));
@@ -101,7 +101,7 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 	    !number_of(args->word[5], 10, &bit) || bit > 31 ||
 	    !number_of(args->word[6], 10, &value) || value > 1)
 		return NO_NUMBER;
-	while (reg < ARRAY_SIZE(registers) && strcmp(args->word[4], registers[reg]))
+	while (reg < ARRAY_SIZE(registers) && strcmp(args->word[4], registers[reg]) != 0)
 		reg++;
 	if (reg == ARRAY_SIZE(registers))
 		return "the registers of CPUID are eax, ebx, ecx and edx";

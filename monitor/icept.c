@@ -181,7 +181,7 @@ static const char *other(struct vm *vm, const struct arguments *args)
 	bool flips = args->word[2] && !strcmp(args->word[2], "flip");
 	unsigned what = 0;
 
-	while (what < NR_ICEPTS && strcmp(args->word[1], names[what].name))
+	while (what < NR_ICEPTS && strcmp(args->word[1], names[what].name) != 0)
 		what++;
 	if (what == NR_ICEPTS)
 		return "there is no such thing to intercept; icept lists them";

@@ -54,7 +54,7 @@ static const char *parse(const char *const *word)
 	u64 vector = NMI_VECTOR, error_code = 0;
 	bool interrupt = word[0] && !strcmp(word[0], "irq");
 
-	if (!word[0] || (!interrupt && strcmp(word[0], "exc") && strcmp(word[0], "nmi")))
+	if (!word[0] || (!interrupt && strcmp(word[0], "exc") != 0 && strcmp(word[0], "nmi") != 0))
 		return "say irq VECTOR, exc VECTOR [ERROR] or nmi";
 	sent.type = interrupt                 ? EVENT_EXT_INTR
 		    : !strcmp(word[0], "exc") ? EVENT_EXCEPTION

@@ -25,7 +25,8 @@ static u64 copy_line(const struct log_ring *ring, u64 at, u64 end, char *text)
 	u64 n = 0;
 
 	while (n < LINE_PIECE - 1 && at < end) {
-		text[n] = READ_ONCE(ring->text[at++ % ring->size]);
+		text[n] = READ_ONCE(ring->text[at % ring->size]);
+		at++;
 		if (text[n++] == '\n')
 			break;
 	}
@@ -64,7 +65,7 @@ const char *command_log(const struct arguments *args)
 		print_ring(console_ring());
 		return NULL;
 	}
-	if (strcmp(args->word[1], "last"))
+	if (strcmp(args->word[1], "last") != 0)
 		return "say log, or log last";
 	if (!last->size)
 		return "there is no log of the boot before: the machine was off, or its memory has "

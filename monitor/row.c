@@ -179,7 +179,7 @@ static void put_object(const char *keys, const char *fmt, va_list *args)
 	end_line();
 	put("{");
 	while ((conversion = next_conversion(&fmt)).letter) {
-		char key[KEY_SIZE];
+		char key[KEY_SIZE] = "";
 		bool flag;
 		size_t n;
 

@@ -57,7 +57,7 @@ static void show(void)
 	char hex[3 * INSN_MAX_LENGTH + 1] = "";
 
 	for (unsigned i = 0; i < now.n; i++)
-		snprintf(hex + 3 * i, 4, " %02x", now.bytes[i]);
+		snprintf(hex + 3ul * i, 4, " %02x", now.bytes[i]);
 	say("%016lx:%s\n", now.rip, now.n ? hex : " cannot be read");
 }
 

@@ -26,10 +26,10 @@
 #define LONGEST 64u
 
 static struct watch {
-	u32 serial; /* a number that no other watch has had; 0: not used */
+	u32 serial;     /* a number that no other watch has had; 0: not used */
+	unsigned kinds; /* EPT_R, EPT_W, EPT_X */
 	gpa_t gpa;
 	u64 bytes;
-	unsigned kinds;    /* EPT_R, EPT_W, EPT_X */
 	struct vcpu *vcpu; /* NULL: all */
 	u64 hits;
 } watches[WATCHES];
@@ -380,8 +380,8 @@ static u32 parts_of(const struct watch *w, gpa_t page)
 	u32 parts = 0;
 
 	for (unsigned i = 0; i < PAGE_SIZE / SPPT_PART_SIZE; i++)
-		if (ranges_overlap(page + i * SPPT_PART_SIZE, SPPT_PART_SIZE + LONGEST - 1, w->gpa,
-				   w->bytes))
+		if (ranges_overlap(page + (u64)i * SPPT_PART_SIZE, SPPT_PART_SIZE + LONGEST - 1,
+				   w->gpa, w->bytes))
 			parts |= 1u << i;
 	return parts;
 }

@@ -122,7 +122,7 @@ const char *trace_check(const void *area, size_t bytes, unsigned *nr)
 	*nr = 0;
 	for (at = 0; bytes - at >= sizeof(*ring); at += first->size, (*nr)++) {
 		ring = (const struct trace_ring *)((const char *)area + at);
-		if (memcmp(ring->magic, TRACE_RING_MAGIC, sizeof(ring->magic)))
+		if (memcmp(ring->magic, TRACE_RING_MAGIC, sizeof(ring->magic)) != 0)
 			return "The recorded exits do not begin with \"" TRACE_RING_MAGIC "\".";
 		if (ring->version != TRACE_RING_VERSION)
 			return "The recorded exits have another format than this program reads. "
