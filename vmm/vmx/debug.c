@@ -5,6 +5,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "vmm/debug_registers.h"
+#include "vmm/icept.h"
 #include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 
@@ -13,14 +14,20 @@ void vmx_load_debug(struct vcpu *vcpu)
 	u32 exiting = (u32)vmx_allowed1(&vmx_capability, VMX_PROC) & CPU_BASED_MOV_DR_EXITING;
 
 	vmwrite(GUEST_DR7, vcpu->debug.dr7);
-	vmx_set_cpu_based(to_vmx(vcpu), vcpu->debug.on ? exiting : 0, vcpu->debug.on ? 0 : exiting);
+	if (vcpu->debug.on)
+		vmx_set_cpu_based(to_vmx(vcpu), exiting, 0);
+	else if (!(to_vmx(vcpu)->icepts & BIT(ICEPT_DR)))
+		vmx_set_cpu_based(to_vmx(vcpu), 0, exiting);
 }
 
-/* SDM: "Exit Qualification for MOV DR". */
+/* The registers are shared with a debugger, or `icept` wants to see the accesses. SDM: "Exit
+ * Qualification for MOV DR". */
 int handle_dr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
 
+	if (!vcpu->debug.on && vmx_handle_icept(vcpu))
+		return 1;
 	emulate_mov_dr(vcpu, DR_QUAL_NUMBER(qual), DR_QUAL_REGISTER(qual), !(qual & DR_QUAL_FROM));
 	return 1;
 }

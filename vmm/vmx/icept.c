@@ -61,6 +61,8 @@ static void load_controls(struct vcpu_vmx *vmx)
 		if (vmx->icepts & BIT(i))
 			set[controls[i].word] |= (u32)controls[i].bit;
 	}
+	if (vmx->vcpu.debug.on) /* see debug.c */
+		set[VMX_PROC] |= CPU_BASED_MOV_DR_EXITING;
 	vmx_set_cpu_based(vmx, set[VMX_PROC], all[VMX_PROC]);
 	vmx->secondary = (secondary & ~all[VMX_PROC2]) | set[VMX_PROC2];
 	if (vmx->secondary != secondary)
