@@ -8,7 +8,7 @@
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
-#define CPUID_AT 5800 /* ticks after the start of a trial */
+#define CPUID_AT 6600 /* ticks after the start of a trial */
 #define FIRST_AT 1000 /* ticks before INIT is sent, in the first and in the last trial */
 #define LAST_AT  2000
 #define STEP     5
