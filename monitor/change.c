@@ -8,7 +8,7 @@
 #include "monitor/commands.h"
 #include "vmm/icept.h"
 #include "vmm/memslot.h"
-#include "vmm/virt_ops.h"
+#include "vmm/registers.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
 
@@ -28,13 +28,10 @@ static const char *const general[VCPU_NR_REGS] = {"rax", "rcx", "rdx", "rbx", "r
 /* RFLAGS without its reserved bits, and without VM, which changes the segments. */
 #define RFLAGS_SETTABLE 0x3d7fd5ull
 
-/* SDM: "Canonical Addressing"; outside of 64-bit code RIP has 32 bits. */
+/* Outside of 64-bit code RIP has 32 bits. */
 static const char *set_rip(struct vcpu *vcpu, u64 rip)
 {
-	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 64 - 57 : 64 - 48;
-	bool canonical = (u64)((s64)(rip << unused) >> unused) == rip;
-
-	if (guest_mode(vcpu) == INSN_64 ? !canonical : rip >> 32)
+	if (guest_mode(vcpu) == INSN_64 ? !is_canonical(vcpu, rip) : rip >> 32)
 		return "this is no address of an instruction in the guest's mode";
 	virt->set_sysreg(vcpu, SYSREG_RIP, rip);
 	return NULL;
@@ -47,10 +44,7 @@ static const char *set_register(struct vcpu *vcpu)
 	for (unsigned i = 0; i < VCPU_NR_REGS; i++) {
 		if (strcmp(wanted.name, general[i]) != 0)
 			continue;
-		if (i == VCPU_RSP)
-			virt->set_sysreg(vcpu, SYSREG_RSP, wanted.value);
-		else
-			vcpu->regs[i] = wanted.value;
+		set_general_register(vcpu, (enum vcpu_reg)i, wanted.value);
 		return NULL;
 	}
 	if (!strcmp(wanted.name, "rip"))

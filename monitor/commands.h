@@ -61,9 +61,6 @@ bool monitor_stopped(void);
  */
 void monitor_live(bool (*beat)(bool stopped));
 
-/* How many thousand times in a second this CPU's time-stamp counter counts. */
-u64 monitor_khz(void);
-
 /* Reset the machine once this command has been answered. */
 void monitor_reset(void);
 

@@ -116,7 +116,7 @@ static bool poll(bool stopped)
 	bool first_road = request.form == CYCLE_PF && request.wanted.subject == SUBJECT_LINEAR;
 	const char *why = NULL;
 
-	if (!cycle && !stopped && rdtsc() - since < (u64)SECONDS * 1000 * monitor_khz())
+	if (!cycle && !stopped && rdtsc() - since < SECONDS * monitor_second())
 		return true;
 	tracer_stop();
 	if (first_road)

@@ -151,11 +151,6 @@ void monitor_live(bool (*function)(bool stopped))
 	live = function;
 }
 
-u64 monitor_khz(void)
-{
-	return beat_ticks * MONITOR_HZ / 1000;
-}
-
 void monitor_reset(void)
 {
 	reset = true;

@@ -97,7 +97,7 @@ static void begin_wait(u64 ms)
 	else if (!monitor_start_beat())
 		give_up("wait needs the VMX-preemption timer, and this CPU has none.");
 	else
-		until = rdtsc() + ms * monitor_khz();
+		until = rdtsc() + ms * (monitor_second() / 1000);
 	waits = true;
 }
 

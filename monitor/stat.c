@@ -85,7 +85,7 @@ static void print(void)
 	if (row_is_json())
 		give_rows();
 	else
-		trace_stat_print(&table, monitor_khz(), virt->exit_name, emit);
+		trace_stat_print(&table, monitor_second() / 1000, virt->exit_name, emit);
 	table = kept;
 }
 
@@ -110,7 +110,7 @@ static void collect(void)
 static bool watch(bool stopped)
 {
 	collect();
-	if (stopped || rdtsc() - shown < monitor_khz() * 1000)
+	if (stopped || rdtsc() - shown < monitor_second())
 		return true;
 	if (!row_is_json())
 		say(CLEAR_SCREEN);

@@ -7,8 +7,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/event.h"
 #include "vmm/exception.h"
-#include "vmm/vcpu.h"
-#include "vmm/virt_ops.h"
+#include "vmm/registers.h"
 
 #define DR7_FIXED    BIT(10) /* is always 1 */
 #define DR7_RESERVED (BIT(12) | BIT(14) | BIT(15) | GENMASK(63, 32))
@@ -121,19 +120,6 @@ static bool write_debug(struct vcpu *vcpu, unsigned n, u64 value)
 	return true;
 }
 
-static u64 read_general(struct vcpu *vcpu, unsigned reg)
-{
-	return reg == VCPU_RSP ? virt->get_sysreg(vcpu, SYSREG_RSP) : vcpu->regs[reg];
-}
-
-static void write_general(struct vcpu *vcpu, unsigned reg, u64 value)
-{
-	if (reg == VCPU_RSP)
-		virt->set_sysreg(vcpu, SYSREG_RSP, value);
-	else
-		vcpu->regs[reg] = value;
-}
-
 /* The faults before the access. Returns true if there is one. */
 static bool faults(struct vcpu *vcpu, unsigned n)
 {
@@ -166,8 +152,8 @@ void emulate_mov_dr(struct vcpu *vcpu, unsigned n, unsigned reg, bool write)
 	if (n == 4 || n == 5)
 		n += 2;
 	if (!write) {
-		write_general(vcpu, reg, read_debug(vcpu, n) & mask);
-	} else if (!write_debug(vcpu, n, read_general(vcpu, reg) & mask)) {
+		set_general_register(vcpu, (enum vcpu_reg)reg, read_debug(vcpu, n) & mask);
+	} else if (!write_debug(vcpu, n, general_register(vcpu, (enum vcpu_reg)reg) & mask)) {
 		queue_exception_e(vcpu, GP_VECTOR, 0);
 		return;
 	}

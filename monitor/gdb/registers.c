@@ -5,7 +5,7 @@
 #include "monitor/gdb/registers.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
-#include "vmm/vcpu.h"
+#include "vmm/registers.h"
 #include "vmm/x86/guest_mem.h"
 
 #define REGISTER_BYTES 8u /* registers with more are not available */
@@ -71,8 +71,7 @@ void registers_read(struct vcpu *vcpu, struct registers *registers)
 	struct segment seg;
 
 	for (unsigned i = GDB_rax; i <= GDB_r15; i++)
-		value[i] = i == GDB_rsp ? virt->get_sysreg(vcpu, SYSREG_RSP)
-					: vcpu->regs[general_number(i)];
+		value[i] = general_register(vcpu, general_number(i));
 	value[GDB_rip] = virt->get_sysreg(vcpu, SYSREG_RIP);
 	value[GDB_eflags] = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
 	for (unsigned i = 0; i < ARRAY_SIZE(segments); i++) {
@@ -105,10 +104,8 @@ bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value)
 {
 	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
 
-	if (n == GDB_rsp) {
-		virt->set_sysreg(vcpu, SYSREG_RSP, value);
-	} else if (n <= GDB_r15) {
-		vcpu->regs[general_number(n)] = value;
+	if (n <= GDB_r15) {
+		set_general_register(vcpu, general_number(n), value);
 	} else if (n == GDB_rip && rip_is_valid(vcpu, value)) {
 		virt->set_sysreg(vcpu, SYSREG_RIP, value);
 	} else if (n == GDB_eflags && !((value ^ rflags) & ~FLAGS_ARITHMETIC)) {

@@ -61,6 +61,27 @@ def boot(name, test, cpus=2, **machine):
         return run, Monitor(server)
 
 
+def ask_random_guest(name, arguments, commands):
+    """Asks `commands` again and again until the random guest has ended well.
+
+    Returns its log, and the pairs of a command and its whole answer.
+    """
+    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img", arguments, None)
+    run, line = boot(name, spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
+    line.until(PROMPT)
+    answers = []
+    try:
+        while True:
+            answers += [(command, line.answer(command)) for command in commands]
+    except (EOFError, ConnectionError):
+        pass  # the guest has switched the machine off
+    assert run.wait() == "power-off"
+    assert run.results()
+    log = run.log("glasshouse.log")
+    assert "defect of Glasshouse" not in log
+    return log, answers
+
+
 def number(pattern, lines):
     """The hexadecimal number that `pattern` finds in the lines."""
     match = re.search(pattern, "\n".join(lines))

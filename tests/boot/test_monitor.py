@@ -9,7 +9,7 @@ import bochs
 import harness
 import mkiso
 import words
-from monitor import COMMANDS, PROMPT, boot, number
+from monitor import COMMANDS, PROMPT, ask_random_guest, boot, number
 
 
 def look(monitor):
@@ -224,20 +224,9 @@ LOOKS = ("regs 0", "regs 1", "vmcs 1 guest", "pt 100000 1", "x 100000 32", "paus
 
 def test_random_guest():
     """The random guest ends well although somebody looks at it, and stops it, all the time."""
-    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img",
-                            "cpus=2 seed=5 n=20000 init=1", None)
-    run, monitor = boot("monitor-random", spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
-    monitor.until(PROMPT)
-    answers = []
-    try:
-        while True:
-            answers += [(command, monitor.answer(command)[-1]) for command in LOOKS]
-    except (EOFError, ConnectionError):
-        pass  # the guest has switched the machine off
-    assert run.wait() == "power-off"
-    assert run.results()
-    wrong = [answer for answer in answers if answer[1] != "ok" and not answer[1].startswith("err: this address")]
+    log, answers = ask_random_guest("monitor-random", "cpus=2 seed=5 n=20000 init=1", LOOKS)
+    wrong = [(command, told[-1]) for command, told in answers
+             if told[-1] != "ok" and not told[-1].startswith("err: this address")]
     assert len(answers) > 3 * len(LOOKS) and not wrong, (len(answers), wrong)
-    log = run.log("glasshouse.log")
-    assert "defect of Glasshouse" not in log and "Glasshouse's code and constants are unchanged" in log
+    assert "Glasshouse's code and constants are unchanged" in log
     print(len(answers), re.findall(words.EXITS, log))

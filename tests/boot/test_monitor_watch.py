@@ -6,9 +6,8 @@ import statistics
 
 import pytest
 
-import harness
 import mkiso
-from monitor import PROMPT, boot, number
+from monitor import PROMPT, ask_random_guest, boot, number
 
 TIMES, FAR_TIMES = 20, 10  # guests/watched: each access, in a round; the stores far from all others, for each
 IMAGE = mkiso.BUILD / "guest/watched.img"
@@ -261,21 +260,9 @@ RANDOM = ("watch 1000000,4096 x", "watch 1010000,64 rw 1", "watch 8000,4096 rwx"
 
 def test_random_guest():
     """The random guest ends well although its code and data are watched and not watched again, all the time."""
-    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img",
-                            "cpus=2 seed=11 n=2500 init=1", None)
-    run, monitor = boot("watch-random", spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
-    monitor.until(PROMPT)
-    answers = []
-    try:
-        while True:
-            answers += [(command, monitor.answer(command)[-1]) for command in RANDOM]
-    except (EOFError, ConnectionError):
-        pass  # the guest has switched the machine off
-    assert run.wait() == "power-off"
-    assert run.results()
-    wrong = [answer for answer in answers if answer[1] != "ok"]
+    log, answers = ask_random_guest("watch-random", "cpus=2 seed=11 n=2500 init=1", RANDOM)
+    wrong = [(command, told[-1]) for command, told in answers if told[-1] != "ok"]
     # How many there are depends on how fast this machine types: a busy one had 27 in the guest's time.
     assert len(answers) > len(RANDOM) and not wrong, (len(answers), wrong)
-    log = run.log("glasshouse.log")
-    assert "defect of Glasshouse" not in log and "Glasshouse's code and constants are unchanged" in log
+    assert "Glasshouse's code and constants are unchanged" in log
     print(len(answers), "answers")

@@ -3,36 +3,8 @@
  * EPT: exact entries in hand-written cases; random changes compared with a plain array of pages;
  * random changes with an allocator that fails.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/ept_pages.h"
 #include "errno.h"
-#include "ept/ept.h"
-
-static u64 pages_allocated;    /* and not freed */
-static u64 fail_after = ~0ull; /* allocations before the allocator returns NULL */
-
-/* The "physical" address of a table is its address plus this. */
-#define PA_OFFSET BIT(50)
-
-static void *alloc_page(void)
-{
-	void *page;
-
-	if (!fail_after)
-		return NULL;
-	fail_after--;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	pages_allocated++;
-	return memset(page, 0, PAGE_SIZE);
-}
-
-static void free_page(void *page)
-{
-	/* If a freed table is read again, the sanitizer reports it. */
-	assert_true(pages_allocated > 0);
-	pages_allocated--;
-	free(page);
-}
 
 static hpa_t to_pa(const void *page)
 {
@@ -44,7 +16,6 @@ static void *to_va(hpa_t pa)
 	return (void *)(uintptr_t)(pa - PA_OFFSET);
 }
 
-static const struct ept_ops ops = {alloc_page, free_page, -PA_OFFSET};
 static const struct ept_caps full = {
 	.page_2m = true, .page_1g = true, .ad = true, .exec_only = true, .phys_bits = 46};
 static const struct ept_caps poor = {.phys_bits = 40};

@@ -3,36 +3,10 @@
  * Views of EPT tables: which pages differ from the original, that the rest is shared, and what is
  * refused.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/ept_pages.h"
 #include "errno.h"
 #include "ept/view.h"
 
-#define PA_OFFSET BIT(50) /* the "physical" address of a table is its address plus this */
-
-static u64 pages_allocated;    /* and not freed */
-static u64 fail_after = ~0ull; /* allocations before the allocator returns NULL */
-
-static void *alloc_page(void)
-{
-	void *page;
-
-	if (!fail_after)
-		return NULL;
-	fail_after--;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	pages_allocated++;
-	return memset(page, 0, PAGE_SIZE);
-}
-
-static void free_page(void *page)
-{
-	assert_true(pages_allocated > 0);
-	pages_allocated--;
-	free(page);
-}
-
-static const struct ept_ops ops = {alloc_page, free_page, -PA_OFFSET};
 static const struct ept_caps caps = {
 	.page_2m = true, .page_1g = true, .ad = true, .exec_only = true, .phys_bits = 46};
 

@@ -298,6 +298,13 @@ unsigned guest_cpl(struct vcpu *vcpu)
 	return SEG_AR_DPL(ss.ar);
 }
 
+bool is_canonical(struct vcpu *vcpu, u64 address)
+{
+	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg)
 {
 	virt->get_segment(vcpu, reg, seg);

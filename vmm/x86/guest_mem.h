@@ -63,6 +63,9 @@ enum insn_mode guest_mode(struct vcpu *vcpu);
 /* The guest's current privilege level, 0 to 3. */
 unsigned guest_cpl(struct vcpu *vcpu);
 
+/* Is @address canonical, in 64-bit mode? SDM: "Canonical Addressing". */
+bool is_canonical(struct vcpu *vcpu, u64 address);
+
 /*
  * Read up to @max bytes of code at the guest's RIP, as the CPU executes them, into @buf. Returns
  * how many were read: fewer, or 0, when a page is not readable.

@@ -18,13 +18,6 @@
 #define INS  0x6c
 #define OUTS 0x6e
 
-static bool is_canonical(struct vcpu *vcpu, u64 address)
-{
-	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
-
-	return (u64)((s64)(address << unused) >> unused) == address;
-}
-
 /* In 64-bit mode there are no limits, but all addresses must be canonical. */
 static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 offset, u32 len,
 			   bool write)

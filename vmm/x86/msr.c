@@ -4,7 +4,7 @@
  */
 #include "vmm/x86/msr.h"
 #include "arch/x86/msr.h"
-#include "vmm/vcpu.h"
+#include "vmm/registers.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
 
@@ -14,18 +14,13 @@ int emulate_rdmsr_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
 
 	if (vcpu->vm->ops->rdmsr(vcpu, msr, &value))
 		return -EINVAL;
-	if (reg == VCPU_RSP)
-		virt->set_sysreg(vcpu, SYSREG_RSP, value);
-	else
-		vcpu->regs[reg] = value;
+	set_general_register(vcpu, reg, value);
 	return 0;
 }
 
 int emulate_wrmsrns_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg)
 {
-	u64 value = reg == VCPU_RSP ? virt->get_sysreg(vcpu, SYSREG_RSP) : vcpu->regs[reg];
-
-	return vcpu->vm->ops->wrmsr(vcpu, msr, value);
+	return vcpu->vm->ops->wrmsr(vcpu, msr, general_register(vcpu, reg));
 }
 
 /*
