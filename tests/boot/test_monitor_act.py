@@ -183,7 +183,7 @@ RANDOM = ("icept cr0 on", "icept cr4 on", "icept cr3-load on", "icept interrupt 
 
 def test_random_guest():
     """The random guest ends well although it is intercepted, and stepped, all the time."""
-    _, answers = monitor.ask_random_guest("act-random", "cpus=2 seed=5 n=5000 init=1", RANDOM)
+    _, answers = monitor.ask_random_guest("act-random", "cpus=2 seed=5 n=8000 init=1", RANDOM)
     legal = r"ok|err: (this vCPU waits for a SIPI|no instruction within a second).*"
     wrong = [(command, told[-1]) for command, told in answers if not re.fullmatch(legal, told[-1])]
     assert len(answers) > 2 * len(RANDOM) and not wrong, (len(answers), wrong)
