@@ -4,6 +4,7 @@
  * boot_info.
  */
 #include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
 #include "arch/x86/firmware.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
@@ -51,7 +52,10 @@ void efi_other_cpu_main(u64 handoff_pa, u64 state_pa)
 	struct cpu *cpu;
 
 	(void)handoff_pa;
-	idt_load(); /* the firmware's is still loaded */
+	/* The firmware's are still loaded. In this order: the IDT's gates take stacks from the TSS.
+	 * The lock keeps other CPUs away until this one has tables of its own. */
+	desc_load_early();
+	idt_load();
 	paging_load();
 	cpu = cpu_find(lapic_id());
 	/* One that cannot go back stays here with the lock, so that not all CPUs come. */

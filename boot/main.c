@@ -582,13 +582,10 @@ static void run_boot_cpu(void)
 
 void boot_early(u64 load_base, bool text_mode)
 {
-	static struct cpu early; /* for this_cpu() until desc_load() */
-
 	start_tsc = rdtsc();
 	paging_set_image_base(load_base);
 	/* Before the IDT, whose gate for NMIs takes its stack from the TSS. */
-	desc_init_early(&early);
-	desc_load(&early);
+	desc_load_early();
 	idt_init();
 	idt_load();
 	start_consoles(text_mode);

@@ -33,16 +33,6 @@ int desc_init(struct cpu *cpu)
 	return 0;
 }
 
-/* One stack for NMI, #DF and #MC: only the first returns this early. */
-void desc_init_early(struct cpu *cpu)
-{
-	static u8 stack[IST_STACK_PAGES * PAGE_SIZE] __aligned(16);
-
-	for (int i = 0; i < IST_COUNT; i++)
-		cpu->tss.ist[i] = (u64)(stack + sizeof(stack));
-	fill_tables(cpu);
-}
-
 void desc_load(struct cpu *cpu)
 {
 	struct desc_ptr gdt = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
@@ -63,4 +53,17 @@ void desc_load(struct cpu *cpu)
 		     : "rax", "memory");
 	wrmsr(MSR_GS_BASE, (u64)cpu);
 	asm volatile("ltr %w0" : : "r"(SEL_TSS));
+}
+
+/* One stack for NMI, #DF and #MC: only the first returns this early. The TSS is not busy, whoever
+ * has loaded it before. */
+void desc_load_early(void)
+{
+	static struct cpu early;
+	static u8 stack[IST_STACK_PAGES * PAGE_SIZE] __aligned(16);
+
+	for (int i = 0; i < IST_COUNT; i++)
+		early.tss.ist[i] = (u64)(stack + sizeof(stack));
+	fill_tables(&early);
+	desc_load(&early);
 }

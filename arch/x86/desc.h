@@ -20,10 +20,13 @@ struct desc_ptr {
 /* Fill @cpu's GDT and TSS and allocate its interrupt stacks. Returns 0 or -ENOMEM. */
 int desc_init(struct cpu *cpu);
 
-/* The same for the boot CPU before there is memory to allocate: its stacks are static. */
-void desc_init_early(struct cpu *cpu);
-
 /* Load @cpu's GDT, segment registers, TSS and GS.base on this CPU. this_cpu() works afterwards. */
 void desc_load(struct cpu *cpu);
+
+/*
+ * The same with a static struct cpu, for a CPU that has none of its own yet, and may need a stack
+ * for NMIs: so call it before idt_load(). One CPU at a time: it ends with that CPU's desc_load().
+ */
+void desc_load_early(void);
 
 #endif
