@@ -78,6 +78,7 @@ enum step_user {
 	STEP_VIEW,  /* other second-level tables for one instruction */
 	STEP_ICEPT, /* an intercept that is off for one instruction */
 	STEP_FPU,   /* see vmx/ignne.c */
+	STEP_LOG,   /* a write to Glasshouse's log, which goes elsewhere: see vm0/hidden.c */
 	NR_STEP_USERS
 };
 

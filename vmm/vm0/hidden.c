@@ -11,6 +11,7 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "vmm/event.h"
+#include "vmm/step.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/wall.h"
@@ -78,18 +79,39 @@ static int map_scratch(struct vcpu *vcpu, gpa_t gpa)
 	return r;
 }
 
+static spinlock_t mapping;
+
+/* The write has been executed: the guest reads the log itself again, not the copy in a scratch
+ * page.
+ */
+static void restore_logs(struct vcpu *vcpu)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+
+	spin_lock(&mapping);
+	for (unsigned i = 0; i < VM0_SCRATCH_PAGES; i++) {
+		gpa_t *at = &vm0->scratch_gpa[i];
+
+		if (*at && vm0_is_log(vm0, *at) && !map_hidden(vm0, *at))
+			*at = 0;
+	}
+	spin_unlock(&mapping);
+	virt->flush_tlb(vcpu);
+}
+
 static int map_hidden_page(struct vcpu *vcpu, const struct page_fault *fault)
 {
-	static spinlock_t lock;
 	struct ept_mapping map;
 	int r = 0;
 
-	spin_lock(&lock);
+	spin_lock(&mapping);
 	if (fault->write)
 		r = map_scratch(vcpu, fault->address);
 	else if (!ept_walk(&vcpu->vm->ept, fault->address, &map))
 		r = map_hidden(to_vm0(vcpu->vm), fault->address);
-	spin_unlock(&lock);
+	spin_unlock(&mapping);
+	if (!r && fault->write && vm0_is_log(to_vm0(vcpu->vm), fault->address))
+		vcpu_step(vcpu, STEP_LOG, restore_logs);
 	return r;
 }
 

@@ -30,6 +30,7 @@
 #define LOADS_IF    BIT(1) /* ...and IF */
 #define PUSHES      BIT(2) /* pushes RFLAGS */
 #define MAY_SHADOW  BIT(3) /* STI: begins a shadow if IF was 0 */
+#define BRANCHES    BIT(4) /* may lead to itself */
 #define RFLAGS_IOPL 12
 
 static enum { MTF_UNTRIED, MTF_WORKS, MTF_USELESS } mtf;
@@ -57,7 +58,7 @@ static bool is_mov_ss(const struct insn *insn)
 	       (insn->opcode == 0x17 || (insn->opcode == 0x8e && (insn->reg & 7) == SEG_SS));
 }
 
-static u8 effects_of(struct vcpu *vcpu, const struct insn *insn, u64 rflags)
+static u8 effects_on_flags(struct vcpu *vcpu, const struct insn *insn, u64 rflags)
 {
 	u8 loads_if = may_change_if(vcpu, rflags) ? LOADS_IF : 0;
 
@@ -81,6 +82,39 @@ static u8 effects_of(struct vcpu *vcpu, const struct insn *insn, u64 rflags)
 	return 0;
 }
 
+/* SDM: "Control Transfer Instructions", "System Instructions". */
+static bool is_branch(const struct insn *insn)
+{
+	if (insn->encoding != INSN_LEGACY)
+		return false;
+	switch (insn->map << 8 | insn->opcode) {
+	case 0x70 ... 0x7f:   /* Jcc */
+	case 0x180 ... 0x18f: /* Jcc */
+	case 0x9a:            /* CALL far */
+	case 0xc2 ... 0xc3:   /* RET */
+	case 0xca ... 0xcf:   /* RET far, INT, IRET */
+	case 0xe0 ... 0xe3:   /* LOOP, JCXZ */
+	case 0xe8 ... 0xeb:   /* CALL, JMP */
+	case 0xf1:            /* INT1 */
+	case 0x105:           /* SYSCALL */
+	case 0x107:           /* SYSRET */
+	case 0x134 ... 0x135: /* SYSENTER, SYSEXIT */
+		return true;
+	case 0xc7: /* XBEGIN */
+		return insn->modrm == 0xf8;
+	case 0xff: /* CALL, JMP */
+		return (insn->reg & 7) >= 2 && (insn->reg & 7) <= 5;
+	case 0x101: /* UIRET */
+		return insn->modrm == 0xec;
+	}
+	return false;
+}
+
+static u8 effects_of(struct vcpu *vcpu, const struct insn *insn, u64 rflags)
+{
+	return effects_on_flags(vcpu, insn, rflags) | (is_branch(insn) ? BRANCHES : 0);
+}
+
 /* Decode the instruction at RIP; of MOV SS and the one after it, what matters is the second.
  * Returns false if it cannot be read. */
 static bool look_at_insn(struct vcpu *vcpu, struct insn *insn)
@@ -91,6 +125,7 @@ static bool look_at_insn(struct vcpu *vcpu, struct insn *insn)
 	enum insn_mode mode = guest_mode(vcpu);
 	struct insn next;
 
+	step->effects = BRANCHES; /* as far as is known */
 	if (insn_decode(insn, bytes, MIN(n, INSN_MAX_LENGTH), mode) < 0)
 		return false;
 	step->length = insn->length;
@@ -307,16 +342,30 @@ static bool is_trap(u32 reason)
 	       vmread(EXIT_QUALIFICATION) & PENDING_DBG_BS;
 }
 
+/*
+ * Has the instruction been executed? After the #DB it should have been. But when the page tables of
+ * a hypervisor below us interrupt the instruction, Bochs takes the #DB for pending, and delivers it
+ * before the instruction. This shows where only a branch can lead to itself.
+ */
+static bool is_completed(struct vcpu *vcpu, u32 reason)
+{
+	const struct vmx_step *step = &to_vmx(vcpu)->step;
+
+	if (reason == EXIT_REASON_MONITOR_TRAP_FLAG || vmread(GUEST_RIP) != step->rip)
+		return true;
+	return step->trapped &&
+	       (step->effects & BRANCHES || vcpu->regs[VCPU_RCX] != step->rcx /* REP */);
+}
+
 static void end_by_trap_flag(struct vcpu *vcpu, u32 reason)
 {
 	struct vmx_step *step = &to_vmx(vcpu)->step;
 
 	step->trapped = is_trap(reason);
-	step->completed = step->trapped || reason == EXIT_REASON_MONITOR_TRAP_FLAG ||
-			  vmread(GUEST_RIP) != step->rip;
+	step->completed = is_completed(vcpu, reason);
 	if (step->mtf && reason == EXIT_REASON_MONITOR_TRAP_FLAG)
 		mtf = MTF_WORKS;
-	else if (step->mtf && step->trapped)
+	else if (step->mtf && step->trapped && step->completed)
 		mtf = MTF_USELESS;
 	take_back_trap_flag(vcpu);
 }

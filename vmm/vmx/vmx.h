@@ -21,7 +21,7 @@ struct vmx_step {
 	bool btf;       /* IA32_DEBUGCTL.BTF was 1 */
 	bool trapped;   /* the exit is the step's own #DB */
 	bool completed; /* the instruction has been executed */
-	u8 effects;     /* of the instruction on the guest's flags */
+	u8 effects;     /* of the instruction: see step.c */
 	u8 length;      /* of the instruction, in bytes; 0: unknown */
 	u32 pin_based, exit_ctrl;
 	u64 rip, rcx, rflags; /* of the guest, before the step */
