@@ -40,7 +40,7 @@ const struct insn insns[] = {
 	/* Instructions that cause VM exits, always or depending on controls */
 	ANY(0x0f, 0xa2),                                         /* cpuid */
 	ANY(0xfb, 0x0f, 0xa2),                                   /* sti; cpuid */
-	ANY(0x8e, 0xd0, 0x0f, 0xa2),                             /* mov eax, ss; cpuid */
+	NEEDS(WITH_SS, 0, 0x8e, 0xd0, 0x0f, 0xa2),               /* mov eax, ss; cpuid */
 	ANY(0x0f, 0x01, 0xd1),                                   /* xsetbv */
 	ANY(0x0f, 0x01, 0xd0),                                   /* xgetbv */
 	ANY(0x0f, 0x08),                                         /* invd */
@@ -316,6 +316,10 @@ bool prepare_insn(struct mcpu *m, const struct insn *i, const struct place *p, s
 		break;
 	case WITH_SELECTOR:
 		o->ax = rnd(m) % 4 ? rnd(m) % 256 : (u16)rnd(m);
+		break;
+	case WITH_SS: /* not null in ring 1 or 2: Bochs then saves SS.DPL as 0, and refuses it */
+		if (!(o->ax & 0xfffc))
+			o->ax &= ~3ull;
 		break;
 	case WITH_GDT:
 		put_table(m, p, o, p->gdt, p->gdt_limit);

@@ -120,6 +120,7 @@ enum insn_with { /* what an instruction needs in registers or memory; the others
 		 WITH_DR,
 		 WITH_LMSW,
 		 WITH_SELECTOR,
+		 WITH_SS,
 		 WITH_GDT,
 		 WITH_IDT,
 		 WITH_MSR,
