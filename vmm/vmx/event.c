@@ -28,13 +28,14 @@ static u8 event_type(u64 info)
 	return type;
 }
 
-/* The length of the instruction that caused @event, for which the field says @length. A hypervisor
- * below may leave the field as it was, and a VM entry refuses what no instruction has. */
-static u32 event_length(const struct vcpu_event *event, u64 length)
+/* The length of the instruction that caused an event of @type, for which the field says @length. A
+ * hypervisor below may leave the field as it was, and a VM entry refuses what no instruction has.
+ */
+static u32 event_length(u8 type, u64 length)
 {
 	if (length >= 1 && length <= INSN_MAX_LENGTH)
 		return (u32)length;
-	return event->type == EVENT_SOFT_INTR ? 2 : 1; /* INT n; INT3, INTO, INT1 */
+	return type == EVENT_SOFT_INTR ? 2 : 1; /* INT n; INT3, INTO, INT1 */
 }
 
 /* Queue the event of @info again. Its error code and instruction length are in the fields
@@ -45,7 +46,7 @@ static void redeliver(struct vcpu *vcpu, u64 info, u64 error_code_field, u64 len
 
 	*event = (struct vcpu_event){.valid = true, .type = event_type(info), .vector = (u8)info};
 	if (event->type >= EVENT_SOFT_INTR)
-		event->insn_len = event_length(event, vmread(length_field));
+		event->insn_len = event_length(event->type, vmread(length_field));
 	if (info & INTR_INFO_DELIVER_CODE_MASK) {
 		event->has_error_code = true;
 		event->error_code = (u32)vmread(error_code_field);
@@ -66,7 +67,8 @@ void vmx_read_exception(u32 info, u64 qualification, struct exception *exception
 	*exception = (struct exception){
 		.vector = (u8)info, .type = event_type(info), .payload = qualification};
 	if (exception->type >= EVENT_SOFT_INTR)
-		exception->insn_len = (u32)vmread(VM_EXIT_INSTRUCTION_LEN);
+		exception->insn_len =
+			event_length(exception->type, vmread(VM_EXIT_INSTRUCTION_LEN));
 	if (info & INTR_INFO_DELIVER_CODE_MASK) {
 		exception->has_error_code = true;
 		exception->error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE);
