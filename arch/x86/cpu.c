@@ -5,6 +5,11 @@
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
+bool cpu_is_virtual(void)
+{
+	return cpuid(1, 0).ecx & BIT(31);
+}
+
 u8 cpu_phys_bits(void)
 {
 	return cpuid(0x80000000, 0).eax >= 0x80000008 ? (u8)cpuid(0x80000008, 0).eax : 36;

@@ -172,6 +172,10 @@ static inline void cpu_stop(void)
 		cpu_halt();
 }
 
+/* Does another hypervisor run this CPU, and say so? It then answers CPUID with bit 31 of
+ * CPUID.01H:ECX, which no CPU has. */
+bool cpu_is_virtual(void);
+
 /* The width of a physical address in bits (CPUID.80000008H:EAX[7:0]; 36 without that leaf). */
 u8 cpu_phys_bits(void);
 

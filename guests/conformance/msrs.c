@@ -85,6 +85,26 @@ static void check_hidden_msrs(unsigned cpu)
 	ok(all, "cpu %u: MSRs of hidden features are #GP", cpu);
 }
 
+/*
+ * Paravirtual MSRs, with which KVM would write a clock into Glasshouse's memory: the wall clock and
+ * the system time, by their old and their new numbers; with which Hyper-V would put a page there.
+ */
+static void check_paravirtual_msrs(unsigned cpu)
+{
+	static const u32 msrs[] = {0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x40000000, 0x40000001};
+	bool all = true;
+	u64 value;
+
+	if (!under_hypervisor || param("lax")) {
+		skip("as on this machine", "cpu %u: paravirtual MSRs are #GP", cpu);
+		return;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
+		all &= try_wrmsr(msrs[i], hidden_page(1) | 1) == GP_VECTOR &&
+		       try_rdmsr(msrs[i], &value) == GP_VECTOR;
+	ok(all, "cpu %u: paravirtual MSRs are #GP", cpu);
+}
+
 /* XD cannot be switched off under Glasshouse; not all CPUs have the MSR. */
 static void check_misc_enable(unsigned cpu)
 {
@@ -135,6 +155,7 @@ void check_msrs(unsigned cpu)
 		skip("this CPU has them all", "cpu %u: MSRs that no CPU has are #GP", cpu);
 	else
 		ok(all, "cpu %u: MSRs that no CPU has are #GP", cpu);
+	check_paravirtual_msrs(cpu);
 
 	must_keep(cpu, "IA32_STAR", MSR_STAR, 0x0023001000000000);
 	must_keep(cpu, "IA32_LSTAR", MSR_LSTAR, 0xffffffff81234567);

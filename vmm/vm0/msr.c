@@ -30,7 +30,7 @@ static int refused(struct vcpu *vcpu, const char *what, u32 msr)
 	return -EINVAL;
 }
 
-/* MSRs without a row: those of hidden features, and those that no bitmap has a bit for. */
+/* MSRs without a row: those of hidden features. */
 static int read_machine(struct vcpu *vcpu, u32 msr, u64 *value)
 {
 	if (cpuid_hides_msr(vcpu->vm, msr))
@@ -43,6 +43,18 @@ static int write_machine(struct vcpu *vcpu, u32 msr, u64 value)
 	if (cpuid_hides_msr(vcpu->vm, msr))
 		return hidden(vcpu, "WRMSR", msr);
 	return wrmsr_safe(msr, value) ? refused(vcpu, "WRMSR", msr) : 0;
+}
+
+/* Paravirtual MSRs, with which a hypervisor below Glasshouse writes to memory. CPUID names none of
+ * them to the guest, as its leaves are Glasshouse's. */
+static int read_below(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	return cpu_is_virtual() ? hidden(vcpu, "RDMSR", msr) : read_machine(vcpu, msr, value);
+}
+
+static int write_below(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	return cpu_is_virtual() ? hidden(vcpu, "WRMSR", msr) : write_machine(vcpu, msr, value);
 }
 
 static int refuse_write(struct vcpu *vcpu, u32 msr, u64 value)
@@ -114,9 +126,10 @@ static const struct msr_row {
 	u32 first, last;
 	int (*read)(struct vcpu *vcpu, u32 msr, u64 *value);
 	int (*write)(struct vcpu *vcpu, u32 msr, u64 value);
-	const char *name; /* for the log: " (IA32_XSS)" */
+	const char *name; /* for the log: " (IA32_XSS)", or "" */
 } rows[] = {
-#define MSR(first, last, read, write, name, why) {first, last, read, write, " (" name ")"},
+#define MSR(first, last, read, write, name, why) \
+	{first, last, read, write, sizeof(name) > 1 ? " (" name ")" : ""},
 #include "vmm/vm0/msrs.def"
 #undef MSR
 };
@@ -137,10 +150,16 @@ static const char *name_of(u32 msr)
 	return row ? row->name : "";
 }
 
+/* All others exit. SDM: "MSR-Bitmap Address". */
+static bool may_not_exit(u32 msr)
+{
+	return msr <= 0x1fff || (msr >= 0xc0000000 && msr <= 0xc0001fff);
+}
+
 void vm0_msr_init(struct vm *vm)
 {
 	for (const struct msr_row *row = rows; row < rows + ARRAY_SIZE(rows); row++)
-		for (u32 msr = row->first; msr <= row->last; msr++) {
+		for (u32 msr = row->first; msr <= row->last && may_not_exit(msr); msr++) {
 			bool hide = cpuid_hides_msr(vm, msr);
 
 			virt->set_msr_intercept(vm, msr, hide || row->read != read_machine,

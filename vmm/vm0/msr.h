@@ -11,8 +11,8 @@
 void vm0_msr_init(struct vm *vm);
 
 /*
- * vm_ops.rdmsr and vm_ops.wrmsr. MSRs that msrs.def does not list, but always exit, access the
- * machine's. Return 0, or -EINVAL to inject #GP, which is logged.
+ * vm_ops.rdmsr and vm_ops.wrmsr. MSRs that msrs.def does not list access the machine's, unless they
+ * belong to a hidden feature. Return 0, or -EINVAL to inject #GP, which is logged.
  */
 int vm0_rdmsr(struct vcpu *vcpu, u32 msr, u64 *value);
 int vm0_wrmsr(struct vcpu *vcpu, u32 msr, u64 value);
