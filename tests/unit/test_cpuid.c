@@ -28,6 +28,13 @@ static struct cpuid_regs fake_cpuid(u32 leaf, u32 subleaf)
 	return (struct cpuid_regs){leaf + subleaf, 0xf0f0, 0xff00, 0x1111};
 }
 
+static bool virtual;
+
+bool cpu_is_virtual(void)
+{
+	return virtual;
+}
+
 #define cpuid(leaf, subleaf) fake_cpuid(leaf, subleaf)
 #include "vmm/x86/cpuid.c"
 #undef cpuid
@@ -69,6 +76,7 @@ static int setup(void **state)
 {
 	(void)state;
 	clamps = true;
+	virtual = false;
 	assert_int_equal(cpuid_policy_init(&vm), 0);
 	cpuid_hide(&vm, LAST, 0, CPUID_EBX, 0xf000, "last", "test");
 	return 0;
@@ -96,6 +104,19 @@ static void what_is_answered_otherwise_is_not(void **state)
 	reads(LAST + 1, 0, 0, 0);
 }
 
+/* Its name and its features are not the guest's. */
+static void a_hypervisor_below_is_not_seen(void **state)
+{
+	(void)state;
+	virtual = true;
+	reads(0x40000003, 0, LAST, 0xf0);
+	reads(0x40000003, 5, LAST + 5, 0xf0);
+	reads(CPUID_GLASSHOUSE, 0, LOG_RING_LEAF, CPUID_GLASSHOUSE_EBX);
+	clamps = false;
+	reads(LAST + 1, 0, 0, 0);
+	reads(0x80000008, 0, 0x80000008, 0xf0f0);
+}
+
 static void leaves_up_to_the_last_may_be_plain(void **state)
 {
 	struct vcpu vcpu = {.cpuid_plain = policy.plain_leaves};
@@ -112,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(beyond_the_last_the_same_is_hidden, setup),
 		cmocka_unit_test_setup(what_is_answered_otherwise_is_not, setup),
+		cmocka_unit_test_setup(a_hypervisor_below_is_not_seen, setup),
 		cmocka_unit_test_setup(leaves_up_to_the_last_may_be_plain, setup),
 	};
 

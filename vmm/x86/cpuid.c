@@ -119,14 +119,18 @@ static bool has_subleaves(u32 leaf)
  * extended, it gives those of the last basic one. The values are compared, because a hypervisor
  * below may do otherwise, and because a microcode update may have added leaves. SDM: "CPUID—CPU
  * Identification".
+ * The leaves of a hypervisor below are not for the guest, which has none of its MSRs either: @regs
+ * becomes what a CPU answers.
  */
-static u32 answered_leaf(u32 leaf, u32 subleaf, const u32 regs[4])
+static u32 answered_leaf(u32 leaf, u32 subleaf, u32 regs[4])
 {
 	u32 last = last_leaf(0), regs_of_last[4];
 
 	if (leaf <= last_leaf(leaf))
 		return leaf;
 	host_cpuid(last, subleaf, regs_of_last);
+	if (leaf >> 28 == CPUID_GLASSHOUSE >> 28 && cpu_is_virtual())
+		memcpy(regs, regs_of_last, sizeof(regs_of_last));
 	return memcmp(regs, regs_of_last, sizeof(regs_of_last)) ? leaf : last;
 }
 
