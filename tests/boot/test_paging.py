@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Page tables do what the SDM says, and the same natively and under Glasshouse: guests/paging."""
+import pytest
+
+import harness
+import mkiso
+
+IMAGE = mkiso.BUILD / "guest" / "paging.img"
+SKYLAKE = "corei7_skylake_x"
+
+
+def boot(name, opts, cmdline="x", cpus=1, model=SKYLAKE):
+    """Boots the guest; natively if `opts` is None. Waits for its end; all its tests have to pass. Returns their names."""
+    spec = mkiso.native(IMAGE, cmdline, None) if opts is None else \
+        mkiso.glasshouse(opts, IMAGE, cmdline, None)
+    run = harness.boot(f"paging-{name}", spec, model, cpus, memory=256, ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    return run.results()
+
+
+def test_as_native():
+    """Rights, flags and changes of page tables: the CPU's answers are the same, to the checksum."""
+    harness.same(boot("native", None), boot("ept", ""))
+
+
+@pytest.mark.parametrize("cpus", [2, 4])
+def test_cpus(cpus):
+    """One CPU changes tables that the others use: nothing is lost, natively and under Glasshouse."""
+    words = f"cpus={cpus}"
+    harness.same(boot(f"native-{cpus}", None, words, cpus), boot(f"ept-{cpus}", "", words, cpus))
+
+
+@pytest.mark.soak
+def test_deep():
+    """All combinations of rights, and many more changes, on a CPU with protection keys, too."""
+    for model in (SKYLAKE, "tigerlake"):
+        words = "deep=1 steps=1000000"
+        harness.same(boot(f"deep-native-{model}", None, words, 1, model), boot(f"deep-{model}", "", words, 1, model))
