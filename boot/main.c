@@ -422,6 +422,7 @@ static void make_vm0(void)
 			   .nr_hidden = nr_reserved,
 			   .logs = logs},
 		.acpi = &acpi,
+		.bios = !boot_info->efi,
 		.keep_icr_trap = options.icr == ICR_TRAP,
 		.intercept_pf = options.icept == ICEPT_PF,
 		.trace_records = (u32)options.trace,

@@ -91,7 +91,8 @@ static void outb(u16 port, u8 value)
 #include "vmm/vm0/kbc.c"
 
 static struct vm0 vm0;
-static struct vcpu vcpu;
+static struct cpu cpu;
+static struct vcpu vcpu = {.cpu = &cpu};
 static bool exits[0x100]; /* on this CPU and on the others */
 static unsigned resets, waits;
 static u64 rip;
@@ -184,6 +185,7 @@ static void boot(void)
 	memset(exits, 0, sizeof(exits));
 	vm0.hidden[0] = (struct mem_range){.base = MIB(20), .size = MIB(2)};
 	vcpu.vm = &vm0.vm;
+	vm0.vm.vcpus[0] = &vcpu;
 	for (unsigned i = 0; i < VCPU_NR_REGS; i++)
 		vcpu.regs[i] = 0x0123456789abcdef * (i + 1);
 	command = keyboard = 0;
@@ -203,6 +205,7 @@ static int setup(void **state)
 	(void)state;
 	kind = NOTHING;
 	index_readable = false;
+	cpu.firmware = NULL;
 	boot();
 	return 0;
 }
@@ -321,6 +324,23 @@ static void where_nothing_is_there_are_no_aliases(void **state)
 	assert_false(exits[0x72] || exits[0x74] || exits[0x76]);
 }
 
+static void uefi_firmware_has_the_machines(void **state)
+{
+	(void)state;
+	cpu.firmware = (void *)&cpu;
+	boot();
+	assert_false(exits[0x70] || exits[0x71]);
+	assert_int_equal(cmos_index, 0x0f);
+	assert_int_equal(reg[0x0f], 3 * 0x0f + 1);
+	cmos_leave(&vm0);
+	assert_int_equal(reg[0x0f], 3 * 0x0f + 1);
+	assert_false(cmos_bios_returns(&vm0));
+	/* Not where Glasshouse loads the guest itself. */
+	cpu.firmware = NULL;
+	boot();
+	assert_true(exits[0x70]);
+}
+
 static void an_alias_keeps_the_mask_of_nmis(void **state)
 {
 	(void)state;
@@ -368,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup(aliases_are_watched_where_they_are, setup),
 		cmocka_unit_test_setup(a_second_bank_of_the_same_content_is_no_alias, setup),
 		cmocka_unit_test_setup(where_nothing_is_there_are_no_aliases, setup),
+		cmocka_unit_test_setup(uefi_firmware_has_the_machines, setup),
 		cmocka_unit_test_setup(an_alias_keeps_the_mask_of_nmis, setup),
 		cmocka_unit_test_setup(the_output_port_is_not_reached, setup),
 	};

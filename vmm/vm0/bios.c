@@ -48,8 +48,9 @@ bool bios_present(struct vm *vm)
 {
 	u32 vector = 0;
 
-	if (!is_vm0(vm))
-		return false; /* only VM 0 has the machine's */
+	/* Only VM 0 has the machine's. UEFI firmware may have anything in this table. */
+	if (!is_vm0(vm) || !to_vm0(vm)->bios)
+		return false;
 	read_guest(vm, VECTOR(0x15), &vector, sizeof(vector));
 	return vector && vector != ~0u;
 }
@@ -66,9 +67,9 @@ int bios_init(struct vm *vm)
 	int r;
 
 	if (!bios_present(vm)) {
-		pr_err("There is no BIOS (its interrupt table is empty), so no boot sector can be "
-		       "started. If this machine booted by UEFI, choose legacy boot (CSM) in the "
-		       "firmware's setup.\n");
+		pr_err("There is no BIOS (the machine booted by UEFI, or the BIOS' interrupt table "
+		       "is empty), which this guest needs. If it booted by UEFI, choose legacy "
+		       "boot (CSM) in the firmware's setup.\n");
 		return -ENODEV;
 	}
 	read_guest(vm, VECTOR(0x15), &old, sizeof(old));

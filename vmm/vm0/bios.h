@@ -15,7 +15,7 @@ struct bios_regs {
 	bool carry; /* result: the carry flag, which most services set on failure */
 };
 
-/* Is there a BIOS? On a machine that booted by UEFI there is none: its interrupt table is empty. */
+/* Is there a BIOS? Otherwise the machine booted by UEFI, or the interrupt table is empty. */
 bool bios_present(struct vm *vm);
 
 /*

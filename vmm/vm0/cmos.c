@@ -3,6 +3,7 @@
  * The CMOS RAM's shutdown byte, and the memory sizes stored there.
  */
 #include "vmm/vm0/cmos.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 #include "bits.h"
 #include "lib/string.h"
@@ -183,8 +184,12 @@ static int watch_pair(struct vm0 *vm0, u16 index)
 int cmos_init(struct vm0 *vm0)
 {
 	struct cmos *cmos = &vm0->cmos;
-	int r = watch_pair(vm0, CMOS_INDEX);
+	int r;
 
+	if (vm0->vm.vcpus[0]->cpu->firmware)
+		return 0;
+	cmos->watched = true;
+	r = watch_pair(vm0, CMOS_INDEX);
 	for (u8 i = 0; i < CMOS_REGISTERS; i++) {
 		if (!is_compared(i))
 			continue;
@@ -211,6 +216,8 @@ bool cmos_bios_returns(struct vm0 *vm0)
 
 void cmos_leave(struct vm0 *vm0)
 {
+	if (!vm0->cmos.watched)
+		return;
 	outb(CMOS_INDEX, CMOS_SHUTDOWN);
 	outb(CMOS_DATA, vm0->cmos.shutdown);
 	outb(CMOS_INDEX, vm0->cmos.index);

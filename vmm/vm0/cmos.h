@@ -11,6 +11,10 @@
  * The registers that hold the size of memory (cmos_memory.h) are emulated for reading: the sizes
  * end before Glasshouse's memory. The guest's writes reach the machine's registers, but are not
  * read back.
+ *
+ * Where the guest is UEFI firmware, all of this is left to the machine: nobody returns to the guest
+ * by the shutdown byte, and the memory sizes are not what tells such a guest which memory is
+ * reserved.
  */
 #ifndef GH_VM0_CMOS_H
 #define GH_VM0_CMOS_H
@@ -18,7 +22,8 @@
 #include "vmm/vm0/vm0.h"
 
 /* Read the shutdown byte and clear the machine's, read the memory sizes, and watch the ports of the
- * CMOS RAM. Returns 0 or -ENOSPC. */
+ * CMOS RAM, where the guest is not UEFI firmware. To be called when the vCPUs have been created.
+ * Returns 0 or -ENOSPC. */
 int cmos_init(struct vm0 *vm0);
 
 /* Does the guest's shutdown byte say that the BIOS returns to it after a reset of the CPU? */

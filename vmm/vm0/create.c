@@ -160,6 +160,7 @@ struct vm *vm0_create(const struct vm0_config *config)
 	if (!vm)
 		return cannot_create("creating the VM", -ENOMEM);
 	vm0->acpi = config->acpi;
+	vm0->bios = config->bios;
 	if (config->intercept_pf)
 		vm0->vm.icepts.exceptions = BIT(PF_VECTOR);
 	r = create_rings(vm0, config->trace_records, &memory.trace);

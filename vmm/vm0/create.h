@@ -12,6 +12,7 @@ struct vm0_config {
 	struct vm0_memory memory;
 	const struct acpi_info *acpi; /* used until the machine stops */
 	bool keep_icr_trap;           /* option icr=trap */
+	bool bios;                    /* the machine was started by its BIOS */
 	bool intercept_pf;            /* option icept=pf */
 	u32 trace_records;            /* exits that are kept of each vCPU: 1 or more */
 };

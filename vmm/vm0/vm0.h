@@ -60,6 +60,7 @@ struct cmos {
 	u8 index;                   /* what the guest has written to the index port */
 	u8 machine[CMOS_REGISTERS]; /* see cmos_memory.h */
 	u8 shutdown;                /* the guest's shutdown byte; the machine's is 0 */
+	bool watched;               /* the guest is not UEFI firmware: all of this is in use */
 };
 
 /* See ferr.h. */
@@ -122,6 +123,7 @@ struct vm0 {
 	struct vcpu *leave_caller; /* the vCPU that asked */
 
 	/* Calls to the BIOS; see bios.h. */
+	bool bios;                      /* there may be one */
 	u32 bios_thunk;                 /* guest-physical address */
 	struct mem_range bios_resident; /* the segment that holds it: not the guest's */
 	bool bios_calling;
