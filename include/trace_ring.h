@@ -35,7 +35,11 @@ struct exit_record {
 #define EXIT_RECORD_REASON    0xffffffffull /* the vendor's */
 #define EXIT_RECORD_VECTOR(r) ((u8)((r) >> 32))
 #define EXIT_RECORD_TYPE(r)   ((u8)((r) >> 40 & 7)) /* enum event_type (vmm/vcpu.h) */
-#define EXIT_RECORD_EVENT     (1ull << 62)          /* the next entry delivered this event */
+#define EXIT_RECORD_STEP      (1ull << 43) /* the guest was let make a single step before */
+#define EXIT_RECORD_KICKER(r) ((u16)((r) >> 44 & 0xfff)) /* number of a vCPU, see KICKED */
+#define EXIT_RECORD_KICKS     (1ull << 60)               /* another vCPU was kicked meanwhile */
+#define EXIT_RECORD_KICKED    (1ull << 61) /* the vCPU was kicked, for an exit or meanwhile */
+#define EXIT_RECORD_EVENT     (1ull << 62) /* the next entry delivered this event */
 #define EXIT_RECORD_BEAT      (1ull << 63) /* Glasshouse's own timer: of several one is kept */
 
 struct trace_ring {

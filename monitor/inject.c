@@ -91,6 +91,6 @@ const char *command_kick(const struct arguments *args)
 
 	if (!vcpu)
 		return NO_VCPU;
-	vcpu_kick(vcpu);
+	vcpu_make_request(vcpu, REQ_EVENT);
 	return NULL;
 }

@@ -30,7 +30,7 @@ static void print_event(const struct trace_exit *exit, const struct vcpu *vcpu)
 	    vcpu->id, EXIT_RECORD_VECTOR(reason));
 }
 
-/* The lines of KVM's trace points. */
+/* The lines of KVM's trace points, and one for a kick. */
 static void show(const struct trace_exit *exit, void *context)
 {
 	struct request *request = context;
@@ -40,10 +40,14 @@ static void show(const struct trace_exit *exit, void *context)
 		return;
 	if (request->matches++ < request->skip || request->silent)
 		return;
-	row("tsc event vcpu", "%lu: %s: vcpu %u\n", exit->entered, "kvm_entry", request->vcpu->id);
+	row("tsc event vcpu step?", "%lu: %s: vcpu %u%s\n", exit->entered, "kvm_entry",
+	    request->vcpu->id, exit->record.reason & EXIT_RECORD_STEP ? " for one step" : "");
 	row("tsc event vcpu reason rip info1",
 	    "%lu: %s: vcpu %u reason %s rip 0x%lx info1 0x%016lx\n", exit->exited, "kvm_exit",
 	    request->vcpu->id, name, exit->record.rip, exit->record.qualification);
+	if (exit->record.reason & EXIT_RECORD_KICKED)
+		row("tsc event vcpu by", "%lu: %s: vcpu %u by vcpu %u\n", exit->exited, "kick",
+		    request->vcpu->id, EXIT_RECORD_KICKER(exit->record.reason));
 	if (exit->record.reason & EXIT_RECORD_EVENT)
 		print_event(exit, request->vcpu);
 }

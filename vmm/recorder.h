@@ -33,20 +33,44 @@ static inline void recorder_stamp(u32 stamp[2])
 	asm volatile("rdtsc" : "=a"(stamp[0]), "=d"(stamp[1]));
 }
 
+#define RECORDER_MARKS (EXIT_RECORD_BEAT | EXIT_RECORD_KICKS | EXIT_RECORD_KICKED)
+
 /*
- * The exit that is being handled is one of Glasshouse's own timer. Of several in a row only the
- * first is kept, so that they do not push the guest's exits out of the ring: that one's entry is
- * the end of the exit before it.
+ * The exit that is being handled is one of Glasshouse's own timer. Several in a row in which no
+ * vCPU is kicked become one record, so that they do not push the guest's exits out of the ring: it
+ * has the first entry, which is the end of the exit before it, and the last exit.
  */
 static inline void recorder_beat(struct recorder *rec)
 {
-	struct exit_record *before = rec->now == rec->first ? rec->last : rec->now - 1;
+	struct exit_record *now = rec->now, *before = now == rec->first ? rec->last : now - 1;
 
-	rec->now->reason |= EXIT_RECORD_BEAT;
-	if (before->reason & EXIT_RECORD_BEAT) {
-		rec->now->exited[0] = rec->now->exited[1] = 0;
-		rec->now = before;
-	}
+	now->reason |= EXIT_RECORD_BEAT;
+	if ((before->reason & RECORDER_MARKS) != EXIT_RECORD_BEAT)
+		return;
+	before->reason = now->reason;
+	before->rip = now->rip;
+	before->exited[0] = now->exited[0];
+	before->exited[1] = now->exited[1];
+	now->exited[0] = now->exited[1] = 0;
+	rec->now = before;
+}
+
+/* Before the exit that is being handled the guest made a single step. */
+static inline void recorder_step(struct recorder *rec)
+{
+	rec->now->reason |= EXIT_RECORD_STEP;
+}
+
+/* While the exit is being handled, this vCPU kicks another one... */
+static inline void recorder_kicks(struct recorder *rec)
+{
+	rec->now->reason |= EXIT_RECORD_KICKS;
+}
+
+/* ...and the other one finds out that vCPU number @by has kicked it. */
+static inline void recorder_kicked(struct recorder *rec, u64 by)
+{
+	rec->now->reason |= EXIT_RECORD_KICKED | by << 44;
 }
 
 /* The next entry delivers the event of @type (enum event_type) and @vector. */

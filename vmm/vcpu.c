@@ -208,12 +208,22 @@ static int step_guest(struct vcpu *vcpu)
 		recorder_enter(&vcpu->recorder);
 		vcpu = run_guest(vcpu);
 		r = virt->end_step(vcpu, &done);
+		recorder_step(&vcpu->recorder);
 		if (r <= 0)
 			return r;
 	}
 	if (done)
 		end_step(vcpu);
 	return 2;
+}
+
+/* Kicks come with requests, so the record of this exit has not been closed since. */
+static void record_kick(struct vcpu *vcpu)
+{
+	u32 by = __atomic_exchange_n(&vcpu->kicked_by, 0, __ATOMIC_RELAXED);
+
+	if (by)
+		recorder_kicked(&vcpu->recorder, by - 1);
 }
 
 /* Returns 1 to enter the guest, 2 to check the requests again (after a step, too), or what
@@ -228,6 +238,7 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	 * intercepts, so that they are loaded last. */
 	__atomic_store_n(&vcpu->wake, 0, __ATOMIC_RELEASE);
 	requests = __atomic_fetch_and(&vcpu->requests, REQ_STAYS, __ATOMIC_SEQ_CST);
+	record_kick(vcpu);
 	if (requests & REQ_STOP)
 		return 0;
 	if (requests & REQ_TRIPLE_FAULT) {
@@ -287,7 +298,11 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 
 void vcpu_nmi(struct vcpu *vcpu)
 {
-	if (!__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL))
+	u32 by = __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL);
+
+	if (by)
+		vcpu->kicked_by = by;
+	else
 		vcpu->vm->ops->nmi(vcpu);
 }
 
@@ -339,13 +354,28 @@ int vcpu_run(struct vcpu *vcpu)
 	return r;
 }
 
+/* Who kicks, for vcpu.kicked: 1 + the number of this CPU's vCPU, or of none. */
+static u32 kicker(void)
+{
+	struct vcpu *vcpu = this_cpu()->vcpu;
+
+	if (!vcpu)
+		return VM_MAX_VCPUS + 1;
+	recorder_kicks(&vcpu->recorder);
+	return vcpu->id + 1;
+}
+
 void vcpu_kick(struct vcpu *vcpu)
 {
+	u32 nobody = 0;
+
 	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_RELEASE);
 	if (vcpu->cpu == this_cpu())
 		return;
 	/* No second NMI until the first has arrived: vcpu_nmi() would pass it to the guest. */
-	if (!__atomic_exchange_n(&vcpu->kicked, 1, __ATOMIC_SEQ_CST) && !smp_send_nmi(vcpu->cpu))
+	if (__atomic_compare_exchange_n(&vcpu->kicked, &nobody, kicker(), false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST) &&
+	    !smp_send_nmi(vcpu->cpu))
 		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
 }
 

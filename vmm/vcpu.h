@@ -97,7 +97,7 @@ struct vcpu {
 	u64 host_rsp;           /* the host RSP that the control structure has now */
 	u32 requests;           /* bits of enum vcpu_request; any CPU sets them, atomically */
 	u32 wake;               /* 1: a blocked vCPU wakes up */
-	u32 kicked;             /* 1: the next NMI on this CPU is a kick, not the guest's */
+	u32 kicked;             /* not 0: the next NMI on this CPU is a kick; see kicker() */
 	u32 cpuid_plain;        /* bit n: CPUID leaf n is passed through unchanged */
 	struct vcpu_event event;
 
@@ -108,6 +108,7 @@ struct vcpu {
 	u8 sipi_vector;
 	bool beats;      /* a function of start_heartbeat runs now */
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
+	u32 kicked_by;   /* who has kicked in root mode, for the recorder; or 0 */
 	u32 call_state;  /* see vcpu_call() */
 	void (*call)(struct vcpu *vcpu);
 	struct view_vcpu *view;                            /* see view.c */

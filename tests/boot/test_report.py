@@ -2,11 +2,12 @@
 """The files that tools/report makes of recorded exits: all exits are in them, and only these; viewers can read them."""
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ sys.path.append(str(mkiso.ROOT / "tools/report"))
 import picture  # noqa: E402  pylint: disable=wrong-import-position
 import recorded  # noqa: E402  pylint: disable=wrong-import-position
 import report  # noqa: E402  pylint: disable=wrong-import-position
+import steps  # noqa: E402  pylint: disable=wrong-import-position
 from symbols import Symbols  # noqa: E402  pylint: disable=wrong-import-position
 
-CPUID, IO, MSR_READ = 10, 30, 31
+NMI, CPUID, IO, MSR_READ, TIMER = 0, 10, 30, 31, 52
+KICKS = 60  # in the boot of Linux, of its second CPU, which is not always there
 SYMBOLS = Symbols("ffffffff81000000 T _text\nffffffff81000100 T first\nffffffff81000200 t second\n")
 
 
@@ -87,35 +90,82 @@ def decoded(folder):
     return told.stdout.split("packet {\n")[1:]
 
 
-def check_perfetto(folder, trace):
-    """As many slices as exits, on their vCPUs' tracks, well nested, in the order of time; a flow for each event."""
-    packets = decoded(folder)
-    threads = [re.search(r'thread_name: "vCPU (\d+)"', p)[1] for p in packets if "thread_name" in p]
-    assert threads == [str(vcpu.number) for vcpu in trace.vcpus]
-    begun, names, last = Counter(), Counter(), {}
+def slices(packets):
+    """The slices in the packets: (vCPU, category, name, the slices around it, begin, end, packet); each is ended, and they
+    are in the order of time."""
+    found, open_, last = [], defaultdict(list), defaultdict(int)
     for p in packets:
         if "track_event" not in p:
             continue
-        track = re.search(r"track_uuid: (\d+)", p)[1]
+        vcpu = int(re.search(r"track_uuid: (\d+)", p)[1]) - 100
         at = int((re.search(r"timestamp: (\d+)", p) or [0, 0])[1])
-        assert at >= last.get(track, 0)
-        last[track] = at
-        begin = "TYPE_SLICE_BEGIN" in p
-        begun[track] += 1 if begin else -1
-        assert begun[track] == (1 if begin else 0)
-        if begin:
-            names[re.search(r'^    name: "(\w+)"', p, re.M)[1]] += 1
-    assert names.pop("guest") == len(trace.exits)
-    assert names == Counter(e.name for e in trace.exits)
-    flows = re.findall(r"^    flow_ids: (\w+)", "".join(packets), re.M)
-    assert len(flows) == sum(e.vector is not None for e in trace.exits) and len(set(flows)) == len(flows)
-    ends = re.findall(r"^    terminating_flow_ids: (\w+)", "".join(packets), re.M)
-    assert set(ends) <= set(flows)
+        assert at >= last[vcpu]
+        last[vcpu] = at
+        if "TYPE_SLICE_BEGIN" in p:
+            category, name = (re.search(rf'^    {field}: "(.*)"', p, re.M)[1] for field in ("categories", "name"))
+            found.append([vcpu, category, name, [each[2] for each in open_[vcpu]], at, None, p])
+            open_[vcpu].append(found[-1])
+        else:
+            open_[vcpu].pop()[5] = at
+    assert not any(open_.values())
+    return found
+
+
+def arrows(found):
+    """The flows of slices(): {(vCPU, slice's name) where it begins: how many}, and the same for whole flows."""
+    begins = {flow: each for each in found for flow in re.findall(r"^    flow_ids: (\w+)", each[6], re.M)}
+    ends = {flow: each for each in found for flow in re.findall(r"^    terminating_flow_ids: (\w+)", each[6], re.M)}
+    assert set(ends) <= set(begins)
+    assert all(begins[flow][4] <= end[4] for flow, end in ends.items())
+    whole = Counter((begins[flow][0], begins[flow][2], end[0], end[2]) for flow, end in ends.items())
+    return len(begins), whole
+
+
+def check_perfetto(folder, trace):
+    """As many slices as exits, on their vCPUs' tracks, well nested, in the order of time, with the functions that handle
+    them; a flow for each event. Returns the flows, as arrows() does."""
+    packets = decoded(folder)
+    threads = [re.search(r'thread_name: "vCPU (\d+)"', p)[1] for p in packets if "thread_name" in p]
+    assert threads == [str(vcpu.number) for vcpu in trace.vcpus]
+    found = slices(packets)
+    exits = [each for each in found if each[1] == "exit"]
+    assert Counter((vcpu, name) for vcpu, _, name, *_ in exits) == Counter((e.vcpu, e.name) for e in trace.exits)
+    assert not any(around for _, _, _, around, *_ in exits)
+    assert Counter(each[2] for each in found if each[1] == "guest") == Counter(
+        "guest, one step" if e.step else "guest" for e in trace.exits)
+    for vcpu, category, name, around, begin, end, _ in (each for each in found if each[1] == "step"):
+        stack = [ours for ours, _ in steps.functions(around[0])]
+        assert [*around, name][1:] == stack[:len(around)], (vcpu, category, begin, end)
+    assert sum(each[1] == "step" for each in found) == 2 * len(exits)
+    begun, whole = arrows(found)
+    assert begun >= sum(e.vector is not None for e in trace.exits)
+    return whole
 
 
 def test_perfetto(tmp_path):
     """Protobuf's own decoder reads what we wrote."""
-    check_perfetto(tmp_path, report.make(two_rings(), tmp_path, SYMBOLS))
+    whole = check_perfetto(tmp_path, report.make(two_rings(), tmp_path, SYMBOLS))
+    assert not whole  # the entry after the exit with the event is the timer's
+
+
+def test_kicks(tmp_path):
+    """Arrows from the exit in which a vCPU kicks another one, to what that makes it do; steps."""
+    def kicked(by):
+        return recorded.KICKED | by << 44
+
+    timer = TIMER | recorded.BEAT
+    first = [(timer, 0, 0, 900, 1000), (timer | recorded.KICKS, 0, 1, 1100, 2000), (CPUID, 0, 2, 2500, 2600),
+             (IO | recorded.KICKS | recorded.EVENT | 5 << 32, 0, 3, 2700, 3000), (CPUID | recorded.STEP, 0, 4, 3500, 3600)]
+    second = [(NMI | kicked(0), 0, 5, 500, 2100), (MSR_READ | kicked(0), 0, 6, 2200, 2900),
+              (CPUID | kicked(9), 0, 7, 3100, 3200), (0, 0, 0, 3300, 0)]
+    trace = report.make(ring(0, first, {}) + ring(1, second, {}), tmp_path, SYMBOLS)
+    assert [(e.name, e.kicks, e.kicked_by, e.step) for e in trace.vcpus[0].exits] == [
+        ("PREEMPTION_TIMER", True, None, False), ("CPUID", False, None, False), ("IO_INSTRUCTION", True, None, False),
+        ("CPUID", False, None, True)]
+    assert check_perfetto(tmp_path, trace) == Counter({
+        (0, "PREEMPTION_TIMER", 1, "EXCEPTION_NMI"): 1,  # an NMI
+        (0, "IO_INSTRUCTION", 1, "guest"): 1,  # it was in Glasshouse already
+        (0, "IO_INSTRUCTION", 0, "guest, one step"): 1})  # the event
 
 
 class Links(html.parser.HTMLParser):
@@ -162,11 +212,14 @@ def test_in_chromium(tmp_path):
 
 
 def test_linux():
-    """`make report`: every exit that Glasshouse has counted in a boot of Linux on two CPUs is in the files."""
+    """`make report`: every exit that Glasshouse has counted in a boot of Linux on two CPUs is in the files, and the kicks
+    of a script."""
     folder = harness.FOLDER / "report"
     shutil.rmtree(folder, ignore_errors=True)
+    script = harness.FOLDER / "report.gh"
+    script.write_text(KICKS * "wait 1s\nkick 1\n")
     told = subprocess.run([sys.executable, mkiso.ROOT / "tools/report/record.py", folder], capture_output=True, text=True,
-                          check=False)
+                          check=False, env={**os.environ, "SCRIPT": str(script)})
     assert told.returncode == 0, told.stdout + told.stderr
     assert len(harness.tap((folder / "boot/com1.log").read_text(errors="replace").replace("\r", ""))) == 3
     trace = recorded.parse((folder / "exits").read_bytes())
@@ -174,12 +227,16 @@ def test_linux():
     said = (folder / "boot/glasshouse.log").read_text(errors="replace")
     for vcpu in trace.vcpus:
         found = Counter(e.name for e in vcpu.exits)
+        vcpu.counts.pop("PREEMPTION_TIMER", 0)  # of them only those with kicks are recorded
         # The counts were taken before the records.
         assert all(vcpu.counts[name] <= found[name] <= vcpu.counts[name] + 8 for name in vcpu.counts), (vcpu.counts, found)
         total = int(re.search(rf"^exits: vcpu {vcpu.number} total (\d+)", said, re.M)[1])
-        assert len(vcpu.exits) > 100 and total - 1000 < len(vcpu.exits) <= total  # programs have run since
+        beats = sum(map(int, re.findall(rf"^exits: vcpu {vcpu.number} .*PREEMPTION_TIMER (\d+)", said, re.M)))
+        assert len(vcpu.exits) > 100 and total - beats - 1000 < len(vcpu.exits) <= total  # programs have run since
         assert all(e.left is not None for e in vcpu.exits[:-1])
-    check_perfetto(folder, trace)
+    whole = check_perfetto(folder, trace)
+    kicked = [e for e in trace.vcpus[1].exits if e.kicked_by == 0]
+    assert whole[0, "PREEMPTION_TIMER", 1, "EXCEPTION_NMI"] >= 5, (whole, len(kicked))
     check_page(folder, trace)
     stacks = (folder / "stacks.txt").read_text()
     assert re.search(r"^VM 0;vCPU 0;CPUID;\w*cpuid\w* \d+$", stacks, re.M) or "VM 0;vCPU 0;CPUID;" in stacks

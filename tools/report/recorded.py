@@ -12,7 +12,7 @@ HEADER = struct.Struct("<16s6I128Q")
 RECORD = struct.Struct("<5Q")
 
 # Bits of a record's reason.
-EVENT, BEAT = 1 << 62, 1 << 63
+STEP, KICKS, KICKED, EVENT, BEAT = 1 << 43, 1 << 60, 1 << 61, 1 << 62, 1 << 63
 
 NAMES = {int(number): name for name, number in re.findall(
     r"^EXIT_REASON\((\w+), (\d+)\)", (ROOT / "vmm/vmx/exit_reasons.def").read_text(), re.M)}
@@ -34,6 +34,9 @@ class Exit:
     exited: int
     left: int | None
     vector: int | None  # of the event that the next entry delivered
+    step: bool  # the guest made a single step before
+    kicks: bool  # other vCPUs were kicked meanwhile
+    kicked_by: int | None  # the vCPU that has kicked this one, for the exit or meanwhile
 
     @property
     def name(self):
@@ -83,17 +86,19 @@ class Trace:
 
 
 def _exits(vcpu, records):
-    """The exits in a ring's records, the oldest first, without Glasshouse's own."""
+    """The exits in a ring's records, the oldest first; of Glasshouse's own timer only those with kicks."""
     newest = max(range(len(records)), key=lambda i: records[i][3])
     ordered = records[newest + 1:] + records[:newest + 1]
     found = []
     # After the newest comes the oldest again, whose entry is before that exit.
     for (reason, qualification, rip, entered, exited), after in zip(ordered, ordered[1:] + ordered[:1]):
-        if exited <= entered or reason & BEAT:
+        if exited <= entered or (reason & BEAT and not reason & (KICKS | KICKED)):
             continue
         left = after[3] if after[3] >= exited else None
         vector = reason >> 32 & 0xff if reason & EVENT else None
-        found.append(Exit(vcpu, reason & 0xffffffff, qualification, rip, entered, exited, left, vector))
+        kicked_by = reason >> 44 & 0xfff if reason & KICKED else None
+        found.append(Exit(vcpu, reason & 0xffffffff, qualification, rip, entered, exited, left, vector,
+                          bool(reason & STEP), bool(reason & KICKS), kicked_by))
     return found
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Show what a boot of Linux exits for.
 
-## report: all exits of a boot of Linux in Bochs: build/report/report.html, and files for other viewers (CPUS= CPU= OPTS=)
+## report: all exits of a boot of Linux in Bochs: build/report/report.html, and files for other viewers (CPUS= CPU= OPTS=; SCRIPT= commands of the monitor)
 .PHONY: report
 report: build/glasshouse.elf build/guest/vmlinuz build/guest/initrd.img | setup-iso setup-run
 	$(PYTHON) tools/report/record.py build/report
