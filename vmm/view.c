@@ -527,6 +527,8 @@ static bool open_page(struct vcpu *vcpu, const struct view_page *page, unsigned 
 	if (!v->active) {
 		v->active = true;
 		v->in_event = vcpu->event.valid;
+		/* Or a guest with many of them would come no further. */
+		virt->delay_interrupts(vcpu);
 		vcpu_step(vcpu, STEP_VIEW, stepped);
 	}
 	return add_open(v, page->gpa, kinds) && show(vcpu);

@@ -2,6 +2,7 @@
 /*
  * Views: two vCPUs access watched and patched pages, by the tables that each uses, as a CPU would.
  */
+#include "tests/unit/ept_pages.h"
 #include "tests/unit/stubs.h"
 #include <sys/syscall.h>
 #include <asm/prctl.h>
@@ -20,16 +21,15 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
-#define PA_OFFSET BIT(50) /* the "physical" address of a host page is its address plus this */
-#define FIRST     MIB(4)  /* guest memory: two pages */
-#define SECOND    (FIRST + PAGE_SIZE)
+#define FIRST  MIB(4) /* guest memory: two pages */
+#define SECOND (FIRST + PAGE_SIZE)
 
 static u8 memory[2 * PAGE_SIZE] __aligned(4096);
 static struct vm vm;
 static struct vcpu vcpus[2];
 static struct cpu cpus2[2];
 static u64 pointers[2]; /* the tables that each vCPU uses */
-static unsigned flushes, pages_used, fail_after;
+static unsigned flushes, delays;
 static u64 subpages;
 static bool answers; /* the second vCPU takes changes over at once */
 
@@ -43,15 +43,7 @@ struct virt_ops virt_ops;
 
 void *page_alloc(void)
 {
-	void *page;
-
-	if (!fail_after)
-		return NULL;
-	fail_after--;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	pages_used++;
-	return memset(page, 0, PAGE_SIZE);
+	return alloc_page();
 }
 
 void *pages_alloc(size_t nr)
@@ -65,8 +57,7 @@ void *pages_alloc(size_t nr)
 void page_free(void *page)
 {
 	if (page)
-		pages_used--;
-	free(page);
+		free_page(page);
 }
 
 u64 virt_to_phys(const void *p)
@@ -100,6 +91,12 @@ void vcpu_make_request(struct vcpu *vcpu, u32 request)
 	vcpu->requests |= request;
 	if (vcpu->id == 1 && answers)
 		vm.view_ops->load(vcpu);
+}
+
+static void delay_interrupts(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	delays++;
 }
 
 static void use_tables(struct vcpu *vcpu, u64 pointer, bool flush)
@@ -207,22 +204,24 @@ static int setup(void **state)
 	static const struct vm_ops vm_ops = {.page_fault = other_page_fault,
 					     .keeps_page = keeps_page};
 	static const struct view_watcher watcher = {accesses, ended};
-	const struct ept_ops ept_ops = {page_alloc, page_free, -PA_OFFSET};
 	const struct ept_caps caps = {
 		.page_2m = true, .page_1g = true, .exec_only = true, .phys_bits = 52};
 
 	(void)state;
-	fail_after = ~0u;
+	fail_after = ~0ull;
 	answers = true;
-	told = dones = undones = flushes = pages_used = 0;
+	told = dones = undones = flushes = delays = 0;
+	pages_allocated = 0;
 	subpages = 0;
 	for (unsigned i = 0; i < sizeof(memory); i++)
 		memory[i] = (u8)(i * 7);
-	virt_ops = (struct virt_ops){
-		.use_tables = use_tables, .use_subpages = use_subpages, .flush_tlb = flush_tlb};
+	virt_ops = (struct virt_ops){.use_tables = use_tables,
+				     .use_subpages = use_subpages,
+				     .flush_tlb = flush_tlb,
+				     .delay_interrupts = delay_interrupts};
 	memset(&vm, 0, sizeof(vm));
 	vm.ops = &vm_ops;
-	assert_int_equal(ept_init(&vm.ept, &ept_ops, &caps), 0);
+	assert_int_equal(ept_init(&vm.ept, &ops, &caps), 0);
 	assert_int_equal(ept_map(&vm.ept, 0, 0, GIB(1), EPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(
 		ept_map(&vm.ept, FIRST, virt_to_phys(memory), sizeof(memory), EPT_RWX, MEMTYPE_WB),
@@ -340,6 +339,7 @@ static void what_comes_before_the_instruction_ends_the_view(void **state)
 	(void)state;
 	assert_int_equal(view_watch(&vm, FIRST, EPT_W, ~0u), 0);
 	touch(&vcpus[0], FIRST, EPT_W);
+	assert_int_equal(delays, 1);
 	vcpus[0].event = (struct vcpu_event){.valid = true, .type = EVENT_EXCEPTION};
 	vm.view_ops->event(&vcpus[0]);
 	assert_true(is_in_view(&vcpus[0]));
@@ -377,7 +377,7 @@ static void patches_are_executed_and_not_read(void **state)
 
 	(void)state;
 	assert_int_equal(view_watch(&vm, SECOND, EPT_W, ~0u), 0);
-	before = pages_used;
+	before = pages_allocated;
 	assert_int_equal(view_patch(&vm, FIRST + 5, 0xcc), 0);
 	assert_int_equal(view_patch(&vm, FIRST + 9, 0x90), 0);
 	assert_int_equal(closed(FIRST), EPT_X);
@@ -410,7 +410,7 @@ static void patches_are_executed_and_not_read(void **state)
 	assert_int_equal(byte_at(touch(&vcpus[0], FIRST + 9, EPT_X)), 0x90);
 	assert_int_equal(view_unpatch(&vm, FIRST + 9), 0);
 	assert_int_equal(closed(FIRST), EPT_RWX);
-	assert_int_equal(pages_used, before);
+	assert_int_equal(pages_allocated, before);
 }
 
 static void writes_beside_the_watched_part(void **state)
@@ -438,7 +438,7 @@ static void refusals(void **state)
 	(void)state;
 	fail_after = 3;
 	assert_int_equal(view_watch(&vm, FIRST, EPT_W, ~0u), -ENOMEM);
-	fail_after = ~0u;
+	fail_after = ~0ull;
 	assert_int_equal(view_watch(&vm, MIB(6), EPT_W, ~0u), -EBUSY);
 	assert_int_equal(view_patch(&vm, MIB(6), 1), -EBUSY);
 	assert_int_equal(view_watch(&vm, GIB(3), EPT_W, ~0u), -EFAULT);
@@ -467,7 +467,7 @@ static void without_memory_a_page_is_given_up(void **state)
 	log_clear();
 	touch(&vcpus[0], MIB(700), EPT_W);
 	assert_true(log_has("no memory left to watch guest-physical 2bc00000"));
-	fail_after = ~0u;
+	fail_after = ~0ull;
 	step(&vcpus[0]);
 	told = 0;
 	touch(&vcpus[1], MIB(700), EPT_W);
@@ -484,16 +484,16 @@ static void a_vcpu_that_does_not_answer(void **state)
 
 	(void)state;
 	assert_int_equal(view_watch(&vm, MIB(700), EPT_W, ~0u), 0);
-	before = pages_used;
+	before = pages_allocated;
 	answers = false;
 	assert_int_equal(view_watch(&vm, MIB(700), 0, 0), 0);
-	assert_int_equal(pages_used, before);
+	assert_int_equal(pages_allocated, before);
 	assert_non_null(vm.ept.retired);
 	vm.view_ops->load(&vcpus[1]);
 	answers = true;
 	assert_int_equal(view_watch(&vm, FIRST, 0, 0), 0);
 	assert_null(vm.ept.retired);
-	assert_int_equal(pages_used, before - 1);
+	assert_int_equal(pages_allocated, before - 1);
 	/* One that waits for a SIPI executes nothing: nobody waits for it. */
 	vcpus[1].mp_state = MP_STATE_WAIT_FOR_SIPI;
 	answers = false;

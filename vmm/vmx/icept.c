@@ -145,6 +145,7 @@ static void execute(struct vcpu *vcpu)
 			vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~PENDING_DBG_BS);
 	to_vmx(vcpu)->icepts_off = true;
 	load_switched(vcpu);
+	vmx_delay_interrupts(vcpu); /* or a guest with many of them would come no further */
 	vcpu_step(vcpu, STEP_ICEPT, switch_on);
 }
 

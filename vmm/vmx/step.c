@@ -272,11 +272,13 @@ bool vmx_begin_step(struct vcpu *vcpu)
 	return true;
 }
 
-/* PUSHF has pushed our TF, and our IF: the bits 0 and 1 of the image's second byte. */
+/* PUSHF has pushed our TF, and our IF, or VIF in virtual-8086 mode: the bits 0 and 1 of the image's
+ * second byte. */
 static void mend_pushed_flags(struct vcpu *vcpu)
 {
 	const struct vmx_step *step = &to_vmx(vcpu)->step;
-	bool masked = step->shadow && step->rflags & RFLAGS_IF && may_change_if(vcpu, step->rflags);
+	bool virtual = step->rflags & RFLAGS_VM && !may_change_if(vcpu, step->rflags);
+	bool masked = step->shadow && step->rflags & RFLAGS_IF && !virtual;
 	u64 rsp = vmread(GUEST_RSP);
 	struct segment ss;
 
