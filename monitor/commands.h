@@ -41,6 +41,9 @@ struct vcpu *vcpu_of(const char *word);
  * it could not be done. */
 const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
 
+/* Let a single vCPU run again, unless all are to stay out of the guest. */
+void monitor_release(struct vcpu *vcpu);
+
 /* Have all vCPUs stay out of the guest, or let them run again. Returns NULL, or which did not stop.
  */
 const char *monitor_pause(bool pause);
@@ -103,6 +106,10 @@ bool take_word(struct arguments *args, const char *word);
  * Returns false, without a change of *@value, if it is none, has more than 64 bits, or is NULL.
  */
 bool number_of(const char *word, unsigned base, u64 *value);
+
+/* The number of the exit reason with this name, in small letters or capitals. Returns false if
+ * there is none, or @word is NULL. */
+bool reason_of(const char *word, u32 *reason);
 
 #define NO_VCPU   "there is no such vCPU; ls lists them"
 #define NO_OPTION "there is no such option; help NAME lists them"

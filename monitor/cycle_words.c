@@ -6,32 +6,15 @@
 #include "lib/string.h"
 #include "vmm/recorder.h"
 
-static char upper(char c)
-{
-	return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-}
-
-/* The names of exit reasons are in capitals. */
-static bool same_name(const char *name, const char *word)
-{
-	while (*name && *name == upper(*word))
-		name++, word++;
-	return !*name && !*word;
-}
-
-static const char *reason_of(const char *word)
-{
-	for (u32 i = 0; word && i < RECORDER_REASONS; i++)
-		if (same_name(virt->exit_name(i), word))
-			return virt->exit_name(i);
-	return NULL;
-}
-
 static const char *parse_filter(const char *const *word, struct cycle_wanted *wanted)
 {
 	if (!strcmp(word[0], "reason")) {
-		wanted->reason = reason_of(word[1]);
-		return wanted->reason ? NULL : "there is no such exit reason; stat shows some";
+		u32 reason;
+
+		if (!reason_of(word[1], &reason))
+			return "there is no such exit reason; stat shows some";
+		wanted->reason = virt->exit_name(reason);
+		return NULL;
 	}
 	if (!strcmp(word[0], "port")) {
 		wanted->subject = SUBJECT_PORT;

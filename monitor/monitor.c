@@ -146,6 +146,12 @@ const char *monitor_pause(bool pause)
 	return why;
 }
 
+void monitor_release(struct vcpu *vcpu)
+{
+	if (!paused && vcpu != self)
+		vcpu_resume(vcpu);
+}
+
 void monitor_live(bool (*function)(bool stopped))
 {
 	live = function;

@@ -9,6 +9,7 @@
 #include "lib/string.h"
 #include "monitor/commands.h"
 #include "vmm/room.h"
+#include "vmm/virt_ops.h"
 
 #define MAX_SCRIPTS 4
 #define TEXT_SIZE   8192u /* bytes of all scripts */
@@ -27,6 +28,10 @@ static unsigned now, number, expects; /* the script, its line and the tests unti
 static size_t at;                     /* where the next line begins */
 static bool waits;
 static u64 until; /* when a wait is over */
+
+static bool awaits;         /* an exit; see at_exit() */
+static struct vcpu *exited; /* who has had it; NULL: nobody yet */
+static struct vcpu *kept;   /* the same, if it is paused for that */
 
 static char answer[ANSWER_SIZE];
 static size_t answer_length;
@@ -101,6 +106,61 @@ static void begin_wait(u64 ms)
 	waits = true;
 }
 
+static void beat_now(struct vcpu *vcpu)
+{
+	virt->request_immediate_exit(vcpu);
+}
+
+/* On the vCPU's CPU: it comes no further until the script has run on. */
+static void at_exit(struct vcpu *vcpu)
+{
+	if (vcpu == monitor_vcpu()) {
+		beat_now(vcpu);
+	} else {
+		vcpu_pause(vcpu);
+		vcpu_post_call(monitor_vcpu(), beat_now);
+	}
+	__atomic_store_n(&exited, vcpu, __ATOMIC_RELEASE);
+}
+
+static void begin_at_exit(const char *name)
+{
+	u32 reason;
+
+	exited = NULL;
+	if (!reason_of(name, &reason))
+		give_up("there is no such exit reason; stat shows some.");
+	else if (!monitor_start_beat())
+		give_up("at exit needs the VMX-preemption timer, and this CPU has none.");
+	else
+		awaits = true;
+	if (awaits)
+		virt->watch_exit(reason, at_exit);
+}
+
+static void release(void)
+{
+	if (kept)
+		monitor_release(kept);
+	kept = NULL;
+}
+
+/* May the script go on? */
+static bool is_over(void)
+{
+	if (waits && (s64)(rdtsc() - until) < 0)
+		return false;
+	waits = false;
+	if (awaits) {
+		kept = __atomic_load_n(&exited, __ATOMIC_ACQUIRE);
+		if (!kept)
+			return false;
+		pr_info("%s:%u: vCPU %u\n", scripts[now].name, number, kept->id);
+	}
+	awaits = false;
+	return true;
+}
+
 static void run_line(struct script_line *line)
 {
 	switch (line->kind) {
@@ -114,7 +174,12 @@ static void run_line(struct script_line *line)
 			scripts[now].name, number, line->text);
 		break;
 	case SCRIPT_WAIT:
+		release();
 		begin_wait(line->ms);
+		break;
+	case SCRIPT_AT_EXIT:
+		release();
+		begin_at_exit(line->text);
 		break;
 	}
 }
@@ -129,9 +194,8 @@ void script_continue(void)
 	struct script_line line;
 
 	while (script_pending()) {
-		if (waits && (s64)(rdtsc() - until) < 0)
+		if (!is_over())
 			return;
-		waits = false;
 		if (at == scripts[now].end) {
 			number = 0;
 			at = ++now < nr_scripts ? scripts[now].start : at;
@@ -141,6 +205,7 @@ void script_continue(void)
 		number++;
 		run_line(&line);
 	}
+	release();
 }
 
 static void count_expects(size_t from, size_t end)

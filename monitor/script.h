@@ -16,11 +16,12 @@ enum script_kind {
 	SCRIPT_COMMAND, /* of the monitor */
 	SCRIPT_EXPECT,  /* expect TEXT: the last command's answer has TEXT in it */
 	SCRIPT_WAIT,    /* wait TIME: let the guest run so long */
+	SCRIPT_AT_EXIT, /* at exit REASON: let it run until it has exited for that */
 };
 
 struct script_line {
 	enum script_kind kind;
-	char text[SCRIPT_LINE]; /* the command, or TEXT */
+	char text[SCRIPT_LINE]; /* the command, TEXT or REASON */
 	u64 ms;                 /* of SCRIPT_WAIT; 0: TIME is none */
 };
 
@@ -34,7 +35,8 @@ size_t script_read(const char *text, size_t size, size_t at, struct script_line 
 /* Does a script still have lines to run? */
 bool script_pending(void);
 
-/* Run the scripts on: to their end, or to a wait that is not over. On the CPU of monitor_vcpu(). */
+/* Run the scripts on: to their end, or to a wait or an exit that is not over. On the CPU of
+ * monitor_vcpu(). */
 void script_continue(void);
 
 #endif

@@ -60,6 +60,12 @@ size_t script_read(const char *text, size_t size, size_t at, struct script_line 
 		line->kind = SCRIPT_EXPECT;
 		memmove(line->text, rest, strlen(rest) + 1);
 	}
+	rest = after(line->text, "at");
+	rest = rest ? after(rest, "exit") : NULL;
+	if (rest && line->kind == SCRIPT_COMMAND) {
+		line->kind = SCRIPT_AT_EXIT;
+		memmove(line->text, rest, strlen(rest) + 1);
+	}
 	rest = after(line->text, "wait");
 	if (rest && line->kind == SCRIPT_COMMAND) {
 		char time[SCRIPT_LINE];

@@ -100,6 +100,9 @@ typedef void emit_field(const char *group, const char *name, u64 value, const ch
 /* A control: the name of its group, its own, how Glasshouse uses it, and whether the CPU has it. */
 typedef void emit_capability(const char *group, const char *name, const char *use, bool has);
 
+/* An exit has been handled: see watch_exit. */
+typedef void exit_hook(struct vcpu *vcpu);
+
 struct virt_ops {
 	/* On the boot CPU: read its capabilities, print them, and compute the configuration for all
 	 * CPUs. Returns 0, or -ENODEV if it cannot run a guest, which is logged. */
@@ -254,6 +257,12 @@ struct virt_ops {
 	 */
 	bool (*each_field)(struct vcpu *vcpu, const char *part, emit_field *emit);
 	void (*each_capability)(emit_capability *emit);
+	/*
+	 * Once, after the next exit of any vCPU for the basic reason @reason has been handled: call
+	 * @hook for that vCPU, on its CPU. Other exits cost nothing more. A second call takes the
+	 * first back; a @hook of NULL only does that.
+	 */
+	void (*watch_exit)(u32 reason, exit_hook *hook);
 	/* Returns the vendor's name of the exit reason @reason (exit_record.reason). Never NULL. */
 	const char *(*exit_name)(u32 reason);
 	/* What the exit of this exit_record was about: returns "port" or "MSR", and which one in

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Modules with the role "script": the monitor's commands before the guest's first instruction, and later."""
 import re
+import subprocess
 
 import harness
 import mkiso
@@ -65,6 +66,49 @@ def test_script():
     assert "first.gh:3: version\n  Glasshouse " in after
     assert 'Script second.gh, line 3: the command "nonsense" could not be done: there is no such command' in after
     assert 'Script second.gh, line 5: the command "regs 7" could not be done: there is no such vCPU' in after
+
+
+AT_EXIT = """\
+at exit cpuid
+ls
+expect vCPU 0 on CPU 0: answers you
+trace 0 1
+expect reason CPUID
+wait 2s
+watch 2002000 w 1
+at exit ept_violation
+ls
+expect vCPU 1 on CPU 1: paused
+trace 1 1
+expect reason EPT_VIOLATION
+watch off all
+icept cr8-load on
+at exit CR_ACCESS
+icept cr8-load off
+wait 10ms
+ls
+expect vCPU 1 on CPU 1: runs
+w -p STOP 01
+at exit nonsense
+"""
+
+
+def test_at_exit():
+    """A script goes on right after an exit, while that vCPU stands; it runs again at the next wait."""
+    script = harness.FOLDER / "at-exit.gh"
+    harness.FOLDER.mkdir(parents=True, exist_ok=True)
+    guest = mkiso.BUILD / "guest/busy.img"
+    names = subprocess.run(["nm", guest.with_suffix(".elf")], capture_output=True, text=True, check=True).stdout
+    script.write_text(AT_EXIT.replace("STOP", re.search(r"^(\w+) \w stop$", names, re.M)[1]))
+    spec = mkiso.glasshouse("console=e9", guest, "cpus=2", None)
+    spec.modules.append(mkiso.Entry(script, "script at.gh"))
+    run = harness.boot("script-at-exit", spec, cpus=2, memory=128, ignore_bad_msrs=False)
+    assert run.wait() == "power-off"
+    assert run.results()
+    log = run.log("glasshouse.log")
+    assert re.findall(r"^(not ok|ok) (\d+) - at.gh:", log, re.M) == [("ok", str(n)) for n in range(1, 6)]
+    assert "at.gh:8: vCPU 1\n" in log
+    assert "Script at.gh, line 21: there is no such exit reason; stat shows some. The rest is not run." in log
 
 
 def test_without_wait():

@@ -49,6 +49,16 @@ static void test_kinds(void **state)
 	   SCRIPT_COMMAND, "a  b");
 }
 
+static void test_at_exit(void **state)
+{
+	(void)state;
+	is("at exit CPUID\n", SCRIPT_AT_EXIT, "CPUID");
+	is("  at  exit  msr_read", SCRIPT_AT_EXIT, "msr_read");
+	is("at exit", SCRIPT_COMMAND, "at exit");
+	is("at exits x", SCRIPT_COMMAND, "at exits x");
+	is("expect at exit x", SCRIPT_EXPECT, "at exit x");
+}
+
 static void waits(const char *text, u64 ms)
 {
 	is(text, SCRIPT_WAIT, NULL);
@@ -94,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_at_exit),
 		cmocka_unit_test(test_lines),
 	};
 

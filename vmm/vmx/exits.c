@@ -7,6 +7,7 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "lib/spinlock.h"
 #include "vmm/event.h"
 #include "vmm/exception.h"
 #include "vmm/steps.h"
@@ -424,13 +425,72 @@ static int (*vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 };
 #pragma GCC diagnostic pop
 
-/* Not by a test in the handlers, which would cost each of these exits some ticks. */
+/* What is watched is told by another handler: a test in the handlers would cost each of these exits
+ * some ticks. */
+static struct {
+	spinlock_t lock;
+	u32 reason;
+	int (*handler)(struct vcpu *vcpu); /* whose place handle_watched_exit() has taken */
+	exit_hook *hook;                   /* NULL: no exit is watched */
+} watched;
+
+static void set_handler(u32 reason, int (*handler)(struct vcpu *vcpu))
+{
+	spin_lock(&watched.lock);
+	if (watched.hook && watched.reason == reason)
+		watched.handler = handler;
+	else
+		__atomic_store_n(&vmx_exit_handlers[reason], handler, __ATOMIC_RELEASE);
+	spin_unlock(&watched.lock);
+}
+
 void vmx_watch_msrs(bool watch)
 {
-	__atomic_store_n(&vmx_exit_handlers[EXIT_REASON_MSR_READ],
-			 watch ? handle_watched_rdmsr : handle_rdmsr, __ATOMIC_RELEASE);
-	__atomic_store_n(&vmx_exit_handlers[EXIT_REASON_MSR_WRITE],
-			 watch ? handle_watched_wrmsr : handle_wrmsr, __ATOMIC_RELEASE);
+	set_handler(EXIT_REASON_MSR_READ, watch ? handle_watched_rdmsr : handle_rdmsr);
+	set_handler(EXIT_REASON_MSR_WRITE, watch ? handle_watched_wrmsr : handle_wrmsr);
+}
+
+/* With the lock. Returns what was to be called. */
+static exit_hook *end_watch(void)
+{
+	exit_hook *hook = watched.hook;
+
+	if (hook)
+		__atomic_store_n(&vmx_exit_handlers[watched.reason], watched.handler,
+				 __ATOMIC_RELEASE);
+	watched.hook = NULL;
+	return hook;
+}
+
+/* Another vCPU may have been the first. */
+static int handle_watched_exit(struct vcpu *vcpu)
+{
+	u32 basic = exit_reason(vcpu) & VMX_EXIT_REASONS_BASIC_MASK;
+	int (*handler)(struct vcpu * vcpu), r;
+	exit_hook *hook = NULL;
+
+	spin_lock(&watched.lock);
+	if (watched.hook && watched.reason == basic)
+		hook = end_watch();
+	handler = vmx_exit_handlers[basic];
+	spin_unlock(&watched.lock);
+	r = handler(vcpu);
+	if (hook && r > 0)
+		hook(vcpu);
+	return r;
+}
+
+void vmx_watch_exit(u32 reason, exit_hook *hook)
+{
+	spin_lock(&watched.lock);
+	end_watch();
+	if (hook) {
+		watched.reason = reason;
+		watched.handler = vmx_exit_handlers[reason];
+		watched.hook = hook;
+		__atomic_store_n(&vmx_exit_handlers[reason], handle_watched_exit, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&watched.lock);
 }
 
 /* Exits whose reason has modifier bits or no handler. */

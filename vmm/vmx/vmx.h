@@ -153,6 +153,8 @@ bool vmx_handle_icept(struct vcpu *vcpu);
 bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, u64 *into);
 /* exits.c: have exits of RDMSR and WRMSR ask it. */
 void vmx_watch_msrs(bool watch);
+/* exits.c: see virt_ops.watch_exit. */
+void vmx_watch_exit(u32 reason, exit_hook *hook);
 /* The exit handler for interrupts; and what is to be done when the guest can take them. */
 int handle_external_interrupt(struct vcpu *vcpu);
 void vmx_interrupt_window(struct vcpu *vcpu);

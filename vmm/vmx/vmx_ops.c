@@ -107,6 +107,7 @@ const struct virt_ops vmx_x86_ops = {
 	.use_subpages = vmx_use_subpages,
 	.trace_exits = vmx_trace_exits,
 	.exit_subject = vmx_exit_subject,
+	.watch_exit = vmx_watch_exit,
 	.dump = vmx_dump,
 	.print_capabilities = vmx_print_capabilities,
 	.each_field = vmx_each_field,
