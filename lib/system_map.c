@@ -75,3 +75,22 @@ bool system_map_lookup(const char *text, size_t size, u64 address, char *name, s
 	*offset = address - found;
 	return copy_name(text, size, at, name, room);
 }
+
+static bool has_name(const char *text, size_t size, size_t at, const char *name)
+{
+	for (at += 3; *name; name++, at++)
+		if (at >= size || text[at] != *name)
+			return false;
+	return at >= size || text[at] <= ' ';
+}
+
+bool system_map_find(const char *text, size_t size, const char *name, u64 *address)
+{
+	for (size_t line = 0; line < size; line = next_line(text, size, line)) {
+		size_t at = line;
+
+		if (read_address(text, size, &at, address) && has_name(text, size, at, name))
+			return true;
+	}
+	return false;
+}

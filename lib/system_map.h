@@ -16,4 +16,8 @@
 bool system_map_lookup(const char *text, size_t size, u64 address, char *name, size_t room,
 		       u64 *offset);
 
+/* Find the address of the first symbol with the name @name, and store it in *@address. Returns
+ * false if there is none. Reads all of the text. */
+bool system_map_find(const char *text, size_t size, const char *name, u64 *address);
+
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command bt: where the guest is, and from where it was called. Guests have no frame pointers
- * in general, so each word on the stack is shown that points behind a CALL instruction: some are
- * old, none is missing.
+ * The command bt: where the guest is, and from where it was called; or Glasshouse. Guests have no
+ * frame pointers in general, so each word on the stack is shown that points behind a CALL
+ * instruction: some are old, none is missing.
  */
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "lib/backtrace.h"
 #include "lib/system_map.h"
 #include "monitor/commands.h"
 #include "vmm/virt_ops.h"
@@ -23,12 +26,30 @@ void bt_symbols(const char *text, size_t size)
 	map_size = size;
 }
 
+/* How far Linux has moved its code at its start (KASLR): by whole 2 MiB, as the address of its
+ * system calls tells. */
+#define MOVED_BY MIB(2)
+#define IN_LSTAR "entry_SYSCALL_64"
+
+static u64 moved; /* on the vCPU that bt is about */
+
+static u64 moved_now(void)
+{
+	static u64 address; /* in the list; the search takes a while */
+	static enum { UNKNOWN, FOUND, MISSING } state;
+	u64 lstar = rdmsr(MSR_LSTAR);
+
+	if (map && state == UNKNOWN)
+		state = system_map_find(map, map_size, IN_LSTAR, &address) ? FOUND : MISSING;
+	return state == FOUND && (lstar - address) % MOVED_BY == 0 ? lstar - address : 0;
+}
+
 static void print_address(const char *indent, u64 address)
 {
 	char name[64];
 	u64 offset;
 
-	if (map && system_map_lookup(map, map_size, address, name, sizeof(name), &offset))
+	if (map && system_map_lookup(map, map_size, address - moved, name, sizeof(name), &offset))
 		row("- address symbol offset", "%s%016lx %s+%lx\n", indent, address, name, offset);
 	else
 		row("- address", "%s%016lx\n", indent, address);
@@ -68,6 +89,9 @@ static void print_stack(struct vcpu *vcpu)
 		failed = "the guest is in 16-bit code, where bt knows no CALL";
 		return;
 	}
+	moved = moved_now();
+	if (moved)
+		row("moved", "The guest has moved its code by %lx.\n", moved);
 	print_address("", rip);
 	for (u64 at = 0; at < STACK_BYTES && frames < MAX_FRAMES; at += word_size) {
 		u64 word = 0;
@@ -81,13 +105,27 @@ static void print_stack(struct vcpu *vcpu)
 	}
 }
 
+static void print_own_frame(u64 address, const char *name, u64 offset)
+{
+	row("address symbol offset", "%016lx %s+%lx\n", address, name, offset);
+}
+
+static void print_own_stack(struct vcpu *vcpu)
+{
+	failed = NULL;
+	backtrace((u64)__builtin_frame_address(0), vcpu->cpu->stack_top, MAX_FRAMES,
+		  print_own_frame);
+}
+
 const char *command_bt(const struct arguments *args)
 {
-	struct vcpu *vcpu = vcpu_of(args->word[1]);
+	struct arguments rest = *args;
+	bool own = take_word(&rest, "-h");
+	struct vcpu *vcpu = vcpu_of(rest.word[1]);
 	const char *why;
 
 	if (!vcpu)
 		return NO_VCPU;
-	why = on_vcpu(vcpu, print_stack);
+	why = on_vcpu(vcpu, own ? print_own_stack : print_stack);
 	return why ? why : failed;
 }

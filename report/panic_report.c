@@ -4,6 +4,7 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
+#include "lib/backtrace.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/symbols.h"
@@ -35,31 +36,14 @@ static void print_build_id(void)
 	pr_err("  Build id %s\n", text);
 }
 
-#define CALL_LENGTH 5 /* bytes of CALL with a 32-bit offset */
-#define CALL_OPCODE 0xe8
-
-/*
- * Print @address if it points into a function, or behind the end of one that ends by a call: that
- * call does not return, so the compiler lets the next function begin there.
- */
-static bool print_return_address(u64 address)
+static void print_frame(u64 address, const char *name, u64 offset)
 {
-	u64 offset, before;
-	const char *name = symbol_lookup(address - 1, &before);
-
-	if (!name || (symbol_lookup(address, &offset) && !offset &&
-		      *(const u8 *)(address - CALL_LENGTH) != CALL_OPCODE))
-		return false;
-	pr_err("    %016lx %s+%lx\n", address, name, before + 1);
-	return true;
+	pr_err("    %016lx %s+%lx\n", address, name, offset);
 }
 
-/* There are no frame pointers: print every word on the stack that points into a function. Some are
- * not return addresses, but none is missing. */
 void panic_backtrace(u64 rsp)
 {
 	u64 top = this_cpu()->stack_top, bottom = top - CPU_STACK_PAGES * PAGE_SIZE;
-	int frames = 0;
 
 	print_build_id();
 	if (rsp <= bottom && rsp > bottom - PAGE_SIZE) {
@@ -69,10 +53,7 @@ void panic_backtrace(u64 rsp)
 	if (rsp > top || rsp < bottom)
 		return;
 	pr_err("  Return addresses on the stack:\n");
-	for (u64 *p = (u64 *)ALIGN_UP(rsp, 8); p < (u64 *)top && frames < MAX_FRAMES; p++) {
-		if (print_return_address(*p))
-			frames++;
-	}
+	backtrace(rsp, top, MAX_FRAMES, print_frame);
 }
 
 void panic_frame(const struct trap_frame *f)

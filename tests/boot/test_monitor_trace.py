@@ -109,6 +109,9 @@ def check_bt(monitor):
     names = [line.split()[1].partition("+")[0] for line in monitor.ask("bt")]
     assert names[0] in ("wait_for_status", "inb") and "wait_for_byte" in names and "guest_main" in names
     assert names.index("wait_for_byte") < names.index("guest_main")
+    own = [line.split()[1].partition("+")[0] for line in monitor.ask("bt -h")]
+    path = [own.index(name) for name in ("command_bt", "handle_preemption_timer", "vcpu_run")]
+    assert path == sorted(path), own
 
 
 def check_memory(monitor):

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (system_map_lookup(text, size, address, name, sizeof(name), &offset) &&
 	    (offset > address || !name[0] || strlen(name) >= sizeof(name)))
 		abort();
+	system_map_find(text, size, "entry", &address);
 	free(text);
 	return 0;
 }

@@ -301,6 +301,14 @@ static const char *symbol(const char *text, size_t size, u64 address)
 	return text_of;
 }
 
+/* 1: there is none. */
+static u64 address_of(const char *text, size_t size, const char *name)
+{
+	u64 address;
+
+	return system_map_find(text, size, name, &address) ? address : 1;
+}
+
 static void test_symbols(void **state)
 {
 	size_t size = sizeof(map) - 1;
@@ -318,6 +326,12 @@ static void test_symbols(void **state)
 	assert_string_equal(symbol("0 T a_name_that_is_long", 23, 1), "a_name_that_is_+1");
 	assert_string_equal(symbol("no list", 7, 1), "none");
 	assert_string_equal(symbol("00000000000000001 T x", 21, 1), "none");
+	assert_int_equal(address_of(map, size, "second"), 0xffffffff81000040);
+	assert_int_equal(address_of(map, size, "_end"), 0xffffffff81000100);
+	assert_int_equal(address_of(map, size, "first"), 0);
+	assert_int_equal(address_of(map, size, "sec"), 1);
+	assert_int_equal(address_of(map, size, "_end2"), 1);
+	assert_int_equal(address_of("\n\nno list\n0 T\n10 T x", 23, "x"), 0x10);
 	/* Whatever the text is, nothing beyond it is read: the sanitizer watches. */
 	for (size_t n = 0; n <= size; n++) {
 		char *copy = malloc(n + 1);
@@ -326,6 +340,7 @@ static void test_symbols(void **state)
 		for (u64 address = 0xffffffff80ffffff; address < 0xffffffff81000102;
 		     address += 0x20)
 			symbol(copy, n, address);
+		address_of(copy, n, "_end");
 		free(copy);
 	}
 }
