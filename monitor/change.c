@@ -28,12 +28,57 @@ static const char *const general[VCPU_NR_REGS] = {"rax", "rcx", "rdx", "rbx", "r
 /* RFLAGS without its reserved bits, and without VM, which changes the segments. */
 #define RFLAGS_SETTABLE 0x3d7fd5ull
 
-/* Outside of 64-bit code RIP has 32 bits. */
+/* The bits of CR0 and CR4 that every CPU with virtualisation has, and that change neither the mode
+ * nor the form of the page tables. */
+#define CR0_SETTABLE (CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM)
+#define CR4_SETTABLE \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_MCE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+/* Those that only some CPUs have may be cleared. */
+#define CR4_CLEARABLE (CR4_SETTABLE | CR4_UMIP | CR4_SMEP | CR4_SMAP)
+
 static const char *set_rip(struct vcpu *vcpu, u64 rip)
 {
-	if (guest_mode(vcpu) == INSN_64 ? !is_canonical(vcpu, rip) : rip >> 32)
+	if (!rip_is_valid(vcpu, rip))
 		return "this is no address of an instruction in the guest's mode";
 	virt->set_sysreg(vcpu, SYSREG_RIP, rip);
+	return NULL;
+}
+
+/* Returns a word that is not 0 if @wanted has changes of @old that are not in @may_set and
+ * @may_clear. */
+static u64 wrong_changes(u64 old, u64 wanted, u64 may_set, u64 may_clear)
+{
+	return (wanted & ~old & ~may_set) | (old & ~wanted & ~may_clear);
+}
+
+static const char *set_cr0(struct vcpu *vcpu, u64 cr0)
+{
+	bool cet = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_CET; /* which needs WP */
+
+	if (wrong_changes(virt->get_sysreg(vcpu, SYSREG_CR0), cr0, CR0_SETTABLE,
+			  cet ? CR0_SETTABLE & ~CR0_WP : CR0_SETTABLE))
+		return "of CR0 MP, EM, TS, WP and AM can be changed: the others change the "
+		       "guest's mode";
+	virt->set_sysreg(vcpu, SYSREG_CR0, cr0);
+	virt->flush_tlb(vcpu);
+	return NULL;
+}
+
+static const char *set_cr3(struct vcpu *vcpu, u64 cr3)
+{
+	if (cr3 >> vcpu->vm->phys_bits)
+		return "CR3 has no more bits than the machine's physical addresses";
+	virt->set_sysreg(vcpu, SYSREG_CR3, cr3);
+	return NULL;
+}
+
+static const char *set_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	if (wrong_changes(virt->get_sysreg(vcpu, SYSREG_CR4), cr4, CR4_SETTABLE, CR4_CLEARABLE))
+		return "of CR4 VME, PVI, TSD, DE, MCE, PCE, OSFXSR and OSXMMEXCPT can be changed, "
+		       "and UMIP, SMEP and SMAP cleared";
+	virt->set_sysreg(vcpu, SYSREG_CR4, cr4);
+	virt->flush_tlb(vcpu);
 	return NULL;
 }
 
@@ -49,12 +94,19 @@ static const char *set_register(struct vcpu *vcpu)
 	}
 	if (!strcmp(wanted.name, "rip"))
 		return set_rip(vcpu, wanted.value);
+	if (!strcmp(wanted.name, "cr0"))
+		return set_cr0(vcpu, wanted.value);
 	if (!strcmp(wanted.name, "cr2")) {
 		write_cr2(wanted.value);
 		return NULL;
 	}
+	if (!strcmp(wanted.name, "cr3"))
+		return set_cr3(vcpu, wanted.value);
+	if (!strcmp(wanted.name, "cr4"))
+		return set_cr4(vcpu, wanted.value);
 	if (strcmp(wanted.name, "rflags") != 0)
-		return "set changes rax to r15, rip, rflags and cr2; or say set cpuid, set msr";
+		return "set changes rax to r15, rip, rflags, cr0, cr2, cr3 and cr4; or say set "
+		       "cpuid, set msr";
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS,
 			 (rflags & ~RFLAGS_SETTABLE) | (wanted.value & RFLAGS_SETTABLE));
 	return NULL;
@@ -144,8 +196,9 @@ static unsigned bytes_of(const char *word, u8 *bytes)
 
 const char *command_w(const struct arguments *args)
 {
-	bool physical = args->word[1] && !strcmp(args->word[1], "-p");
-	const char *const *word = &args->word[physical ? 2 : 1];
+	struct arguments rest = *args;
+	bool physical = take_word(&rest, "-p");
+	const char *const *word = &rest.word[1];
 	u8 bytes[MAX_WRITE];
 	unsigned n;
 	u64 address;

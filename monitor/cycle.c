@@ -47,43 +47,56 @@ static void tell_more(const struct cycle *cycle, const struct cycle_step *s, cha
 
 static void tell_header(const char *legs)
 {
-	say("%s  %-20s %-25s %-26s %s\n", legs, "function", "line", "in KVM 6.1", "what happens");
+	if (!row_is_json())
+		say("%s  %-20s %-25s %-26s %s\n", legs, "function", "line", "in KVM 6.1",
+		    "what happens");
 }
 
-static void tell_step(const struct step *step, const char *more)
-{
-	const struct step_words *words = &step_words[step->id];
-	const char *kvm = words->kvm[STEP_KVMS - 1];
-	char line[64];
+/* What stands behind a step's costs in its row. */
+#define STEP_KEYS   " function at kvm what more"
+#define STEP_FORMAT "  %-20s %-25s %-26s %s%s\n"
+#define STEP_ARGS(step) \
+	step_function(step), place_of(step), kvm_name(step), step_words[(step)->id].does
 
-	snprintf(line, sizeof(line), "%s:%u", step_file(step), step->line);
-	say("  %-20s %-25s %-26s %s%s\n", step_function(step), line, *kvm ? kvm : "-", words->does,
-	    more);
+static const char *place_of(const struct step *step)
+{
+	static char place[64];
+
+	snprintf(place, sizeof(place), "%s:%u", step_file(step), step->line);
+	return place;
+}
+
+static const char *kvm_name(const struct step *step)
+{
+	const char *kvm = step_words[step->id].kvm[STEP_KVMS - 1];
+
+	return *kvm ? kvm : "-";
 }
 
 static void tell(const struct cycle *cycle)
 {
 	u32 instructions = 0, reads = 0, writes = 0;
 
-	say("vCPU %u. instr: instructions that Glasshouse has executed since the step before; r, "
-	    "w: those "
-	    "that were VMREADs and VMWRITEs.\n",
-	    vcpu->id);
+	if (!row_is_json())
+		say("vCPU %u. instr: instructions that Glasshouse has executed since the step "
+		    "before; r, w: those that were VMREADs and VMWRITEs.\n",
+		    vcpu->id);
 	tell_header("instr  r  w");
 	for (unsigned i = 0; i < MIN(cycle->nr, TRACER_STEPS); i++) {
 		const struct cycle_step *s = &cycle->steps[i];
 		char more[128];
 
-		say("%5u %2u %2u", s->instructions, s->reads, s->writes);
 		tell_more(cycle, s, more, sizeof(more));
-		tell_step(s->step, more);
+		row("instructions reads writes" STEP_KEYS, "%5u %2u %2u" STEP_FORMAT,
+		    s->instructions, s->reads, s->writes, STEP_ARGS(s->step), more);
 		instructions += s->instructions;
 		reads += s->reads;
 		writes += s->writes;
 	}
 	if (cycle->nr > TRACER_STEPS)
 		say("and %u steps more\n", cycle->nr - TRACER_STEPS);
-	say("%5u %2u %2u  in all\n", instructions, reads, writes);
+	row("instructions reads writes in_all?", "%5u %2u %2u  %s\n", instructions, reads, writes,
+	    "in all");
 }
 
 static void start_on(struct vcpu *on)
@@ -158,16 +171,16 @@ static void tell_boot(const struct cpu *cpu, bool creating)
 		last = id;
 		if (creates != creating)
 			continue;
-		say("%9lu", tsc ? r->tsc - tsc : 0);
-		tell_step(r->step, "");
+		row("ticks" STEP_KEYS, "%9lu" STEP_FORMAT, tsc ? r->tsc - tsc : 0,
+		    STEP_ARGS(r->step), "");
 		tsc = r->tsc;
 	}
 	if (creating || !cpu->launched)
 		return;
 	for (const struct step *step = steps_start; step < steps_end; step++) {
 		if (step->id == STEP_vmlaunch) {
-			say("%9lu", cpu->launched - tsc);
-			tell_step(step, "");
+			row("ticks" STEP_KEYS, "%9lu" STEP_FORMAT, cpu->launched - tsc,
+			    STEP_ARGS(step), "");
 		}
 	}
 }
@@ -189,9 +202,10 @@ static void tell_steps(void)
 
 		for (const struct step *s = steps_start; s < steps_end; s++)
 			if (s->id == id && !is_copy(s))
-				say("%s | %s | %s:%u | %s | %s | %s | %s | %s\n", w->name,
-				    step_function(s), step_file(s), s->line, w->kvm[0], w->kvm[1],
-				    w->kvm[2], w->sdm, w->does);
+				row("step function at kvm_2_6_33 kvm_3_18 kvm_6_1 sdm what",
+				    "%s | %s | %s | %s | %s | %s | %s | %s\n", w->name,
+				    step_function(s), place_of(s), w->kvm[0], w->kvm[1], w->kvm[2],
+				    w->sdm, w->does);
 	}
 }
 

@@ -56,40 +56,50 @@ static u64 exits_of(const struct vm *vm, unsigned vector)
 	return sum;
 }
 
+static const char *on_off(bool on)
+{
+	return on ? "on" : "off";
+}
+
 static void list_exceptions(const struct vm *vm)
 {
 	const struct icepts *icepts = &vm->icepts;
 
 	for (unsigned vector = 0; vector < 32; vector++) {
+		const char *name = exception_names[vector] ? exception_names[vector] : "";
+		const char *state = on_off(icepts->exceptions & BIT(vector));
 		u64 exits = exits_of(vm, vector);
 
 		if (!(icepts->exceptions & BIT(vector)) && !exits)
 			continue;
-		say("exception %u %s: %s, %lu exits", vector,
-		    exception_names[vector] ? exception_names[vector] : "",
-		    icepts->exceptions & BIT(vector) ? "on" : "off", exits);
 		if (vector == PF_VECTOR && icepts->pf_mask | icepts->pf_match)
-			say(", where error code & %x is %x", icepts->pf_mask, icepts->pf_match);
-		say("\n");
+			row("exception name state exits mask match",
+			    "exception %u %s: %s, %lu exits, where error code & %x is %x\n", vector,
+			    name, state, exits, icepts->pf_mask, icepts->pf_match);
+		else
+			row("exception name state exits", "exception %u %s: %s, %lu exits\n",
+			    vector, name, state, exits);
 	}
 }
 
 static const char *list(const struct vm *vm)
 {
 	for (unsigned i = 0; i < NR_ICEPTS; i++)
-		say("%-11s%-4s%s%s\n", names[i].name, icept_is_on(vm, (enum icept)i) ? "on" : "off",
-		    names[i].what, icept_is_possible((enum icept)i) ? "" : ": this CPU cannot");
+		row("what state about -", "%-11s%-4s%s%s\n", names[i].name,
+		    on_off(icept_is_on(vm, (enum icept)i)), names[i].what,
+		    icept_is_possible((enum icept)i) ? "" : ": this CPU cannot");
 	list_exceptions(vm);
 	for (unsigned i = 0; i < ICEPT_MSRS; i++) {
 		const struct icept_msr *m = &vm->icepts.msrs[i];
 
 		if (m->read || m->write)
-			say("msr %x: %s%s\n", m->msr, m->read ? "r" : "", m->write ? "w" : "");
+			row("msr read? write?", "msr %x: %s%s\n", m->msr, m->read ? "r" : "",
+			    m->write ? "w" : "");
 		if (m->answers)
-			say("msr %x: reads as %lx\n", m->msr, m->value);
+			row("msr answer", "msr %x: reads as %lx\n", m->msr, m->value);
 	}
 	for (unsigned i = 0; i < vm->icepts.nr_ports; i++)
-		say("port %x: on\n", vm->icepts.ports[i]);
+		row("port", "port %x: on\n", vm->icepts.ports[i]);
 	return NULL;
 }
 

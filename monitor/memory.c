@@ -49,9 +49,9 @@ static int read_host(hpa_t hpa, u8 *bytes, unsigned n)
 
 const char *command_x(const struct arguments *args)
 {
-	bool physical = args->word[1] && !strcmp(args->word[1], "-p");
-	bool host = args->word[1] && !strcmp(args->word[1], "-h");
-	const char *const *word = &args->word[physical || host ? 2 : 1];
+	struct arguments rest = *args;
+	bool physical = take_word(&rest, "-p"), host = !physical && take_word(&rest, "-h");
+	const char *const *word = &rest.word[1];
 	u64 address, length = 64;
 
 	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))

@@ -58,7 +58,7 @@ static void show(void)
 
 	for (unsigned i = 0; i < now.n; i++)
 		snprintf(hex + 3ul * i, 4, " %02x", now.bytes[i]);
-	say("%016lx:%s\n", now.rip, now.n ? hex : " cannot be read");
+	row("rip bytes", "%016lx:%s\n", now.rip, now.n ? hex : " cannot be read");
 }
 
 static const char *step(struct vcpu *vcpu)

@@ -9,7 +9,8 @@
  *   cpus=N    number of CPUs
  *   rounds=N  end after so many rounds of the first CPU in any case
  *   say=1     print each page fault: address and error code
- *   plain=1   no exceptions and interrupts
+ *   plain=1   no exceptions and interrupts but those that somebody injects
+ *   storm=N   only RDTSC and a store to 32 MiB, with a timer interrupt every N ticks
  *   end=1     end at once when something is wrong
  *
  * It also prints when the answers of CPUID and RDMSR change.
@@ -31,6 +32,7 @@ struct table {
 
 static volatile u8 stop;
 static bool says;
+static bool has_rdpmc, has_mwait; /* the latter with interrupts that end it while IF is 0 */
 
 static bool check_cr0(unsigned cpu)
 {
@@ -163,6 +165,17 @@ static bool check_msrs(unsigned cpu)
 	return a == value && b == value + 8 && c == value + 16 && rdmsr(MSR_EFER) & EFER_LMA;
 }
 
+static bool check_rdpmc(unsigned cpu)
+{
+	u32 low, high;
+
+	(void)cpu;
+	if (!has_rdpmc)
+		return true;
+	asm volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(0));
+	return true; /* what it counts is not known: that it does not fault is what counts */
+}
+
 static bool check_strings(unsigned cpu)
 {
 	u64 to = PAGE(cpu), count = 100;
@@ -209,7 +222,7 @@ static bool check_syscall(unsigned cpu)
 	wrmsr(MSR_SYSCALL_MASK, RFLAGS_TF | RFLAGS_IF);
 	asm volatile("lea 1f(%%rip), %%rax\n\tmov %%rax, %%rdx\n\tshr $32, %%rdx\n\t"
 		     "mov $0xc0000082, %%ecx\n\twrmsr\n\tlea 2f(%%rip), %2\n\tsyscall\n\t2: ud2\n\t"
-		     "1: mov %%rcx, %1\n\tmov %%r11, %0"
+		     "1: syscall_entry: mov %%rcx, %1\n\tmov %%r11, %0"
 		     : "=&r"(flags), "=&r"(back), "=&r"(next)
 		     :
 		     : "rax", "rcx", "rdx", "r11", "memory");
@@ -332,6 +345,25 @@ static bool check_hlt(unsigned cpu)
 	return good && trap.count == count + 2 && trap.vector == IPI_VECTOR && trap.rip == next;
 }
 
+/* The timer's interrupt ends the wait, and is taken only behind it: so it cannot come too early. A
+ * wait may end sooner. SDM: "MWAIT—Monitor Wait". */
+static bool check_mwait(unsigned cpu)
+{
+	u64 count = trap.count;
+
+	if (!has_mwait)
+		return true;
+	apic_write(0x320, TIMER_VECTOR);
+	apic_write(0x3e0, 11);
+	apic_write(0x380, 2000);
+	for (unsigned i = 0; i < 10000 && trap.count == count; i++) {
+		asm volatile("monitor" : : "a"(PAGE(cpu)), "c"(0), "d"(0) : "memory");
+		asm volatile("mwait" : : "a"(0), "c"(1) : "memory");
+		asm volatile("sti\n\tnop\n\tcli" : : : "memory");
+	}
+	return trap.count == count + 1 && trap.vector == TIMER_VECTOR;
+}
+
 static const struct {
 	const char *name;
 	bool (*check)(unsigned cpu);
@@ -349,6 +381,7 @@ static const struct {
 	{"WBINVD", check_wbinvd, false},
 	{"ports", check_port, false},
 	{"MSRs", check_msrs, false},
+	{"RDPMC", check_rdpmc, false},
 	{"REP STOS", check_strings, false},
 	{"PUSHF, STI, MOV SS", check_flags, false},
 	{"IRET", check_iret, false},
@@ -359,6 +392,7 @@ static const struct {
 	{"single steps", check_step, true},
 	{"interrupts", check_ipi, true},
 	{"HLT", check_hlt, true},
+	{"MONITOR, MWAIT", check_mwait, true},
 };
 
 /* Say when CPUID or RDMSR answers something else than before. */
@@ -373,6 +407,34 @@ static void watch_answers(void)
 		say("# MSR %llx\n", (unsigned long long)new_msr);
 	id = new_id;
 	msr = new_msr;
+}
+
+/* A while in which an interrupt that somebody injects can be taken. */
+static void open_window(void)
+{
+	u64 n = 500;
+
+	asm volatile("sti\n1:\tdec %0\n\tjnz 1b\n\tcli" : "+r"(n) : : "memory", "cc");
+}
+
+/* However often interrupts come, in between the CPU executes its next instruction. */
+static void storm(u32 period)
+{
+	u64 count = trap.count, done = 0;
+
+	apic_write(0x320, TIMER_VECTOR | BIT(17));
+	apic_write(0x3e0, 11);
+	apic_write(0x380, period);
+	say("# storm\n");
+	asm volatile("sti");
+	for (; !stop; done++) {
+		rdtsc();
+		*(volatile u64 *)DATA_PAGE = done;
+	}
+	asm volatile("cli");
+	apic_write(0x380, 0);
+	ok(done > 100 && trap.count > count, "%llu times, with %llu interrupts",
+	   (unsigned long long)done, (unsigned long long)(trap.count - count));
 }
 
 static u64 rounds[MAX_CPUS], wrong[MAX_CPUS][ARRAY_SIZE(checks)];
@@ -394,6 +456,8 @@ static void work(unsigned cpu)
 		}
 		if (!cpu)
 			watch_answers();
+		if (plain)
+			open_window();
 		rounds[cpu]++;
 	}
 	stop = 1;
@@ -405,10 +469,17 @@ void guest_main(void)
 	struct ap_state state;
 
 	says = param("say");
+	has_rdpmc = cpuid(10, 0).eax & 0xff;
+	has_mwait = cpuid(1, 0).ecx & BIT(3) && cpuid(5, 0).ecx & BIT(1);
 	apic_init(false);
 	for (unsigned cpu = 1; cpu < cpus; cpu++)
 		ok(ap_boot(cpu, &state), "CPU %u starts", cpu);
 	say("# stop at %llx\n", (unsigned long long)&stop);
+	if (param("storm")) {
+		storm((u32)param_number("storm", 0));
+		plan();
+		return;
+	}
 	for (unsigned cpu = 1; cpu < cpus; cpu++)
 		ap_start_job(cpu, work);
 	work(0);

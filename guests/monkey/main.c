@@ -8,6 +8,7 @@
  *   seed=N n=ACTIONS (for each CPU) cpus=N apic=x2
  *   init=1         send INIT to CPUs; needs Glasshouse's icr=trap, or a CPU more than cpus=
  *   late=1         start that CPU at the end
+ *   stop=1         go on after n actions, until the byte whose address it says becomes 1
  *   sweep=ROUNDS   begin with the sweep, with each instruction ROUNDS times in each mode
  *   leave=TRIES    then ask Glasshouse to leave, after TRIES wrong requests
  *   end=HOW        the last CPU resets the machine, by "triple" or "port64", while the others run
@@ -42,6 +43,9 @@ static u64 window_pt[512] __aligned(4096), first_pt[512] __aligned(4096);
 static u8 pages[MAX_CPUS][WINDOW_SIZE] __aligned(4096);
 static u8 supervisor_code[MAX_CPUS][4096] __aligned(4096); /* where ring 3 cannot write */
 static u64 actions;
+static bool waits; /* for stop */
+static volatile u8 stop;
+static volatile bool ended[MAX_CPUS]; /* it has done its work: an INIT does not matter any more */
 static const char *end;
 
 u64 rnd(struct mcpu *m)
@@ -233,6 +237,11 @@ void start_monkey(unsigned cpu)
 	mcpu_up[cpu] = true;
 }
 
+static bool is_done(const struct mcpu *m)
+{
+	return m->done >= actions && (!waits || stop);
+}
+
 static void monkey(unsigned cpu)
 {
 	struct mcpu *m = &mcpus[cpu];
@@ -244,7 +253,7 @@ static void monkey(unsigned cpu)
 			act(m);
 		end_machine(end);
 	}
-	while (m->done < actions) {
+	while (!is_done(m)) {
 		act(m);
 		m->done++;
 		/* The CPU continues its work: m->done survives INIT. */
@@ -255,6 +264,7 @@ static void monkey(unsigned cpu)
 			ap_boot(ap, &state);
 		}
 	}
+	ended[cpu] = true;
 }
 
 /* Wait until the CPU has finished, restarting it as it may have sent INIT to itself. Returns false
@@ -263,8 +273,7 @@ static bool finish(unsigned cpu)
 {
 	struct ap_state state;
 
-	for (unsigned tries = 0; init_allowed && tries < 1000 && mcpus[cpu].done < actions;
-	     tries++) {
+	for (unsigned tries = 0; init_allowed && tries < 1000 && !ended[cpu]; tries++) {
 		mcpu_up[cpu] = false;
 		ap_boot(cpu, &state);
 		wait_ticks(5000000);
@@ -309,9 +318,12 @@ void guest_main(void)
 	actions = param_number("n", 10000);
 	end = param("end");
 	init_allowed = param_number("init", 0) && monkey_cpus > 1;
+	waits = param_number("stop", 0);
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);
+	if (waits)
+		say("# stop at %llx\n", (unsigned long long)&stop);
 	/* After Glasshouse has left, its memory is ordinary code, and VMX instructions work. */
 	under_hypervisor = with && !leave;
 	if (under_hypervisor)

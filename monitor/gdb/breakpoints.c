@@ -153,16 +153,21 @@ static unsigned find(enum breakpoint_type type, const struct debug_point *point)
 	return i;
 }
 
+/* Make @point, and look for one like it. Returns its number; DEBUG_REGISTERS: there is none; -1:
+ * there cannot be one. */
+static int find_like(enum breakpoint_type type, u64 address, u64 length, struct debug_point *point)
+{
+	return make_point(type, address, length, point) ? (int)find(type, point) : -1;
+}
+
 static bool insert_point(enum breakpoint_type type, u64 address, u64 length)
 {
 	struct debug_point point;
-	unsigned i;
+	int like = find_like(type, address, length, &point);
+	unsigned i = find(type, NULL);
 
-	if (!make_point(type, address, length, &point))
-		return false;
-	if (find(type, &point) < DEBUG_REGISTERS)
-		return true;
-	i = find(type, NULL);
+	if (like != (int)DEBUG_REGISTERS)
+		return like >= 0;
 	if (i == DEBUG_REGISTERS)
 		return false;
 	points[i] = point;
@@ -173,12 +178,9 @@ static bool insert_point(enum breakpoint_type type, u64 address, u64 length)
 static bool remove_point(enum breakpoint_type type, u64 address, u64 length)
 {
 	struct debug_point point;
-	unsigned i;
+	int i = find_like(type, address, length, &point);
 
-	if (!make_point(type, address, length, &point))
-		return false;
-	i = find(type, &point);
-	if (i == DEBUG_REGISTERS)
+	if (i < 0 || i == (int)DEBUG_REGISTERS)
 		return false;
 	points[i].used = false;
 	return true;

@@ -91,15 +91,6 @@ void registers_read(struct vcpu *vcpu, struct registers *registers)
 	value[GDB_efer] = virt->get_sysreg(vcpu, SYSREG_EFER);
 }
 
-/* Bits 63:47 must be the same, in 64-bit code; else bits 63:32 zero. SDM: "Checks on Guest RIP,
- * RFLAGS, and SSP". */
-static bool rip_is_valid(struct vcpu *vcpu, u64 rip)
-{
-	s64 high = (s64)rip >> 47;
-
-	return guest_mode(vcpu) == INSN_64 ? high == 0 || high == -1 : !(rip >> 32);
-}
-
 bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value)
 {
 	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);

@@ -61,24 +61,26 @@ def boot(name, test, cpus=2, **machine):
         return run, Monitor(server)
 
 
-def ask_random_guest(name, arguments, commands):
-    """Asks `commands` again and again until the random guest has ended well.
+def ask_random_guest(name, arguments, commands, rounds, exits=0):
+    """Asks all `commands`, `rounds` times or until there have been so many exits, while the random guest runs; then lets
+    it end, which it must do well.
 
     Returns its log, and the pairs of a command and its whole answer.
     """
-    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img", arguments, None)
-    run, line = boot(name, spec, memory=256, ticks=30_000_000_000, ignore_bad_msrs=False)
+    spec = mkiso.glasshouse("monitor=com2 console=e9 icr=trap", mkiso.BUILD / "guest/monkey.img", f"{arguments} stop=1", None)
+    run, line = boot(name, spec, memory=256, ticks=30_000_000_000 + 20_000 * exits, ignore_bad_msrs=False)
     line.until(PROMPT)
+    stop = run.expect(r"# stop at ([0-9a-f]+)\n")[1]
     answers = []
-    try:
-        while True:
-            answers += [(command, line.answer(command)) for command in commands]
-    except (EOFError, ConnectionError):
-        pass  # the guest has switched the machine off
+    while rounds > 0 or sum(map(int, re.findall(r", (\d+) exits", "\n".join(line.ask("ls"))))) < exits:
+        answers += [(command, line.answer(command)) for command in commands]
+        rounds -= 1
+    line.ask(f"w -p {stop} 01")
     assert run.wait() == "power-off"
     assert run.results()
     log = run.log("glasshouse.log")
     assert "defect of Glasshouse" not in log
+    assert "Glasshouse's code and constants are unchanged" in log
     return log, answers
 
 

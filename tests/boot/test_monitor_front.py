@@ -109,7 +109,16 @@ def as_json(monitor):
     assert why["reason"] in counts and why["rip"].startswith("0x")
     assert any("Entering the guest." in row["text"] for row in rows(monitor, "log"))
     assert rows(monitor, "vmcs check")[0]["text"].strip() == "None of the rules that Glasshouse checks is broken."
+    assert all(row["state"] == "off" for row in rows(monitor, "icept") if "state" in row)
+    steps = {row["step"]: row for row in rows(monitor, "cycle steps")}
+    assert steps["handle_cpuid"]["kvm_6_1"] == "kvm_emulate_cpuid" and steps["loop"]["at"].startswith("vmm/vcpu.c:")
+    created = rows(monitor, "cycle create")
+    assert created[0]["function"] == "create_vm" and all(row["ticks"] >= 0 and row["kvm"] for row in created)
+    assert {"rip", "bytes"} == set(rows(monitor, "step 0 1")[0])
     monitor.ask("resume")
+    *told, total = rows(monitor, "cycle reason cpuid")
+    assert total["in_all"] and sum(row["instructions"] for row in told) == total["instructions"] > 50
+    assert [row["function"] for row in told if row["more"].startswith(": CPUID at RIP ")] == ["vmx_handle_exit"]
     assert monitor.answer("regs -j 9") == ['{"err":"there is no such vCPU; ls lists them"}']
     assert monitor.answer("nonsense -j") == ['{"err":"there is no such command; help lists them"}']
 

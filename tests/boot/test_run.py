@@ -115,12 +115,16 @@ def test_run():
 
 
 def test_monitor():
-    """Ctrl-T switches between the guest and the monitor."""
+    """Ctrl-T switches between the guest and the monitor, which waits after each page of the terminal."""
     with terminal("monitored", CPUS="2", OPTS="monitor=com2") as this:
         this.expect("2 CPUs, under Glasshouse.")
         this.expect("/ # ")
         this.type("\x14")
-        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) ")
+        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) (?s:.*)page 33\r\nok\r\n")
+        this.type("help\r")
+        assert this.expect("--more--").count("\n") >= 31
+        this.type("q")
+        this.expect("err: stopped\r\n")
         this.type("ls\r")
         assert "vCPU 1 on CPU 1: runs" in this.expect("ok\r\n")
         this.type("\x14nproc\r")

@@ -140,6 +140,7 @@ class Lines:
         self.serial, self.monitor, self.log = serial, monitor, log
         self.shown = serial
         self.waiting = b""  # the end of what has come on the other line
+        self.paged = False  # the monitor knows the height of the terminal
 
     def read(self, line):
         """Reads what has come on a line, and shows or keeps it. Returns it; b"": the machine has ended."""
@@ -161,6 +162,9 @@ class Lines:
         show(b"\r\n[the guest]\r\n" if self.shown is self.serial else b"\r\n[the monitor; Ctrl-T: back]\r\n")
         show(self.waiting)
         self.waiting = b""
+        if not self.paged:
+            self.send(f"page {os.get_terminal_size(sys.stdin.fileno()).lines}\r".encode())
+            self.paged = True
 
     def send(self, data):
         """Sends what was typed to the line that is shown."""

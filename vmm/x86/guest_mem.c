@@ -305,6 +305,11 @@ bool is_canonical(struct vcpu *vcpu, u64 address)
 	return (u64)((s64)(address << unused) >> unused) == address;
 }
 
+bool rip_is_valid(struct vcpu *vcpu, u64 rip)
+{
+	return guest_mode(vcpu) == INSN_64 ? is_canonical(vcpu, rip) : !(rip >> 32);
+}
+
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg)
 {
 	virt->get_segment(vcpu, reg, seg);

@@ -66,6 +66,10 @@ unsigned guest_cpl(struct vcpu *vcpu);
 /* Is @address canonical, in 64-bit mode? SDM: "Canonical Addressing". */
 bool is_canonical(struct vcpu *vcpu, u64 address);
 
+/* May the guest's RIP be @rip: canonical in 64-bit code, otherwise below 4 GiB? SDM: "Checks on
+ * Guest RIP, RFLAGS, and SSP". */
+bool rip_is_valid(struct vcpu *vcpu, u64 rip);
+
 /*
  * Read up to @max bytes of code at the guest's RIP, as the CPU executes them, into @buf. Returns
  * how many were read: fewer, or 0, when a page is not readable.
