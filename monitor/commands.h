@@ -64,6 +64,9 @@ bool monitor_stopped(void);
  */
 void monitor_live(bool (*beat)(bool stopped));
 
+/* End a command that would go on. Returns whether there was one. */
+bool monitor_end_live(void);
+
 /* Reset the machine once this command has been answered. */
 void monitor_reset(void);
 

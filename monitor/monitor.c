@@ -32,6 +32,7 @@
 #define FASTER       10
 #define FAST_SECONDS 60
 #define MAX_PAGE     1000
+#define MIN_WIDTH    20
 #define GDB_BEATS    10 /* how long to wait for the rest of a packet of gdb */
 
 static struct vcpu *self;
@@ -157,6 +158,15 @@ void monitor_live(bool (*function)(bool stopped))
 	live = function;
 }
 
+bool monitor_end_live(void)
+{
+	if (!live)
+		return false;
+	live(true);
+	live = NULL;
+	return true;
+}
+
 void monitor_reset(void)
 {
 	reset = true;
@@ -169,11 +179,14 @@ bool monitor_stopped(void)
 
 const char *command_page(const struct arguments *args)
 {
-	u64 lines = 0;
+	u64 lines = 0, columns = 0;
 
 	if (args->word[1] && !number_of(args->word[1], 10, &lines))
 		return NO_NUMBER;
+	if (args->word[1] && args->word[2] && !number_of(args->word[2], 10, &columns))
+		return NO_NUMBER;
 	terminal.page = (unsigned)MIN(lines, MAX_PAGE);
+	terminal.width = columns < MIN_WIDTH ? 0 : (unsigned)MIN(columns, MAX_PAGE);
 	return NULL;
 }
 
@@ -203,7 +216,8 @@ static const char *run_for_gdb(char *text)
 
 	split(text, &args);
 	why = args.word[0] ? command_run(&args) : NULL;
-	live = NULL; /* once is enough */
+	if (monitor_end_live())
+		why = "this goes on while the guest runs: it is for the monitor, after detach";
 	return why;
 }
 

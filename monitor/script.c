@@ -69,6 +69,8 @@ static void run_command(char *line)
 	console_divert(this_cpu(), row_text);
 	row_begin(take_word(&args, "-j"), keep);
 	why = command_run(&args);
+	if (monitor_end_live())
+		why = "it goes on until Ctrl-C, which is not for scripts";
 	row_end(why);
 	console_divert(NULL, NULL);
 	print_answer();

@@ -61,6 +61,20 @@ static void wait_for_key(struct terminal *terminal)
 	terminal->write(no_more, sizeof(no_more) - 1);
 }
 
+/* @n bytes have been written: they are the end of a line, or within one. */
+static void count_lines(struct terminal *terminal, size_t n)
+{
+	terminal->column += (unsigned)n - !terminal->mid_line;
+	if (terminal->width && terminal->column > terminal->width) {
+		terminal->lines++;
+		terminal->column -= terminal->width;
+	}
+	if (terminal->mid_line)
+		return;
+	terminal->lines++;
+	terminal->column = 0;
+}
+
 void terminal_write(struct terminal *terminal, const char *s, size_t n)
 {
 	while (n) {
@@ -69,7 +83,8 @@ void terminal_write(struct terminal *terminal, const char *s, size_t n)
 		poll(terminal);
 		if (terminal->stopped)
 			return;
-		if (terminal->page > 1 && terminal->lines >= terminal->page - 1) {
+		if (terminal->page > 1 && !terminal->mid_line &&
+		    terminal->lines >= terminal->page - 1) {
 			wait_for_key(terminal);
 			continue;
 		}
@@ -77,8 +92,8 @@ void terminal_write(struct terminal *terminal, const char *s, size_t n)
 			;
 		terminal->write(s, piece);
 		terminal->mid_line = s[piece - 1] != '\n';
-		if (terminal->busy && !terminal->mid_line)
-			terminal->lines++;
+		if (terminal->busy)
+			count_lines(terminal, piece);
 		s += piece;
 		n -= piece;
 	}
@@ -88,7 +103,7 @@ void terminal_begin(struct terminal *terminal)
 {
 	terminal->busy = true;
 	terminal->mid_line = false;
-	terminal->lines = 0;
+	terminal->lines = terminal->column = 0;
 }
 
 bool terminal_end(struct terminal *terminal)

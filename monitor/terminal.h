@@ -18,12 +18,14 @@ struct terminal {
 	int (*read)(void);                      /* returns the next byte that has come; -1: none */
 	void (*write)(const char *s, size_t n); /* sends @n bytes; \n is a new line */
 	unsigned page;                          /* lines of a page; less than 2: no pager */
+	unsigned width;                         /* where long lines go on below; 0: nowhere */
 
 	bool busy;      /* a command runs */
 	bool stopped;   /* Ctrl-C, or the pager's q, has stopped it */
 	bool lost;      /* there was no room for a byte */
 	bool mid_line;  /* the command has not ended its line */
 	unsigned lines; /* that it has printed on this page */
+	unsigned column;
 	char input[TERMINAL_INPUT];
 	u32 kept, taken; /* bytes that were put there, and taken from there */
 };

@@ -123,8 +123,8 @@ def test_page_faults():
     while len(re.findall(r"^fault ", run.text, re.M)) < 100:
         line.ask("version")
         run.expect("\nfault ")
-    line.ask("icept exc pf on 2 2")
     line.ask("pause")
+    line.ask("icept exc pf on 2 2")
     exits = int(re.search(r"exception 14 pf: on, (\d+) exits, where error code & 2 is 2",
                           "\n".join(line.ask("icept")))[1])
     seen = re.findall(FAULT, "\n".join(line.ask("trace -f EXCEPTION 0 1000")))
@@ -135,7 +135,7 @@ def test_page_faults():
     faults = re.findall(r"^fault ([0-9a-f]+) ([0-9a-f]+)$", run.text, re.M)
     print(exits, len(seen), len(faults))
     told = [address for address, _ in faults]
-    assert len(seen) >= 100 and seen == told[:len(seen)], (seen, told)
+    assert exits == len(seen) >= 100 and seen == told[:len(seen)], (exits, seen, told)
     writes = [address for address, error in faults[len(seen):] if int(error, 16) & 2]
     later = all_seen[len(seen):]
     assert later and later == writes[:len(later)]

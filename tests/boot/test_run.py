@@ -120,9 +120,9 @@ def test_monitor():
         this.expect("2 CPUs, under Glasshouse.")
         this.expect("/ # ")
         this.type("\x14")
-        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) (?s:.*)page 33\r\nok\r\n")
+        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) (?s:.*)page 33 111\r\nok\r\n")
         this.type("help\r")
-        assert this.expect("--more--").count("\n") >= 31
+        assert this.expect("--more--").count("\n") > 10
         this.type("q")
         this.expect("err: stopped\r\n")
         this.type("ls\r")

@@ -113,9 +113,11 @@ def test_at_exit():
 
 def test_without_wait():
     """A script that does not wait costs the guest no exit; what cannot be run is named."""
-    log = boot("script-short", "console=e9", {"a": "ls\nwait long\nls\n", "b": "pause\n", "big": "#" * 9000})
+    log = boot("script-short", "console=e9", {"a": "ls\nstat -w\ncycle\nwait long\nls\n", "b": "pause\n", "big": "#" * 9000})
     assert "The script big of 9000 bytes is not run: there may be 4, of 8192 bytes in all." in log
-    assert "Script a, line 2: wait takes a time: as 500ms, or 2s; at most an hour. The rest is not run." in log
+    for line, command in (2, "stat -w"), (3, "cycle"):
+        assert f'Script a, line {line}: the command "{command}" could not be done: it goes on until Ctrl-C' in log
+    assert "Script a, line 4: wait takes a time: as 500ms, or 2s; at most an hour. The rest is not run." in log
     assert log.count(": ls\n") == 1 and "PREEMPTION_TIMER" not in log
     log = boot("script-bare", "console=e9", {"a": "ls\n"}, mkiso.BARE_ELF)
     assert 'The module "script a" is not run: this image was built without the monitor.' in log

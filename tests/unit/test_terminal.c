@@ -133,6 +133,16 @@ static void test_pager(void **state)
 	page("?q", "a\nb\n" MORE, true);
 	page(" \3", "a\nb\n" MORE "c\nd\n" MORE, true);
 
+	/* Lines that are wider than the terminal are several. */
+	begin("  ", SIZE_MAX / 2);
+	terminal.page = 4;
+	terminal.width = 10;
+	terminal_begin(&terminal);
+	print("0123456789\n01234567890\nab\n0123456789012345678901234567890\n");
+	assert_false(terminal_end(&terminal));
+	assert_string_equal(screen, "0123456789\n01234567890\n" MORE
+				    "ab\n0123456789012345678901234567890\n");
+	terminal.width = 0;
 	/* An answer of less than a page does not wait. */
 	begin("", 0);
 	terminal.page = 3;

@@ -163,7 +163,8 @@ class Lines:
         show(self.waiting)
         self.waiting = b""
         if not self.paged:
-            self.send(f"page {os.get_terminal_size(sys.stdin.fileno()).lines}\r".encode())
+            size = os.get_terminal_size(sys.stdin.fileno())
+            self.send(f"page {size.lines} {size.columns}\r".encode())
             self.paged = True
 
     def send(self, data):
