@@ -196,7 +196,10 @@ void trace_stat_add(struct trace_stat *stat, const struct trace_exit *exit, trac
 	}
 	if (!timed_only)
 		row->samples++;
-	if (!exit->left)
+	/* A vCPU that was kicked does what another one has asked it for: that is not the exit's
+	 * time.
+	 */
+	if (!exit->left || exit->record.reason & EXIT_RECORD_KICKED)
 		return;
 	row->min = row->timed ? MIN(row->min, time) : time;
 	row->max = MAX(row->max, time);

@@ -260,6 +260,10 @@ static void test_table(void **state)
 	table(TRACE_BY_RIP, false);
 	assert_non_null(strstr(told, "   IO_INSTRUCTION 1082          1    25.00% "));
 	assert_non_null(strstr(told, "Total Samples:4,"));
+	recorder_kicked(&rec, 1);
+	enter(300);
+	table(TRACE_BY_MSR, false);
+	assert_non_null(strstr(told, "             MSR_READ 60          1   100.00%         - "));
 }
 
 static void test_full_table(void **state)
