@@ -46,8 +46,10 @@ extern char __image_start[], __image_end[];
 static struct boot_info *boot_info;
 static struct boot_options options;
 static struct acpi_info acpi;
-static struct memmap machine;            /* memory as the firmware reports it */
-static struct mem_range reserved[4];     /* Glasshouse's own memory: image, heap, log, symbols */
+static struct memmap machine; /* memory as the firmware reports it */
+/* Glasshouse's own memory: image, heap, log, symbols, shadow page tables */
+static struct mem_range reserved[5];
+static struct mem_range shadow_pool;     /* one of these */
 static unsigned nr_reserved = 3;         /* 4: there is a module of symbols */
 static struct mem_range logs[LOG_RINGS]; /* parts of it that the guest may read */
 static const char *symbols;              /* the guest's, for the monitor */
@@ -230,7 +232,7 @@ static void keep_symbols(void)
 		const struct boot_module *m = &boot_info->modules[i];
 
 		if (!role_arguments(m->string, SYMBOLS_ROLE) || !m->size ||
-		    nr_reserved == ARRAY_SIZE(reserved))
+		    nr_reserved == ARRAY_SIZE(reserved) - 1)
 			continue;
 		if (boot_info->firmware || m->start & (PAGE_SIZE - 1) ||
 		    m->start + m->size > GIB(4)) {
@@ -414,6 +416,39 @@ static void start_cpus(void)
 						: "left out by cpus=");
 }
 
+#define SHADOW_MIN MIB(4)
+#define SHADOW_MAX MIB(256)
+
+/* Reserve memory for shadow page tables, below 4 GiB. */
+static void reserve_shadow(void)
+{
+	u64 size = options.shadow, base;
+
+	if (!room_find("shadow"))
+		boot_stop("This image was built without shadow page tables. Boot without ept=off.");
+	if (boot_info->firmware)
+		boot_stop("ept=off needs a machine that was started by its BIOS.");
+	if (!size)
+		size = MIN(MAX(memmap_top(&machine) / 64, SHADOW_MIN), SHADOW_MAX);
+	size = ALIGN_UP(size, PAGE_SIZE);
+	base = find_room(size, LOW_MEMORY, GIB(4));
+	if (base == MEMMAP_NONE)
+		boot_stop(
+			"There is no room for shadow page tables below 4 GiB. Give less, with the "
+			"option shadow=.");
+	shadow_pool = (struct mem_range){base, size, MEM_RESERVED};
+	reserved[nr_reserved++] = shadow_pool;
+}
+
+static void start_shadow(void)
+{
+	const struct room_setup setup = {
+		.vm = vm, .pool = phys_to_virt(shadow_pool.base), .pool_size = shadow_pool.size};
+
+	if (!room_find("shadow")->start(&setup))
+		boot_stop("Shadow page tables could not be set up, for the reason above.");
+}
+
 static void make_vm0(void)
 {
 	struct vm0_config config = {
@@ -573,10 +608,14 @@ static void run_boot_cpu(void)
 	cpus[0]->online = true;
 	virt_ops = vmx_x86_ops;
 	nmi_handler = vcpu_root_nmi;
-	if (virt->hardware_setup())
+	if (virt->hardware_setup(options.ept != EPT_OFF))
 		boot_stop("This CPU cannot run a guest, for the reasons above.");
 	start_cpus();
+	if (!virt->uses_second_level())
+		reserve_shadow();
 	make_vm0();
+	if (!virt->uses_second_level())
+		start_shadow();
 	load_vm0();
 	enter_vm0();
 }

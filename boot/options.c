@@ -11,6 +11,7 @@
 
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
+static const char *const ept_words[] = {"on", "off", NULL};
 static const char *const monitor_words[] = {"none", "com2", NULL};
 static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2",  "hd3", "hd4", "hd5",
 					 "hd6",     "hd7", "cd",  "disk", "efi", NULL};
@@ -38,6 +39,12 @@ const struct option boot_option_table[] = {
 	 .offset = AT(icept),
 	 .choices = icept_words,
 	 .help = "pf: every page fault of the guest causes a VM exit"},
+	{.name = "ept",
+	 .kind = OPTION_CHOICE,
+	 .offset = AT(ept),
+	 .choices = ept_words,
+	 .help = "off: shadow page tables instead of the CPU's second-level tables, so that page "
+		 "faults of the guest exit and are fixed or given back by Glasshouse"},
 	{.name = "monitor",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(monitor),
@@ -76,6 +83,13 @@ const struct option boot_option_table[] = {
 	 .choices = panic_words,
 	 .help = "what Glasshouse does after a panic of its own; reset: the next boot prints the "
 		 "report again"},
+	{.name = "shadow",
+	 .kind = OPTION_UINT,
+	 .offset = AT(shadow),
+	 .min = MIB(1),
+	 .max = GIB(1),
+	 .help = "with ept=off: memory for shadow page tables; default: a 64th of the RAM, 4M to "
+		 "256M"},
 	{.name = "reserve",
 	 .kind = OPTION_UINT,
 	 .offset = AT(reserve),

@@ -23,17 +23,20 @@ enum boot_option {
 enum panic_option { PANIC_HALT, PANIC_RESET };
 enum monitor_option { MONITOR_NONE, MONITOR_COM2 };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
+enum ept_option { EPT_ON, EPT_OFF };
 
 struct boot_options {
 	bool strict;      /* stop at an exit that has no handler */
 	unsigned icr;     /* enum icr_option */
 	unsigned icept;   /* enum icept_option */
+	unsigned ept;     /* enum ept_option */
 	unsigned monitor; /* enum monitor_option */
 	unsigned log;     /* enum log_level: the least severe level that is printed */
 	unsigned boot;    /* enum boot_option: what VM 0 starts from */
 	unsigned console; /* bits of enum console: what Glasshouse uses while a guest runs */
 	unsigned panic;   /* enum panic_option */
 	u64 cpus;         /* use at most this number of CPUs; 0: all */
+	u64 shadow;       /* bytes for shadow page tables; 0: by the size of RAM */
 	u64 reserve;      /* additional bytes for the heap */
 	u64 trace;        /* exits of each vCPU that are kept */
 	char provoke[64]; /* a failure to cause, for tests (report/provoke.h); "": none */

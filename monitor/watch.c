@@ -445,6 +445,8 @@ static const char *words_for(int error)
 		return "too many pages are watched or patched, or too many patches are on this one";
 	case -ENOENT:
 		return "there is no patch at this address";
+	case -ENOSYS:
+		return "this needs EPT, which is not in use";
 	case -EOPNOTSUPP:
 		return "this CPU has no execute-only pages, which this needs";
 	default:

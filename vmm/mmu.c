@@ -10,9 +10,7 @@
 #include "vmm/view_ops.h"
 #include "vmm/vm.h"
 
-/* The guest's own page tables caused the fault: inject it unchanged. SDM: "Page-Fault Exceptions".
- */
-static __noinline int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
+int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	const struct exception exception = {.vector = PF_VECTOR,
 					    .type = EVENT_EXCEPTION,
@@ -21,6 +19,7 @@ static __noinline int reflect_page_fault(struct vcpu *vcpu, const struct page_fa
 					    .payload = fault->address};
 
 	STEP(reflect_page_fault);
+	vcpu->mmu_outcomes[MMU_REFLECTED]++;
 	reflect_exception(vcpu, &exception);
 	return 1;
 }
@@ -29,7 +28,7 @@ int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	STEP(mmu_page_fault);
 	if (fault->kind == FAULT_GUEST_PAGING)
-		return reflect_page_fault(vcpu, fault);
+		return vcpu->page_fault(vcpu, fault);
 	if (unlikely(vcpu->vm->view_ops))
 		return vcpu->vm->view_ops->page_fault(vcpu, fault);
 	return vcpu->vm->ops->page_fault(vcpu, fault);

@@ -32,10 +32,14 @@ struct page_fault {
 };
 
 /*
- * Handle a page fault: inject a FAULT_GUEST_PAGING into the guest, pass a FAULT_SECOND_LEVEL to
- * vm_ops.page_fault, or if it is due to a watched page, to view.h. Returns what an exit handler
- * returns (virt_ops.handle_exit).
+ * Handle a page fault, the one place for all of them. FAULT_GUEST_PAGING: by vcpu->page_fault,
+ * which is reflect_page_fault() where the CPU uses the second-level tables, else that of the shadow
+ * page tables. FAULT_SECOND_LEVEL: by vm_ops.page_fault, or if it is due to a watched page, by
+ * view.h. Returns what an exit handler returns (virt_ops.handle_exit).
  */
 int mmu_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
+
+/* The guest's own page tables caused @fault: inject it, as it is. SDM: "Page-Fault Exceptions". */
+int reflect_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 
 #endif

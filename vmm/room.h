@@ -15,6 +15,9 @@ struct vm;
 struct room_setup {
 	struct vm *vm; /* VM 0 */
 	u16 uart;      /* for "monitor": the I/O port of the UART that it gets */
+	/* For "shadow": memory below 4 GiB, page-aligned, of any content. */
+	void *pool;
+	u64 pool_size; /* bytes */
 	/* For "script": the words behind the role of a module, and its bytes, which may be gone
 	 * later. */
 	const char *words;

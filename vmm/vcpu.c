@@ -8,6 +8,7 @@
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "vmm/shadow_ops.h"
 #include "vmm/steps.h"
 #include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
@@ -167,7 +168,7 @@ void vcpu_resume(struct vcpu *vcpu)
 
 /* Requests that whoever ends them takes back: handle_requests() finds them posted, and leaves them
  * so. */
-#define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS | REQ_VIEW))
+#define REQ_STAYS (REQ_WAITS | (u32)(REQ_INIT | REQ_INTERCEPTS | REQ_VIEW | REQ_SHADOW))
 
 /* Call virt->run, which has its own calling convention. Returns @vcpu: all other values that are
  * needed after the guest has run are loaded again from it. */
@@ -261,6 +262,11 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		virt->load_intercepts(vcpu);
 		if (vcpu->vm->view_ops)
 			vcpu->vm->view_ops->load(vcpu);
+		/* A reset has posted it, too. */
+		if (vcpu->vm->shadow_ops &&
+		    __atomic_fetch_and(&vcpu->requests, ~(u32)REQ_SHADOW, __ATOMIC_ACQ_REL) &
+			    REQ_SHADOW)
+			vcpu->vm->shadow_ops->load(vcpu);
 	}
 	if (requests & REQ_MACHINE_CHECK)
 		vcpu->vm->ops->machine_check(vcpu);

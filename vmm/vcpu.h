@@ -43,6 +43,7 @@ enum vcpu_request {
 	REQ_PAUSE = 1 << 9,         /* stay out of the guest: set until vcpu_resume() */
 	REQ_STEP = 1 << 10,         /* somebody steps the vCPU: see step.h */
 	REQ_VIEW = 1 << 11,         /* the VM's second-level tables have changed: see view_ops.h */
+	REQ_SHADOW = 1 << 12,       /* load the shadow tables anew: see shadow_ops.h */
 	REQ_VM = 1 << 16,           /* this bit and higher ones: for vm_ops.request */
 };
 
@@ -84,13 +85,26 @@ enum step_user {
 
 /* Who wants exceptions to exit. In this order they are asked whether they keep one. */
 enum exception_user {
-	EXCEPTIONS_STEP,  /* while a step needs all of them */
-	EXCEPTIONS_FPU,   /* x87 errors: see vmx/ignne.c */
-	EXCEPTIONS_GDB,   /* breakpoints and single steps of a debugger */
-	EXCEPTIONS_CYCLE, /* the monitor's command cycle pf */
-	EXCEPTIONS_ICEPT, /* the option icept=, the monitor's command icept */
+	EXCEPTIONS_STEP,   /* while a step needs all of them */
+	EXCEPTIONS_SHADOW, /* page faults, while shadow page tables are in use */
+	EXCEPTIONS_FPU,    /* x87 errors: see vmx/ignne.c */
+	EXCEPTIONS_GDB,    /* breakpoints and single steps of a debugger */
+	EXCEPTIONS_CYCLE,  /* the monitor's command cycle pf */
+	EXCEPTIONS_ICEPT,  /* the option icept=, the monitor's command icept */
 	NR_EXCEPTION_USERS
 };
+
+/* What has been done about a #PF that exits. */
+enum mmu_outcome {
+	MMU_FIXED,     /* a shadow entry was missing, or allowed too little */
+	MMU_REFLECTED, /* it is the guest's own */
+	MMU_EMULATED,  /* the second-level tables do not allow the access: vm_ops.page_fault */
+	MMU_SPURIOUS,  /* nothing is missing any more: another CPU was faster */
+	NR_MMU_OUTCOMES
+};
+
+struct page_fault; /* mmu.h */
+struct shadow_vcpu;
 
 struct vcpu {
 	u64 regs[VCPU_NR_REGS]; /* must be first: virt->run uses the offsets */
@@ -117,6 +131,11 @@ struct vcpu {
 	u64 exception_exits[32];            /* how often each vector has exited */
 	u32 pf_mask, pf_match;              /* see filter_page_faults() */
 	struct debug_state debug;
+	/* What mmu_page_fault() does about a #PF that exits, in the current paging mode. */
+	int (*page_fault)(struct vcpu *vcpu, const struct page_fault *fault);
+	u64 mmu_outcomes[NR_MMU_OUTCOMES]; /* how often which; with shadow page tables */
+	struct shadow_vcpu *shadow;        /* see shadow/; NULL: there are none */
+	u64 pdpte[4]; /* then: the PDPTEs of PAE paging, as MOV to CR3 loads them */
 
 	struct recorder recorder;
 };

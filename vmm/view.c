@@ -274,6 +274,8 @@ static int put_page(struct vm *vm, struct view_page *page)
 /* Check what @gpa is, and allocate what a VM needs. */
 static int prepare(struct vm *vm, gpa_t gpa)
 {
+	if (vm->shadow_ops)
+		return -ENOSYS;
 	if (vm->ops->keeps_page(vm, gpa))
 		return -EBUSY;
 	return vm->view ? 0 : create(vm);

@@ -61,6 +61,7 @@ void view_set_watcher(const struct view_watcher *watcher);
  * permissions.
  *
  * Returns 0, or
+ *   -ENOSYS      the CPU does not use the VM's second-level tables
  *   -EFAULT      nothing is mapped at @gpa
  *   -EBUSY       the page is Glasshouse's, or the local APIC's while that is trapped
  *   -ENOSPC      VIEW_PAGES other pages are watched or patched

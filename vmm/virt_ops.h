@@ -105,8 +105,9 @@ typedef void exit_hook(struct vcpu *vcpu);
 
 struct virt_ops {
 	/* On the boot CPU: read its capabilities, print them, and compute the configuration for all
-	 * CPUs. Returns 0, or -ENODEV if it cannot run a guest, which is logged. */
-	int (*hardware_setup)(void);
+	 * CPUs; @second_level: with the CPU's second-level tables, else with shadow page tables.
+	 * Returns 0, or -ENODEV if it cannot run a guest, which is logged. */
+	int (*hardware_setup)(bool second_level);
 	/* On another CPU, number @cpu: check that it can run the boot CPU's configuration. Returns
 	 * 0, or -ENODEV, which is logged. */
 	int (*check_processor_compat)(unsigned cpu);
@@ -116,6 +117,9 @@ struct virt_ops {
 	/* Switch virtualisation off, on this CPU, if it is on. The state of its vCPU is lost. */
 	void (*hardware_disable)(void);
 
+	/* Does the CPU translate by the second-level tables? If not, vm->shadow_ops must be set
+	 * before a vCPU of the VM runs. */
+	bool (*uses_second_level)(void);
 	/* Can a guest run in real mode, and in protected mode without paging? (KVM:
 	 * enable_unrestricted_guest) */
 	bool (*has_unrestricted_guest)(void);
@@ -227,8 +231,14 @@ struct virt_ops {
 	 * a CPU does while its input IGNNE# is asserted; for a guest whose CR0.NE is 0. */
 	void (*ignore_fpu_error)(struct vcpu *vcpu);
 
-	/* Invalidate this CPU's cached translations of the VM's second-level tables. */
+	/* Invalidate this CPU's cached translations of the VM's second-level tables. With shadow
+	 * page tables: drop all of these. */
 	void (*flush_tlb)(struct vcpu *vcpu);
+	/* Shadow page tables: translate by those that @cr3 names, from the next VM entry on. Of
+	 * what this CPU has cached of any, nothing is used any more. */
+	void (*use_shadow)(struct vcpu *vcpu, u64 cr3);
+	/* Invalidate what this CPU has cached of them. */
+	void (*flush_guest_tlb)(struct vcpu *vcpu);
 	/* Translate by the second-level tables with the EPT pointer @pointer (ept_pointer(),
 	 * ept_view_pointer()), from the next VM entry on. @flush: first invalidate what this CPU
 	 * has cached of them. */

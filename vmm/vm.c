@@ -18,5 +18,6 @@ struct vm *create_vm(const struct vm_ops *ops, size_t size)
 		return NULL;
 	vm->ops = ops;
 	vm->phys_bits = cpu_phys_bits();
+	vm->page_1g = cpuid(0x80000001, 0).edx & BIT(26);
 	return virt->vm_init(vm) ? NULL : vm;
 }

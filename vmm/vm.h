@@ -52,9 +52,12 @@ struct vm {
 	struct ept ept;
 	struct view *view; /* watched and patched pages: see view.c */
 	const struct view_ops *view_ops;
+	struct shadow *shadow; /* shadow page tables, where the CPU does not use ept: shadow/ */
+	const struct shadow_ops *shadow_ops; /* NULL: the CPU uses ept */
 	struct memory_slots slots;
 	struct memmap memmap; /* the memory map that the guest gets */
 	u8 phys_bits;         /* width of the guest's physical addresses, in bits */
+	bool page_1g;         /* the guest's own page tables may have 1-GiB pages */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	unsigned nr_vcpus;
 	struct cpuid_policy *cpuid; /* the features that CPUID hides from the guest */

@@ -85,11 +85,12 @@ enum exception_vector {
 };
 
 /* Error codes of #PF. SDM: "Page-Fault Exceptions". */
-#define PF_ERROR_P    1u
-#define PF_ERROR_W    2u
-#define PF_ERROR_U    4u
-#define PF_ERROR_RSVD 8u
-#define PF_ERROR_PK   32u
+#define PF_ERROR_P     1u
+#define PF_ERROR_W     2u
+#define PF_ERROR_U     4u
+#define PF_ERROR_RSVD  8u
+#define PF_ERROR_FETCH 16u
+#define PF_ERROR_PK    32u
 
 struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;

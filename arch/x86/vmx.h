@@ -217,6 +217,7 @@
 #define CONTROL_REG_ACCESS_REG(q)  ((unsigned)(((q) >> 8) & 0xf))
 #define CONTROL_REG_LMSW_SOURCE(q) ((u16)(((q) >> 16) & 0xffff))
 #define CR_TYPE_MOV_TO_CR          0
+#define CR_TYPE_MOV_FROM_CR        1
 #define CR_TYPE_CLTS               2
 #define CR_TYPE_LMSW               3
 

@@ -22,7 +22,7 @@ FLAT = 1.001
 START = 10_000_000  # ticks from Glasshouse's entry to the guest's first instruction
 EXITS_TO_INIT = 1000
 IMAGE = 384 << 10  # bytes
-BARE_IMAGE = 256 << 10  # without the monitor
+BARE_IMAGE = 256 << 10  # without rooms
 
 
 def test_round_trips():

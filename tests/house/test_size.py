@@ -69,7 +69,8 @@ def test_program():
     for folder, lines in size.folder_sizes().items():
         assert f"{lines:7,}  {folder}\n" in told
     assert f"{size.folder_sizes().total():7,}  in total\n" in told
-    assert f"{size.folder_sizes().total() - size.folder_sizes()['monitor']:7,}  without what an image" in told
+    rooms = sum(size.folder_sizes()[room] for room in size.check_includes.ROOMS)
+    assert f"{size.folder_sizes().total() - rooms:7,}  without what an image" in told
     for reading in size.readings():
         assert f"To follow one {reading.name}" in told
         assert f"{sum(reading.all().values()):7,}  in {len(reading.all())} files\n" in told

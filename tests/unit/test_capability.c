@@ -28,6 +28,7 @@ static struct vmx_capability capability_of(const char *name)
 	struct vmx_capability cap;
 
 	memset(&cap, 0x5a, sizeof(cap));
+	cap.no_ept = false;
 	cap.cpuid_vmx = true;
 	cap.phys_bits = 40;
 	for (model = vmx_models; strcmp(model->name, name) != 0; model++)
@@ -45,6 +46,8 @@ static void assert_allowed(const struct vmx_capability *cap, enum vmx_word word,
 
 static void table_is_well_formed(void **state)
 {
+	struct vmx_capability any = {0};
+
 	(void)state;
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
@@ -53,10 +56,38 @@ static void table_is_well_formed(void **state)
 		for (unsigned k = 0; k < i; k++)
 			assert_false(vmx_controls[k].word == c->word &&
 				     vmx_controls[k].bit == c->bit);
-		assert_int_equal(!vmx_is_used(c), c->loss == NULL);
+		assert_int_equal(!vmx_is_used(&any, c), c->loss == NULL);
 		/* "Lacks     name: loss" is one line of the report. */
 		if (c->loss)
 			assert_true(12 + strlen(c->name) + 2 + strlen(c->loss) <= 90);
+	}
+}
+
+/* Without EPT no unrestricted guest either, and what changes translations exits. */
+static void without_ept(void **state)
+{
+	const u32 instead =
+		CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING;
+
+	(void)state;
+	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
+		struct vmx_capability cap = capability_of(vmx_models[i].name);
+		struct vmcs_config c;
+
+		if (vmx_models[i].vmx[0xc] == NO_MSR)
+			continue;
+		cap.no_ept = true;
+		assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+		assert_false(c.has_ept || c.has_unrestricted_guest || c.has_cet ||
+			     c.has_invept_all || c.has_invept_single);
+		assert_true(c.has_ept_2m && c.has_ept_1g);
+		assert_int_equal(c.cpu_based_2nd_exec_ctrl & (SECONDARY_EXEC_ENABLE_EPT |
+							      SECONDARY_EXEC_UNRESTRICTED_GUEST),
+				 0);
+		assert_int_equal(c.cpu_based_exec_ctrl & instead, instead);
+		cap.no_ept = false;
+		assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+		assert_int_equal(c.cpu_based_exec_ctrl & instead, 0);
 	}
 }
 
@@ -410,6 +441,7 @@ int main(void)
 		cmocka_unit_test(timer_counts_at_its_rate),
 		cmocka_unit_test(table_is_well_formed),
 		cmocka_unit_test(every_model_with_ept_is_ready),
+		cmocka_unit_test(without_ept),
 		cmocka_unit_test(what_we_lock_leaves_nothing_out),
 		cmocka_unit_test(without_sgx_the_rest_is_locked),
 		cmocka_unit_test(skylake_controls_are_exact),

@@ -51,6 +51,7 @@ static int setup(void **state)
 	(void)state;
 	invepts = invvpids = 0;
 	vmcs_config = (struct vmcs_config){
+		.has_ept = true,
 		.has_vpid = true,
 		.has_invept_single = true,
 		.has_invept_all = true,

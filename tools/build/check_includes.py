@@ -18,6 +18,7 @@ TABLE = (
     ("monitor/gdb",),
     ("report",),
     ("vmm/load", "vmm/vm0", "vmm/dev"),
+    ("shadow",),
     ("vmm/vmx", "vmm/svm"),
     ("vmm/x86",),
     ("vmm",),
@@ -31,7 +32,7 @@ TABLE = (
 SIDEWAYS = {("vmm/load", "vmm/vm0")}  # the loaders use VM 0's BIOS services
 
 # What an image may be built without: no other folder may include it.
-ROOMS = ("monitor",)
+ROOMS = ("monitor", "shadow")
 
 
 @dataclass(frozen=True)

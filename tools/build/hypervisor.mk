@@ -2,7 +2,7 @@
 # Build the hypervisor: from its sources to build/glasshouse.elf; with BUILD_TYPE=debug, to build/debug/glasshouse.elf;
 # with ROOMS=, which leaves out what can be left out (vmm/room.h), to build/bare/glasshouse.elf.
 
-ROOMS ?= monitor
+ROOMS ?= monitor shadow
 B := build$(if $(filter debug,$(BUILD_TYPE)),/debug)$(if $(ROOMS),,/bare)
 
 FOLDERS := $(wildcard boot $(ROOMS) report vmm ept drivers arch lib)
@@ -33,11 +33,11 @@ SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,arch/x86/%.c,desc firmware native paging smp trap) \
 	$(patsubst %,lib/%.c,integrity memmap number option_help options pages panic print symbols words) \
 	$(patsubst %,ept/%.c,memtype sppt view) \
-	$(patsubst %,vmm/%.c,exception icept recorder_text room step trace_stat view vm) \
-	$(patsubst %,vmm/vmx/%.c,capability dump entry_failure hidden_features icept ready setup step vmcs_text) \
+	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept intercepts recorder_text room step trace_stat view vm) \
+	$(patsubst %,vmm/vmx/%.c,capability cr debug dump entry_failure hidden_features icept ignne intercepts ready setup shadow step vmcs_text) \
 	$(patsubst %,vmm/vm0/%.c,bios cmos cmos_memory create ferr hidden hide_cpus hypercall icr int15 kbc lapic_page leave mcheck microcode pic power) \
-	$(patsubst %,vmm/x86/%.c,breakpoint emulate guest_mem insn insn_address insn_fpu insn_mem io_string long_mode start start_firmware start_real task_switch unknown)
-$(SMALL:%=$(B)/obj/%.o): CFLAGS += -Os
+	$(patsubst %,vmm/x86/%.c,breakpoint emulate guest_mem guest_walk insn insn_address insn_fpu insn_mem io_string long_mode start start_firmware start_real task_switch unknown)
+$(SMALL:%=$(B)/obj/%.o): CFLAGS += -Os -fno-jump-tables
 
 $(B)/obj/%.c.o: %.c $(B)/flags tools/build/hypervisor.mk | setup-build $(GENERATED)
 	$(say) CC $<

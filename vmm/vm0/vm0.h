@@ -21,7 +21,7 @@ enum vm0_request {
 	REQ_LEAVE = REQ_VM << 0, /* take part in leaving, see leave.h */
 };
 
-#define VM0_MAX_HIDDEN    4
+#define VM0_MAX_HIDDEN    5
 #define VM0_SCRATCH_PAGES 8
 #define VM0_MAX_WATCHED   24
 

@@ -47,6 +47,21 @@ const char *vmx_word_name(enum vmx_word word)
 	return (unsigned)word < NR_VMX_WORDS ? names[word] : "unknown controls";
 }
 
+/* Without EPT there is no unrestricted guest, and what changes the guest's translations exits. SDM:
+ * "Checks on VM-Execution Control Fields". */
+enum vmx_policy vmx_policy_of(const struct vmx_capability *cap, const struct vmx_control *c)
+{
+	static const u64 needs_ept = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST;
+	static const u64 instead =
+		CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING;
+
+	if (cap->no_ept && c->word == VMX_PROC2 && c->bit & needs_ept)
+		return POLICY_UNUSED;
+	if (cap->no_ept && c->word == VMX_PROC && c->bit & instead)
+		return POLICY_REQUIRED;
+	return (enum vmx_policy)c->policy;
+}
+
 /* Words whose capability MSR only has the bits that may be 1. */
 static bool word_is_64bit(enum vmx_word word)
 {
@@ -163,14 +178,15 @@ static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 
 
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
+		enum vmx_policy policy = vmx_policy_of(cap, c);
 
 		if (c->word != word)
 			continue;
-		if (c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED)
+		if (policy == POLICY_REQUIRED || policy == POLICY_DYNAMIC_REQUIRED)
 			min |= (u32)c->bit;
-		if (c->policy == POLICY_OPTIONAL)
+		if (policy == POLICY_OPTIONAL)
 			opt |= (u32)c->bit;
-		if (c->policy == POLICY_DYNAMIC_REQUIRED)
+		if (policy == POLICY_DYNAMIC_REQUIRED)
 			dynamic |= (u32)c->bit;
 	}
 	ret = adjust_vmx_controls(word, min, opt, cap->ctl[word], result);
@@ -222,6 +238,9 @@ static void apply_dependencies(const struct vmx_capability *cap, struct vmcs_con
 					VM_ENTRY_LOAD_IA32_PAT);
 	out->has_bndcfgs =
 		keep_all_or_none(exit, VM_EXIT_CLEAR_BNDCFGS, entry, VM_ENTRY_LOAD_BNDCFGS);
+	/* Shadow entries do not tell pages of shadow stacks. */
+	if (!out->has_ept)
+		*entry &= ~(u32)VM_ENTRY_LOAD_CET_STATE;
 	out->has_cet =
 		keep_all_or_none(exit, VM_EXIT_LOAD_CET_STATE, entry, VM_ENTRY_LOAD_CET_STATE);
 
@@ -252,19 +271,21 @@ int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
 	ret |= setup_word(cap, VMX_PROC2, &c.cpu_based_2nd_exec_ctrl);
 	ret |= setup_word(cap, VMX_EXIT, &c.vmexit_ctrl);
 	ret |= setup_word(cap, VMX_ENTRY, &c.vmentry_ctrl);
-	if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
+	c.has_ept = !cap->no_ept;
+	if (c.has_ept && vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
 		ret |= check_ept(cap);
 
 	c.revision = VMX_BASIC_REVISION(cap->basic);
 	apply_dependencies(cap, &c);
 	c.has_preemption_timer = vmx_allowed1(cap, VMX_PIN) & PIN_BASED_VMX_PREEMPTION_TIMER;
 	c.has_wait_sipi = cap->misc & VMX_MISC_ACTIVITY_WAIT_SIPI;
-	c.has_ept_1g = cap->ept_vpid & VMX_EPT_1GB_PAGE_BIT;
-	c.has_ept_2m = cap->ept_vpid & VMX_EPT_2MB_PAGE_BIT;
+	/* Without EPT, the tables are Glasshouse's only. */
+	c.has_ept_1g = !c.has_ept || cap->ept_vpid & VMX_EPT_1GB_PAGE_BIT;
+	c.has_ept_2m = !c.has_ept || cap->ept_vpid & VMX_EPT_2MB_PAGE_BIT;
 	c.has_ept_ad = cap->ept_vpid & VMX_EPT_AD_BIT;
 	c.has_ept_exec_only = cap->ept_vpid & VMX_EPT_EXECUTE_ONLY_BIT;
-	c.has_invept_single = cap->ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT;
-	c.has_invept_all = cap->ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT;
+	c.has_invept_single = c.has_ept && cap->ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT;
+	c.has_invept_all = c.has_ept && cap->ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT;
 	*out = c;
 	return ret ? -EOPNOTSUPP : 0;
 }
@@ -286,7 +307,7 @@ static unsigned compare_controls(const struct vmx_capability *boot,
 		const struct vmx_control *c = &vmx_controls[i];
 		enum vmx_word word = (enum vmx_word)c->word;
 
-		if (vmx_is_used(c) && vmx_can(boot, c) && !vmx_can(other, c)) {
+		if (vmx_is_used(boot, c) && vmx_can(boot, c) && !vmx_can(other, c)) {
 			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
 			       vmx_word_name(word));
 			lacks++;

@@ -26,6 +26,7 @@ enum vmx_word {
 /* A CPU's capabilities, as values of the MSRs; 0 for an MSR that the CPU does not have. */
 struct vmx_capability {
 	bool cpuid_vmx;      /* CPUID.1:ECX[5]; the caller fills it in */
+	bool no_ept;         /* EPT is not to be used, although the CPU may have it; as well */
 	u8 phys_bits;        /* MAXPHYADDR, CPUID.80000008H:EAX[7:0]; the caller fills it in */
 	u64 feature_control; /* IA32_FEATURE_CONTROL; unlocked only if it cannot be written */
 	u64 basic;
@@ -48,6 +49,7 @@ struct vmcs_config {
 	u32 cpu_based_2nd_exec_ctrl;
 	u32 vmexit_ctrl;
 	u32 vmentry_ctrl;
+	bool has_ept; /* the CPU uses the EPT; else shadow page tables */
 	bool has_unrestricted_guest;
 	bool has_vpid;             /* VPIDs, and single- or all-context INVVPID */
 	bool has_pat;              /* entries and exits switch IA32_PAT */
@@ -94,10 +96,16 @@ const char *vmx_policy_name(enum vmx_policy policy);
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
 
+/* How Glasshouse uses the control @c on a CPU with @cap: as its row says, unless it does not use
+ * EPT. */
+enum vmx_policy vmx_policy_of(const struct vmx_capability *cap, const struct vmx_control *c);
+
 /* Is the control part of the configuration that all CPUs need alike? */
-static inline bool vmx_is_used(const struct vmx_control *c)
+static inline bool vmx_is_used(const struct vmx_capability *cap, const struct vmx_control *c)
 {
-	return c->policy != POLICY_UNUSED && c->policy != POLICY_ON_DEMAND;
+	enum vmx_policy policy = vmx_policy_of(cap, c);
+
+	return policy != POLICY_UNUSED && policy != POLICY_ON_DEMAND;
 }
 
 /* Does a CPU with @cap support the control @c? */

@@ -7,6 +7,7 @@
 #include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "vmm/exception.h"
 #include "vmm/steps.h"
 #include "vmm/x86/cpuid.h"
@@ -15,10 +16,21 @@
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
 
-/* Returns the host-owned bits of CR4: those of features that the guest does not have. */
+/* What shadow page tables depend on, or cannot have. */
+#define SHADOW_CR0 CR0_WP
+#define SHADOW_CR4 (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_LA57 | CR4_SMEP | CR4_SMAP)
+
+/* Of these, with EPT none. */
+static u64 shadow_cr4(void)
+{
+	return vmcs_config.has_ept ? 0 : SHADOW_CR4;
+}
+
+/* Returns the host-owned bits of CR4: those of features that the guest does not have, and what
+ * shadow page tables need. */
 static u64 cr4_owned(const struct vcpu *vcpu)
 {
-	return vcpu->vm->cpuid->hidden_cr4;
+	return vcpu->vm->cpuid->hidden_cr4 | shadow_cr4();
 }
 
 /* Do x87 instructions exit, because TS is set although the guest has not set it? IGNNE# has no
@@ -37,6 +49,8 @@ static u64 cr0_owned(const struct vcpu *vcpu)
 	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
 	u64 fixed = (vmx_capability.cr0_fixed0 & ~free) & 0xffffffff;
 
+	if (!vmcs_config.has_ept)
+		fixed |= SHADOW_CR0;
 	return fpu_is_trapped(vcpu) ? fixed | CR0_TS : fixed;
 }
 
@@ -55,13 +69,15 @@ u64 vmx_get_cr0(const struct vcpu *vcpu)
 
 u64 vmx_get_cr4(struct vcpu *vcpu)
 {
-	return vmread(GUEST_CR4) & ~cr4_owned(vcpu);
+	return (vmread(GUEST_CR4) & ~cr4_owned(vcpu)) | to_vmx(vcpu)->cr4;
 }
 
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
 
+	if (!vmcs_config.has_ept && (vmx_get_cr0(vcpu) ^ cr0) & (CR0_PG | CR0_PE | SHADOW_CR0))
+		vmx_reload_shadow(vcpu);
 	vmwrite(CR0_READ_SHADOW, cr0);
 	if (fpu_is_trapped(vcpu))
 		vectors |= BIT(NM_VECTOR);
@@ -72,23 +88,33 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
+	u64 kept = cr4 & shadow_cr4() & ~vcpu->vm->cpuid->hidden_cr4;
+
 	vmwrite(CR4_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR4, cr4_owned(vcpu)));
-	vmwrite(CR4_READ_SHADOW, cr4 & ~cr4_owned(vcpu));
+	vmwrite(CR4_READ_SHADOW, (cr4 & ~cr4_owned(vcpu)) | kept);
+	to_vmx(vcpu)->cr4 = kept;
+	if (!vmcs_config.has_ept) {
+		cr4 = (cr4 | CR4_PAE) & ~CR4_PCIDE;
+		vmx_reload_shadow(vcpu);
+	}
 	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
 }
 
-/* Load the PDPTEs from the guest's memory into the VMCS. Returns false, for #GP, if a reserved bit
- * of a present one is set. SDM: "Loading PDPTEs". */
-static bool load_pdptes(struct vcpu *vcpu)
+/* Into the VMCS; or for shadow page tables, for which the CPU has PDPTEs of its own. */
+bool vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 pdpte[4],
 		reserved = GENMASK(2, 1) | GENMASK(8, 5) | GENMASK(63, vmx_capability.phys_bits);
 
-	if (read_guest(vcpu->vm, vmread(GUEST_CR3) & GENMASK(31, 5), pdpte, sizeof(pdpte)))
+	if (read_guest(vcpu->vm, cr3 & GENMASK(31, 5), pdpte, sizeof(pdpte)))
 		return false;
 	for (int i = 0; i < 4; i++)
 		if (pdpte[i] & 1 && pdpte[i] & reserved)
 			return false;
+	if (!vmcs_config.has_ept) {
+		memcpy(vcpu->pdpte, pdpte, sizeof(pdpte));
+		return true;
+	}
 	vmwrite(GUEST_PDPTR0, pdpte[0]);
 	vmwrite(GUEST_PDPTR1, pdpte[1]);
 	vmwrite(GUEST_PDPTR2, pdpte[2]);
@@ -100,9 +126,18 @@ static bool load_pdptes(struct vcpu *vcpu)
  * not present. */
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 {
+	bool pae = vmx_get_cr0(vcpu) & CR0_PG && vmx_get_cr4(vcpu) & CR4_PAE &&
+		   !(vmread(GUEST_IA32_EFER) & EFER_LMA);
+
+	if (!vmcs_config.has_ept) {
+		to_vmx(vcpu)->cr3 = cr3;
+		if (pae && !vmx_load_pdptes(vcpu, cr3))
+			memset(vcpu->pdpte, 0, sizeof(vcpu->pdpte));
+		vmx_reload_shadow(vcpu);
+		return;
+	}
 	vmwrite(GUEST_CR3, cr3);
-	if (vmread(GUEST_CR0) & CR0_PG && vmread(GUEST_CR4) & CR4_PAE &&
-	    !(vmread(GUEST_IA32_EFER) & EFER_LMA) && !load_pdptes(vcpu))
+	if (pae && !vmx_load_pdptes(vcpu, cr3))
 		for (u64 field = GUEST_PDPTR0; field <= GUEST_PDPTR3; field += 2)
 			vmwrite(field, 0);
 	vmx_flush_guest_tlb(vcpu);
@@ -114,7 +149,7 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
  */
 static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	u64 old = vmx_get_cr0(vcpu), efer = vmread(GUEST_IA32_EFER), cr4 = vmread(GUEST_CR4);
+	u64 old = vmx_get_cr0(vcpu), efer = vmx_get_efer(vcpu), cr4 = vmx_get_cr4(vcpu);
 	bool paging_on = cr0 & CR0_PG && !(old & CR0_PG);
 	bool paging_off = !(cr0 & CR0_PG) && old & CR0_PG;
 	bool long_code = vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
@@ -141,7 +176,8 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 			return false;
 		virt->set_sysreg(vcpu, SYSREG_EFER, efer & ~EFER_LMA);
 	} else if (cr0 & CR0_PG && cr4 & CR4_PAE && !(efer & EFER_LMA) &&
-		   (cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) && !load_pdptes(vcpu)) {
+		   (cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) &&
+		   !vmx_load_pdptes(vcpu, virt->get_sysreg(vcpu, SYSREG_CR3))) {
 		return false;
 	}
 	/* ET is always 1; writes to reserved bits of the low half are ignored. */
@@ -164,8 +200,8 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
 }
 
-/* Accesses to CR3 and CR8 exit only on demand (icept.c). So does a MOV to CR4, unless it sets a
- * host-owned bit, see cr4_owned(): #GP. */
+/* With EPT, accesses to CR3 and CR8 exit only on demand (icept.c). So does a MOV to CR4, unless it
+ * sets a host-owned bit, see cr4_owned(): #GP. */
 int handle_cr(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
@@ -179,8 +215,20 @@ int handle_cr(struct vcpu *vcpu)
 	case CR_TYPE_MOV_TO_CR:
 		if (cr == 0)
 			ok = mov_to_cr0(vcpu, read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
+		else if (cr == 3 && vcpu->vm->shadow_ops)
+			ok = vmx_mov_to_cr3(vcpu,
+					    read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
+		else if (cr == 4 && vcpu->vm->shadow_ops)
+			ok = vmx_mov_to_cr4(vcpu,
+					    read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
 		else if (cr != 4)
 			return handle_unknown(vcpu, "control register access");
+		break;
+	case CR_TYPE_MOV_FROM_CR:
+		if (cr != 3 || !vcpu->vm->shadow_ops)
+			return handle_unknown(vcpu, "control register access");
+		vmx_mov_from_cr3(vcpu, CONTROL_REG_ACCESS_REG(qual));
+		ok = true;
 		break;
 	case CR_TYPE_CLTS:
 		ok = mov_to_cr0(vcpu, vmx_get_cr0(vcpu) & ~CR0_TS);

@@ -118,8 +118,13 @@ static int handle_exception(struct vcpu *vcpu)
 	}
 	if (!(to_vmx(vcpu)->exception_bitmap & BIT(exception.vector)))
 		return handle_unknown(vcpu, "exception that is not intercepted");
-	if (is_page_fault(info))
-		return handle_page_fault(vcpu, &exception);
+	if (is_page_fault(info)) {
+		int r = handle_page_fault(vcpu, &exception);
+
+		if (!vcpu->event.valid) /* the guest does not get it */
+			execute_again(info);
+		return r;
+	}
 	reflect_exception(vcpu, &exception);
 	return 1;
 }
@@ -257,11 +262,12 @@ static int handle_wrmsr(struct vcpu *vcpu)
 	return vmx_skip_or_fault(vcpu, emulate_wrmsr(vcpu));
 }
 
-/* While MSRs exit on demand: see vmx_watch_msrs(). */
+/* While MSRs exit on demand, or shadow page tables are in use: see vmx_watch_msrs(). */
 static int handle_watched_rdmsr(struct vcpu *vcpu)
 {
 	record_msr(vcpu);
-	if (vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], false, NULL))
+	if (vmx_rdmsr_shadow(vcpu) ||
+	    vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], false, NULL))
 		return 1;
 	return handle_rdmsr(vcpu);
 }
@@ -269,7 +275,8 @@ static int handle_watched_rdmsr(struct vcpu *vcpu)
 static int handle_watched_wrmsr(struct vcpu *vcpu)
 {
 	record_msr(vcpu);
-	if (vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], true, NULL))
+	if (vmx_wrmsr_shadow(vcpu) ||
+	    vmx_handle_icept_msr(vcpu, (u32)vcpu->regs[VCPU_RCX], true, NULL))
 		return 1;
 	return handle_wrmsr(vcpu);
 }
@@ -403,6 +410,8 @@ static int (*vmx_exit_handlers[NR_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[EXIT_REASON_CPUID] = handle_cpuid,
 	[EXIT_REASON_GETSEC] = handle_undefined,
 	[EXIT_REASON_INVD] = handle_invd,
+	[EXIT_REASON_INVLPG] = handle_invlpg,
+	[EXIT_REASON_INVPCID] = handle_invpcid,
 	[EXIT_REASON_RSM] = handle_undefined,
 	[EXIT_REASON_VMCALL] = handle_vmcall,
 	[EXIT_REASON_VMCLEAR... EXIT_REASON_VMON] = handle_undefined,

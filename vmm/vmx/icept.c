@@ -56,6 +56,8 @@ static void load_controls(struct vcpu_vmx *vmx)
 {
 	u32 set[NR_VMX_WORDS] = {0}, all[NR_VMX_WORDS] = {0}, secondary = vmx->secondary;
 
+	set[VMX_PROC] =
+		vmcs_config.cpu_based_exec_ctrl; /* with shadow page tables, some of these */
 	for (unsigned i = 0; i < NR_ICEPTS; i++) {
 		all[controls[i].word] |= (u32)controls[i].bit;
 		if (vmx->icepts & BIT(i))

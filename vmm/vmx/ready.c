@@ -55,16 +55,18 @@ static void paragraph_end(struct paragraph *p)
 		printk(p->level, "%s\n", p->line);
 }
 
-static bool is_required(const struct vmx_control *c)
+static bool is_required(const struct vmx_capability *cap, const struct vmx_control *c)
 {
-	return c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED;
+	enum vmx_policy policy = vmx_policy_of(cap, c);
+
+	return policy == POLICY_REQUIRED || policy == POLICY_DYNAMIC_REQUIRED;
 }
 
 /* Is an earlier control of the same name in the same list? */
 static bool listed_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
-		if (vmx_is_used(e) && is_required(e) == is_required(c) &&
+		if (vmx_is_used(cap, e) && is_required(cap, e) == is_required(cap, c) &&
 		    vmx_can(cap, e) == vmx_can(cap, c) && strcmp(e->name, c->name) == 0)
 			return true;
 	}
@@ -86,8 +88,8 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (!vmx_is_used(c) || is_required(c) != required || vmx_can(cap, c) != has ||
-		    listed_before(cap, c) || (!has && c->loss[0]))
+		if (!vmx_is_used(cap, c) || is_required(cap, c) != required ||
+		    vmx_can(cap, c) != has || listed_before(cap, c) || (!has && c->loss[0]))
 			continue;
 		paragraph_add(&p, c->name);
 	}
@@ -110,7 +112,7 @@ static void list_losses(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (!vmx_is_used(c) || is_required(c) || vmx_can(cap, c) || !c->loss[0] ||
+		if (!vmx_is_used(cap, c) || is_required(cap, c) || vmx_can(cap, c) || !c->loss[0] ||
 		    loss_listed_before(cap, c))
 			continue;
 		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
@@ -196,7 +198,10 @@ int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, c
 		list_losses(cap);
 		list_controls(cap, "Absent", false, false);
 		ret = setup_vmcs_config(cap, config);
-		if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
+		if (!config->has_ept)
+			pr_info("  Memory    shadow page tables, without EPT: no real mode, and "
+				"page faults exit\n");
+		else if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
 			describe_ept(config);
 	}
 	if (ret == 0)

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/pages.h"
 #include "lib/string.h"
+#include "vmm/mmu.h"
 #include "vmm/steps.h"
 #include "vmm/vmx/ready.h"
 #include "vmm/vmx/vmx.h"
@@ -52,12 +53,13 @@ static void unlock_feature_control(struct vmx_capability *cap, unsigned cpu)
 			cpu);
 }
 
-int vmx_hardware_setup(void)
+int vmx_hardware_setup(bool second_level)
 {
 	char brand[52];
 
 	STEP_ONCE(hardware_setup);
 	read_capability(&vmx_capability);
+	vmx_capability.no_ept = !second_level;
 	unlock_feature_control(&vmx_capability, 0);
 	cpu_brand(brand);
 	return ready_report(&vmx_capability, &vmcs_config, brand, 0) ? -ENODEV : 0;
@@ -183,6 +185,10 @@ int vmx_vm_init(struct vm *vm)
 	if (!vmx->bitmaps || cpuid_policy_init(vm))
 		return -ENOMEM;
 	vmx_hide_features(vm);
+	if (!vmcs_config.has_ept) {
+		vmx_set_msr_intercept(vm, MSR_EFER, true, true);
+		vmx_watch_msrs(true);
+	}
 	return ept_init(&vm->ept, &ops, &caps);
 }
 
@@ -248,7 +254,8 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 	vmwrite(IO_BITMAP_A, virt_to_phys(vmx->bitmaps) + BITMAP_IO_A);
 	vmwrite(IO_BITMAP_B, virt_to_phys(vmx->bitmaps) + BITMAP_IO_B);
 	vmwrite(MSR_BITMAP, virt_to_phys(vmx->bitmaps) + BITMAP_MSR);
-	vmwrite(EPT_POINTER, ept_pointer(&vm->ept));
+	if (vmcs_config.has_ept)
+		vmwrite(EPT_POINTER, ept_pointer(&vm->ept));
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 	if (vmcs_config.has_vpid)
 		vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
@@ -301,6 +308,7 @@ struct vcpu *vmx_create_vcpu(struct vm *vm, struct cpu *cpu)
 		return NULL;
 	vmx->vcpu.vm = vm;
 	vmx->vcpu.cpu = cpu;
+	vmx->vcpu.page_fault = reflect_page_fault;
 	vmx->vcpu.cpuid_plain = vm->cpuid->plain_leaves;
 	vmx->vpid = alloc_vpid();
 	if (!vmx->vpid)
@@ -341,7 +349,8 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 	vmx_vcpu_setup(vmx);
 	vmx_load_intercepts(vcpu);
 	/* If vmx_flush_all() could not; vcpu_reset flushes the guest's own translations. */
-	vmx_flush_tlb(vcpu);
+	if (vmcs_config.has_ept)
+		vmx_flush_tlb(vcpu);
 	vmx->loaded = true;
 	return 0;
 }

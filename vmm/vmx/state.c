@@ -57,6 +57,15 @@ void vmx_set_segment(struct vcpu *vcpu, enum segment_reg reg, const struct segme
 	}
 }
 
+u64 vmx_get_efer(const struct vcpu *vcpu)
+{
+	u64 efer = vmread(GUEST_IA32_EFER);
+
+	if (!vmcs_config.has_ept && !((const struct vcpu_vmx *)vcpu)->nxe)
+		efer &= ~EFER_NX;
+	return efer;
+}
+
 u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 {
 	(void)vcpu;
@@ -70,11 +79,11 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 	case SYSREG_CR0:
 		return vmx_get_cr0(vcpu);
 	case SYSREG_CR3:
-		return vmread(GUEST_CR3);
+		return vmcs_config.has_ept ? vmread(GUEST_CR3) : to_vmx(vcpu)->cr3;
 	case SYSREG_CR4:
 		return vmx_get_cr4(vcpu);
 	case SYSREG_EFER:
-		return vmread(GUEST_IA32_EFER);
+		return vmx_get_efer(vcpu);
 	case SYSREG_PKRS:
 		return vmcs_config.has_pkrs ? vmread(GUEST_IA32_PKRS) : 0;
 	case SYSREG_DR7:
@@ -87,10 +96,15 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 	return 0;
 }
 
-static void vmx_set_efer(u64 efer)
+void vmx_set_efer(struct vcpu *vcpu, u64 efer)
 {
 	u32 entry = (u32)vmread(VM_ENTRY_CONTROLS) & ~(u32)VM_ENTRY_IA32E_MODE;
 
+	if (!vmcs_config.has_ept) {
+		to_vmx(vcpu)->nxe = efer & EFER_NX;
+		efer |= EFER_NX;
+		vmx_reload_shadow(vcpu);
+	}
 	vmwrite(GUEST_IA32_EFER, efer);
 	vmwrite(VM_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
 }
@@ -117,7 +131,7 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		vmx_set_cr4(vcpu, value);
 		break;
 	case SYSREG_EFER:
-		vmx_set_efer(value);
+		vmx_set_efer(vcpu, value);
 		break;
 	case SYSREG_DR7:
 		if (vcpu->debug.on)
@@ -161,12 +175,14 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmx_set_segment(vcpu, SEG_TR, &tr);
 	vmx_set_segment(vcpu, SEG_GDTR, &table);
 	vmx_set_segment(vcpu, SEG_IDTR, &table);
-	vmwrite(GUEST_CR3, 0);
+	if (vmcs_config.has_ept)
+		vmwrite(GUEST_CR3, 0);
+	to_vmx(vcpu)->cr3 = 0;
 	vmx_flush_guest_tlb(vcpu);
 	write_cr2(0);
 	debug_reset(vcpu);
 	write_dr6(0xffff0ff0);
-	vmx_set_efer(0);
+	vmx_set_efer(vcpu, 0);
 	vmx_set_cr0(vcpu, cache | CR0_ET);
 	vmx_set_cr4(vcpu, 0);
 	vmx_set_sysreg(vcpu, SYSREG_DR7, 0x400);

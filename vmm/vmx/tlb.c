@@ -3,6 +3,7 @@
  * Invalidation of cached guest translations. SDM: "Caching Translation Information".
  */
 #include "arch/x86/vmx_insn.h"
+#include "vmm/shadow_ops.h"
 #include "vmm/vmx/vmx.h"
 
 void vmx_flush_all(void)
@@ -23,7 +24,10 @@ static void flush_tables(u64 pointer)
 
 void vmx_flush_tlb(struct vcpu *vcpu)
 {
-	flush_tables(ept_pointer(&vcpu->vm->ept));
+	if (vmcs_config.has_ept)
+		flush_tables(ept_pointer(&vcpu->vm->ept));
+	else
+		vcpu->vm->shadow_ops->drop(vcpu->vm);
 }
 
 void vmx_use_tables(struct vcpu *vcpu, u64 pointer, bool flush)

@@ -56,6 +56,10 @@ struct vcpu_vmx {
 	u32 heartbeat; /* what the preemption timer counts down from; 0: it is not in use */
 	u32 sti_seen;  /* calls of vmx_registers_complete() in a row in the shadow of an STI */
 	u16 vpid;
+	/* With shadow page tables, what the guest has set; see shadow.c. */
+	u64 cr3;
+	u64 cr4;   /* of the bits that are host-owned then; else 0 */
+	bool nxe;  /* IA32_EFER.NXE */
 	u64 *seen; /* see dump.c */
 };
 
@@ -124,6 +128,22 @@ int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 /* hidden.c: take from @vm, which has no vCPUs yet, what hidden_features.def names. */
 void vmx_hide_features(struct vm *vm);
 
+/*
+ * shadow.c: while shadow page tables are in use. MOV to CR3 and CR4: return false for #GP. MOV from
+ * CR3 to general register @reg. RDMSR and WRMSR: return true if the MSR is IA32_EFER, which has
+ * been handled. vmx_reload_shadow(): what translations depend on has changed. vmx_use_shadow(): see
+ * virt_ops.use_shadow.
+ */
+bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 value);
+void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg);
+bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4);
+bool vmx_rdmsr_shadow(struct vcpu *vcpu);
+bool vmx_wrmsr_shadow(struct vcpu *vcpu);
+void vmx_reload_shadow(struct vcpu *vcpu);
+void vmx_use_shadow(struct vcpu *vcpu, u64 cr3);
+int handle_invlpg(struct vcpu *vcpu);
+int handle_invpcid(struct vcpu *vcpu);
+
 /* cr.c: the exit handler for accesses to control registers. */
 int handle_cr(struct vcpu *vcpu);
 
@@ -184,6 +204,12 @@ u64 vmx_get_cr4(struct vcpu *vcpu);
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
+/* Load the PDPTEs from the guest's memory at @cr3. Returns false, for #GP, if a reserved bit of a
+ * present one is set. SDM: "Loading PDPTEs". */
+bool vmx_load_pdptes(struct vcpu *vcpu, u64 cr3);
+/* state.c: IA32_EFER, as the guest sees it. */
+u64 vmx_get_efer(const struct vcpu *vcpu);
+void vmx_set_efer(struct vcpu *vcpu, u64 efer);
 
 /* dump.c: see virt_ops.dump. */
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark);
@@ -198,7 +224,7 @@ int handle_preemption_timer(struct vcpu *vcpu);
 /* The operations of struct virt_ops, by file; see virt_ops.h. heartbeat.c: */
 int vmx_start_heartbeat(struct vcpu *vcpu, u64 ticks, void (*beat)(struct vcpu *vcpu));
 /* setup.c: */
-int vmx_hardware_setup(void);
+int vmx_hardware_setup(bool second_level);
 void vmx_print_capabilities(void);
 void vmx_each_capability(emit_capability *emit);
 int vmx_check_processor_compat(unsigned cpu);

@@ -21,6 +21,11 @@ static void vmx_wait_for_sipi(struct vcpu *vcpu)
 	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_WAIT_SIPI);
 }
 
+static bool vmx_uses_second_level(void)
+{
+	return vmcs_config.has_ept;
+}
+
 static bool vmx_has_unrestricted_guest(void)
 {
 	return vmcs_config.has_unrestricted_guest;
@@ -68,6 +73,7 @@ const struct virt_ops vmx_x86_ops = {
 	.check_processor_compat = vmx_check_processor_compat,
 	.hardware_enable = vmx_hardware_enable,
 	.hardware_disable = vmx_hardware_disable,
+	.uses_second_level = vmx_uses_second_level,
 	.has_unrestricted_guest = vmx_has_unrestricted_guest,
 	.can_wait_for_sipi = vmx_can_wait_for_sipi,
 	.wait_for_sipi = vmx_wait_for_sipi,
@@ -103,6 +109,8 @@ const struct virt_ops vmx_x86_ops = {
 	.delay_interrupts = vmx_delay_interrupts,
 	.ignore_fpu_error = vmx_ignore_fpu_error,
 	.flush_tlb = vmx_flush_tlb,
+	.use_shadow = vmx_use_shadow,
+	.flush_guest_tlb = vmx_flush_guest_tlb,
 	.use_tables = vmx_use_tables,
 	.use_subpages = vmx_use_subpages,
 	.trace_exits = vmx_trace_exits,

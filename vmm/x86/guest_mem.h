@@ -7,6 +7,7 @@
 #define GH_GUEST_MEM_H
 
 #include "vmm/virt_ops.h"
+#include "vmm/x86/guest_walk.h"
 #include "vmm/x86/insn.h"
 
 /*
@@ -53,6 +54,11 @@ int guest_physical(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
  */
 int guest_walk(struct vcpu *vcpu, gva_t gva, void (*seen)(int level, gpa_t at, u64 entry),
 	       gpa_t *gpa, u32 *error);
+
+/* The guest's current paging mode, for guest_walk.h, and its keys: PKRU, or IA32_PKRS if not @user.
+ */
+void get_paging_mode(struct vcpu *vcpu, struct paging_mode *mode);
+u32 guest_keys(bool user);
 
 /* Read segment @reg into @seg, with the base that addresses use: in 64-bit mode 0 except FS, GS. */
 void guest_segment(struct vcpu *vcpu, enum segment_reg reg, struct segment *seg);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shadow page tables: what the CPU uses instead of the guest's own page tables where it does not
+ * use the second-level tables. They are the composition of both.
+ *
+ * A shadow page is a TLB of one guest table: nothing keeps the guest from changing its tables, and
+ * an entry may be older than the guest's, until the guest invalidates it, as in a CPU's TLB. So
+ * each entry has a copy of the guest's entry that it was made from, and invalidating means
+ * comparing. What is not present is never cached: each fault walks the guest's tables. SDM:
+ * "Caching Translation Information".
+ *
+ * All vCPUs share the shadow pages. Who walks the guest's tables to write a shadow entry, and who
+ * compares, holds the lock, so that nothing old is written after an invalidation. The CPUs read the
+ * tables at the same time: each change is one 64-bit store, and what is no longer used is kept
+ * until all of them have flushed their TLB.
+ */
+#ifndef GH_SHADOW_SHADOW_H
+#define GH_SHADOW_SHADOW_H
+
+#include "lib/spinlock.h"
+#include "shadow/spte.h"
+#include "vmm/mmu.h"
+#include "vmm/shadow_ops.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+#define BITMAP_WORDS (SPTE_ENTRIES / 64)
+
+/* A shadow page. */
+struct mmu_page {
+	struct mmu_page *next; /* of its hash bucket, of the free or of the retired ones */
+	gfn_t gfn;             /* of the guest's table; direct: the first that it maps */
+	union mmu_role role;
+	bool used;
+	u64 *spt;          /* the entries that the CPU uses */
+	u64 *gptes;        /* for each that is present: what it was made from */
+	const void *table; /* the guest's entry for spt[0]; NULL: direct, or not in memory */
+	u64 present[BITMAP_WORDS]; /* bit n: spt[n] is not 0 */
+	u64 local[BITMAP_WORDS];   /* the same, and it is not the leaf of a global page */
+};
+
+/* A root that a vCPU has used, and what its entries are worth. Only of these, global pages are kept
+ * when the guest switches from one to another. */
+struct mmu_context {
+	struct mmu_page *root; /* NULL: none */
+	u16 pcid;
+	bool current; /* nothing has been invalidated since it was used: MOV to CR3 may keep it */
+};
+#define NR_CONTEXTS 8
+
+struct shadow_vcpu {
+	struct paging_mode mode;
+	struct mmu_page *root[4];      /* the first, or with PAE one for each PDPTE; NULL: none */
+	u64 pae_root[4] __aligned(32); /* the page-directory-pointer table, below 4 GiB */
+	u64 seen;                      /* the shadow.retires that it has flushed its TLB after */
+	struct mmu_context context[NR_CONTEXTS];
+	unsigned next_context;
+};
+
+struct shadow {
+	spinlock_t lock;
+	struct vm *vm;
+	struct mmu_page *page; /* all of them */
+	unsigned nr;
+	u8 *spts; /* their tables, one after the other */
+	hpa_t spts_pa;
+	struct mmu_page **hash;
+	unsigned hash_mask;
+	struct mmu_page *free, *retired;
+	unsigned nr_free;
+	u64 retires;             /* how often pages have been retired */
+	struct ept_mapping last; /* what ept_walk() has found last: of the page at... */
+	gpa_t last_gpa;          /* ...this address; size 0: nothing */
+};
+
+static inline struct shadow *to_shadow(const struct vcpu *vcpu)
+{
+	return vcpu->vm->shadow;
+}
+
+/* ---- page.c. With the lock held. ---- */
+
+/* Lay out the pool of @size bytes at @pool. Returns false if it is too small. */
+bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size);
+
+/* Returns the shadow page of @role for the table, or the page, at @gfn; NULL: none is free, try
+ * again after the vCPU's requests. *@old: it has been in use, and may have old entries. */
+struct mmu_page *shadow_get_page(struct shadow *shadow, gfn_t gfn, union mmu_role role, bool *old);
+
+/* Returns the page that the entry @spte, which is present and no leaf, points to. */
+struct mmu_page *shadow_child(const struct shadow *shadow, u64 spte);
+
+/* Write @spte, made from the guest's entry @gpte, to entry @index; 0: drop it. */
+void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global);
+
+/* Retire all pages, and have all vCPUs load anew. */
+void shadow_retire_all(struct shadow *shadow);
+
+/* Free what has been retired, if all vCPUs have flushed their TLB since. */
+void shadow_free_retired(struct shadow *shadow);
+
+/* Does the present @spte of @level map a page? */
+static inline bool is_leaf_spte(u64 spte, int level)
+{
+	return level == 1 || spte & PT_PS;
+}
+
+/* The guest's entry that entry @index of @page stands for, as it is now. */
+static inline u64 guest_entry(const struct mmu_page *page, unsigned index)
+{
+	if (page->role.levels != 2)
+		return READ_ONCE(((const u64 *)page->table)[index]);
+	return READ_ONCE(((const u32 *)page->table)[page->role.level == 2 ? index / 2 : index]);
+}
+
+/* ---- fault.c ---- */
+
+/* vcpu->page_fault. */
+int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
+
+/* Make entry @index of @page, of level 1 and not direct, from the guest's entry @gpte, if the CPU
+ * could have it cached: if it is present and accessed. */
+void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte);
+
+/* ---- sync.c. With the lock held. ---- */
+
+/* Compare the present entries of @page, and of all below, with the guest's: @all, or only what is
+ * not global. What differs is dropped, or made anew. */
+void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all);
+
+/* The same for what translates @gva, from the page @root on. */
+void shadow_sync_address(struct vcpu *vcpu, struct mmu_page *root, gva_t gva);
+
+/* ---- root.c: the operations of struct shadow_ops. ---- */
+void shadow_load(struct vcpu *vcpu);
+void shadow_new_cr3(struct vcpu *vcpu, bool keep);
+void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva);
+void shadow_drop(struct vm *vm);
+
+/* The page of @vcpu's current root that translates @gva; NULL: none. */
+struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva);
+
+#endif

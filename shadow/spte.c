@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a shadow entry is made of. See spte.h.
+ */
+#include "shadow/spte.h"
+
+union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant)
+{
+	union mmu_role role = {.word = 0};
+
+	role.level = mode->levels > 3 ? mode->levels : 2;
+	role.direct = !mode->levels;
+	role.acc = ACC_ALL;
+	if (role.direct)
+		return role;
+	role.levels = mode->levels;
+	role.quadrant = mode->levels == 2 ? quadrant : 0;
+	role.pse = mode->levels == 2 && mode->pse;
+	role.nx = mode->nx;
+	role.wp = mode->wp;
+	role.smep = !mode->wp && mode->smep;
+	return role;
+}
+
+union mmu_role table_role(union mmu_role parent, unsigned acc, gva_t gva)
+{
+	union mmu_role role = parent;
+
+	role.level = parent.level - 1u;
+	role.acc = acc & ACC_ALL;
+	if (parent.levels == 2)
+		role.quadrant = gva >> 21 & 1;
+	return role;
+}
+
+union mmu_role direct_role(int level, unsigned acc, u64 leaf, int leaf_level)
+{
+	union mmu_role role = {.word = 0};
+
+	role.level = (unsigned)level & 7;
+	role.direct = 1;
+	role.acc = acc & ACC_ALL;
+	if (!leaf_level) /* no paging */
+		return role;
+	role.pwt = !!(leaf & PT_PWT);
+	role.pcd = !!(leaf & PT_PCD);
+	role.pat = !!(leaf & (leaf_level > 1 ? PT_LARGE_PAT : PT_PAT));
+	role.global = !!(leaf & PT_G);
+	role.key = leaf >> 59 & 15;
+	return role;
+}
+
+unsigned leaf_rights(const struct paging_mode *mode, unsigned acc, u64 entry, bool override)
+{
+	if (!(entry & PT_D) && mode->levels)
+		acc &= ~ACC_W;
+	if (!override)
+		return acc;
+	acc = (acc | ACC_W) & ~ACC_U;
+	return mode->smep ? acc & ~ACC_X : acc;
+}
+
+u64 make_direct_spte(union mmu_role role, int level, hpa_t hpa, unsigned prot)
+{
+	u64 spte = hpa | PT_P | PT_A | (u64)role.key << 59;
+
+	if (role.acc & ACC_W && prot & EPT_W)
+		spte |= PT_W | PT_D;
+	if (role.acc & ACC_U)
+		spte |= PT_U;
+	if (!(role.acc & ACC_X) || !(prot & EPT_X))
+		spte |= PT_NX;
+	if (role.pwt)
+		spte |= PT_PWT;
+	if (role.pcd)
+		spte |= PT_PCD;
+	if (level > 1)
+		return spte | PT_PS | (role.pat ? PT_LARGE_PAT : 0);
+	return spte | (role.pat ? PT_PAT : 0);
+}
+
+u64 make_spte(int level, hpa_t hpa, unsigned acc, unsigned prot, u64 leaf, int leaf_level)
+{
+	return make_direct_spte(direct_role(level, acc, leaf, leaf_level), level, hpa, prot);
+}

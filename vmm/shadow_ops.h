@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rest of vmm/ tells the shadow page tables (shadow/) of a VM whose CPUs do not use its
+ * second-level tables: vm->shadow_ops, NULL where they do.
+ *
+ * All functions but drop run on the vCPU's own CPU, in root mode.
+ */
+#ifndef GH_VMM_SHADOW_OPS_H
+#define GH_VMM_SHADOW_OPS_H
+
+#include "types.h"
+
+struct vcpu;
+struct vm;
+
+/* What an instruction of the guest invalidates. SDM: "Operations that Invalidate TLBs and
+ * Paging-Structure Caches". */
+enum invalidation {
+	INVALIDATE_PAGE,      /* one address: INVLPG */
+	INVALIDATE_PCID_PAGE, /* one address in one PCID, no global page: INVPCID, type 0 */
+	INVALIDATE_PCID,      /* one PCID, no global pages: type 1 */
+	INVALIDATE_ALL,       /* type 2 */
+	INVALIDATE_LOCAL,     /* all but global pages: type 3 */
+};
+
+struct shadow_ops {
+	/* Handle REQ_SHADOW: what translations depend on has changed (CR0, CR4, IA32_EFER, or CR3
+	 * not by MOV), or all shadow tables have been dropped. Takes the paging mode anew, and
+	 * loads the root. */
+	void (*load)(struct vcpu *vcpu);
+	/* MOV to CR3 has given it another value. @keep: bit 63 of the operand: what is cached of
+	 * the new PCID may be used. */
+	void (*new_cr3)(struct vcpu *vcpu, bool keep);
+	/* An invalidation: of linear address @gva, in @pcid, where @what has such. */
+	void (*invalidate)(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva);
+	/* The VM's second-level tables have changed, so that less is allowed, or elsewhere: drop
+	 * all shadow tables. Each vCPU has got REQ_SHADOW then. From any CPU. */
+	void (*drop)(struct vm *vm);
+};
+
+#endif

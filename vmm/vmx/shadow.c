@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What exits while the CPU uses shadow page tables (vmm/shadow_ops.h) instead of EPT: all that
+ * changes the guest's translations. The CPU runs with the guest's control registers, but for these
+ * bits: CR0.WP and IA32_EFER.NXE are 1, CR4.PAE is 1 and CR4.PCIDE is 0, as shadow tables are made
+ * for that. CR3 names the shadow tables. SDM: "Memory Virtualization", "Virtualizing Physical
+ * Memory".
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "errno.h"
+#include "vmm/registers.h"
+#include "vmm/shadow_ops.h"
+#include "vmm/steps.h"
+#include "vmm/vmx/event.h"
+#include "vmm/vmx/vmx.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/guest_mem.h"
+#include "vmm/x86/msr.h"
+#include "vmm/x86/unknown.h"
+
+#define CR3_KEEP     BIT(63) /* of MOV's operand, with CR4.PCIDE */
+#define CR3_PCID     0xfffull
+#define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA)
+
+/* INVPCID's operand. SDM: "INVPCID—Invalidate Process-Context Identifier". */
+struct invpcid {
+	u64 pcid, address;
+};
+
+void vmx_reload_shadow(struct vcpu *vcpu)
+{
+	__atomic_or_fetch(&vcpu->requests, (u32)REQ_SHADOW, __ATOMIC_ACQ_REL);
+}
+
+void vmx_use_shadow(struct vcpu *vcpu, u64 cr3)
+{
+	vmwrite(GUEST_CR3, cr3);
+	vmx_flush_guest_tlb(vcpu);
+}
+
+/* SDM: "MOV—Move to/from Control Registers". Returns false for #GP. */
+bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 value)
+{
+	u64 cr4 = vmx_get_cr4(vcpu), cr3 = value;
+	bool keep = false;
+
+	if (vmread(GUEST_IA32_EFER) & EFER_LMA) {
+		if (cr4 & CR4_PCIDE) {
+			keep = cr3 & CR3_KEEP;
+			cr3 &= ~CR3_KEEP;
+		}
+		if (cr3 >> vmx_capability.phys_bits)
+			return false;
+	} else if (vmx_get_cr0(vcpu) & CR0_PG && cr4 & CR4_PAE && !vmx_load_pdptes(vcpu, cr3)) {
+		return false;
+	}
+	to_vmx(vcpu)->cr3 = cr3;
+	vcpu->vm->shadow_ops->new_cr3(vcpu, keep);
+	return true;
+}
+
+void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg)
+{
+	u64 value = to_vmx(vcpu)->cr3;
+
+	if (reg == VCPU_RSP)
+		vmwrite(GUEST_RSP, value);
+	else
+		vcpu->regs[reg] = value;
+}
+
+/* It exits if it changes a host-owned bit, but may change all others, too. SDM: "MOV—Move to/from
+ * Control Registers", "Control Registers". Returns false for #GP. */
+bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	u64 old = vmx_get_cr4(vcpu), changed = cr4 ^ old, cr3 = to_vmx(vcpu)->cr3;
+	bool long_mode = vmread(GUEST_IA32_EFER) & EFER_LMA;
+
+	if (cr4 & (~vmx_capability.cr4_fixed1 | vcpu->vm->cpuid->hidden_cr4))
+		return false;
+	if (long_mode && (!(cr4 & CR4_PAE) || changed & CR4_LA57))
+		return false;
+	if (changed & cr4 & CR4_PCIDE && (!long_mode || cr3 & CR3_PCID))
+		return false;
+	if (vmx_get_cr0(vcpu) & CR0_PG && cr4 & CR4_PAE && !long_mode &&
+	    changed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP) && !vmx_load_pdptes(vcpu, cr3))
+		return false;
+	vmx_set_cr4(vcpu, cr4);
+	return true;
+}
+
+/* SDM: "INVLPG—Invalidate TLB Entries". */
+int handle_invlpg(struct vcpu *vcpu)
+{
+	gva_t gva = exit_qualification(vcpu);
+
+	if (vmx_handle_icept(vcpu))
+		return 1;
+	if (!vcpu->vm->shadow_ops)
+		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
+	STEP(handle_invlpg);
+	if (is_canonical(vcpu, gva))
+		vcpu->vm->shadow_ops->invalidate(vcpu, INVALIDATE_PAGE, 0, gva);
+	vmx_skip_instruction(vcpu);
+	return 1;
+}
+
+/* The linear address of the memory operand. Returns 0, or -EFAULT with an exception queued. SDM:
+ * "VM-Exit Instruction-Information Field". */
+static int operand_address(struct vcpu *vcpu, u32 info, u64 displacement, gva_t *gva)
+{
+	static const u64 masks[] = {0xffff, 0xffffffff, ~0ull};
+	u64 offset = displacement;
+
+	if (!(info & BIT(22)))
+		offset += general_register(vcpu, (enum vcpu_reg)(info >> 18 & 15)) << (info & 3);
+	if (!(info & BIT(27)))
+		offset += general_register(vcpu, (enum vcpu_reg)(info >> 23 & 15));
+	return guest_linear(vcpu, (enum segment_reg)(info >> 15 & 7),
+			    offset & masks[MIN(info >> 7 & 7, 2)], sizeof(struct invpcid) / 2,
+			    false, gva);
+}
+
+static bool invpcid(struct vcpu *vcpu, u64 type, const struct invpcid *operand)
+{
+	static const enum invalidation kinds[] = {INVALIDATE_PCID_PAGE, INVALIDATE_PCID,
+						  INVALIDATE_ALL, INVALIDATE_LOCAL};
+	bool has_pcid = vmx_get_cr4(vcpu) & CR4_PCIDE;
+
+	if (type >= ARRAY_SIZE(kinds) || operand->pcid > CR3_PCID)
+		return false;
+	if (type < 2 && operand->pcid && !has_pcid)
+		return false;
+	if (type == 0 && !is_canonical(vcpu, operand->address))
+		return false;
+	vcpu->vm->shadow_ops->invalidate(vcpu, kinds[type], (u16)operand->pcid, operand->address);
+	return true;
+}
+
+int handle_invpcid(struct vcpu *vcpu)
+{
+	u64 displacement = exit_qualification(vcpu);
+	u32 info = (u32)vmread(VMX_INSTRUCTION_INFO);
+	u64 type = general_register(vcpu, (enum vcpu_reg)(info >> 28));
+	struct invpcid operand;
+	gva_t gva;
+
+	if (vmx_handle_icept(vcpu))
+		return 1;
+	if (!vcpu->vm->shadow_ops)
+		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
+	STEP(handle_invlpg);
+	if (operand_address(vcpu, info, displacement, &gva) ||
+	    probe_guest_virt(vcpu, gva, sizeof(operand), guest_cpl(vcpu) == 3 ? PF_ERROR_U : 0))
+		return 1;
+	if (read_guest_virt(vcpu, gva, &operand, sizeof(operand)))
+		operand = (struct invpcid){.pcid = ~0ull};
+	if (guest_mode(vcpu) != INSN_64)
+		type = (u32)type;
+	return vmx_skip_or_fault(vcpu, invpcid(vcpu, type, &operand) ? 0 : -EINVAL);
+}
+
+bool vmx_rdmsr_shadow(struct vcpu *vcpu)
+{
+	u64 efer = vmx_get_efer(vcpu);
+
+	if (vmcs_config.has_ept || (u32)vcpu->regs[VCPU_RCX] != MSR_EFER)
+		return false;
+	vcpu->regs[VCPU_RAX] = (u32)efer;
+	vcpu->regs[VCPU_RDX] = efer >> 32;
+	vmx_skip_instruction(vcpu);
+	return true;
+}
+
+/* SDM: "IA32_EFER", "WRMSR—Write to Model Specific Register": LMA is the CPU's. */
+static int write_efer(struct vcpu *vcpu, u64 value)
+{
+	u64 old = vmx_get_efer(vcpu);
+	u64 allowed = EFER_ALLOWED | (cpuid(0x80000001, 0).edx & BIT(20) ? EFER_NX : 0);
+
+	if (value & ~allowed)
+		return -EINVAL;
+	if ((value ^ old) & EFER_LME && vmx_get_cr0(vcpu) & CR0_PG)
+		return -EINVAL;
+	vmx_set_efer(vcpu, (value & ~EFER_LMA) | (old & EFER_LMA));
+	return 0;
+}
+
+bool vmx_wrmsr_shadow(struct vcpu *vcpu)
+{
+	if (vmcs_config.has_ept || (u32)vcpu->regs[VCPU_RCX] != MSR_EFER)
+		return false;
+	vmx_skip_or_fault(vcpu, write_efer(vcpu, edx_eax(vcpu)));
+	return true;
+}
