@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Causes exits whose number is known, whenever a byte comes on COM1, until that is 'q'. It waits
- * for the byte in a function that another has called.
+ * Causes exits whose number is known, whenever a byte comes on COM1, until that is 'q'; for 'd' it
+ * has Glasshouse dump the recorded exits. It waits for the byte in a function that another has
+ * called.
  */
 #include "guests/lib/guest.h"
 
@@ -53,10 +54,27 @@ static __noinline u8 wait_for_byte(void)
 	return inb(COM1_DATA);
 }
 
+/* At CPL 0 in 64-bit mode; until it is refused. */
+static void dump_exits(void)
+{
+	u64 result, n = 0;
+
+	do
+		asm volatile("vmcall" : "=a"(result) : "a"(HYPERCALL_DUMP_EXITS) : "memory");
+	while (!result && n++ < 100);
+	say("dumps %llu, then %lld\n", (unsigned long long)n, (long long)result);
+}
+
 void guest_main(void)
 {
+	u8 byte;
+
 	say("ready\n");
-	while (wait_for_byte() != 'q') {
+	while ((byte = wait_for_byte()) != 'q') {
+		if (byte == 'd') {
+			dump_exits();
+			continue;
+		}
 		cause_exits();
 		say("exits cpuid %u rdmsr %u out %u vmcall %u\n", CPUIDS, RDMSRS, OUTS, VMCALLS);
 	}

@@ -69,7 +69,8 @@ const u8 *acpi_root(void);
 /* True under Glasshouse, by CPUID. */
 bool under_glasshouse(void);
 
-#define HYPERCALL_LEAVE 0x476c617373000001ull /* docs/hypercalls.md */
+#define HYPERCALL_LEAVE      0x476c617373000001ull /* docs/hypercalls.md */
+#define HYPERCALL_DUMP_EXITS 0x476c617373000004ull
 
 /* ---- Memory ------------------------------------------------------------------------------ */
 

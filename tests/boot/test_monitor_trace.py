@@ -147,6 +147,12 @@ def test_exits(tmp_path):
     check_bt(monitor)
     check_memory(monitor)
     check_marks(run, monitor)
+    run.send("d")
+    run.expect(r"dumps 10, then -16\n")
+    log = run.log("glasshouse.log")
+    assert log.count("vCPU 0 asks for the recorded exits, 10 times now.") == 1
+    dump = log.rpartition("times now.\n")[2]
+    assert re.match(r"The last exits of vCPU 0 \(\d+ in all\):\n(  tsc \d+, after \d+ in the guest: \w+ rip .*\n){8}", dump)
     monitor.type("reset")
     monitor.line.sendall(b"\r")
     run.expect("ready\n")

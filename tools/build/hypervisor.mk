@@ -31,7 +31,7 @@ GENERATED := build/version.h build/font.h
 # These run once, or when somebody asks, or when a guest does what guests hardly do: they are made small, the others fast.
 SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,arch/x86/%.c,desc firmware native paging smp trap) \
-	$(patsubst %,lib/%.c,integrity memmap number option_help options pages panic print symbols words) \
+	$(patsubst %,lib/%.c,backtrace integrity memmap number option_help options pages panic print symbols words) \
 	$(patsubst %,ept/%.c,memtype sppt view) \
 	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept intercepts recorder_text room step trace_stat view vm) \
 	$(patsubst %,vmm/vmx/%.c,capability cr debug dump entry_failure hidden_features icept ignne intercepts ready setup shadow step vmcs_text) \

@@ -4,11 +4,13 @@
  */
 #include "vmm/vm0/hypercall.h"
 #include "arch/x86/cpu.h"
+#include "errno.h"
 #include "lib/log.h"
 #include "vmm/x86/guest_mem.h"
 #include "vmm/vm0/icr.h"
 #include "vmm/vm0/leave.h"
 #include "vmm/event.h"
+#include "vmm/recorder_text.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/bios.h"
@@ -16,6 +18,23 @@
 static int boot_services_end(struct vcpu *vcpu)
 {
 	icr_firmware_ends(vcpu);
+	return 0;
+}
+
+#define DUMPED_EXITS 8u /* of each vCPU */
+#define ALL_DUMPS    10u
+
+/* As other messages that a guest can cause at will: so often, then at each power of two. */
+static int dump_exits(struct vcpu *vcpu)
+{
+	static u64 times;
+	u64 n = __atomic_add_fetch(&times, 1, __ATOMIC_RELAXED);
+
+	if (n > ALL_DUMPS && n & (n - 1))
+		return -EBUSY;
+	pr_info("vCPU %u asks for the recorded exits, %lu times now.\n", vcpu->id, n);
+	for (unsigned i = 0; i < vcpu->vm->nr_vcpus; i++)
+		recorder_dump(vcpu->vm->vcpus[i], DUMPED_EXITS);
 	return 0;
 }
 
@@ -27,6 +46,7 @@ static const struct {
 } hypercalls[] = {
 	{HYPERCALL_LEAVE, vm_leave, false},
 	{HYPERCALL_BOOT_SERVICES_END, boot_services_end, true},
+	{HYPERCALL_DUMP_EXITS, dump_exits, false},
 };
 
 static int no_hypercall(struct vcpu *vcpu)

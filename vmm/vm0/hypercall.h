@@ -10,6 +10,7 @@
 /* RAX: "Glass" in the high 40 bits, the number of the call in the low 24. */
 #define HYPERCALL_LEAVE             0x476c617373000001ull
 #define HYPERCALL_BOOT_SERVICES_END 0x476c617373000002ull
+#define HYPERCALL_DUMP_EXITS        0x476c617373000004ull /* any two differ in two bits or more */
 
 /*
  * vm_ops.hypercall: call the function of the number in RAX, from the table in hypercall.c, and put
