@@ -204,6 +204,8 @@ const char *command_w(const struct arguments *args)
 	u64 address;
 	int r;
 
+	if (has_option(&rest))
+		return NO_OPTION;
 	if (!number_of(word[0], 16, &address))
 		return NO_NUMBER;
 	n = bytes_of(word[1], bytes);

@@ -104,6 +104,9 @@ void split(char *line, struct arguments *args);
 /* Is the first argument @word? Then it is taken away. */
 bool take_word(struct arguments *args, const char *word);
 
+/* Is the first argument an option, as -x, that nobody has taken away? */
+bool has_option(const struct arguments *args);
+
 /*
  * Parse all of @word as a number of the @base 10 or 16; one with 0x is hexadecimal in any case.
  * Returns false, without a change of *@value, if it is none, has more than 64 bits, or is NULL.
@@ -116,6 +119,6 @@ bool reason_of(const char *word, u32 *reason);
 
 #define NO_VCPU   "there is no such vCPU; ls lists them"
 #define NO_OPTION "there is no such option; help NAME lists them"
-#define NO_NUMBER "this is no number; help NAME shows an example"
+#define NO_NUMBER "a number is missing, or this is no number; help NAME shows an example"
 
 #endif

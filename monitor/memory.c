@@ -54,6 +54,8 @@ const char *command_x(const struct arguments *args)
 	const char *const *word = &rest.word[1];
 	u64 address, length = 64;
 
+	if (has_option(&rest))
+		return NO_OPTION;
 	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))
 		return NO_NUMBER;
 	if (length > MAX_BYTES)

@@ -124,6 +124,8 @@ const char *command_bt(const struct arguments *args)
 	struct vcpu *vcpu = vcpu_of(rest.word[1]);
 	const char *why;
 
+	if (has_option(&rest))
+		return NO_OPTION;
 	if (!vcpu)
 		return NO_VCPU;
 	why = on_vcpu(vcpu, own ? print_own_stack : print_stack);

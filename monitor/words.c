@@ -14,6 +14,11 @@ bool take_word(struct arguments *args, const char *word)
 	return true;
 }
 
+bool has_option(const struct arguments *args)
+{
+	return args->word[1] && args->word[1][0] == '-';
+}
+
 void split(char *line, struct arguments *args)
 {
 	unsigned n = 0;

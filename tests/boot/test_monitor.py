@@ -25,7 +25,10 @@ def look(monitor):
     assert any("Entering the guest." in line for line in monitor.ask("log"))
     assert monitor.answer("nonsense") == ["err: there is no such command; help lists them"]
     assert monitor.answer("regs 2") == ["err: there is no such vCPU; ls lists them"]
-    assert monitor.answer("x 12345g") == ["err: this is no number; help NAME shows an example"]
+    for words in "x 12345g", "x", "w", "ept":
+        assert monitor.answer(words) == ["err: a number is missing, or this is no number; help NAME shows an example"]
+    for words in "x -q 0", "w -h 0 0", "bt -q":
+        assert monitor.answer(words) == ["err: there is no such option; help NAME lists them"]
 
 
 def look_at_vmcs(monitor):

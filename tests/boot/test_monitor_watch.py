@@ -191,7 +191,7 @@ def check_words(watched):
     image = number(r"image at ([0-9a-f]+)", watched.monitor.ask("log"))
     assert answer(f"watch {image:x} r")[-1].startswith("err: this page is Glasshouse's")
     assert answer("watch 100000000000 r")[-1] == "err: nothing is mapped there"
-    for words, says in (("1000 rr", "which accesses"), ("1000", "which accesses"), ("zz r", "this is no number"),
+    for words, says in (("1000 rr", "which accesses"), ("1000", "which accesses"), ("zz r", "a number is missing"),
                         ("1000,0 r", "1 to 4096"), ("1000 r 7", "there is no such vCPU"), ("off", "there is no such"),
                         ("-v ffff800000000000 r", "this address is not mapped"),
                         ("fffffffffffff000 r", "guest-physical addresses have 48 bits")):
