@@ -391,11 +391,6 @@ static void start_cpus(void)
 
 	if (nr_cpus == 1)
 		return;
-	/* The firmware would wait for ever for CPUs that it starts again. */
-	if (boot_info->firmware && !virt->has_unrestricted_guest())
-		boot_stop("This CPU has no \"unrestricted guest\", "
-			  "so the firmware cannot start its other CPUs as a guest. "
-			  "Leave it one CPU, by its setup.");
 	running = boot_info->firmware && boot_info->nr_apic_ids
 			  ? boot_info->firmware->start_cpus(run_cpu)
 			  : start_cpus_by_sipi();

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "shadow/shadow.h"
+#include "vmm/real_mode.h"
 #include "vmm/room.h"
 
 static const struct shadow_ops ops = {
@@ -12,6 +13,8 @@ static const struct shadow_ops ops = {
 	.new_cr3 = shadow_new_cr3,
 	.invalidate = shadow_invalidate,
 	.drop = shadow_drop,
+	.emulate_real_mode = emulate_real_mode,
+	.deliver_real_mode = deliver_real_mode,
 };
 
 static void *take(const struct room_setup *setup, u64 *used, u64 size)

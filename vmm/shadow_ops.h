@@ -10,6 +10,7 @@
 
 #include "types.h"
 
+struct real_mode_ops;
 struct vcpu;
 struct vm;
 
@@ -36,6 +37,19 @@ struct shadow_ops {
 	/* The VM's second-level tables have changed, so that less is allowed, or elsewhere: drop
 	 * all shadow tables. Each vCPU has got REQ_SHADOW then. From any CPU. */
 	void (*drop)(struct vm *vm);
+
+	/*
+	 * Real mode, which the CPU runs as virtual-8086 mode (vmm/real_mode.h). virt's operations
+	 * on registers show real mode: the caller sees to that.
+	 *
+	 * emulate_real_mode: emulate the instruction at RIP, which has caused #GP, as the CPU would
+	 * execute it in real mode; returns enum real_mode_result. deliver_real_mode: deliver the
+	 * interrupt or exception @vector, which returns to offset @ip: push FLAGS, CS and IP, and
+	 * continue at the vector; if that faults, deliver the double fault. Returns 0; or -EFAULT:
+	 * a triple fault. SDM: "Interrupt and Exception Handling" of real-address mode.
+	 */
+	int (*emulate_real_mode)(struct vcpu *vcpu, const struct real_mode_ops *ops);
+	int (*deliver_real_mode)(struct vcpu *vcpu, u8 vector, u16 ip);
 };
 
 #endif

@@ -404,13 +404,6 @@ void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 	if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT) &&
 	    __atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE)
 		return;
-	if (!virt->has_unrestricted_guest()) {
-		pr_warn_ratelimited(
-			"vCPU %u stays stopped: the guest starts it in real mode, which this CPU "
-			"cannot run as a guest. The guest continues without it",
-			vcpu->id);
-		return;
-	}
 	vcpu->sipi_vector = vector;
 	vcpu_make_request(vcpu, REQ_SIPI);
 }

@@ -85,12 +85,13 @@ enum step_user {
 
 /* Who wants exceptions to exit. In this order they are asked whether they keep one. */
 enum exception_user {
-	EXCEPTIONS_STEP,   /* while a step needs all of them */
-	EXCEPTIONS_SHADOW, /* page faults, while shadow page tables are in use */
-	EXCEPTIONS_FPU,    /* x87 errors: see vmx/ignne.c */
-	EXCEPTIONS_GDB,    /* breakpoints and single steps of a debugger */
-	EXCEPTIONS_CYCLE,  /* the monitor's command cycle pf */
-	EXCEPTIONS_ICEPT,  /* the option icept=, the monitor's command icept */
+	EXCEPTIONS_STEP,      /* while a step needs all of them */
+	EXCEPTIONS_SHADOW,    /* page faults, while shadow page tables are in use */
+	EXCEPTIONS_FPU,       /* x87 errors: see vmx/ignne.c */
+	EXCEPTIONS_REAL_MODE, /* all, in real mode without "unrestricted guest" */
+	EXCEPTIONS_GDB,       /* breakpoints and single steps of a debugger */
+	EXCEPTIONS_CYCLE,     /* the monitor's command cycle pf */
+	EXCEPTIONS_ICEPT,     /* the option icept=, the monitor's command icept */
 	NR_EXCEPTION_USERS
 };
 
@@ -198,8 +199,7 @@ void vcpu_nmi(struct vcpu *vcpu);
 
 /*
  * Deliver an INIT or a startup IPI with @vector to @vcpu. From any CPU. A SIPI is dropped unless
- * the vCPU waits for one; if the CPU cannot run real mode as a guest, it is refused, with a
- * warning.
+ * the vCPU waits for one.
  */
 void vcpu_deliver_init(struct vcpu *vcpu);
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector);

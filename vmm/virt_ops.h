@@ -120,9 +120,6 @@ struct virt_ops {
 	/* Does the CPU translate by the second-level tables? If not, vm->shadow_ops must be set
 	 * before a vCPU of the VM runs. */
 	bool (*uses_second_level)(void);
-	/* Can a guest run in real mode, and in protected mode without paging? (KVM:
-	 * enable_unrestricted_guest) */
-	bool (*has_unrestricted_guest)(void);
 	/* Can a guest be in the wait-for-SIPI state, so that a SIPI causes an exit? */
 	bool (*can_wait_for_sipi)(void);
 	/* Put the guest into that state, from the next VM entry on. */

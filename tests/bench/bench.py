@@ -160,7 +160,7 @@ def table(measured):
         for name, label in (("boot", "kernel entry to /init"), ("fork-exec", "fork+exec"),
                             ("page-fault", "page fault"), ("getpid", "getpid"), ("pipe", "pipe ping-pong")):
             row(f"{label}, {key[1]} CPU", native[key].ticks[name], glasshouse[key].ticks[name])
-    # Debian's kernel boots on each; the oldest has no unrestricted guest.
+    # Debian's kernel boots on each; the oldest two use shadow page tables.
     for model in [model for model in bochs.models() if model in bochs.CAPABLE]:
         rows.append(f"{'exits to /init, ' + model:42}{'':6}{sum(exits_to_init(model).values()):14,}")
     rows.append(f"{'GRUB to the guest, 1 CPU':34}{'':14}{glasshouse['linux', 1].start:14,}")

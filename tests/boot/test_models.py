@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Boots one ISO on all CPU models of Bochs with VT-x and EPT: Linux and the test guests.
+"""Boots one ISO on all CPU models of Bochs with VT-x and 64-bit mode: Linux and the test guests.
 
 The ISO is made once and is the same for all models; a second drive selects the entry of its menu.
 """
@@ -22,6 +22,7 @@ CONFORMANCE, ARCH, MONKEY = (GUESTS / f"{name}.img" for name in ("conformance", 
 # The menu; mkiso.choice() sets $words.
 MENU = {
     "linux": harness.linux("basic", "", "$words"),
+    "linux without EPT": harness.linux("basic", "ept=off", "$words"),
     "conformance": mkiso.glasshouse("", CONFORMANCE, "$words", None),
     "arch": mkiso.glasshouse("", ARCH, "x", None),
     "arch natively": mkiso.native(ARCH, "x", None),
@@ -29,9 +30,15 @@ MENU = {
     "monkey": mkiso.glasshouse("", MONKEY, "$words", None),
 }
 
-LYNNFIELD = "corei5_lynnfield_750"  # no unrestricted guest: no real mode, so only one CPU
-CAPABLE = [model for model in bochs.CAPABLE if model != LYNNFIELD]
-OLD_EPT = (LYNNFIELD, "corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k")
+# Without EPT, or without unrestricted guest: Glasshouse uses shadow page tables by itself.
+PENRYN, LYNNFIELD = SHADOW = ("core2_penryn_t9600", "corei5_lynnfield_750")
+LACKS = {
+    PENRYN: ["activate VMX-preemption timer", "enable EPT", "enable VPID", "save IA32_PAT",
+             "save VMX-preemption timer value"],
+    LYNNFIELD: ["unrestricted guest"],
+}
+CAPABLE = [model for model in bochs.CAPABLE if model not in SHADOW]
+OLD_EPT = ("corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k")
 # Test guests use x2APIC mode here.
 X2APIC = ("corei7_ivy_bridge_3770k", "broadwell_ult", "corei7_icelake_u", "tigerlake", "sapphire_rapids")
 
@@ -70,14 +77,22 @@ def guest(iso, model, entry, words="", cpus=1):
 
 def cpus_of(model):
     """The number of CPUs for test guests on the model, and the arguments with that and the APIC mode."""
-    cpus = 1 if model == LYNNFIELD else 2
-    return cpus, f"cpus={cpus} {'apic=x2' if model in X2APIC else ''}".rstrip()
+    return 2, f"cpus=2 {'apic=x2' if model in X2APIC else ''}".rstrip()
+
+
+def with_soak(tested, others):
+    """The models, of which the others are for `make soak`."""
+    return [*tested, *(pytest.param(model, marks=pytest.mark.soak) for model in others)]
 
 
 def check_report(text, model):
     """The report at the start lists exactly the features that the model lacks."""
     lacks = re.findall(r"^  Lacks     (.*?):", text, re.M)
-    assert lacks == (["unrestricted guest"] if model == LYNNFIELD else [])
+    assert lacks == LACKS.get(model, [])
+    if model in SHADOW:
+        what = "unrestricted guest" if model == LYNNFIELD else "EPT"
+        assert f"  Memory    shadow page tables: the CPU lacks {what}\n" in text
+        return
     assert ("1 GiB pages, accessed and dirty flags" in text) == (model not in OLD_EPT)
     assert "INVEPT of one context, INVEPT of all" in " ".join(text.split())
 
@@ -91,13 +106,19 @@ def test_linux_boots(iso, model):
     assert test_linux.check_memory(run.text, test_linux.firmware_map(512)) <= 4 * test_linux.MIB
 
 
-def test_linux_on_boot_cpu(iso):
-    """Without unrestricted guest the other CPU cannot start, which is logged; Linux runs on one CPU."""
-    run = boot(iso, LYNNFIELD, "linux", "gh.cpus=1", 2)
+@pytest.mark.parametrize("model, cpus", [
+    (PENRYN, 2),
+    *(pytest.param(model, cpus, marks=pytest.mark.soak)
+      for model, cpus in ((PENRYN, 1), (LYNNFIELD, 1), (LYNNFIELD, 2),
+                          ("corei7_haswell_4770", 1), ("corei7_haswell_4770", 2), ("corei7_skylake_x", 2))),
+])
+def test_linux_boots_without_ept(iso, model, cpus):
+    """The same by shadow page tables; the other CPU starts in real mode, which no such CPU runs as a guest."""
+    entry = "linux" if model in SHADOW else "linux without EPT"
+    run = boot(iso, model, entry, f"gh.cpus={cpus}", cpus)
     assert run.wait() == "power-off"
     assert run.results()
-    assert "Lacks     unrestricted guest: no real mode: only a 64-bit guest, on one CPU" in run.text
-    assert "vCPU 1 stays stopped" in run.log("com2.log")
+    assert "  Memory    shadow page tables" in run.text
 
 
 @pytest.mark.parametrize("model", bochs.CAPABLE)
@@ -109,33 +130,18 @@ def test_conforms(iso, model):
     check_report(run.text, model)
 
 
-@pytest.mark.parametrize("model", CAPABLE)
+@pytest.mark.parametrize("model", with_soak([PENRYN, *CAPABLE], [LYNNFIELD]))
 def test_as_native(iso, model):
     """What Glasshouse emulates behaves like the CPU: the same tests pass natively and under it."""
     native = guest(iso, model, "arch natively").results()
     harness.same(native, guest(iso, model, "arch").results())
 
 
-def test_modes_without_unrestricted_guest(iso):
-    """A guest that turns off paging gets #GP, and the reason is logged."""
-    run = boot(iso, LYNNFIELD, "arch", memory=256, ignore_bad_msrs=False)
-    assert run.wait() == "power-off"
-    assert "Bail out! exception 13" in run.text
-    assert 'which this CPU cannot run as a guest (no "unrestricted guest"): #GP' in run.log("com2.log")
-
-
-@pytest.mark.parametrize("model", CAPABLE)
+@pytest.mark.parametrize("model", with_soak([PENRYN, *CAPABLE], [LYNNFIELD]))
 def test_sector(iso, model):
     """A boot sector starts as by the firmware, and the BIOS does not report Glasshouse's memory to it."""
     run = guest(iso, model, "second drive")
     test_disk.check_sector(run.text, 0x7c00, 0, 0x81, 256)
-
-
-def test_no_sector_without_unrestricted_guest(iso):
-    """Glasshouse refuses a boot sector on a CPU that cannot run real mode as a guest."""
-    run = boot(iso, LYNNFIELD, "second drive")
-    run.expect(r"starts in real mode, which this CPU cannot do")
-    run.stop()
 
 
 @pytest.mark.parametrize("number, model", enumerate(bochs.CAPABLE))

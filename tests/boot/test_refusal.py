@@ -19,7 +19,6 @@ def refused(run, why, *logs):
 
 @pytest.mark.parametrize("model, why, logs", [
     ("p4_prescott_celeron_336", words.NO_VMX, ["com2.log", "glasshouse.log"]),
-    ("core2_penryn_t9600", words.NO_EPT, ["com2.log", "glasshouse.log"]),
     ("pentium", words.NOT_64_BIT, ["glasshouse.log"]),
 ])
 def test_model(model, why, logs):

@@ -136,9 +136,9 @@ def test_monitor():
 
 def test_refused():
     """If Glasshouse refuses the machine, `make run` prints the reason and ends."""
-    with terminal("refused", CPU="core2_penryn_t9600", CPUS="1") as this:
-        this.expect("This model lacks VT-x or EPT")
-        this.expect('MISSING +"enable EPT"')
+    with terminal("refused", CPU="p4_prescott_celeron_336", CPUS="1") as this:
+        this.expect("This model lacks VT-x or 64-bit mode")
+        this.expect("VT-x +none")
         this.expect("Glasshouse has stopped, for the reason above")
         this.ends(1)
 

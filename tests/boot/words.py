@@ -3,7 +3,6 @@
 
 # A refused CPU: the missing feature, on the serial line, and the last message.
 NO_VMX = r"VT-x +none: CPUID\.1:ECX\.VMX is 0"
-NO_EPT = r'MISSING +"enable EPT"'
 NOT_64_BIT = r"Glasshouse: this CPU has no 64-bit mode"
 NO_XD = r"Glasshouse: this CPU has no execute-disable bit"
 STOPPED = r"(?i)Glasshouse has stopped|Stopped\."

@@ -28,7 +28,6 @@ static struct vmx_capability capability_of(const char *name)
 	struct vmx_capability cap;
 
 	memset(&cap, 0x5a, sizeof(cap));
-	cap.no_ept = false;
 	cap.cpuid_vmx = true;
 	cap.phys_bits = 40;
 	for (model = vmx_models; strcmp(model->name, name) != 0; model++)
@@ -46,8 +45,6 @@ static void assert_allowed(const struct vmx_capability *cap, enum vmx_word word,
 
 static void table_is_well_formed(void **state)
 {
-	struct vmx_capability any = {0};
-
 	(void)state;
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
@@ -56,62 +53,54 @@ static void table_is_well_formed(void **state)
 		for (unsigned k = 0; k < i; k++)
 			assert_false(vmx_controls[k].word == c->word &&
 				     vmx_controls[k].bit == c->bit);
-		assert_int_equal(!vmx_is_used(&any, c), c->loss == NULL);
+		assert_int_equal(!vmx_is_used(c), c->loss == NULL);
 		/* "Lacks     name: loss" is one line of the report. */
 		if (c->loss)
 			assert_true(12 + strlen(c->name) + 2 + strlen(c->loss) <= 90);
 	}
 }
 
-/* Without EPT no unrestricted guest either, and what changes translations exits. */
-static void without_ept(void **state)
+/* By which tables, and with which controls. Without EPT, accesses to CR3 and INVLPG exit. */
+static void check_config(const struct vmx_capability *cap, const struct vmcs_config *c, bool ept)
 {
-	const u32 instead =
+	const u32 shadow =
 		CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING;
 
-	(void)state;
-	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
-		struct vmx_capability cap = capability_of(vmx_models[i].name);
-		struct vmcs_config c;
-
-		if (vmx_models[i].vmx[0xc] == NO_MSR)
-			continue;
-		cap.no_ept = true;
-		assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-		assert_false(c.has_ept || c.has_unrestricted_guest || c.has_cet ||
-			     c.has_invept_all || c.has_invept_single);
-		assert_true(c.has_ept_2m && c.has_ept_1g);
-		assert_int_equal(c.cpu_based_2nd_exec_ctrl & (SECONDARY_EXEC_ENABLE_EPT |
-							      SECONDARY_EXEC_UNRESTRICTED_GUEST),
-				 0);
-		assert_int_equal(c.cpu_based_exec_ctrl & instead, instead);
-		cap.no_ept = false;
-		assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-		assert_int_equal(c.cpu_based_exec_ctrl & instead, 0);
-	}
+	assert_string_equal(log_text(), "");
+	assert_allowed(cap, VMX_PIN, c->pin_based_exec_ctrl);
+	assert_allowed(cap, VMX_PROC, c->cpu_based_exec_ctrl);
+	assert_allowed(cap, VMX_PROC2, c->cpu_based_2nd_exec_ctrl);
+	assert_allowed(cap, VMX_EXIT, c->vmexit_ctrl);
+	assert_allowed(cap, VMX_ENTRY, c->vmentry_ctrl);
+	assert_true(c->has_wait_sipi && c->has_secondary);
+	assert_int_equal(c->has_ept, ept);
+	assert_true(c->has_ept_2m);
+	assert_false(!ept && (c->has_invept_all || c->has_invept_single || c->has_cet));
+	assert_int_equal(!c->no_ept, ept);
+	assert_int_equal(c->cpu_based_exec_ctrl & shadow, ept ? 0 : shadow);
+	assert_int_equal(c->cpu_based_2nd_exec_ctrl &
+				 (SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST),
+			 ept ? SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST : 0);
 }
 
-static void every_model_with_ept_is_ready(void **state)
+static void every_model_is_ready(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
 		struct vmx_capability cap = capability_of(vmx_models[i].name);
-		bool ept = vmx_models[i].vmx[0xc] != NO_MSR;
+		bool old = vmx_models[i].vmx[0xc] == NO_MSR; /* without EPT and VPID */
+		bool ept = !old && strcmp(vmx_models[i].name, "corei5_lynnfield_750") != 0;
 		struct vmcs_config c;
 
 		log_clear();
-		assert_int_equal(setup_vmcs_config(&cap, &c), ept ? 0 : -EOPNOTSUPP);
-		assert_int_equal(log_has("MISSING   \"enable EPT\""), !ept);
-		assert_int_equal(log_has("MISSING   \"load IA32_EFER\" (VM-entry controls)"), !ept);
-		if (!ept)
-			continue;
-		assert_string_equal(log_text(), "");
-		assert_allowed(&cap, VMX_PIN, c.pin_based_exec_ctrl);
-		assert_allowed(&cap, VMX_PROC, c.cpu_based_exec_ctrl);
-		assert_allowed(&cap, VMX_PROC2, c.cpu_based_2nd_exec_ctrl);
-		assert_allowed(&cap, VMX_EXIT, c.vmexit_ctrl);
-		assert_allowed(&cap, VMX_ENTRY, c.vmentry_ctrl);
-		assert_true(c.has_vpid && c.has_pat && c.has_ept_2m && c.has_wait_sipi);
+		assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+		check_config(&cap, &c, ept);
+		assert_true(old || (c.has_vpid && c.has_pat && c.has_ept_2m && c.has_efer));
+		assert_false(old && (c.has_vpid || c.has_pat || c.has_efer));
+		assert_int_equal(setup_vmcs_config(&cap, false, &c), 0);
+		check_config(&cap, &c, false);
+		assert_string_equal(c.no_ept, "ept=off");
+		assert_true(old || (c.has_vpid && c.has_efer));
 	}
 }
 
@@ -122,7 +111,7 @@ static void skylake_controls_are_exact(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
 	assert_int_equal(c.revision, 0x2b);
 	/* default 1 bits 1, 2, 4; NMI exiting (3), virtual NMIs (5) */
 	assert_int_equal(c.pin_based_exec_ctrl, 0x3e);
@@ -134,8 +123,7 @@ static void skylake_controls_are_exact(void **state)
 	assert_int_equal(c.vmexit_ctrl, 0x36dfb | 4 | 0x200 | 0x3c0000);
 	/* default 1, load debug (2), load PAT (14), load EFER (15); IA-32e mode is set per guest */
 	assert_int_equal(c.vmentry_ctrl, 0x11fb | 4 | 0xc000);
-	assert_true(c.has_unrestricted_guest && c.has_ept_1g && c.has_ept_ad &&
-		    c.has_ept_exec_only);
+	assert_true(c.has_ept && c.has_ept_1g && c.has_ept_ad && c.has_ept_exec_only);
 	assert_true(c.has_invept_single && c.has_invept_all && c.has_invvpid_single);
 	assert_true(c.has_preemption_timer && !c.has_cet);
 }
@@ -146,14 +134,18 @@ static void poor_models_lose_only_what_they_lack(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-	assert_false(c.has_unrestricted_guest || c.has_ept_1g || c.has_ept_ad);
-	assert_true(c.has_ept_2m);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_false(c.has_ept || c.has_invept_all || c.has_ept_ad);
+	assert_string_equal(c.no_ept, "unrestricted guest");
+	cap = capability_of("core2_penryn_t9600");
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_false(c.has_ept || c.has_efer || c.has_pat || c.has_vpid);
+	assert_string_equal(c.no_ept, "EPT");
 	cap = capability_of("corei5_arrandale_m520");
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-	assert_true(c.has_unrestricted_guest);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_true(c.has_ept);
 	cap = capability_of("tigerlake");
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
 	assert_true(c.has_cet);
 	assert_int_equal(c.revision, 4);
 }
@@ -174,12 +166,12 @@ static void missing_required_controls_are_named(void **state)
 		cap.ctl[k->word] &= ~(k->bit << 32 | k->bit);
 		log_clear();
 		if (k->policy == POLICY_REQUIRED || k->policy == POLICY_DYNAMIC_REQUIRED) {
-			assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
+			assert_int_equal(setup_vmcs_config(&cap, true, &c), -EOPNOTSUPP);
 			snprintf(text, sizeof(text), "MISSING   \"%s\" (%s)", k->name,
 				 vmx_word_name((enum vmx_word)k->word));
 			assert_true(log_has(text));
 		} else {
-			assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+			assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
 			assert_string_equal(log_text(), "");
 		}
 	}
@@ -191,11 +183,17 @@ static void forced_controls_are_refused(void **state)
 	struct vmcs_config c;
 
 	(void)state;
+	cap.ctl[VMX_PROC] |= CPU_BASED_RDTSC_EXITING;
+	log_clear();
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), -EOPNOTSUPP);
+	assert_true(log_has("FORCED    \"RDTSC exiting\""));
 	/* CPUs without the TRUE MSRs always exit at CR3 loads. */
+	cap = capability_of("corei7_skylake_x");
 	cap.ctl[VMX_PROC] |= CPU_BASED_CR3_LOAD_EXITING;
 	log_clear();
-	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
-	assert_true(log_has("FORCED    \"CR3-load exiting\""));
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	check_config(&cap, &c, false);
+	assert_string_equal(c.no_ept, "guests whose accesses to CR3 do not exit");
 }
 
 static void dependencies_are_honoured(void **state)
@@ -208,7 +206,7 @@ static void dependencies_are_honoured(void **state)
 	cap.ctl[VMX_ENTRY] &= ~(VM_ENTRY_LOAD_CET_STATE << 32);
 	cap.ctl[VMX_EXIT] |= VM_EXIT_LOAD_PKRS << 32;
 	cap.ept_vpid &= ~VMX_VPID_INVVPID_BIT;
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
 	assert_false(c.has_pat || c.has_cet || c.has_pkrs || c.has_vpid || c.has_invvpid_all);
 	assert_int_equal(c.vmexit_ctrl & (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_CET_STATE |
 					  VM_EXIT_LOAD_PKRS),
@@ -218,16 +216,23 @@ static void dependencies_are_honoured(void **state)
 
 	/* EPT without features that Glasshouse's tables need. */
 	cap = capability_of("tigerlake");
-	cap.ept_vpid &= ~(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_EXTENT_CONTEXT_BIT);
-	log_clear();
-	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
-	assert_true(log_has("MISSING   EPT tables of 4 levels"));
-	assert_true(log_has("MISSING   EPT tables in write-back memory"));
-	assert_false(log_has("MISSING   INVEPT"));
-	cap.ept_vpid &= ~VMX_EPT_EXTENT_GLOBAL_BIT;
-	log_clear();
-	assert_int_equal(setup_vmcs_config(&cap, &c), -EOPNOTSUPP);
-	assert_true(log_has("MISSING   INVEPT"));
+	cap.ept_vpid &= ~(VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_string_equal(c.no_ept, "INVEPT");
+	assert_false(c.has_ept);
+	cap.ept_vpid &= ~VMX_EPTP_WB_BIT;
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_string_equal(c.no_ept, "EPT tables in write-back memory");
+	cap.ept_vpid &= ~VMX_EPT_PAGE_WALK_4_BIT;
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_string_equal(c.no_ept, "EPT tables of 4 levels");
+
+	/* The controls of IA32_EFER: all or none, and EPT needs them. */
+	cap = capability_of("tigerlake");
+	cap.ctl[VMX_ENTRY] &= ~(VM_ENTRY_LOAD_IA32_EFER << 32);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_false(c.has_ept || c.has_efer);
+	assert_int_equal(c.vmexit_ctrl & (VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER), 0);
 }
 
 static void adjust_sets_what_it_can_and_must(void **state)
@@ -268,17 +273,18 @@ static void report_says_yes(void **state)
 	struct vmcs_config c;
 
 	(void)state;
-	for (unsigned i = 0; i < NR_VMX_MODELS; i++) {
-		struct vmx_capability cap = capability_of(vmx_models[i].name);
-		bool ept = vmx_models[i].vmx[0xc] != NO_MSR;
+	for (unsigned i = 0; i < 2 * NR_VMX_MODELS; i++) {
+		const char *name = vmx_models[i / 2].name;
+		struct vmx_capability cap = capability_of(name);
 
 		log_clear();
-		assert_int_equal(ready_report(&cap, &c, vmx_models[i].name, 3),
-				 ept ? 0 : -EOPNOTSUPP);
+		assert_int_equal(ready_report(&cap, i % 2, &c, name, 3), 0);
 		assert_true(log_has("Ready? CPU 3: "));
-		assert_int_equal(log_has("Ready     yes"), ept);
-		assert_int_equal(log_has("Ready     NO: CPU 3"), !ept);
-		assert_report_is_short(ept);
+		assert_true(log_has("Ready     yes"));
+		assert_int_equal(log_has("  EPT       4 KiB pages"), c.has_ept);
+		assert_int_equal(log_has("Memory    shadow page tables"), !c.has_ept);
+		assert_int_equal(log_has("as the option ept=off asks for"), !(i % 2));
+		assert_report_is_short(true);
 	}
 }
 
@@ -293,25 +299,27 @@ static void report_says_what_is_off(void **state)
 	for (u64 fc = 0; fc <= 4; fc += 4) {
 		cap.feature_control = fc;
 		log_clear();
-		assert_int_equal(ready_report(&cap, &c, NULL, 0), -ENODEV);
+		assert_int_equal(ready_report(&cap, true, &c, NULL, 0), -ENODEV);
 		assert_true(log_has("is unlocked, but a write"));
 		assert_true(log_has("Ready     NO"));
 	}
 	for (u64 fc = 1; fc <= 3; fc += 2) {
 		cap.feature_control = fc;
 		log_clear();
-		assert_int_equal(ready_report(&cap, &c, "x", 0), -ENODEV);
+		assert_int_equal(ready_report(&cap, true, &c, "x", 0), -ENODEV);
 		assert_true(log_has("VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x"));
 		assert_true(log_has("Ready     NO"));
 	}
 	cap.cpuid_vmx = false;
 	log_clear();
-	assert_int_equal(ready_report(&cap, &c, "x", 0), -ENODEV);
+	assert_int_equal(ready_report(&cap, true, &c, "x", 0), -ENODEV);
 	assert_true(log_has("VT-x      none"));
 	cap = capability_of("corei5_lynnfield_750");
 	log_clear();
-	assert_int_equal(ready_report(&cap, &c, "x", 0), 0);
-	assert_true(log_has("Lacks     unrestricted guest: no real mode"));
+	assert_int_equal(ready_report(&cap, true, &c, "x", 0), 0);
+	assert_true(log_has("Lacks     unrestricted guest: page faults and changes of page tables "
+			    "exit"));
+	assert_true(log_has("Memory    shadow page tables: the CPU lacks unrestricted guest"));
 }
 
 /* What only some CPUs can do on demand, none is asked to do. */
@@ -440,8 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timer_counts_at_its_rate),
 		cmocka_unit_test(table_is_well_formed),
-		cmocka_unit_test(every_model_with_ept_is_ready),
-		cmocka_unit_test(without_ept),
+		cmocka_unit_test(every_model_is_ready),
 		cmocka_unit_test(what_we_lock_leaves_nothing_out),
 		cmocka_unit_test(without_sgx_the_rest_is_locked),
 		cmocka_unit_test(skylake_controls_are_exact),

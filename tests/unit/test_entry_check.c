@@ -62,8 +62,8 @@ static void make_controls(void)
 {
 	struct vmcs_config c;
 
-	assert_int_equal(setup_vmcs_config(&cap, &c), 0);
-	assert_true(c.has_unrestricted_guest && c.has_cet);
+	assert_int_equal(setup_vmcs_config(&cap, true, &c), 0);
+	assert_true(c.has_ept && c.has_cet);
 	vmcs[PIN_BASED_VM_EXEC_CONTROL] = c.pin_based_exec_ctrl;
 	vmcs[CPU_BASED_VM_EXEC_CONTROL] = c.cpu_based_exec_ctrl;
 	vmcs[SECONDARY_VM_EXEC_CONTROL] = c.cpu_based_2nd_exec_ctrl;

@@ -28,9 +28,9 @@ IPS = 50_000_000
 LINUX_QUICK = (f"cryptomgr.notests lpj={IPS // 250} tsc=reliable no_timer_check idle=nomwait "
                "clearcpuid=rdrand,rdseed,fsrm,amx_tile no5lvl")
 
-# The CPU models with VT-x and EPT. Bochs has the last two since 3.0.
-CAPABLE = ("corei5_lynnfield_750", "corei5_arrandale_m520", "corei7_sandy_bridge_2600k",
-           "corei7_ivy_bridge_3770k", "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x",
+# The CPU models with VT-x and 64-bit mode; the first has no EPT. Bochs has the last two since 3.0.
+CAPABLE = ("core2_penryn_t9600", "corei5_lynnfield_750", "corei5_arrandale_m520",
+           "corei7_sandy_bridge_2600k", "corei7_ivy_bridge_3770k", "corei7_haswell_4770", "broadwell_ult", "corei7_skylake_x",
            "corei3_cnl", "corei7_icelake_u", "tigerlake", "sapphire_rapids", "arrow_lake")
 
 # The firmware: Bochs' own BIOS, from the folder where this Bochs has it, or SeaBIOS, which leaves

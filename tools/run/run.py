@@ -227,7 +227,7 @@ def relay(serial, log, progress, monitor=None):
 def announce(this):
     """Prints what the user is about to see."""
     refused = "" if this.model in bochs.CAPABLE else """
-This model lacks VT-x or EPT: you will see how Glasshouse refuses it.
+This model lacks VT-x or 64-bit mode: you will see how Glasshouse refuses it.
 """
     before = ("BIOS and GRUB write to the screen, but this is the serial line" if this.bios == bochs.BIOS else
               "the UEFI firmware OVMF and GRUB print little, and load the kernel slowly")

@@ -237,11 +237,12 @@ int load_drive(struct vm *vm, struct vcpu *vcpu, unsigned drive)
 	/* Restore the firmware's text mode, so that screen and cursor match the BIOS data. */
 	console_select(CONSOLE_ALL & ~CONSOLE_SCREEN);
 	r = bios_call(vcpu, VIDEO, &text);
-	if (!r)
-		r = segment == CD_SEGMENT ? start_real_mode(vcpu, 0, BOOT_ADDRESS)
-					  : start_real_mode(vcpu, segment, 0);
 	if (r)
 		return r;
+	if (segment == CD_SEGMENT)
+		start_real_mode(vcpu, 0, BOOT_ADDRESS);
+	else
+		start_real_mode(vcpu, segment, 0);
 	vcpu->regs[VCPU_RDX] = drive;
 	start_enable_interrupts(vcpu);
 	return 0;

@@ -12,19 +12,17 @@
 #include "vmm/virt_ops.h"
 
 /* Protocol: "32-bit Boot Protocol", "64-bit Boot Protocol". */
-static int start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
+static void start_kernel(struct vcpu *vcpu, const struct linux_plan *plan)
 {
 	struct segment gdt = {.base = plan->gdt, .limit = plan->gdt_limit};
-	int r = 0;
 
 	if (plan->image.long_mode) {
 		start_long_mode(vcpu, plan->entry, plan->cr3, plan->gdt, plan->gdt_limit);
 	} else {
-		r = start_protected_mode(vcpu, (u32)plan->entry);
+		start_protected_mode(vcpu, (u32)plan->entry);
 		virt->set_segment(vcpu, SEG_GDTR, &gdt);
 	}
 	vcpu->regs[VCPU_RSI] = plan->boot_params;
-	return r;
 }
 
 /* Where the files of the initrd are, the modules of that role in their order. */
@@ -56,13 +54,13 @@ static int find_initrd(struct vm *vm, const struct guest_modules *modules, struc
 
 /* Start in the setup code that was loaded by @plan, in real mode, with interrupts disabled.
  * Protocol: "Running the Kernel". */
-static int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan)
+static void start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan)
 {
 	u16 segment = (u16)(plan->setup >> 4);
 	struct segment data;
-	int r = start_real_mode(vcpu, segment + 0x20, 0);
 
-	for (enum segment_reg s = SEG_ES; !r && s <= SEG_GS; s++) {
+	start_real_mode(vcpu, segment + 0x20, 0);
+	for (enum segment_reg s = SEG_ES; s <= SEG_GS; s++) {
 		if (s == SEG_CS)
 			continue;
 		virt->get_segment(vcpu, s, &data);
@@ -70,9 +68,7 @@ static int start_linux_setup(struct vcpu *vcpu, const struct linux_plan *plan)
 		data.base = plan->setup;
 		virt->set_segment(vcpu, s, &data);
 	}
-	if (!r)
-		virt->set_sysreg(vcpu, SYSREG_RSP, LINUX_SETUP_STACK);
-	return r;
+	virt->set_sysreg(vcpu, SYSREG_RSP, LINUX_SETUP_STACK);
 }
 
 /* Load @kernel, and set up @vcpu to start at its 64-bit or 32-bit entry, or with @real_mode in its
@@ -106,9 +102,10 @@ static int load_linux_kernel(bool real_mode, struct vm *vm, struct vcpu *vcpu,
 		r = linux_load(vm, &plan, &in, &vm->memmap);
 	if (r)
 		return r;
-	r = real_mode ? start_linux_setup(vcpu, &plan) : start_kernel(vcpu, &plan);
-	if (r)
-		return r;
+	if (real_mode)
+		start_linux_setup(vcpu, &plan);
+	else
+		start_kernel(vcpu, &plan);
 	pr_info("Linux: boot protocol %u.%02u, %s, kernel at %lx, initrd %lu KiB at %lx\n",
 		image.version >> 8, image.version & 0xff,
 		real_mode         ? "real mode"

@@ -12,17 +12,14 @@
 #include "vmm/virt_ops.h"
 
 /* Specification: "I386 machine state". */
-static int start(struct vcpu *vcpu, const struct multiboot_entry *entry)
+static void start(struct vcpu *vcpu, const struct multiboot_entry *entry)
 {
 	struct segment gdt = {.base = entry->gdt, .limit = BOOT_GDT_SIZE - 1};
-	int r = start_protected_mode(vcpu, entry->eip);
 
-	if (r)
-		return r;
+	start_protected_mode(vcpu, entry->eip);
 	virt->set_segment(vcpu, SEG_GDTR, &gdt);
 	vcpu->regs[VCPU_RAX] = entry->eax;
 	vcpu->regs[VCPU_RBX] = entry->ebx;
-	return 0;
 }
 
 static int load(int (*loader)(const struct multiboot_input *, struct multiboot_entry *),
@@ -54,13 +51,13 @@ static int load(int (*loader)(const struct multiboot_input *, struct multiboot_e
 		in.nr_modules++;
 	}
 	r = loader(&in, &entry);
-	if (!r)
-		r = start(vcpu, &entry);
-	if (!r)
-		pr_info("Multiboot kernel: entry %x, information at %x, %u modules, command line "
-			"\"%.200s\"\n",
-			entry.eip, entry.ebx, in.nr_modules, cmdline);
-	return r;
+	if (r)
+		return r;
+	start(vcpu, &entry);
+	pr_info("Multiboot kernel: entry %x, information at %x, %u modules, command line "
+		"\"%.200s\"\n",
+		entry.eip, entry.ebx, in.nr_modules, cmdline);
+	return 0;
 }
 
 int load_multiboot1(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,

@@ -87,7 +87,6 @@ static int start_64(struct vm *vm, struct vcpu *vcpu, u64 entry, const struct me
 static int start_real(struct vcpu *vcpu, const struct raw_options *o)
 {
 	u64 ip = o->entry - (o->cs << 4);
-	int r;
 
 	if (ip > 0xffff) {
 		pr_err("module raw: its entry %lx is not within 64 KiB of cs=0x%lx: choose another "
@@ -95,10 +94,9 @@ static int start_real(struct vcpu *vcpu, const struct raw_options *o)
 		       o->entry, o->cs);
 		return -EINVAL;
 	}
-	r = start_real_mode(vcpu, (u16)o->cs, (u16)ip);
-	if (!r)
-		start_enable_interrupts(vcpu);
-	return r;
+	start_real_mode(vcpu, (u16)o->cs, (u16)ip);
+	start_enable_interrupts(vcpu);
+	return 0;
 }
 
 int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modules,
@@ -131,7 +129,7 @@ int load_raw(struct vm *vm, struct vcpu *vcpu, const struct guest_modules *modul
 	if (o.mode == RAW_REAL)
 		r = start_real(vcpu, &o);
 	else if (o.mode == RAW_32)
-		r = start_protected_mode(vcpu, (u32)o.entry);
+		start_protected_mode(vcpu, (u32)o.entry);
 	else
 		r = start_64(vm, vcpu, o.entry, &guest);
 	if (r)

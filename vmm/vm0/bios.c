@@ -100,10 +100,9 @@ int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 	u32 thunk_at = vm0->bios_thunk;
 	struct segment es;
 	u64 *r = vcpu->regs;
-	int err = start_real_mode(vcpu, (u16)(thunk_at >> 16 << 12), (u16)thunk_at);
+	int err = write_guest(vcpu->vm, thunk_at + 1, &number, 1);
 
-	if (!err)
-		err = write_guest(vcpu->vm, thunk_at + 1, &number, 1);
+	start_real_mode(vcpu, (u16)(thunk_at >> 16 << 12), (u16)thunk_at);
 	if (err)
 		return err;
 	r[VCPU_RAX] = regs->eax;

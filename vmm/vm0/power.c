@@ -78,8 +78,7 @@ void vm_reset(struct vcpu *vcpu)
 /* The vCPUs can start in real mode, as the BIOS does, and the BIOS returns to the guest. */
 static bool returns_to_guest(struct vcpu *vcpu)
 {
-	return virt->has_unrestricted_guest() && bios_present(vcpu->vm) &&
-	       cmos_bios_returns(to_vm0(vcpu->vm));
+	return bios_present(vcpu->vm) && cmos_bios_returns(to_vm0(vcpu->vm));
 }
 
 static void init_all(struct vcpu *vcpu)

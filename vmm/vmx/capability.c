@@ -24,6 +24,7 @@ const char *vmx_policy_name(enum vmx_policy policy)
 		[POLICY_DYNAMIC_REQUIRED] = "required, while needed",
 		[POLICY_DYNAMIC] = "optional, while needed",
 		[POLICY_ON_DEMAND] = "on demand",
+		[POLICY_SHADOW] = "on demand; required without EPT",
 		[POLICY_UNUSED] = "unused",
 	};
 
@@ -45,21 +46,6 @@ const char *vmx_word_name(enum vmx_word word)
 	};
 
 	return (unsigned)word < NR_VMX_WORDS ? names[word] : "unknown controls";
-}
-
-/* Without EPT there is no unrestricted guest, and what changes the guest's translations exits. SDM:
- * "Checks on VM-Execution Control Fields". */
-enum vmx_policy vmx_policy_of(const struct vmx_capability *cap, const struct vmx_control *c)
-{
-	static const u64 needs_ept = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST;
-	static const u64 instead =
-		CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING;
-
-	if (cap->no_ept && c->word == VMX_PROC2 && c->bit & needs_ept)
-		return POLICY_UNUSED;
-	if (cap->no_ept && c->word == VMX_PROC && c->bit & instead)
-		return POLICY_REQUIRED;
-	return (enum vmx_policy)c->policy;
 }
 
 /* Words whose capability MSR only has the bits that may be 1. */
@@ -171,22 +157,22 @@ int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u3
 
 /* Compute one word from the table of controls: set the required and optional bits, only check the
  * dynamic ones. */
-static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 *result)
+static int setup_word(const struct vmx_capability *cap, enum vmx_word word, bool ept, u32 *result)
 {
 	u32 min = 0, opt = 0, dynamic = 0;
 	int ret;
 
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
-		enum vmx_policy policy = vmx_policy_of(cap, c);
 
 		if (c->word != word)
 			continue;
-		if (policy == POLICY_REQUIRED || policy == POLICY_DYNAMIC_REQUIRED)
+		if (c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED ||
+		    (c->policy == POLICY_SHADOW && !ept))
 			min |= (u32)c->bit;
-		if (policy == POLICY_OPTIONAL)
+		if (c->policy == POLICY_OPTIONAL)
 			opt |= (u32)c->bit;
-		if (policy == POLICY_DYNAMIC_REQUIRED)
+		if (c->policy == POLICY_DYNAMIC_REQUIRED)
 			dynamic |= (u32)c->bit;
 	}
 	ret = adjust_vmx_controls(word, min, opt, cap->ctl[word], result);
@@ -194,8 +180,11 @@ static int setup_word(const struct vmx_capability *cap, enum vmx_word word, u32 
 	return ret;
 }
 
-/* Check the features of EPT that Glasshouse requires. */
-static int check_ept(const struct vmx_capability *cap)
+/*
+ * Why can EPT not be used? Returns what the CPU lacks; NULL: it can. Without unrestricted guest,
+ * real mode needs shadow page tables anyway, so they are used for all.
+ */
+static const char *why_no_ept(const struct vmx_capability *cap)
 {
 	static const struct {
 		u64 any_of;
@@ -203,20 +192,24 @@ static int check_ept(const struct vmx_capability *cap)
 	} needs[] = {
 		{VMX_EPT_PAGE_WALK_4_BIT, "EPT tables of 4 levels"},
 		{VMX_EPTP_WB_BIT, "EPT tables in write-back memory"},
-		{VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT,
-		 "INVEPT, single-context or all-context"},
+		{VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT, "INVEPT"},
 	};
-	int ret = 0;
+	u64 proc2 = vmx_allowed1(cap, VMX_PROC2), exit = vmx_allowed1(cap, VMX_EXIT);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
-		if (cap->ept_vpid & needs[i].any_of)
-			continue;
-		pr_err("  MISSING   %s (IA32_VMX_EPT_VPID_CAP 0x%lx):\n            the guest's "
-		       "memory needs it\n",
-		       needs[i].what, cap->ept_vpid);
-		ret = -EOPNOTSUPP;
-	}
-	return ret;
+	if (!(proc2 & SECONDARY_EXEC_ENABLE_EPT))
+		return "EPT";
+	if (!(proc2 & SECONDARY_EXEC_UNRESTRICTED_GUEST))
+		return "unrestricted guest";
+	if (~exit & (VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER) ||
+	    !(vmx_allowed1(cap, VMX_ENTRY) & VM_ENTRY_LOAD_IA32_EFER))
+		return "a control for IA32_EFER";
+	if (vmx_allowed0(cap, VMX_PROC) &
+	    (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING))
+		return "guests whose accesses to CR3 do not exit";
+	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
+		if (!(cap->ept_vpid & needs[i].any_of))
+			return needs[i].what;
+	return NULL;
 }
 
 /* If several controls together switch some state, use all of them or none. Returns true for all. */
@@ -255,25 +248,27 @@ static void apply_dependencies(const struct vmx_capability *cap, struct vmcs_con
 	if (!out->has_invvpid_single && !out->has_invvpid_all)
 		out->cpu_based_2nd_exec_ctrl &= ~(u32)SECONDARY_EXEC_ENABLE_VPID;
 	out->has_vpid = out->cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_VPID;
-	out->has_unrestricted_guest =
-		out->cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_UNRESTRICTED_GUEST;
+	out->has_secondary = out->cpu_based_exec_ctrl & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS;
+	out->has_efer = keep_all_or_none(exit, VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER,
+					 entry, VM_ENTRY_LOAD_IA32_EFER);
+	if (!out->has_ept)
+		out->cpu_based_2nd_exec_ctrl &=
+			~(u32)(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST);
 }
 
-int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out)
+int setup_vmcs_config(const struct vmx_capability *cap, bool use_ept, struct vmcs_config *out)
 {
-	struct vmcs_config c = {0};
+	struct vmcs_config c = {.no_ept = use_ept ? why_no_ept(cap) : "ept=off"};
 	int ret = 0;
 
 	STEP_ONCE(vmcs_config);
+	c.has_ept = !c.no_ept;
 	/* Continue after a failure, so that the user sees all missing controls. */
-	ret |= setup_word(cap, VMX_PIN, &c.pin_based_exec_ctrl);
-	ret |= setup_word(cap, VMX_PROC, &c.cpu_based_exec_ctrl);
-	ret |= setup_word(cap, VMX_PROC2, &c.cpu_based_2nd_exec_ctrl);
-	ret |= setup_word(cap, VMX_EXIT, &c.vmexit_ctrl);
-	ret |= setup_word(cap, VMX_ENTRY, &c.vmentry_ctrl);
-	c.has_ept = !cap->no_ept;
-	if (c.has_ept && vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
-		ret |= check_ept(cap);
+	ret |= setup_word(cap, VMX_PIN, c.has_ept, &c.pin_based_exec_ctrl);
+	ret |= setup_word(cap, VMX_PROC, c.has_ept, &c.cpu_based_exec_ctrl);
+	ret |= setup_word(cap, VMX_PROC2, c.has_ept, &c.cpu_based_2nd_exec_ctrl);
+	ret |= setup_word(cap, VMX_EXIT, c.has_ept, &c.vmexit_ctrl);
+	ret |= setup_word(cap, VMX_ENTRY, c.has_ept, &c.vmentry_ctrl);
 
 	c.revision = VMX_BASIC_REVISION(cap->basic);
 	apply_dependencies(cap, &c);
@@ -307,7 +302,7 @@ static unsigned compare_controls(const struct vmx_capability *boot,
 		const struct vmx_control *c = &vmx_controls[i];
 		enum vmx_word word = (enum vmx_word)c->word;
 
-		if (vmx_is_used(boot, c) && vmx_can(boot, c) && !vmx_can(other, c)) {
+		if (vmx_is_used(c) && vmx_can(boot, c) && !vmx_can(other, c)) {
 			pr_err("CPU %u lacks \"%s\" (%s), which the boot CPU has\n", cpu, c->name,
 			       vmx_word_name(word));
 			lacks++;
@@ -384,7 +379,8 @@ void vmx_capability_restrict(struct vmx_capability *boot, const struct vmx_capab
 		const struct vmx_control *c = &vmx_controls[i];
 
 		/* These are of 32-bit words: the bits that may be 1 are in the high half. */
-		if (c->policy == POLICY_ON_DEMAND && !vmx_can(other, c))
+		if ((c->policy == POLICY_ON_DEMAND || c->policy == POLICY_SHADOW) &&
+		    !vmx_can(other, c))
 			__atomic_and_fetch(&boot->ctl[c->word], ~(c->bit << 32), __ATOMIC_ACQ_REL);
 	}
 }

@@ -26,7 +26,6 @@ enum vmx_word {
 /* A CPU's capabilities, as values of the MSRs; 0 for an MSR that the CPU does not have. */
 struct vmx_capability {
 	bool cpuid_vmx;      /* CPUID.1:ECX[5]; the caller fills it in */
-	bool no_ept;         /* EPT is not to be used, although the CPU may have it; as well */
 	u8 phys_bits;        /* MAXPHYADDR, CPUID.80000008H:EAX[7:0]; the caller fills it in */
 	u64 feature_control; /* IA32_FEATURE_CONTROL; unlocked only if it cannot be written */
 	u64 basic;
@@ -49,13 +48,15 @@ struct vmcs_config {
 	u32 cpu_based_2nd_exec_ctrl;
 	u32 vmexit_ctrl;
 	u32 vmentry_ctrl;
-	bool has_ept; /* the CPU uses the EPT; else shadow page tables */
-	bool has_unrestricted_guest;
-	bool has_vpid;             /* VPIDs, and single- or all-context INVVPID */
-	bool has_pat;              /* entries and exits switch IA32_PAT */
-	bool has_bndcfgs;          /* and IA32_BNDCFGS */
-	bool has_cet;              /* and IA32_S_CET, SSP, IA32_INTERRUPT_SSP_TABLE_ADDR */
-	bool has_pkrs;             /* and IA32_PKRS */
+	const char *no_ept; /* why EPT is not used: "ept=off" or what the CPU lacks; NULL: it is */
+	bool has_ept;       /* and unrestricted guest; else shadow page tables are used */
+	bool has_secondary; /* the secondary controls exist */
+	bool has_efer;      /* entries and exits switch IA32_EFER; always with has_ept */
+	bool has_vpid;      /* VPIDs, and single- or all-context INVVPID */
+	bool has_pat;       /* entries and exits switch IA32_PAT */
+	bool has_bndcfgs;   /* and IA32_BNDCFGS */
+	bool has_cet;       /* and IA32_S_CET, SSP, IA32_INTERRUPT_SSP_TABLE_ADDR */
+	bool has_pkrs;      /* and IA32_PKRS */
 	bool has_preemption_timer; /* the control may be set */
 	bool has_wait_sipi;        /* activity state wait-for-SIPI */
 	bool has_ept_1g, has_ept_2m, has_ept_ad, has_ept_exec_only;
@@ -70,6 +71,7 @@ enum vmx_policy {
 	POLICY_DYNAMIC_REQUIRED, /* set while needed; a CPU without it is refused */
 	POLICY_DYNAMIC,          /* set while needed, if the CPU supports it */
 	POLICY_ON_DEMAND,        /* set while somebody asks for it and all CPUs support it */
+	POLICY_SHADOW,           /* always set and required without EPT; with it POLICY_ON_DEMAND */
 	POLICY_UNUSED,           /* must be 0 */
 };
 
@@ -78,7 +80,7 @@ struct vmx_control {
 	u8 policy; /* enum vmx_policy */
 	u64 bit;   /* the mask in the word */
 	const char *name;
-	/* The consequence of its absence; "": none; NULL: POLICY_ON_DEMAND, POLICY_UNUSED. */
+	/* The consequence of its absence; "": none; NULL: not vmx_is_used(). */
 	const char *loss;
 };
 
@@ -96,16 +98,10 @@ const char *vmx_policy_name(enum vmx_policy policy);
 u64 vmx_allowed1(const struct vmx_capability *cap, enum vmx_word word);
 u64 vmx_allowed0(const struct vmx_capability *cap, enum vmx_word word);
 
-/* How Glasshouse uses the control @c on a CPU with @cap: as its row says, unless it does not use
- * EPT. */
-enum vmx_policy vmx_policy_of(const struct vmx_capability *cap, const struct vmx_control *c);
-
 /* Is the control part of the configuration that all CPUs need alike? */
-static inline bool vmx_is_used(const struct vmx_capability *cap, const struct vmx_control *c)
+static inline bool vmx_is_used(const struct vmx_control *c)
 {
-	enum vmx_policy policy = vmx_policy_of(cap, c);
-
-	return policy != POLICY_UNUSED && policy != POLICY_ON_DEMAND;
+	return c->policy < POLICY_ON_DEMAND;
 }
 
 /* Does a CPU with @cap support the control @c? */
@@ -139,11 +135,11 @@ bool vmx_lock_feature_control(struct vmx_capability *cap, bool sgx, bool sgx_lc,
 int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result);
 
 /*
- * Compute the controls for VM 0 from the table of controls into @out. Returns 0, or -EOPNOTSUPP if
- * the CPU lacks a required feature or forces an unused one; all of these are logged, and @out must
- * not be used.
+ * Compute the controls for VM 0 from the table of controls into @out. @use_ept: use EPT if the CPU
+ * has it and all that belongs to it. Returns 0, or -EOPNOTSUPP if the CPU lacks a required feature
+ * or forces an unused one; all of these are logged, and @out must not be used.
  */
-int setup_vmcs_config(const struct vmx_capability *cap, struct vmcs_config *out);
+int setup_vmcs_config(const struct vmx_capability *cap, bool use_ept, struct vmcs_config *out);
 
 /* Returns the value from which the VMX-preemption timer counts down to 0 in @ticks of the
  * time-stamp counter: 1 or more. SDM: "VMX-Preemption Timer". */
@@ -157,7 +153,8 @@ u32 vmx_timer_value(const struct vmx_capability *cap, u64 ticks);
 int vmx_capability_compare(const struct vmx_capability *boot, const struct vmx_capability *other,
 			   unsigned cpu);
 
-/* Take from @boot the controls of POLICY_ON_DEMAND that a CPU with @other lacks. */
+/* Take from @boot the controls of POLICY_ON_DEMAND and POLICY_SHADOW that a CPU with @other lacks.
+ */
 void vmx_capability_restrict(struct vmx_capability *boot, const struct vmx_capability *other);
 
 #endif

@@ -20,10 +20,13 @@
 #define SHADOW_CR0 CR0_WP
 #define SHADOW_CR4 (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_LA57 | CR4_SMEP | CR4_SMAP)
 
+/* What CPL 3 in virtual-8086 mode feels, but real mode does not: see real_mode.c. */
+#define REAL_CR4 (CR4_VME | CR4_TSD | CR4_PCE | CR4_UMIP)
+
 /* Of these, with EPT none. */
 static u64 shadow_cr4(void)
 {
-	return vmcs_config.has_ept ? 0 : SHADOW_CR4;
+	return vmcs_config.has_ept ? 0 : SHADOW_CR4 | REAL_CR4;
 }
 
 /* Returns the host-owned bits of CR4: those of features that the guest does not have, and what
@@ -42,16 +45,22 @@ static bool fpu_is_trapped(const struct vcpu *vcpu)
 	return vmx->ignne && !vmx->fpu_step && !(vmread(CR0_READ_SHADOW) & CR0_NE);
 }
 
-/* Returns the host-owned bits of CR0, which are 1: those that must be in VMX operation. With
+/* Returns the host-owned bits of CR0 that are 1: those that must be in VMX operation. With
  * "unrestricted guest", PE and PG need not be 1. */
-static u64 cr0_owned(const struct vcpu *vcpu)
+static u64 cr0_fixed(const struct vcpu *vcpu)
 {
-	u64 free = vmcs_config.has_unrestricted_guest ? CR0_PE | CR0_PG : 0;
+	u64 free = vmcs_config.has_ept ? CR0_PE | CR0_PG : 0;
 	u64 fixed = (vmx_capability.cr0_fixed0 & ~free) & 0xffffffff;
 
 	if (!vmcs_config.has_ept)
 		fixed |= SHADOW_CR0;
 	return fpu_is_trapped(vcpu) ? fixed | CR0_TS : fixed;
+}
+
+/* And all of them. */
+static u64 cr0_owned(const struct vcpu *vcpu)
+{
+	return vmcs_config.has_ept ? cr0_fixed(vcpu) : cr0_fixed(vcpu) | CR0_AM;
 }
 
 /* What of CR0 and CR4 exits when it changes: all of it while somebody wants to see that. */
@@ -72,6 +81,19 @@ u64 vmx_get_cr4(struct vcpu *vcpu)
 	return (vmread(GUEST_CR4) & ~cr4_owned(vcpu)) | to_vmx(vcpu)->cr4;
 }
 
+/* Give the CPU the guest's @cr4. Without paging, shadow entries are for user mode, too, which SMEP
+ * and SMAP would refuse to others. */
+static void load_cr4(const struct vcpu *vcpu, u64 cr4)
+{
+	if (!vmcs_config.has_ept)
+		cr4 = (cr4 | CR4_PAE) & ~CR4_PCIDE;
+	if (!vmcs_config.has_ept && !(vmx_get_cr0(vcpu) & CR0_PG))
+		cr4 &= ~(CR4_SMEP | CR4_SMAP);
+	if (((const struct vcpu_vmx *)vcpu)->real.active)
+		cr4 = (cr4 & ~REAL_CR4) | CR4_PCE;
+	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
+}
+
 void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
@@ -82,7 +104,11 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 	if (fpu_is_trapped(vcpu))
 		vectors |= BIT(NM_VECTOR);
 	vmwrite(CR0_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR0, cr0_owned(vcpu)));
-	vmwrite(GUEST_CR0, cr0 | cr0_owned(vcpu));
+	if (to_vmx(vcpu)->real.active)
+		cr0 &= ~CR0_AM;
+	vmwrite(GUEST_CR0, cr0 | cr0_fixed(vcpu));
+	if (!vmcs_config.has_ept)
+		load_cr4(vcpu, vmx_get_cr4(vcpu));
 	intercept_exceptions(vcpu, EXCEPTIONS_FPU, vectors);
 }
 
@@ -93,11 +119,9 @@ void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 	vmwrite(CR4_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR4, cr4_owned(vcpu)));
 	vmwrite(CR4_READ_SHADOW, (cr4 & ~cr4_owned(vcpu)) | kept);
 	to_vmx(vcpu)->cr4 = kept;
-	if (!vmcs_config.has_ept) {
-		cr4 = (cr4 | CR4_PAE) & ~CR4_PCIDE;
+	if (!vmcs_config.has_ept)
 		vmx_reload_shadow(vcpu);
-	}
-	vmwrite(GUEST_CR4, cr4 | vmx_capability.cr4_fixed0);
+	load_cr4(vcpu, cr4);
 }
 
 /* Into the VMCS; or for shadow page tables, for which the CPU has PDPTEs of its own. */
@@ -127,7 +151,7 @@ bool vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	bool pae = vmx_get_cr0(vcpu) & CR0_PG && vmx_get_cr4(vcpu) & CR4_PAE &&
-		   !(vmread(GUEST_IA32_EFER) & EFER_LMA);
+		   !(vmx_get_efer(vcpu) & EFER_LMA);
 
 	if (!vmcs_config.has_ept) {
 		to_vmx(vcpu)->cr3 = cr3;
@@ -158,14 +182,6 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 		return false;
 	if (!(cr0 & CR0_WP) && cr4 & CR4_CET)
 		return false;
-	if (!vmcs_config.has_unrestricted_guest && (cr0 & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
-		pr_warn_ratelimited(
-			"vCPU %u: the guest at RIP %lx leaves protected mode or switches paging "
-			"off, which this CPU cannot run as a guest (no \"unrestricted guest\"): "
-			"#GP to the guest",
-			vcpu->id, exit_rip(vcpu));
-		return false;
-	}
 	if (paging_on && efer & EFER_LME) {
 		if (!(cr4 & CR4_PAE) || long_code ||
 		    (vmread(GUEST_TR_AR_BYTES) & VMX_AR_TYPE_MASK) == VMX_AR_TYPE_BUSY_16_TSS)
@@ -183,6 +199,7 @@ static bool mov_to_cr0(struct vcpu *vcpu, u64 cr0)
 	/* ET is always 1; writes to reserved bits of the low half are ignored. */
 	cr0 = (cr0 & (CR0_PG | CR0_CD | CR0_NW | CR0_AM | CR0_WP | 0x3full)) | CR0_ET;
 	vmx_set_cr0(vcpu, cr0);
+	vmx_real_mode_update(vcpu);
 	if (old & ~cr0 & CR0_NE)
 		vmx_recheck_fpu_error(vcpu);
 	/* VM entry does not load CD and NW: set them in the CPU's CR0 here. */
@@ -198,6 +215,17 @@ static u64 read_register(struct vcpu *vcpu, unsigned reg)
 	u64 value = reg == VCPU_RSP ? vmread(GUEST_RSP) : vcpu->regs[reg];
 
 	return vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? value : (u32)value;
+}
+
+int vmx_write_cr(struct vcpu *vcpu, unsigned cr, u64 value)
+{
+	bool ok;
+
+	if (cr == 0)
+		ok = mov_to_cr0(vcpu, value);
+	else
+		ok = cr == 3 ? vmx_mov_to_cr3(vcpu, value) : vmx_mov_to_cr4(vcpu, value);
+	return ok ? 0 : -EINVAL;
 }
 
 /* With EPT, accesses to CR3 and CR8 exit only on demand (icept.c). So does a MOV to CR4, unless it

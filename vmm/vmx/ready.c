@@ -55,18 +55,16 @@ static void paragraph_end(struct paragraph *p)
 		printk(p->level, "%s\n", p->line);
 }
 
-static bool is_required(const struct vmx_capability *cap, const struct vmx_control *c)
+static bool is_required(const struct vmx_control *c)
 {
-	enum vmx_policy policy = vmx_policy_of(cap, c);
-
-	return policy == POLICY_REQUIRED || policy == POLICY_DYNAMIC_REQUIRED;
+	return c->policy == POLICY_REQUIRED || c->policy == POLICY_DYNAMIC_REQUIRED;
 }
 
 /* Is an earlier control of the same name in the same list? */
 static bool listed_before(const struct vmx_capability *cap, const struct vmx_control *c)
 {
 	for (const struct vmx_control *e = vmx_controls; e < c; e++) {
-		if (vmx_is_used(cap, e) && is_required(cap, e) == is_required(cap, c) &&
+		if (vmx_is_used(e) && is_required(e) == is_required(c) &&
 		    vmx_can(cap, e) == vmx_can(cap, c) && strcmp(e->name, c->name) == 0)
 			return true;
 	}
@@ -88,8 +86,8 @@ static void list_controls(const struct vmx_capability *cap, const char *title, b
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (!vmx_is_used(cap, c) || is_required(cap, c) != required ||
-		    vmx_can(cap, c) != has || listed_before(cap, c) || (!has && c->loss[0]))
+		if (!vmx_is_used(c) || is_required(c) != required || vmx_can(cap, c) != has ||
+		    listed_before(cap, c) || (!has && c->loss[0]))
 			continue;
 		paragraph_add(&p, c->name);
 	}
@@ -112,7 +110,7 @@ static void list_losses(const struct vmx_capability *cap)
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		const struct vmx_control *c = &vmx_controls[i];
 
-		if (!vmx_is_used(cap, c) || is_required(cap, c) || vmx_can(cap, c) || !c->loss[0] ||
+		if (!vmx_is_used(c) || is_required(c) || vmx_can(cap, c) || !c->loss[0] ||
 		    loss_listed_before(cap, c))
 			continue;
 		pr_info("  Lacks     %s: %s\n", c->name, c->loss);
@@ -185,8 +183,19 @@ static int report_vtx(const struct vmx_capability *cap)
 	return 0;
 }
 
-int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, const char *brand,
-		 unsigned cpu)
+/* Which tables translate the guest's memory. */
+static void describe_memory(const struct vmcs_config *config)
+{
+	if (config->has_ept)
+		describe_ept(config);
+	else if (strcmp(config->no_ept, "ept=off") == 0)
+		pr_info("  Memory    shadow page tables, as the option ept=off asks for\n");
+	else
+		pr_info("  Memory    shadow page tables: the CPU lacks %s\n", config->no_ept);
+}
+
+int ready_report(const struct vmx_capability *cap, bool use_ept, struct vmcs_config *config,
+		 const char *brand, unsigned cpu)
 {
 	int ret;
 
@@ -197,12 +206,8 @@ int ready_report(const struct vmx_capability *cap, struct vmcs_config *config, c
 		list_controls(cap, "Optional", false, true);
 		list_losses(cap);
 		list_controls(cap, "Absent", false, false);
-		ret = setup_vmcs_config(cap, config);
-		if (!config->has_ept)
-			pr_info("  Memory    shadow page tables, without EPT: no real mode, and "
-				"page faults exit\n");
-		else if (vmx_allowed1(cap, VMX_PROC2) & SECONDARY_EXEC_ENABLE_EPT)
-			describe_ept(config);
+		ret = setup_vmcs_config(cap, use_ept, config);
+		describe_memory(config);
 	}
 	if (ret == 0)
 		pr_info("  Ready     yes: the CPU has all required features\n");

@@ -20,6 +20,7 @@
 
 struct vmx_capability vmx_capability;
 struct vmcs_config vmcs_config;
+static bool use_ept; /* if the CPU has it */
 
 _Static_assert(offsetof(struct vcpu, regs) == 0 &&
 		       offsetof(struct vcpu, host_rsp) == RUN_HOST_RSP &&
@@ -58,11 +59,11 @@ int vmx_hardware_setup(bool second_level)
 	char brand[52];
 
 	STEP_ONCE(hardware_setup);
+	use_ept = second_level;
 	read_capability(&vmx_capability);
-	vmx_capability.no_ept = !second_level;
 	unlock_feature_control(&vmx_capability, 0);
 	cpu_brand(brand);
-	return ready_report(&vmx_capability, &vmcs_config, brand, 0) ? -ENODEV : 0;
+	return ready_report(&vmx_capability, use_ept, &vmcs_config, brand, 0) ? -ENODEV : 0;
 }
 
 void vmx_print_capabilities(void)
@@ -71,7 +72,7 @@ void vmx_print_capabilities(void)
 	char brand[52];
 
 	cpu_brand(brand);
-	ready_report(&vmx_capability, &config, brand, 0);
+	ready_report(&vmx_capability, use_ept, &config, brand, 0);
 }
 
 void vmx_each_capability(emit_capability *emit)
@@ -188,6 +189,7 @@ int vmx_vm_init(struct vm *vm)
 	if (!vmcs_config.has_ept) {
 		vmx_set_msr_intercept(vm, MSR_EFER, true, true);
 		vmx_watch_msrs(true);
+		vmx_real_mode_init();
 	}
 	return ept_init(&vm->ept, &ops, &caps);
 }
@@ -216,7 +218,8 @@ static void vmx_set_host_state(struct cpu *cpu)
 	vmwrite(HOST_IA32_SYSENTER_CS, 0);
 	vmwrite(HOST_IA32_SYSENTER_ESP, 0);
 	vmwrite(HOST_IA32_SYSENTER_EIP, 0);
-	vmwrite(HOST_IA32_EFER, rdmsr(MSR_EFER));
+	if (vmcs_config.has_efer)
+		vmwrite(HOST_IA32_EFER, rdmsr(MSR_EFER));
 	vmwrite(HOST_RIP, (u64)vmx_return);
 	if (vmcs_config.has_pat)
 		vmwrite(HOST_IA32_PAT, rdmsr(MSR_IA32_CR_PAT));
@@ -240,7 +243,8 @@ static void vmx_set_controls(struct vcpu_vmx *vmx)
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx->pin_based);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
 	vmx->secondary = vmcs_config.cpu_based_2nd_exec_ctrl;
-	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
+	if (vmcs_config.has_secondary)
+		vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
 	vmwrite(VM_EXIT_CONTROLS, vmx->exit_ctrl);
 	vmwrite(VM_ENTRY_CONTROLS, vmcs_config.vmentry_ctrl);
 	vmwrite(EXCEPTION_BITMAP, vmx->exception_bitmap);

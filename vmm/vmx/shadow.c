@@ -19,9 +19,8 @@
 #include "vmm/x86/msr.h"
 #include "vmm/x86/unknown.h"
 
-#define CR3_KEEP     BIT(63) /* of MOV's operand, with CR4.PCIDE */
-#define CR3_PCID     0xfffull
-#define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA)
+#define CR3_KEEP BIT(63) /* of MOV's operand, with CR4.PCIDE */
+#define CR3_PCID 0xfffull
 
 /* INVPCID's operand. SDM: "INVPCID—Invalidate Process-Context Identifier". */
 struct invpcid {
@@ -45,7 +44,7 @@ bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 value)
 	u64 cr4 = vmx_get_cr4(vcpu), cr3 = value;
 	bool keep = false;
 
-	if (vmread(GUEST_IA32_EFER) & EFER_LMA) {
+	if (vmx_get_efer(vcpu) & EFER_LMA) {
 		if (cr4 & CR4_PCIDE) {
 			keep = cr3 & CR3_KEEP;
 			cr3 &= ~CR3_KEEP;
@@ -75,7 +74,7 @@ void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg)
 bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4)
 {
 	u64 old = vmx_get_cr4(vcpu), changed = cr4 ^ old, cr3 = to_vmx(vcpu)->cr3;
-	bool long_mode = vmread(GUEST_IA32_EFER) & EFER_LMA;
+	bool long_mode = vmx_get_efer(vcpu) & EFER_LMA;
 
 	if (cr4 & (~vmx_capability.cr4_fixed1 | vcpu->vm->cpuid->hidden_cr4))
 		return false;
@@ -173,24 +172,10 @@ bool vmx_rdmsr_shadow(struct vcpu *vcpu)
 	return true;
 }
 
-/* SDM: "IA32_EFER", "WRMSR—Write to Model Specific Register": LMA is the CPU's. */
-static int write_efer(struct vcpu *vcpu, u64 value)
-{
-	u64 old = vmx_get_efer(vcpu);
-	u64 allowed = EFER_ALLOWED | (cpuid(0x80000001, 0).edx & BIT(20) ? EFER_NX : 0);
-
-	if (value & ~allowed)
-		return -EINVAL;
-	if ((value ^ old) & EFER_LME && vmx_get_cr0(vcpu) & CR0_PG)
-		return -EINVAL;
-	vmx_set_efer(vcpu, (value & ~EFER_LMA) | (old & EFER_LMA));
-	return 0;
-}
-
 bool vmx_wrmsr_shadow(struct vcpu *vcpu)
 {
 	if (vmcs_config.has_ept || (u32)vcpu->regs[VCPU_RCX] != MSR_EFER)
 		return false;
-	vmx_skip_or_fault(vcpu, write_efer(vcpu, edx_eax(vcpu)));
+	vmx_skip_or_fault(vcpu, vmx_write_efer(vcpu, edx_eax(vcpu)));
 	return true;
 }

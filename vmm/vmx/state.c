@@ -57,15 +57,6 @@ void vmx_set_segment(struct vcpu *vcpu, enum segment_reg reg, const struct segme
 	}
 }
 
-u64 vmx_get_efer(const struct vcpu *vcpu)
-{
-	u64 efer = vmread(GUEST_IA32_EFER);
-
-	if (!vmcs_config.has_ept && !((const struct vcpu_vmx *)vcpu)->nxe)
-		efer &= ~EFER_NX;
-	return efer;
-}
-
 u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 {
 	(void)vcpu;
@@ -94,19 +85,6 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 		return vmread(GUEST_PENDING_DBG_EXCEPTIONS) & 0xf;
 	}
 	return 0;
-}
-
-void vmx_set_efer(struct vcpu *vcpu, u64 efer)
-{
-	u32 entry = (u32)vmread(VM_ENTRY_CONTROLS) & ~(u32)VM_ENTRY_IA32E_MODE;
-
-	if (!vmcs_config.has_ept) {
-		to_vmx(vcpu)->nxe = efer & EFER_NX;
-		efer |= EFER_NX;
-		vmx_reload_shadow(vcpu);
-	}
-	vmwrite(GUEST_IA32_EFER, efer);
-	vmwrite(VM_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
 }
 
 void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
@@ -166,6 +144,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	u64 cache = init ? vmread(GUEST_CR0) & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
 
 	vmx_end_fpu_step(vcpu);
+	vmx_real_mode_reset(vcpu);
 	to_vmx(vcpu)->held = 0;
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs[VCPU_RDX] = cpuid(1, 0).eax;
@@ -195,6 +174,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vcpu->event.valid = false;
+	vmx_real_mode_update(vcpu);
 }
 
 /* If the guest is in the shadow of an STI at STI_TRIES calls in a row, ignore the shadow. The worst
@@ -213,6 +193,8 @@ int vmx_registers_complete(struct vcpu *vcpu)
 		return -EOPNOTSUPP;
 	if (vmx->fpu_step || vmx->held)
 		return 0;
+	if (vmx->real.active)
+		return -EOPNOTSUPP;
 	if (blocked != GUEST_INTR_STATE_STI)
 		vmx->sti_seen = 0;
 	else if (vmx->sti_seen++ >= STI_TRIES)

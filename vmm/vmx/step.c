@@ -138,7 +138,8 @@ static bool look_at_insn(struct vcpu *vcpu, struct insn *insn)
 /* SDM: "HLT—Halt". Returns false if it must be executed. */
 static bool halt(struct vcpu *vcpu, const struct insn *insn)
 {
-	if (guest_cpl(vcpu) || to_vmx(vcpu)->cpu_based & CPU_BASED_HLT_EXITING)
+	if (guest_cpl(vcpu) || to_vmx(vcpu)->real.active ||
+	    to_vmx(vcpu)->cpu_based & CPU_BASED_HLT_EXITING)
 		return false;
 	vmx_skip_to(to_vmx(vcpu)->step.rip + insn->length);
 	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_HLT);
@@ -153,7 +154,7 @@ static bool system_call(struct vcpu *vcpu, const struct insn *insn)
 	struct segment cs = {.limit = 0xffffffff, .selector = star >> 32 & 0xfffc, .ar = 0xa09b};
 	struct segment ss = {.limit = 0xffffffff, .selector = (u16)(cs.selector + 8), .ar = 0xc093};
 
-	if (insn->mode != INSN_64 || !(vmread(GUEST_IA32_EFER) & EFER_SCE) ||
+	if (insn->mode != INSN_64 || !(vmx_get_efer(vcpu) & EFER_SCE) ||
 	    vmread(GUEST_CR4) & CR4_CET)
 		return false;
 	vcpu->regs[VCPU_RCX] = step->rip + insn->length;

@@ -29,6 +29,17 @@ struct vmx_step {
 	u64 pending;          /* pending debug exceptions that were taken away */
 };
 
+/* The guest's state in real mode without "unrestricted guest": see real_mode.c. */
+struct vmx_real_mode {
+	bool active;
+	bool halted;                    /* waits for an event */
+	bool ring0;                     /* in protected mode, not in virtual-8086 mode */
+	struct segment seg[SEG_GS + 1]; /* unless the CPU has another selector than loaded[] */
+	u16 loaded[SEG_GS + 1];
+	struct segment tr, gdtr, idtr;
+	u64 iopl; /* as in RFLAGS; in virtual-8086 mode */
+};
+
 struct vcpu_vmx {
 	struct vcpu vcpu; /* must be first: see to_vmx() */
 	void *vmcs;
@@ -42,7 +53,9 @@ struct vcpu_vmx {
 	u32 exit_ctrl; /* the VM-exit controls */
 	u32 exception_bitmap;
 	struct vmx_step step;
-	u32 secondary; /* the secondary controls in the VMCS */
+	u32 secondary; /* the secondary controls in the VMCS; 0 where there are none */
+	u64 efer;      /* without EPT: the guest's IA32_EFER, which differs from the CPU's */
+	struct vmx_real_mode real;
 	/* See icept.c. */
 	u32 icepts;      /* what exits now: bits of enum icept */
 	bool icepts_off; /* for one instruction */
@@ -58,8 +71,7 @@ struct vcpu_vmx {
 	u16 vpid;
 	/* With shadow page tables, what the guest has set; see shadow.c. */
 	u64 cr3;
-	u64 cr4;   /* of the bits that are host-owned then; else 0 */
-	bool nxe;  /* IA32_EFER.NXE */
+	u64 cr4; /* of the bits that are host-owned then; else 0 */
 	u64 *seen; /* see dump.c */
 };
 
@@ -171,7 +183,7 @@ void vmx_load_icepts(struct vcpu *vcpu);
 bool vmx_handle_icept(struct vcpu *vcpu);
 /* The same for RDMSR or WRMSR of @msr. RDMSR reads into *@into; NULL: into EDX:EAX. */
 bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, u64 *into);
-/* exits.c: have exits of RDMSR and WRMSR ask it. */
+/* exits.c: have exits of RDMSR and WRMSR ask it, and without EPT be those of IA32_EFER. */
 void vmx_watch_msrs(bool watch);
 /* exits.c: see virt_ops.watch_exit. */
 void vmx_watch_exit(u32 reason, exit_hook *hook);
@@ -207,9 +219,28 @@ void vmx_set_cr3(struct vcpu *vcpu, u64 cr3);
 /* Load the PDPTEs from the guest's memory at @cr3. Returns false, for #GP, if a reserved bit of a
  * present one is set. SDM: "Loading PDPTEs". */
 bool vmx_load_pdptes(struct vcpu *vcpu, u64 cr3);
-/* state.c: IA32_EFER, as the guest sees it. */
+/*
+ * efer.c: the guest's IA32_EFER, as the guest sees it. Without EPT the CPU runs with another value,
+ * and RDMSR and WRMSR exit: vmx_write_efer() emulates WRMSR; returns -EINVAL for #GP.
+ */
 u64 vmx_get_efer(const struct vcpu *vcpu);
 void vmx_set_efer(struct vcpu *vcpu, u64 efer);
+int vmx_write_efer(struct vcpu *vcpu, u64 value);
+
+/*
+ * Emulate MOV of @value to CR0, CR3 or CR4 (@cr), as the guest's instruction would change it.
+ * Returns 0; or -EINVAL for #GP(0).
+ */
+int vmx_write_cr(struct vcpu *vcpu, unsigned cr, u64 value);
+
+/*
+ * real_mode.c: real mode without "unrestricted guest". vmx_real_mode_init(): replace operations of
+ * virt_ops. vmx_real_mode_update(): the guest's CR0.PE may have changed. vmx_real_mode_reset(): the
+ * registers are about to be reset, after which vmx_real_mode_update() is called.
+ */
+void vmx_real_mode_init(void);
+void vmx_real_mode_update(struct vcpu *vcpu);
+void vmx_real_mode_reset(struct vcpu *vcpu);
 
 /* dump.c: see virt_ops.dump. */
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark);

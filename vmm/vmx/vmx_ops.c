@@ -26,11 +26,6 @@ static bool vmx_uses_second_level(void)
 	return vmcs_config.has_ept;
 }
 
-static bool vmx_has_unrestricted_guest(void)
-{
-	return vmcs_config.has_unrestricted_guest;
-}
-
 static void vmx_skip_emulated_instruction(struct vcpu *vcpu)
 {
 	vmx_skip_instruction(vcpu);
@@ -74,7 +69,6 @@ const struct virt_ops vmx_x86_ops = {
 	.hardware_enable = vmx_hardware_enable,
 	.hardware_disable = vmx_hardware_disable,
 	.uses_second_level = vmx_uses_second_level,
-	.has_unrestricted_guest = vmx_has_unrestricted_guest,
 	.can_wait_for_sipi = vmx_can_wait_for_sipi,
 	.wait_for_sipi = vmx_wait_for_sipi,
 	.vm_init = vmx_vm_init,

@@ -99,7 +99,7 @@ int emulate_string_pio(struct vcpu *vcpu, const struct pio_access *io)
 	if (insn.adsize < 8)
 		left &= BIT(8 * insn.adsize) - 1;
 	if (io->rep && !left) {
-		virt->skip_emulated_instruction(vcpu);
+		emulate_skip(vcpu, &insn, false);
 		return 1;
 	}
 	if (find_operand(vcpu, io, &insn, &gva))

@@ -5,8 +5,6 @@
 #include "vmm/x86/start.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
-#include "errno.h"
-#include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/x86/long_mode.h"
 #include "vmm/vcpu.h"
@@ -31,31 +29,16 @@ static void set_segments(struct vcpu *vcpu, const struct segment *code, const st
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 }
 
-int need_unrestricted_guest(const char *mode)
-{
-	if (virt->has_unrestricted_guest())
-		return 0;
-	pr_err("This guest starts in %s, which this CPU cannot do in VMX operation: it has no "
-	       "\"unrestricted guest\". Start a 64-bit Linux instead (module2 /vmlinuz linux ...), "
-	       "or use a CPU of 2010 or later.\n",
-	       mode);
-	return -EOPNOTSUPP;
-}
-
-int start_protected_mode(struct vcpu *vcpu, u32 eip)
+void start_protected_mode(struct vcpu *vcpu, u32 eip)
 {
 	static const struct segment code = {
 		.limit = 0xffffffff, .selector = BOOT_CS, .ar = AR_CODE32};
 	static const struct segment data = {
 		.limit = 0xffffffff, .selector = BOOT_DS, .ar = AR_DATA32};
-	int r = need_unrestricted_guest("protected mode without paging");
 
-	if (r)
-		return r;
 	set_segments(vcpu, &code, &data);
 	virt->set_sysreg(vcpu, SYSREG_CR0, CR0_ET | CR0_PE);
 	virt->set_sysreg(vcpu, SYSREG_RIP, eip);
-	return 0;
 }
 
 void start_long_mode(struct vcpu *vcpu, u64 rip, u64 cr3, u64 gdt, u16 gdt_limit)

@@ -19,26 +19,19 @@
 void start_firmware_state(struct vcpu *vcpu, const struct firmware_state *state);
 
 /*
- * Check that the CPU has "unrestricted guest", which @mode (for the message, as "real mode") needs.
- * Returns 0; or -EOPNOTSUPP, with an error logged.
- */
-int need_unrestricted_guest(const char *mode);
-
-/*
  * Real mode, as after the firmware: RIP = @cs:@ip, the other segments 0, limits FFFFh, the
- * interrupt table at 0, SP = 7C00h. Returns 0; or -EOPNOTSUPP without "unrestricted guest", with an
- * error logged.
+ * interrupt table at 0, SP = 7C00h.
  */
-int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip);
+void start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip);
 
 /* After start_real_mode(): enable interrupts, as the firmware does for a boot sector. */
 void start_enable_interrupts(struct vcpu *vcpu);
 
 /*
  * 32-bit protected mode without paging, flat segments: CS 10h, the others 18h. The segments are
- * only in the registers: there is no GDT. RIP = @eip, RSP = 0. Returns as start_real_mode().
+ * only in the registers: there is no GDT. RIP = @eip, RSP = 0.
  */
-int start_protected_mode(struct vcpu *vcpu, u32 eip);
+void start_protected_mode(struct vcpu *vcpu, u32 eip);
 
 /*
  * 64-bit mode: RIP = @rip, RSP = 0, page tables at @cr3, a GDT with CS 10h and DS 18h at @gdt, of

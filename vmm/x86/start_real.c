@@ -11,14 +11,11 @@
 #define REAL_STACK   0x7c00
 #define REAL_IDT_MAX 0x3ff
 
-int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip)
+void start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip)
 {
 	struct segment idt = {.limit = REAL_IDT_MAX};
 	struct segment code;
-	int r = need_unrestricted_guest("real mode");
 
-	if (r)
-		return r;
 	virt->vcpu_reset(vcpu, false);
 	virt->get_segment(vcpu, SEG_CS, &code);
 	code.selector = cs;
@@ -29,7 +26,6 @@ int start_real_mode(struct vcpu *vcpu, u16 cs, u16 ip)
 	virt->set_sysreg(vcpu, SYSREG_RSP, REAL_STACK);
 	virt->set_sysreg(vcpu, SYSREG_RIP, ip);
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
-	return 0;
 }
 
 void start_enable_interrupts(struct vcpu *vcpu)

@@ -269,7 +269,7 @@ static int load_segment(struct task_switch_context *s, enum segment_reg reg, u16
  * cannot be used. SDM: "Checks on Guest Segment Registers". */
 static struct segment unusable_stack(u16 selector, u16 cpl)
 {
-	if (!virt->has_unrestricted_guest())
+	if (!virt->uses_second_level())
 		selector = (u16)((selector & ~SELECTOR_RPL) | cpl);
 	return (struct segment){
 		.selector = selector, .ar = (u16)(cpl << DPL_SHIFT), .unusable = true};
