@@ -25,6 +25,7 @@
 #define FLAGS_POPFD   0x247fd5ull
 #define FLAGS_IRETD   0x257fd5ull
 #define SEGMENT_LIMIT 0xffffu
+#define ITERATIONS    64 /* of REP INS and REP OUTS, at most, at a time */
 
 #define DR7_FIXED BIT(10)
 #define DR7_VALID 0xffff2fffu
@@ -262,11 +263,18 @@ static enum real_mode_result emulate_ins_outs(struct vcpu *vcpu, const struct in
 					      const struct real_mode_ops *ops)
 {
 	struct pio_access io = port_access(vcpu, insn, !(insn->opcode & 2));
+	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP);
 
 	(void)ops;
 	io.string = true;
 	io.rep = insn->rep;
-	emulate_string_pio(vcpu, &io);
+	/* The CPU takes interrupts between any two iterations; here, between some. */
+	for (unsigned i = 0; i < ITERATIONS; i++) {
+		emulate_string_pio(vcpu, &io);
+		if (virt->get_sysreg(vcpu, SYSREG_RIP) != rip || vcpu->event.valid ||
+		    get_flags(vcpu) & RFLAGS_TF)
+			break;
+	}
 	return REAL_MODE_DONE;
 }
 

@@ -56,7 +56,7 @@ void check_features(unsigned cpu)
 		skip("no hypervisor", "cpu %u: leaf 40000000h has a maximum", cpu);
 	}
 	ok(one.ebx >> 24 == cpu, "cpu %u: CPUID gives this CPU's APIC ID", cpu);
-	if (cpuid(0, 0).eax >= 0xb)
+	if (cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx & 0xffff)
 		ok(cpuid(0xb, 0).edx == cpu, "cpu %u: leaf Bh gives this CPU's APIC ID", cpu);
 	else
 		skip("no leaf Bh", "cpu %u: leaf Bh gives this CPU's APIC ID", cpu);

@@ -165,7 +165,7 @@ def table(measured):
         rows.append(f"{'exits to /init, ' + model:42}{'':6}{sum(exits_to_init(model).values()):14,}")
     rows.append(f"{'GRUB to the guest, 1 CPU':34}{'':14}{glasshouse['linux', 1].start:14,}")
     rows.append(f"{'image, text and data, bytes':34}{'':14}{image_size():14,}")
-    rows.append(f"{'the same without the monitor':34}{'':14}{image_size(mkiso.BARE_ELF):14,}")
+    rows.append(f"{'the same without rooms':34}{'':14}{image_size(mkiso.BARE_ELF):14,}")
     rows.append(f"{'memory kept, 2 CPUs, KiB':34}{'':14}{glasshouse['linux', 2].kept_kib:14,}")
     return "\n".join(rows)
 

@@ -475,13 +475,23 @@ static void ports(void **state)
 	vcpu.regs[VCPU_RAX] = 0;
 	RUNS("\xe5\x61"); /* IN AX, 61h */
 	assert_int_equal(vcpu.regs[VCPU_RAX], 0x7788);
-	/* REP INSW, two iterations; then REP OUTSB with none left. */
+	/* REP INSW, two iterations, of which a single step makes one; then REP OUTSB with none
+	 * left. */
 	vcpu.regs[VCPU_RCX] = 2;
 	vcpu.regs[VCPU_RDI] = 0x100;
+	sysregs[SYSREG_RFLAGS] |= RFLAGS_TF;
 	assert_int_equal(EXECUTE("\xf3\x6d"), REAL_MODE_DONE);
 	assert_int_equal(sysregs[SYSREG_RIP], 0);
+	assert_int_equal(vcpu.regs[VCPU_RCX], 1);
+	sysregs[SYSREG_RFLAGS] &= ~RFLAGS_TF;
 	assert_int_equal(emulate_real_mode(&vcpu, &ops), REAL_MODE_DONE);
 	assert_int_equal(sysregs[SYSREG_RIP], 2);
+	vcpu.regs[VCPU_RCX] = 100;
+	vcpu.regs[VCPU_RDI] = 0x200;
+	assert_int_equal(EXECUTE("\xf3\x6d"), REAL_MODE_DONE);
+	assert_int_equal(vcpu.regs[VCPU_RCX], 100 - 64);
+	vcpu.regs[VCPU_RCX] = 0;
+	vcpu.regs[VCPU_RDI] = 0x104;
 	assert_int_equal(word_at((DATA << 4) + 0x100, 4), 0x77887788);
 	assert_int_equal(vcpu.regs[VCPU_RDI], 0x104);
 	RUNS("\xf3\x6e");

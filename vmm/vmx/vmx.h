@@ -71,7 +71,7 @@ struct vcpu_vmx {
 	u16 vpid;
 	/* With shadow page tables, what the guest has set; see shadow.c. */
 	u64 cr3;
-	u64 cr4; /* of the bits that are host-owned then; else 0 */
+	u64 cr4;   /* of the bits that are host-owned then; else 0 */
 	u64 *seen; /* see dump.c */
 };
 
