@@ -72,6 +72,10 @@ void recorder_summary(const struct vcpu *vcpu)
 			      rec->count[i]);
 	}
 	pr_info("%s\n", line);
+	if (vcpu->shadow)
+		pr_info("page faults: vcpu %u fixed %lu reflected %lu emulated %lu spurious %lu\n",
+			vcpu->id, vcpu->mmu_outcomes[MMU_FIXED], vcpu->mmu_outcomes[MMU_REFLECTED],
+			vcpu->mmu_outcomes[MMU_EMULATED], vcpu->mmu_outcomes[MMU_SPURIOUS]);
 }
 
 void recorder_publish(const struct vm *vm)

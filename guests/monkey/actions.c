@@ -540,6 +540,10 @@ void act(struct mcpu *m)
 {
 	unsigned total = 0, choice;
 
+	if (with_tables && one_in(m, 2)) {
+		do_tables(m);
+		return;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(actions); i++)
 		total += actions[i].weight;
 	choice = (unsigned)rnd(m) % total;

@@ -9,6 +9,7 @@
  *   init=1         send INIT to CPUs; needs Glasshouse's icr=trap, or a CPU more than cpus=
  *   late=1         start that CPU at the end
  *   stop=1         go on after n actions, until the byte whose address it says becomes 1
+ *   tables=1       half of the actions change and use random page tables
  *   sweep=ROUNDS   begin with the sweep, with each instruction ROUNDS times in each mode
  *   leave=TRIES    then ask Glasshouse to leave, after TRIES wrong requests
  *   end=HOW        the last CPU resets the machine, by "triple" or "port64", while the others run
@@ -33,7 +34,7 @@ struct hole holes[MAX_HOLES];
 unsigned nr_holes;
 unsigned monkey_cpus;
 volatile bool under_hypervisor;
-bool init_allowed;
+bool init_allowed, with_tables;
 volatile bool mcpu_up[MAX_CPUS];
 
 static struct mcpu mcpus[MAX_CPUS];
@@ -319,6 +320,7 @@ void guest_main(void)
 	end = param("end");
 	init_allowed = param_number("init", 0) && monkey_cpus > 1;
 	waits = param_number("stop", 0);
+	with_tables = param_number("tables", 0);
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);

@@ -78,6 +78,9 @@ void unexpected_exception(struct frame *frame) __noreturn;
 
 /* actions.c: execute one random action. */
 void act(struct mcpu *m);
+/* tables.c: change and use random page tables. Half of all actions, if with_tables is set. */
+extern bool with_tables;
+void do_tables(struct mcpu *m);
 /* A pseudo-random number; true once in @n calls on average. */
 u64 rnd(struct mcpu *m);
 bool one_in(struct mcpu *m, u64 n);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Random tables that change at random: each entry leads to any of a few tables, itself included, or
- * to a page, which may be a table. Each access has to be what walk() says of the tables as they
+ * to a page, which may be a table. Each access has to be what sdm_walk() says of the tables as they
  * are, because what has changed is invalidated as the SDM asks. SDM: "Caching Translation
  * Information".
  */
@@ -132,7 +132,7 @@ static void access_some(void)
 
 	access.write = (p.kind & 3) == KIND_WRITE;
 	access.fetch = (p.kind & 3) == KIND_FETCH;
-	answer = walk(&mode, &access, copied, &path);
+	answer = sdm_walk(&mode, &access, copied, &path);
 	if (!answer.fault) {
 		u8 *byte = byte_at(&path, answer.pa);
 

@@ -6,6 +6,7 @@
  * Command line:
  *   deep=1    all combinations of rights, not some
  *   steps=N   how many random changes of tables
+ *   long=1    only in long mode
  *   cpus=N    instead: N CPUs, of which one changes the tables that the others use
  */
 #include "guests/paging/paging.h"
@@ -25,6 +26,11 @@ void guest_main(void)
 	check_changes();
 	check_pcid();
 	check_odd();
+	if (param("long")) {
+		plan();
+		return;
+	}
+	check_legacy_rights();
 	check_pdptes();
 	plan();
 }

@@ -107,13 +107,14 @@ void write_pkru(u32 value);
 /* The next number of a sequence that is the same in each run. */
 u64 random(void);
 
-void check_rights(void);    /* rights.c: what the tables allow, against walk() */
-void check_stale(void);     /* stale.c: changes of tables, and invalidation */
-void check_changes(void);   /* changes.c: random tables, against walk() */
-void check_pcid(void);      /* pcid.c */
-void check_odd(void);       /* odd.c: tables in odd places, and odd accesses */
-void check_pdptes(void);    /* pdptes.c */
-void check_smp(unsigned n); /* smp.c: @n CPUs use what one changes */
+void check_rights(void);        /* rights.c: what the tables allow, against sdm_walk() */
+void check_legacy_rights(void); /* the same outside of long mode */
+void check_stale(void);         /* stale.c: changes of tables, and invalidation */
+void check_changes(void);       /* changes.c: random tables, against sdm_walk() */
+void check_pcid(void);          /* pcid.c */
+void check_odd(void);           /* odd.c: tables in odd places, and odd accesses */
+void check_pdptes(void);        /* pdptes.c */
+void check_smp(unsigned n);     /* smp.c: @n CPUs use what one changes */
 
 extern u64 pml4[512], pdpt[512]; /* head.S */
 #endif

@@ -87,6 +87,15 @@ static void check_switches(u64 first, u64 second)
 	write_cr3(first | 1);
 	good &= peek(PAGE(1)) == 21;
 	ok(good, "a PCID gets another root, a root another PCID");
+
+	write_cr3(first | 1);
+	good = peek(PAGE(2)) == 22;
+	set_entry(&region[0][2], FRAME(2) | ALL);
+	write_cr3(second | 1);
+	good &= peek(PAGE(2)) == 54;
+	write_cr3(first | 1 | NO_FLUSH);
+	good &= peek(PAGE(2)) == 2;
+	ok(good, "and forgets then what it had of its old root");
 }
 
 /* Change a page that two PCIDs have used, and invalidate it for one of them, from the other. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What page tables allow: combinations of the flags of all levels, of the control registers and of
- * accesses. The CPU's answer to each is compared with walk()'s: a fault or not, its error code and
- * CR2, and the accessed and dirty flags. A group of them is one test; its name has their number and
- * a checksum of the CPU's answers.
+ * accesses. The CPU's answer to each is compared with sdm_walk()'s: a fault or not, its error code
+ * and CR2, and the accessed and dirty flags. A group of them is one test; its name has their number
+ * and a checksum of the CPU's answers.
  */
 #include "guests/paging/paging.h"
 
@@ -54,7 +54,7 @@ static const struct format two = {"32-bit", 2, GIB(1) + TARGET, {table1, root32}
 
 static unsigned index_in(const struct walk_mode *m, u64 va, int level)
 {
-	return va >> walk_shift(m, level) & (m->levels == 2 ? 1023 : 511);
+	return va >> sdm_shift(m, level) & (m->levels == 2 ? 1023 : 511);
 }
 
 /* Where the entry of @level is that the test's address uses. */
@@ -71,7 +71,7 @@ static void *copied_entry(void *memory, int level, u64 pa)
 	return (u64 *)memory + level - 1;
 }
 
-/* Is what the CPU did what walk() says? */
+/* Is what the CPU did what sdm_walk() says? */
 static bool as_expected(struct group *g, const struct probe *p)
 {
 	struct walk_access access = {
@@ -86,7 +86,7 @@ static bool as_expected(struct group *g, const struct probe *p)
 
 	memcpy(expect, p->entry, sizeof(expect));
 	g->mode.pdpte = registers;
-	answer = walk(&g->mode, &access, copied_entry, expect);
+	answer = sdm_walk(&g->mode, &access, copied_entry, expect);
 	for (int i = 0; i < g->format->levels; i++) {
 		/* A fault may come with accessed flags set, or without. */
 		u64 free = answer.fault ? PT_A : 0;
@@ -216,7 +216,7 @@ static void open_entries(const struct group *g, int leaf, u64 *entries)
 		u64 table = level > 1 ? (u64)g->format->tables[level - 2] : 0;
 
 		if (level == leaf)
-			table = ALIGN_DOWN(TARGET, BIT(walk_shift(&g->mode, level))) |
+			table = ALIGN_DOWN(TARGET, BIT(sdm_shift(&g->mode, level))) |
 				(level > 1 ? PT_PS : 0);
 		entries[level - 1] = table | PT_P | (pdpte ? 0 : PT_W | PT_U);
 	}
@@ -233,7 +233,7 @@ static u64 noise(const struct group *g, int level, int leaf)
 	u64 bits = random() & (PT_PWT | PT_PCD | PT_A | GENMASK(11, 9));
 
 	if (level == leaf)
-		bits |= random() & (PT_D | PT_G | (level > 1 ? PT_PAT : PT_PS));
+		bits |= random() & (PT_D | PT_G | (level > 1 ? PT_LARGE_PAT : PT_PS));
 	else if (g->format->levels == 4)
 		bits |= random() & (PT_D | PT_G);
 	if (g->format->levels == 4)
@@ -260,7 +260,7 @@ static void of_pages(struct group *g)
 	u64 entries[WALK_LEVELS];
 
 	for (int leaf = 1; leaf <= 3; leaf++) {
-		if (leaf > 1 && !walk_may_be_large(&g->mode, leaf))
+		if (leaf > 1 && !sdm_may_be_large(&g->mode, leaf))
 			continue;
 		for (unsigned i = 0; i < nr_rights(g) * KINDS; i++) {
 			if (i % KINDS % 4 == 3)
@@ -309,13 +309,13 @@ static void of_reserved(struct group *g)
 		if (level > top(g) || !(may & BIT(bit)))
 			continue;
 		for (int leaf = 1; leaf <= level && leaf <= 3; leaf++) {
-			if (leaf > 1 && !walk_may_be_large(&g->mode, leaf))
+			if (leaf > 1 && !sdm_may_be_large(&g->mode, leaf))
 				continue;
 			open_entries(g, leaf, entries);
 			entries[level - 1] |= BIT(bit);
 			/* Whatever is no reserved bit must not lead elsewhere. */
 			if (!(entries[level - 1] &
-			      walk_reserved(&g->mode, level, level == leaf && leaf > 1)) &&
+			      sdm_reserved(&g->mode, level, level == leaf && leaf > 1)) &&
 			    bit < 52)
 				continue;
 			add(g, entries, (unsigned)random() % 3);
@@ -332,7 +332,7 @@ static void of_flags(struct group *g)
 	u64 entries[WALK_LEVELS];
 
 	for (int leaf = 1; leaf <= 3; leaf++) {
-		if (leaf > 1 && !walk_may_be_large(&g->mode, leaf))
+		if (leaf > 1 && !sdm_may_be_large(&g->mode, leaf))
 			continue;
 		for (unsigned i = 0; i < BIT(top(g) + 1); i++) {
 			open_entries(g, leaf, entries);
@@ -353,7 +353,7 @@ static void of_all(struct group *g)
 	for (unsigned i = 0; i < (deep ? 8000u : 400u); i++) {
 		int leaf = 1 + (int)(random() % 3);
 
-		if (leaf > 1 && !walk_may_be_large(&g->mode, leaf))
+		if (leaf > 1 && !sdm_may_be_large(&g->mode, leaf))
 			leaf = 1;
 		open_entries(g, leaf, entries);
 		for (int level = leaf; level <= top(g); level++) {
@@ -367,32 +367,35 @@ static void of_all(struct group *g)
 			if (random() % 32 == 0)
 				entries[level - 1] |=
 					BIT(random() % 64) &
-					walk_reserved(&g->mode, level, level == leaf && leaf > 1);
+					sdm_reserved(&g->mode, level, level == leaf && leaf > 1);
 		}
 		add(g, entries,
 		    (unsigned)random() % 3 | ((unsigned)random() & (KIND_USER | KIND_AC)));
 	}
 }
 
-/* Protection keys: each of a key's rights, each access, user and supervisor pages. */
+/*
+ * Protection keys: each of a key's rights, each access. Only user pages, and not key 0: Bochs 2.7
+ * applies keys to the supervisor's pages, too, so also to the guest itself.
+ */
 static void of_keys(struct group *g)
 {
 	u64 entries[WALK_LEVELS];
 
-	for (unsigned i = 0; i < 4 * 8 * KINDS; i++) {
-		unsigned key = (unsigned)random() & 15, access = i / KINDS & 3,
-			 page = i / KINDS / 4;
+	for (unsigned i = 0; i < 4 * 4 * KINDS; i++) {
+		unsigned key = 1 + (unsigned)random() % 15, access = i / KINDS & 3;
+		unsigned page = i / KINDS / 4;
 
 		if (i % KINDS % 4 == 3)
 			continue;
-		g->mode.pkru = (u32)random() & ~(3u << 2 * key);
+		g->mode.pkru = (u32)random() & ~(3u << 2 * key) & ~3u;
 		g->mode.pkru |= access << 2 * key;
 		open_entries(g, 1 + (int)(random() % 2), entries);
 		for (int level = 1; level <= 2; level++) {
-			entries[level - 1] &= ~(PT_W | PT_U | GENMASK(62, 59));
-			entries[level - 1] |= (page & 3) << 1 | (u64)key << 59;
+			entries[level - 1] &= ~(PT_W | GENMASK(62, 59));
+			entries[level - 1] |= (page & 1 ? PT_W : 0) | (u64)key << 59;
 		}
-		if (page & 4)
+		if (page & 2)
 			entries[1] |= PT_NX;
 		write_pkru(g->mode.pkru);
 		g->mode.pke = true;
@@ -467,6 +470,10 @@ void check_rights(void)
 	check_format(&four);
 	if (cpuid(7, 0).ecx & BIT(3))
 		check(&four, "protection keys", of_keys);
+}
+
+void check_legacy_rights(void)
+{
 	make_tables();
 	check_format(&pae);
 	check_format(&two);

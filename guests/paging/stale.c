@@ -143,7 +143,7 @@ static void check_sizes(void)
 	good = peek(LARGE(1)) == 130 && peek(LARGE(1) + 0x7000) == 130;
 	good &= spare[0][7] == (FRAME(9) | ALL | PT_A) && spare[0][8] == ((BIG(1) + 0x8000) | ALL);
 	ok(good, "and small ones a large one; their table has kept its flags");
-	if (!walk_may_be_large(&(struct walk_mode){.levels = 4, .gib_pages = true}, 3) ||
+	if (!sdm_may_be_large(&(struct walk_mode){.levels = 4, .gib_pages = true}, 3) ||
 	    !(cpuid(0x80000001, 0).edx & BIT(26)))
 		return;
 	set_entry(&region[2][1], ALL | PT_PS);
@@ -303,6 +303,7 @@ static void check_registers(void)
 	}
 	ok(good, "and CR4.SMAP, and RFLAGS.AC");
 	set_entry(&region[0][2], FRAME(2) | ALL | PT_NX);
+	invlpg(PAGE(2));
 	good = faults(KIND_FETCH, PAGE(2), PF_ERROR_P | ERROR_I);
 	set_nxe(false);
 	write_cr3(read_cr3());

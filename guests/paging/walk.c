@@ -12,19 +12,19 @@
 #define ERROR_I    BIT(4)
 #define ERROR_PK   BIT(5)
 
-unsigned walk_shift(const struct walk_mode *m, int level)
+unsigned sdm_shift(const struct walk_mode *m, int level)
 {
 	return 12 + (unsigned)(level - 1) * (m->levels == 2 ? 10 : 9);
 }
 
-bool walk_may_be_large(const struct walk_mode *m, int level)
+bool sdm_may_be_large(const struct walk_mode *m, int level)
 {
 	if (level == 2)
 		return m->levels > 2 || m->pse;
 	return level == 3 && m->levels > 3 && m->gib_pages;
 }
 
-u64 walk_reserved(const struct walk_mode *m, int level, bool large)
+u64 sdm_reserved(const struct walk_mode *m, int level, bool large)
 {
 	u64 bits = 0;
 
@@ -37,7 +37,7 @@ u64 walk_reserved(const struct walk_mode *m, int level, bool large)
 	if (!m->nxe)
 		bits |= PT_NX;
 	if (large)
-		bits |= GENMASK(walk_shift(m, level) - 1, 13);
+		bits |= GENMASK(sdm_shift(m, level) - 1, 13);
 	if (level > 3 || (level == 3 && !m->gib_pages))
 		bits |= PT_PS;
 	return bits;
@@ -98,11 +98,11 @@ static void set_flags(const struct walk_mode *m, void *entry, u64 flags)
 
 static u64 index_of(const struct walk_mode *m, u64 va, int level)
 {
-	return va >> walk_shift(m, level) & (m->levels == 2 ? 1023 : 511);
+	return va >> sdm_shift(m, level) & (m->levels == 2 ? 1023 : 511);
 }
 
-struct walk_answer walk(const struct walk_mode *m, const struct walk_access *a, walk_entry_fn entry,
-			void *memory)
+struct walk_answer sdm_walk(const struct walk_mode *m, const struct walk_access *a,
+			    walk_entry_fn entry, void *memory)
 {
 	u64 table = m->cr3 & (m->levels < 4 ? GENMASK(31, 12) : PT_ADDR), value = 0;
 	bool user = true, writable = true, nx = false, large = false;
@@ -123,8 +123,8 @@ struct walk_answer walk(const struct walk_mode *m, const struct walk_access *a, 
 		}
 		if (!(value & PT_P))
 			return answer;
-		large = !pdpte && value & PT_PS && walk_may_be_large(m, level);
-		if (!pdpte && value & walk_reserved(m, level, large)) {
+		large = !pdpte && value & PT_PS && sdm_may_be_large(m, level);
+		if (!pdpte && value & sdm_reserved(m, level, large)) {
 			answer.error |= ERROR_P | ERROR_RSVD;
 			return answer;
 		}
@@ -149,7 +149,7 @@ struct walk_answer walk(const struct walk_mode *m, const struct walk_access *a, 
 		set_flags(m, at[i], i == level && a->write ? PT_A | PT_D : PT_A);
 	answer.fault = false;
 	answer.error = 0;
-	answer.shift = walk_shift(m, level);
+	answer.shift = sdm_shift(m, level);
 	answer.global = value & PT_G;
 	answer.pa = value & (m->levels == 2 ? GENMASK(31, 12) : PT_ADDR);
 	if (m->levels == 2 && large)

@@ -10,18 +10,18 @@
 #include "bits.h"
 
 /* Flags of an entry. */
-#define PT_P    BIT(0)
-#define PT_W    BIT(1)
-#define PT_U    BIT(2)
-#define PT_PWT  BIT(3)
-#define PT_PCD  BIT(4)
-#define PT_A    BIT(5)
-#define PT_D    BIT(6)
-#define PT_PS   BIT(7) /* in a PTE: PAT */
-#define PT_G    BIT(8)
-#define PT_PAT  BIT(12) /* of a large page */
-#define PT_NX   BIT(63)
-#define PT_ADDR GENMASK(51, 12)
+#define PT_P         BIT(0)
+#define PT_W         BIT(1)
+#define PT_U         BIT(2)
+#define PT_PWT       BIT(3)
+#define PT_PCD       BIT(4)
+#define PT_A         BIT(5)
+#define PT_D         BIT(6)
+#define PT_PS        BIT(7) /* in a PTE: PAT */
+#define PT_G         BIT(8)
+#define PT_LARGE_PAT BIT(12) /* of a large page */
+#define PT_NX        BIT(63)
+#define PT_ADDR      GENMASK(51, 12)
 
 #define WALK_LEVELS 5
 
@@ -59,16 +59,16 @@ struct walk_answer {
 typedef void *(*walk_entry_fn)(void *memory, int level, u64 pa);
 
 /* Walk, and set the accessed and dirty flags if there is no fault. */
-struct walk_answer walk(const struct walk_mode *m, const struct walk_access *a, walk_entry_fn entry,
-			void *memory);
+struct walk_answer sdm_walk(const struct walk_mode *m, const struct walk_access *a,
+			    walk_entry_fn entry, void *memory);
 
 /* The bits of an entry of @level that must be 0; @large: it maps a page of more than 4 KiB. */
-u64 walk_reserved(const struct walk_mode *m, int level, bool large);
+u64 sdm_reserved(const struct walk_mode *m, int level, bool large);
 
 /* log2 of what an entry of @level maps. */
-unsigned walk_shift(const struct walk_mode *m, int level);
+unsigned sdm_shift(const struct walk_mode *m, int level);
 
 /* May an entry of @level map a page? */
-bool walk_may_be_large(const struct walk_mode *m, int level);
+bool sdm_may_be_large(const struct walk_mode *m, int level);
 
 #endif

@@ -46,6 +46,10 @@ RUNS = [
 ]
 assert sum(run.percent for run in RUNS) == 100
 
+# The share of test_tables in percent, beside the others'; the minimum number of exits per action.
+TABLES_PERCENT = 3
+TABLES_PER_ACTION = 7
+
 # The minimum number of kinds of exits in a run, and the maximum share of one kind.
 KINDS = 20
 SHARE = 0.35
@@ -99,6 +103,23 @@ def test_survives(number):
     check_log(log)
     if this.waiting:
         assert f"All {this.cpus + this.waiting} CPUs run: IPIs no longer exit." in log
+
+
+def test_tables():
+    """Random page tables that change all the time, where Glasshouse makes shadow page tables of them."""
+    wanted = EXITS * TABLES_PERCENT // 100
+    actions = int(wanted / TABLES_PER_ACTION) + 1
+    spec = mkiso.glasshouse(f"{E9} ept=off", IMAGE, f"cpus=1 seed={SEED} n={actions} tables=1", None)
+    run = boot("monkey-tables", spec, SKYLAKE, 1)
+    assert run.wait() == "power-off"
+    assert run.results()
+    log = run.log("glasshouse.log")
+    total = sum(exits(log).values())
+    print(f"{total} exits, {actions} actions")
+    assert total >= wanted, f"only {total} exits of {wanted}"
+    outcomes = re.search(r"^page faults: vcpu 0 fixed (\d+) reflected (\d+) emulated (\d+)", log, re.M)
+    assert min(int(n) for n in outcomes.groups()) > total // 500, outcomes[0]
+    check_log(log)
 
 
 @pytest.mark.parametrize("model, opts, words", [

@@ -20,7 +20,8 @@ def boot(name, opts, cmdline="x", cpus=1, model=SKYLAKE):
 
 def test_as_native():
     """Rights, flags and changes of page tables: the CPU's answers are the same, to the checksum."""
-    harness.same(boot("native", None), boot("ept", ""))
+    native = boot("native", None)
+    harness.same(native, boot("ept", ""))
 
 
 @pytest.mark.parametrize("cpus", [2, 4])
