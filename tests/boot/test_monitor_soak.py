@@ -14,11 +14,12 @@ EXITS = 200_000
 SCRIPT = (*test_monitor.LOOKS, *test_monitor_act.RANDOM, *test_monitor_watch.RANDOM, *test_monitor_cycle.COMMANDS)
 
 # What a command cannot do while the guest does what it wants.
-LEGAL = (r"ok|err: (this address|this vCPU waits for a SIPI|no instruction within a second|no such exit within).*")
+LEGAL = (r"ok|err: (this address|this vCPU waits for a SIPI|this vCPU does not run yet|no instruction within a second).*")
 
 
+# A guest that writes to 1c0h ends the test, as the watch point there is to show a reset: with seed 3 this one does.
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", [3, 17])
+@pytest.mark.parametrize("seed", [17, 29])
 def test_random_guest(seed):
     """200,000 exits of the random guest, none lost, while a script of commands runs again and again."""
     log, answers = monitor.ask_random_guest(f"soak-{seed}", f"cpus=2 seed={seed} n=5000 init=1", SCRIPT, 1, EXITS)
