@@ -9,6 +9,7 @@
  *   cpus=N    number of CPUs
  *   rounds=N  end after so many rounds of the first CPU in any case
  *   say=1     print each page fault: address and error code
+ *   spin=1    PAUSE in a loop, too
  *   plain=1   no exceptions and interrupts but those that somebody injects
  *   storm=N   only RDTSC and a store to 32 MiB, with a timer interrupt every N ticks
  *   end=1     end at once when something is wrong
@@ -31,7 +32,7 @@ struct table {
 } __packed;
 
 static volatile u8 stop;
-static bool says;
+static bool says, spins;
 static bool has_rdpmc, has_mwait; /* the latter with interrupts that end it while IF is 0 */
 
 static bool check_cr0(unsigned cpu)
@@ -119,6 +120,18 @@ static bool check_tsc(unsigned cpu)
 	asm volatile("pause\n\tpause\n\tpause");
 	return (high << 32 | low) >= first && rdtsc() >= (high << 32 | low) &&
 	       rdtsc() - first < 100000000;
+}
+
+/* As one CPU waits for another. */
+static bool check_pause_loop(unsigned cpu)
+{
+	u64 n = 2000;
+
+	(void)cpu;
+	if (!spins)
+		return true;
+	asm volatile("1:\tpause\n\tdec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+	return !n;
 }
 
 static bool check_invlpg(unsigned cpu)
@@ -377,6 +390,7 @@ static const struct {
 	{"debug registers", check_dr, false},
 	{"descriptor tables", check_tables, false},
 	{"RDTSC and PAUSE", check_tsc, false},
+	{"PAUSE in a loop", check_pause_loop, true},
 	{"INVLPG", check_invlpg, false},
 	{"WBINVD", check_wbinvd, false},
 	{"ports", check_port, false},
@@ -469,6 +483,7 @@ void guest_main(void)
 	struct ap_state state;
 
 	says = param("say");
+	spins = param("spin");
 	has_rdpmc = cpuid(10, 0).eax & 0xff;
 	has_mwait = cpuid(1, 0).ecx & BIT(3) && cpuid(5, 0).ecx & BIT(1);
 	apic_init(false);
