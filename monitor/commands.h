@@ -37,6 +37,9 @@ struct vcpu *monitor_vcpu(void);
 /* Returns the vCPU with the decimal number @word; without a @word, monitor_vcpu(); NULL: none. */
 struct vcpu *vcpu_of(const char *word);
 
+/* shadow.c: print what has been done about the page faults of @vcpu, with shadow page tables. */
+void tell_outcomes(const struct vcpu *vcpu);
+
 /* Have @vcpu's own CPU call @function, whose say() goes to the terminal, too. Returns NULL, or why
  * it could not be done. */
 const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));

@@ -127,6 +127,7 @@ static bool poll(bool stopped)
 {
 	const struct cycle *cycle = tracer_found();
 	bool first_road = request.form == CYCLE_PF && request.wanted.subject == SUBJECT_LINEAR;
+	bool two_roads = virt->uses_second_level();
 	const char *why = NULL;
 
 	if (!cycle && !stopped && rdtsc() - since < SECONDS * monitor_second())
@@ -141,7 +142,7 @@ static bool poll(bool stopped)
 		    "seldom "
 		    "exits. CPUID, or an access to port 70, always does.\n",
 		    vcpu->id, SECONDS);
-	if (first_road && !stopped && !why)
+	if (first_road && two_roads && !stopped && !why)
 		why = other_road();
 	else
 		first_road = false;

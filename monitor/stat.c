@@ -87,6 +87,9 @@ static void print(void)
 	else
 		trace_stat_print(&table, monitor_second() / 1000, virt->exit_name, emit);
 	table = kept;
+	for (unsigned i = 0; table.key == TRACE_BY_REASON && i < vm->nr_vcpus; i++)
+		if (is_meant(vm->vcpus[i]))
+			tell_outcomes(vm->vcpus[i]);
 }
 
 /* Add what the rings have, or what is new there. */

@@ -5,9 +5,11 @@
  * second-level tables that do not allow it, and the fault goes the way of all such faults.
  */
 #include "arch/x86/cpu.h"
+#include "debug_build.h"
 #include "errno.h"
 #include "shadow/shadow.h"
 #include "vmm/exception.h"
+#include "vmm/step.h"
 #include "vmm/steps.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
@@ -33,29 +35,41 @@ static bool second_level_walk(struct shadow *shadow, gpa_t gpa, struct ept_mappi
 	return true;
 }
 
+static void write_leaf(const struct shadow *shadow, struct mmu_page *page, unsigned index, u64 spte,
+		       u64 gpte, gpa_t gpa)
+{
+	shadow_set_spte(page, index, spte, gpte, gpte & PT_G);
+	if (DEBUG_BUILD)
+		shadow_check_leaf(shadow, page, index, gpa);
+}
+
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte)
 {
 	const struct paging_mode *mode = &vcpu->shadow->mode;
+	struct shadow *shadow = to_shadow(vcpu);
 	struct ept_mapping map;
 	unsigned acc;
+	gpa_t gpa;
 
 	if ((gpte & (PT_P | PT_A)) != (PT_P | PT_A) || gpte & walk_reserved(mode, 1, true))
 		return;
-	if (!second_level_walk(to_shadow(vcpu), walk_page(mode, 1, gpte), &map) ||
-	    !(map.prot & EPT_R))
+	gpa = walk_page(mode, 1, gpte);
+	if (!second_level_walk(shadow, gpa, &map) || !(map.prot & EPT_R))
 		return;
 	acc = leaf_rights(mode, page->role.acc & entry_acc(gpte), gpte, false);
-	shadow_set_spte(page, index, make_spte(1, map.hpa, acc, map.prot, gpte, 1), gpte,
-			gpte & PT_G);
+	write_leaf(shadow, page, index, make_spte(1, map.hpa, acc, map.prot, gpte, 1), gpte, gpa);
 }
 
 static void prefetch_around(struct vcpu *vcpu, struct mmu_page *page, unsigned index)
 {
 	unsigned first = ALIGN_DOWN(index, PREFETCH);
 
-	for (unsigned i = first; i < first + PREFETCH; i++)
-		if (!page->spt[i])
-			shadow_prefetch(vcpu, page, i, guest_entry(page, i));
+	for (unsigned i = first; i < first + PREFETCH; i++) {
+		u64 gpte = guest_entry(page, i);
+
+		if ((gpte & (PT_P | PT_A)) == (PT_P | PT_A) && !page->spt[i])
+			shadow_prefetch(vcpu, page, i, gpte);
+	}
 }
 
 /* The entries of a new page of level 1 that maps a part of one guest page. */
@@ -63,16 +77,19 @@ static void fill(struct shadow *shadow, struct mmu_page *page)
 {
 	struct ept_mapping map;
 
-	for (unsigned i = 0; i < SPTE_ENTRIES; i++)
-		if (second_level_walk(shadow, (page->gfn + i) << PAGE_SHIFT, &map) &&
-		    map.prot & EPT_R)
-			shadow_set_spte(page, i, make_direct_spte(page->role, 1, map.hpa, map.prot),
-					0, true);
+	for (unsigned i = 0; i < SPTE_ENTRIES; i++) {
+		gpa_t gpa = (page->gfn + i) << PAGE_SHIFT;
+
+		if (second_level_walk(shadow, gpa, &map) && map.prot & EPT_R)
+			write_leaf(shadow, page, i,
+				   make_direct_spte(page->role, 1, map.hpa, map.prot), 0, gpa);
+	}
 }
 
 /* A fault in the making. */
 struct fix {
 	struct vcpu *vcpu;
+	struct mmu_page *page; /* of walk.top, or the root; NULL: there is none */
 	struct guest_walk walk;
 	struct ept_mapping map; /* of walk.gpa */
 	u64 leaf;               /* the guest's entry; 0 without paging */
@@ -122,10 +139,8 @@ static struct mmu_page *link_child(struct fix *fix, struct mmu_page *page, int l
 		shadow_sync(fix->vcpu, child, true);
 	else if (direct && level == 2)
 		fill(shadow, child);
-	shadow_set_spte(page, index,
-			(shadow->spts_pa + ((u64)(child - shadow->page) << PAGE_SHIFT)) |
-				SPTE_TABLE,
-			gpte, direct && gpte & PT_G);
+	shadow_set_spte(page, index, shadow_pa(shadow, child) | SPTE_TABLE, gpte,
+			direct && gpte & PT_G);
 	return child;
 }
 
@@ -134,7 +149,7 @@ static int map(struct fix *fix)
 {
 	struct vcpu *vcpu = fix->vcpu;
 	const struct guest_walk *w = &fix->walk;
-	struct mmu_page *page = shadow_root_of(vcpu, w->gva);
+	struct mmu_page *page = fix->page;
 	unsigned index;
 	u64 spte;
 
@@ -150,7 +165,7 @@ static int map(struct fix *fix)
 			 fix->map.prot, fix->leaf, w->mode->levels ? fix->guest_level : 0);
 	if (page->spt[index] == spte)
 		return -EEXIST;
-	shadow_set_spte(page, index, spte, fix->leaf, fix->leaf & PT_G);
+	write_leaf(to_shadow(vcpu), page, index, spte, fix->leaf, w->gpa);
 	if (fix->level == 1 && page->table)
 		prefetch_around(vcpu, page, index);
 	return 0;
@@ -206,10 +221,66 @@ static int refuse(struct vcpu *vcpu, const struct guest_walk *w)
 	return mmu_page_fault(vcpu, &fault);
 }
 
+static void end_override(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	spin_lock(&to_shadow(vcpu)->lock);
+	for (unsigned i = 0; i < MIN(v->nr_overrides, ARRAY_SIZE(v->override)); i++)
+		shadow_drop_leaf(vcpu, v->override[i]);
+	v->nr_overrides = 0;
+	spin_unlock(&to_shadow(vcpu)->lock);
+	virt->flush_guest_tlb(vcpu);
+}
+
+/* The entry for @gva is the supervisor's, while the guest's is a user page: SMAP would not see it,
+ * and RFLAGS.AC changes without an exit. So it is there for this instruction only. */
+static void override_once(struct vcpu *vcpu, gva_t gva)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	v->override[v->nr_overrides++ % ARRAY_SIZE(v->override)] = gva;
+	vcpu_step(vcpu, STEP_SHADOW, end_override);
+}
+
 /* Does SMAP not apply: is it a data access by the supervisor itself, with AC set? */
 static bool overrides_smap(struct vcpu *vcpu)
 {
 	return virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC && guest_cpl(vcpu) != 3;
+}
+
+/*
+ * Begin the walk: not at the top, but at the lowest table to which the shadow tables and the
+ * guest's lead alike. What is the same as when the shadow entry was made leads to the same table,
+ * with the same rights, and its accessed flag is set.
+ */
+static void begin(struct fix *fix)
+{
+	struct guest_walk *w = &fix->walk;
+	struct mmu_page *page = shadow_root_of(fix->vcpu, w->gva);
+
+	fix->page = page;
+	if (!page || !page->table) {
+		walk_begin(w);
+		return;
+	}
+	while (page->role.level > 1) {
+		unsigned index = spte_index(w->gva, page->role.level);
+		u64 spte = page->spt[index];
+		struct mmu_page *child;
+
+		if (!(spte & PT_P) || spte & PT_PS ||
+		    guest_entry(page, index) != page->gptes[index])
+			break;
+		child = shadow_child(to_shadow(fix->vcpu), spte);
+		if (!child->table)
+			break;
+		page = child;
+	}
+	fix->page = page;
+	w->top = page->role.level;
+	w->table = page->gfn << PAGE_SHIFT;
+	w->acc = page->role.acc;
 }
 
 int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
@@ -229,8 +300,8 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	STEP(shadow_page_fault);
 	if (w->mode->smap && !(w->access & PF_ERROR_U) && overrides_smap(vcpu))
 		w->access |= WALK_AC;
-	walk_begin(w);
 	spin_lock(&shadow->lock);
+	begin(&fix);
 	r = walk_addr(w);
 	if (!r)
 		r = choose(&fix) ? map(&fix) : -ERANGE;
@@ -241,6 +312,8 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 		return refuse(vcpu, w);
 	STEP(shadow_fixed);
 	vcpu->mmu_outcomes[r == -EEXIST ? MMU_SPURIOUS : MMU_FIXED]++;
+	if (!r && fix.override && w->mode->smap && w->leaf_acc & ACC_U)
+		override_once(vcpu, w->gva);
 	if (r == -ENOMEM)
 		vcpu_make_request(vcpu, REQ_SHADOW);
 	return 1;

@@ -8,6 +8,7 @@
 #include "vmm/memslot.h"
 
 #define MIN_PAGES 64 /* more than the tables of one instruction */
+#define ENOUGH    8  /* an eighth of all pages is enough to retire at a time */
 
 /* A pool of @nr pages: what each needs, its table, the copies of the guest's entries, and buckets.
  */
@@ -50,18 +51,12 @@ bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
 		page->next = shadow->free;
 		shadow->free = page;
 	}
-	shadow->nr_free = nr;
 	return true;
 }
 
 static struct mmu_page **bucket(const struct shadow *shadow, gfn_t gfn)
 {
 	return &shadow->hash[(gfn ^ gfn >> 12) & shadow->hash_mask];
-}
-
-struct mmu_page *shadow_child(const struct shadow *shadow, u64 spte)
-{
-	return &shadow->page[((spte & PT_ADDR) - shadow->spts_pa) >> PAGE_SHIFT];
 }
 
 void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global)
@@ -110,25 +105,70 @@ void shadow_free_retired(struct shadow *shadow)
 		clear(page);
 		page->next = shadow->free;
 		shadow->free = page;
-		shadow->nr_free++;
+	}
+	shadow->nr_retired = 0;
+}
+
+/* Mark @page and all below it: they are in use. */
+static void mark(struct shadow *shadow, struct mmu_page *page)
+{
+	if (page->mark == shadow->retires)
+		return;
+	page->mark = shadow->retires;
+	for (unsigned word = 0; page->role.level > 1 && word < BITMAP_WORDS; word++) {
+		for (u64 bits = page->present[word]; bits; bits &= bits - 1) {
+			u64 spte = page->spt[word * 64 + (unsigned)__builtin_ctzll(bits)];
+
+			if (!is_leaf_spte(spte, page->role.level))
+				mark(shadow, shadow_child(shadow, spte));
+		}
 	}
 }
 
-void shadow_retire_all(struct shadow *shadow)
+/* Mark what the vCPUs use, or keep for later. */
+static void mark_used(struct shadow *shadow)
 {
+	for (unsigned i = 0; i < shadow->vm->nr_vcpus; i++) {
+		const struct shadow_vcpu *v = shadow->vm->vcpus[i]->shadow;
+
+		for (unsigned n = 0; n < ARRAY_SIZE(v->root); n++)
+			if (v->root[n])
+				mark(shadow, v->root[n]);
+		for (unsigned n = 0; n < NR_CONTEXTS; n++)
+			if (v->context[n].root)
+				mark(shadow, v->context[n].root);
+	}
+}
+
+void shadow_retire(struct shadow *shadow, bool all)
+{
+	shadow->retires++;
+	if (!all)
+		mark_used(shadow);
 	memset(shadow->hash, 0, (shadow->hash_mask + 1) * sizeof(*shadow->hash));
 	for (unsigned i = 0; i < shadow->nr; i++) {
-		struct mmu_page *page = &shadow->page[i];
+		struct mmu_page *page = &shadow->page[i], **list = bucket(shadow, page->gfn);
 
 		if (!page->used)
 			continue;
-		page->used = false;
-		page->next = shadow->retired;
-		shadow->retired = page;
+		if (all || page->mark != shadow->retires) {
+			page->used = false;
+			list = &shadow->retired;
+			shadow->nr_retired++;
+		}
+		page->next = *list;
+		*list = page;
 	}
-	shadow->retires++;
 	for (unsigned i = 0; i < shadow->vm->nr_vcpus; i++)
 		vcpu_make_request(shadow->vm->vcpus[i], REQ_SHADOW);
+}
+
+/* Memory is short: retire what no vCPU uses, and if that is little, all. */
+static void reclaim(struct shadow *shadow)
+{
+	shadow_retire(shadow, false);
+	if (shadow->nr_retired < shadow->nr / ENOUGH)
+		shadow_retire(shadow, true);
 }
 
 /* Where the guest's entry is that entry 0 of a page stands for. */
@@ -150,13 +190,12 @@ static struct mmu_page *new_page(struct shadow *shadow, gfn_t gfn, union mmu_rol
 	shadow_free_retired(shadow);
 	page = shadow->free;
 	if (!page) {
-		/* Until it has been carried out, there is no page. */
+		/* Until all vCPUs have flushed their TLB, there is no page. */
 		if (!shadow->retired)
-			shadow_retire_all(shadow);
+			reclaim(shadow);
 		return NULL;
 	}
 	shadow->free = page->next;
-	shadow->nr_free--;
 	page->gfn = gfn;
 	page->role = role;
 	page->used = true;

@@ -5,10 +5,13 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/paging.h"
 #include "shadow/shadow.h"
+#include "lib/string.h"
 #include "vmm/exception.h"
 #include "vmm/steps.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
+
+#define CR3_PCID 0xfffull
 
 static bool has_pae_root(const struct paging_mode *mode)
 {
@@ -20,11 +23,6 @@ struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva)
 	struct shadow_vcpu *v = vcpu->shadow;
 
 	return v->root[has_pae_root(&v->mode) ? gva >> 30 & 3 : 0];
-}
-
-static bool has_global_pages(struct vcpu *vcpu)
-{
-	return virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_PGE;
 }
 
 /* Find the root page number @n. Returns false if there is none because the guest has none. */
@@ -53,34 +51,39 @@ static struct mmu_page *find_root(struct vcpu *vcpu, unsigned n)
 	return page;
 }
 
-static hpa_t pa_of(const struct shadow *shadow, const struct mmu_page *page)
+static struct mmu_context *find_context(struct shadow_vcpu *v)
 {
-	return shadow->spts_pa + ((u64)(page - shadow->page) << PAGE_SHIFT);
+	gfn_t gfn = v->mode.root >> PAGE_SHIFT;
+
+	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++)
+		if (c->root && c->root->gfn == gfn && c->pcid == v->pcid)
+			return c;
+	return NULL;
 }
 
-/* Bring what is below @root up to date, for a use with @pcid; @keep: as far as it is not kept. */
-static void renew(struct vcpu *vcpu, struct mmu_page *root, u16 pcid, bool keep)
+/* Returns the root for the current CR3, with IA-32e paging, and brings what is below up to date, as
+ * far as MOV to CR3 does not keep it; NULL: there is no page for it. */
+static struct mmu_page *set_context(struct vcpu *vcpu, bool keep)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	struct mmu_context *c = v->context;
+	struct mmu_context *c = find_context(v);
+	bool is_new = !c;
 
-	while (c < v->context + NR_CONTEXTS && (c->root != root || c->pcid != pcid))
-		c++;
-	if (c == v->context + NR_CONTEXTS) {
+	if (c && c->current && keep)
+		return c->root;
+	if (is_new) {
 		c = &v->context[v->next_context++ % NR_CONTEXTS];
-		*c = (struct mmu_context){.root = root, .pcid = pcid};
-		shadow_sync(vcpu, root, true);
-	} else if (!keep || !c->current) {
-		shadow_sync(vcpu, root, !has_global_pages(vcpu));
+		*c = (struct mmu_context){.root = find_root(vcpu, 0), .pcid = v->pcid};
+		if (!c->root)
+			return NULL;
 	}
+	shadow_sync(vcpu, c->root, is_new || !v->global_pages);
+	/* Without bit 63 nothing of the PCID is kept, whatever the root. */
+	for (struct mmu_context *o = v->context; !keep && o < v->context + NR_CONTEXTS; o++)
+		if (o->pcid == v->pcid)
+			o->current = false;
 	c->current = true;
-}
-
-static u16 current_pcid(struct vcpu *vcpu)
-{
-	if (!(virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_PCIDE))
-		return 0;
-	return virt->get_sysreg(vcpu, SYSREG_CR3) & 0xfff;
+	return c->root;
 }
 
 /* Find the root of the current mode, and have the CPU use it. Where a page is missing, the guest's
@@ -89,27 +92,30 @@ static void set_root(struct vcpu *vcpu, bool keep)
 {
 	struct shadow *shadow = to_shadow(vcpu);
 	struct shadow_vcpu *v = vcpu->shadow;
-	bool pae = has_pae_root(&v->mode);
 
-	for (unsigned n = 0; n < (pae ? 4 : 1); n++) {
+	if (!has_pae_root(&v->mode)) {
+		struct mmu_page *root = set_context(vcpu, keep);
+
+		v->root[0] = root;
+		virt->use_shadow(vcpu, root ? shadow_pa(shadow, root) : virt_to_phys(v->pae_root));
+		return;
+	}
+	for (unsigned n = 0; n < 4; n++) {
 		struct mmu_page *root = find_root(vcpu, n);
 
 		v->root[n] = root;
-		if (root && pae)
+		if (root)
 			shadow_sync(vcpu, root, true);
-		else if (root)
-			renew(vcpu, root, current_pcid(vcpu), keep);
+		v->pae_root[n] = root ? shadow_pa(shadow, root) | PT_P : 0;
 	}
-	for (unsigned n = 0; n < 4; n++)
-		v->pae_root[n] = pae && v->root[n] ? pa_of(shadow, v->root[n]) | PT_P : 0;
-	virt->use_shadow(vcpu, !pae && v->root[0] ? pa_of(shadow, v->root[0])
-						  : virt_to_phys(v->pae_root));
+	virt->use_shadow(vcpu, virt_to_phys(v->pae_root));
 }
 
 void shadow_load(struct vcpu *vcpu)
 {
 	struct shadow *shadow = to_shadow(vcpu);
 	struct shadow_vcpu *v = vcpu->shadow;
+	u64 cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
 
 	STEP(shadow_load);
 	spin_lock(&shadow->lock);
@@ -117,34 +123,40 @@ void shadow_load(struct vcpu *vcpu)
 	for (unsigned i = 0; i < NR_CONTEXTS; i++)
 		v->context[i].root = NULL;
 	get_paging_mode(vcpu, &v->mode);
-	v->mode.pdpte = vcpu->pdpte;
+	v->global_pages = cr4 & CR4_PGE;
+	v->has_pcid = cr4 & CR4_PCIDE;
+	v->pcid = v->has_pcid ? virt->get_sysreg(vcpu, SYSREG_CR3) & CR3_PCID : 0;
+	memset(v->pae_root, 0, sizeof(v->pae_root));
 	set_root(vcpu, false);
 	spin_unlock(&shadow->lock);
 	vcpu->page_fault = shadow_page_fault;
 	intercept_exceptions(vcpu, EXCEPTIONS_SHADOW, BIT(PF_VECTOR));
 }
 
-void shadow_new_cr3(struct vcpu *vcpu, bool keep)
+void shadow_new_cr3(struct vcpu *vcpu, u64 cr3, bool keep)
 {
 	struct shadow *shadow = to_shadow(vcpu);
+	struct shadow_vcpu *v = vcpu->shadow;
 
 	spin_lock(&shadow->lock);
-	get_paging_mode(vcpu, &vcpu->shadow->mode);
-	vcpu->shadow->mode.pdpte = vcpu->pdpte;
+	v->mode.root = walk_root(&v->mode, cr3);
+	if (v->has_pcid)
+		v->pcid = cr3 & CR3_PCID;
 	set_root(vcpu, keep);
 	spin_unlock(&shadow->lock);
 }
 
-/* Forget what is kept of @pcid, or of all if @any, other than the current root's. */
+/* Forget what is kept of @pcid, or of all if @any; with @globals, also of global pages. Not what is
+ * in use now. */
 static void forget(struct vcpu *vcpu, u16 pcid, bool any, bool globals)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 
 	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++) {
-		if (!any && c->pcid != pcid)
+		if ((!any && c->pcid != pcid) || (c->root == v->root[0] && c->pcid == v->pcid))
 			continue;
 		c->current = false;
-		if (globals && c->root != v->root[0])
+		if (globals)
 			c->root = NULL;
 	}
 }
@@ -152,38 +164,49 @@ static void forget(struct vcpu *vcpu, u16 pcid, bool any, bool globals)
 /* Compare all of the current root. */
 static void sync_current(struct vcpu *vcpu, bool all)
 {
-	for (unsigned n = 0; n < (has_pae_root(&vcpu->shadow->mode) ? 4 : 1); n++)
-		if (vcpu->shadow->root[n])
-			shadow_sync(vcpu, vcpu->shadow->root[n], all || !has_global_pages(vcpu));
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	for (unsigned n = 0; n < (has_pae_root(&v->mode) ? 4 : 1); n++)
+		if (v->root[n])
+			shadow_sync(vcpu, v->root[n], all || !v->global_pages);
 }
 
-/* In all roots that are kept: the page may be a global one. */
-static void sync_page(struct vcpu *vcpu, gva_t gva)
+/* Compare what translates @gva: where the guest uses @pcid, or in all roots that are kept, as the
+ * page may be a global one. Where they share the tables below, once is enough. */
+static void sync_page(struct vcpu *vcpu, gva_t gva, bool any, u16 pcid)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct mmu_page *root = shadow_root_of(vcpu, gva);
+	u64 done = 0;
 
-	if (root)
+	if (root && (any || pcid == v->pcid)) {
 		shadow_sync_address(vcpu, root, gva);
-	for (unsigned i = 0; i < NR_CONTEXTS; i++)
-		if (v->context[i].root && v->context[i].root != root)
-			shadow_sync_address(vcpu, v->context[i].root, gva);
+		done = root->spt[spte_index(gva, root->role.level)];
+	}
+	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++) {
+		u64 spte;
+
+		if (!c->root || (!any && c->pcid != pcid))
+			continue;
+		spte = c->root->spt[spte_index(gva, c->root->role.level)];
+		if (spte & PT_P && spte != done)
+			shadow_sync_address(vcpu, c->root, gva);
+	}
 }
 
 void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva)
 {
 	struct shadow *shadow = to_shadow(vcpu);
-	bool is_current = pcid == current_pcid(vcpu);
 
 	spin_lock(&shadow->lock);
-	if (what == INVALIDATE_PAGE || (what == INVALIDATE_PCID_PAGE && is_current)) {
-		sync_page(vcpu, gva);
+	if (what == INVALIDATE_PAGE || what == INVALIDATE_PCID_PAGE) {
+		sync_page(vcpu, gva, what == INVALIDATE_PAGE, pcid);
 	} else if (what == INVALIDATE_ALL || what == INVALIDATE_LOCAL) {
 		forget(vcpu, 0, true, what == INVALIDATE_ALL);
 		sync_current(vcpu, what == INVALIDATE_ALL);
 	} else {
 		forget(vcpu, pcid, false, false);
-		if (is_current)
+		if (pcid == vcpu->shadow->pcid)
 			sync_current(vcpu, false);
 	}
 	spin_unlock(&shadow->lock);
@@ -196,6 +219,6 @@ void shadow_drop(struct vm *vm)
 
 	spin_lock(&shadow->lock);
 	shadow->last.size = 0;
-	shadow_retire_all(shadow);
+	shadow_retire(shadow, true);
 	spin_unlock(&shadow->lock);
 }

@@ -32,6 +32,7 @@ struct mmu_page {
 	gfn_t gfn;             /* of the guest's table; direct: the first that it maps */
 	union mmu_role role;
 	bool used;
+	u64 mark;          /* shadow.retires when it was last marked */
 	u64 *spt;          /* the entries that the CPU uses */
 	u64 *gptes;        /* for each that is present: what it was made from */
 	const void *table; /* the guest's entry for spt[0]; NULL: direct, or not in memory */
@@ -50,9 +51,14 @@ struct mmu_context {
 
 struct shadow_vcpu {
 	struct paging_mode mode;
+	bool global_pages;             /* CR4.PGE */
+	bool has_pcid;                 /* CR4.PCIDE */
+	u16 pcid;                      /* the current one */
 	struct mmu_page *root[4];      /* the first, or with PAE one for each PDPTE; NULL: none */
 	u64 pae_root[4] __aligned(32); /* the page-directory-pointer table, below 4 GiB */
 	u64 seen;                      /* the shadow.retires that it has flushed its TLB after */
+	gva_t override[4]; /* whose entries are dropped after one instruction: see fault.c */
+	unsigned nr_overrides;
 	struct mmu_context context[NR_CONTEXTS];
 	unsigned next_context;
 };
@@ -67,7 +73,7 @@ struct shadow {
 	struct mmu_page **hash;
 	unsigned hash_mask;
 	struct mmu_page *free, *retired;
-	unsigned nr_free;
+	unsigned nr_retired;
 	u64 retires;             /* how often pages have been retired */
 	struct ept_mapping last; /* what ept_walk() has found last: of the page at... */
 	gpa_t last_gpa;          /* ...this address; size 0: nothing */
@@ -88,13 +94,22 @@ bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size);
 struct mmu_page *shadow_get_page(struct shadow *shadow, gfn_t gfn, union mmu_role role, bool *old);
 
 /* Returns the page that the entry @spte, which is present and no leaf, points to. */
-struct mmu_page *shadow_child(const struct shadow *shadow, u64 spte);
+static inline struct mmu_page *shadow_child(const struct shadow *shadow, u64 spte)
+{
+	return &shadow->page[((spte & PT_ADDR) - shadow->spts_pa) >> PAGE_SHIFT];
+}
+
+/* The host-physical address of the entries of @page. */
+static inline hpa_t shadow_pa(const struct shadow *shadow, const struct mmu_page *page)
+{
+	return shadow->spts_pa + (u64)((u8 *)page->spt - shadow->spts);
+}
 
 /* Write @spte, made from the guest's entry @gpte, to entry @index; 0: drop it. */
 void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global);
 
-/* Retire all pages, and have all vCPUs load anew. */
-void shadow_retire_all(struct shadow *shadow);
+/* Retire the pages that no vCPU uses, or @all, and have all vCPUs load anew. */
+void shadow_retire(struct shadow *shadow, bool all);
 
 /* Free what has been retired, if all vCPUs have flushed their TLB since. */
 void shadow_free_retired(struct shadow *shadow);
@@ -122,20 +137,34 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
  * could have it cached: if it is present and accessed. */
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte);
 
+/* ---- check.c. With the lock held. ---- */
+
+/* Panic unless entry @index of @page, a leaf that has been written for guest-physical @gpa, is
+ * right. */
+void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
+		       gpa_t gpa);
+
 /* ---- sync.c. With the lock held. ---- */
 
 /* Compare the present entries of @page, and of all below, with the guest's: @all, or only what is
  * not global. What differs is dropped, or made anew. */
 void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all);
 
+/* Drop the leaf that translates @gva. */
+void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva);
+
 /* The same for what translates @gva, from the page @root on. */
 void shadow_sync_address(struct vcpu *vcpu, struct mmu_page *root, gva_t gva);
 
 /* ---- root.c: the operations of struct shadow_ops. ---- */
 void shadow_load(struct vcpu *vcpu);
-void shadow_new_cr3(struct vcpu *vcpu, bool keep);
+void shadow_new_cr3(struct vcpu *vcpu, u64 cr3, bool keep);
 void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva);
 void shadow_drop(struct vm *vm);
+
+/* look.c: see struct shadow_ops. */
+void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
+		       void (*seen)(int level, hpa_t at, u64 entry, u64 gpte));
 
 /* The page of @vcpu's current root that translates @gva; NULL: none. */
 struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva);

@@ -25,11 +25,16 @@ int set_memory_region(struct vm *vm, gfn_t base_gfn, u64 npages, u64 hva)
 
 struct memory_slot *gfn_to_memslot(struct vm *vm, gfn_t gfn)
 {
-	for (unsigned i = 0; i < vm->slots.nr; i++) {
-		struct memory_slot *slot = &vm->slots.slot[i];
+	struct memory_slot *slot = &vm->slots.slot[READ_ONCE(vm->slots.last)];
 
-		if (gfn - slot->base_gfn < slot->npages)
+	if (likely(gfn - slot->base_gfn < slot->npages))
+		return slot;
+	for (unsigned i = 0; i < vm->slots.nr; i++) {
+		slot = &vm->slots.slot[i];
+		if (gfn - slot->base_gfn < slot->npages) {
+			__atomic_store_n(&vm->slots.last, i, __ATOMIC_RELAXED);
 			return slot;
+		}
 	}
 	return NULL;
 }

@@ -29,11 +29,16 @@ struct shadow_ops {
 	 * not by MOV), or all shadow tables have been dropped. Takes the paging mode anew, and
 	 * loads the root. */
 	void (*load)(struct vcpu *vcpu);
-	/* MOV to CR3 has given it another value. @keep: bit 63 of the operand: what is cached of
-	 * the new PCID may be used. */
-	void (*new_cr3)(struct vcpu *vcpu, bool keep);
+	/* MOV to CR3 gives it the value @cr3, with IA-32e paging without bit 63; @keep: that bit:
+	 * what is cached of the new PCID may be used. */
+	void (*new_cr3)(struct vcpu *vcpu, u64 cr3, bool keep);
 	/* An invalidation: of linear address @gva, in @pcid, where @what has such. */
 	void (*invalidate)(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva);
+	/* For people: call @seen for each entry of the shadow tables on the way to @gva, with its
+	 * level, its host-physical address, its value, and the guest's entry that it was made from.
+	 */
+	void (*each_entry)(struct vcpu *vcpu, gva_t gva,
+			   void (*seen)(int level, hpa_t at, u64 entry, u64 gpte));
 	/* The VM's second-level tables have changed, so that less is allowed, or elsewhere: drop
 	 * all shadow tables. Each vCPU has got REQ_SHADOW then. From any CPU. */
 	void (*drop)(struct vm *vm);

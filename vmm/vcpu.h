@@ -76,10 +76,11 @@ struct vcpu_event {
 enum step_user {
 	STEP_MONITOR,
 	STEP_GDB,
-	STEP_VIEW,  /* other second-level tables for one instruction */
-	STEP_ICEPT, /* an intercept that is off for one instruction */
-	STEP_FPU,   /* see vmx/ignne.c */
-	STEP_LOG,   /* a write to Glasshouse's log, which goes elsewhere: see vm0/hidden.c */
+	STEP_VIEW,   /* other second-level tables for one instruction */
+	STEP_ICEPT,  /* an intercept that is off for one instruction */
+	STEP_FPU,    /* see vmx/ignne.c */
+	STEP_SHADOW, /* a shadow entry for one instruction */
+	STEP_LOG,    /* a write to Glasshouse's log, which goes elsewhere: see vm0/hidden.c */
 	NR_STEP_USERS
 };
 

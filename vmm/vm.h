@@ -27,6 +27,7 @@ struct memory_slot {
 struct memory_slots {
 	struct memory_slot slot[VM_MAX_SLOTS];
 	unsigned nr;
+	unsigned last; /* the one that was found last: where the next search begins */
 };
 
 /* What exits on demand: see icept.h. */

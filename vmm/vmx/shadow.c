@@ -39,23 +39,23 @@ void vmx_use_shadow(struct vcpu *vcpu, u64 cr3)
 }
 
 /* SDM: "MOV—Move to/from Control Registers". Returns false for #GP. */
-bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 value)
+bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 cr3)
 {
-	u64 cr4 = vmx_get_cr4(vcpu), cr3 = value;
+	u64 cr4 = to_vmx(vcpu)->cr4;
 	bool keep = false;
 
-	if (vmx_get_efer(vcpu) & EFER_LMA) {
-		if (cr4 & CR4_PCIDE) {
-			keep = cr3 & CR3_KEEP;
-			cr3 &= ~CR3_KEEP;
-		}
+	if (cr4 & CR4_PCIDE) {
+		keep = cr3 & CR3_KEEP;
+		cr3 &= ~CR3_KEEP;
+	}
+	if (cr4 & CR4_PCIDE || vmx_get_efer(vcpu) & EFER_LMA) {
 		if (cr3 >> vmx_capability.phys_bits)
 			return false;
 	} else if (vmx_get_cr0(vcpu) & CR0_PG && cr4 & CR4_PAE && !vmx_load_pdptes(vcpu, cr3)) {
 		return false;
 	}
 	to_vmx(vcpu)->cr3 = cr3;
-	vcpu->vm->shadow_ops->new_cr3(vcpu, keep);
+	vcpu->vm->shadow_ops->new_cr3(vcpu, cr3, keep);
 	return true;
 }
 
@@ -150,11 +150,14 @@ int handle_invpcid(struct vcpu *vcpu)
 	if (!vcpu->vm->shadow_ops)
 		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
 	STEP(handle_invlpg);
-	if (operand_address(vcpu, info, displacement, &gva) ||
-	    probe_guest_virt(vcpu, gva, sizeof(operand), guest_cpl(vcpu) == 3 ? PF_ERROR_U : 0))
+	if (operand_address(vcpu, info, displacement, &gva))
 		return 1;
-	if (read_guest_virt(vcpu, gva, &operand, sizeof(operand)))
+	/* The CPU exits at CPL 0 only. Outside of memory the operand reads as all ones. */
+	if (fetch_guest_virt(vcpu, gva, &operand, sizeof(operand), 0)) {
+		if (vcpu->event.valid)
+			return 1;
 		operand = (struct invpcid){.pcid = ~0ull};
+	}
 	if (guest_mode(vcpu) != INSN_64)
 		type = (u32)type;
 	return vmx_skip_or_fault(vcpu, invpcid(vcpu, type, &operand) ? 0 : -EINVAL);

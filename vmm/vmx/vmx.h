@@ -146,7 +146,7 @@ void vmx_hide_features(struct vm *vm);
  * been handled. vmx_reload_shadow(): what translations depend on has changed. vmx_use_shadow(): see
  * virt_ops.use_shadow.
  */
-bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 value);
+bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 cr3);
 void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg);
 bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4);
 bool vmx_rdmsr_shadow(struct vcpu *vcpu);

@@ -30,21 +30,20 @@ void get_paging_mode(struct vcpu *vcpu, struct paging_mode *mode)
 		.smap = cr4 & CR4_SMAP,
 		.pke = cr4 & CR4_PKE,
 		.pks = cr4 & CR4_PKS,
+		.pdpte = vcpu->vm->shadow_ops ? vcpu->pdpte : NULL,
 	};
 	if (!(cr0 & CR0_PG)) {
 		mode->levels = 0;
 	} else if (efer & EFER_LMA) {
 		mode->levels = cr4 & CR4_LA57 ? 5 : 4;
-		mode->root = cr3 & PT_ADDR;
 	} else if (cr4 & CR4_PAE) {
 		mode->levels = 3;
-		mode->root = cr3 & GENMASK(31, 5);
 	} else {
 		mode->levels = 2;
-		mode->root = cr3 & GENMASK(31, 12);
 		mode->entry_size = 4;
 		mode->index_bits = 10;
 	}
+	mode->root = walk_root(mode, cr3);
 }
 
 /* The guest's PKRU, which nobody switches. RDPKRU needs CR4.PKE. */
@@ -95,6 +94,18 @@ int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access)
 		queue_exception_e(vcpu, PF_VECTOR, error);
 		return -EFAULT;
 	}
+	return 0;
+}
+
+int fetch_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, u32 access)
+{
+	u32 error;
+	gpa_t gpa;
+
+	if ((gva & ~PAGE_MASK) + len > PAGE_SIZE || walk(vcpu, gva, access, &gpa, &error) ||
+	    read_guest(vcpu->vm, gpa, buf, len))
+		return probe_guest_virt(vcpu, gva, len, access)
+			       ?: read_guest_virt(vcpu, gva, buf, len);
 	return 0;
 }
 

@@ -34,6 +34,12 @@ int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set);
 int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 
 /*
+ * The two together: check whether the guest may read @len bytes at linear @gva, and copy them.
+ * Returns 0; or -EFAULT, with #PF queued and CR2 set if it may not.
+ */
+int fetch_guest_virt(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, u32 access);
+
+/*
  * Check an access of @len bytes (1 to 8) at @offset in segment @reg, by the rules of the guest's
  * mode, and compute its linear address in *@gva. Returns 0; or -EFAULT, with #GP(0) queued (#SS(0)
  * for SS). SDM: "Limit Checking", "Type Checking", "Canonical Addressing".

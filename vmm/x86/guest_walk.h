@@ -79,6 +79,14 @@ struct guest_walk {
 	u32 error;                   /* after -EFAULT: #PF's error code */
 };
 
+/* The guest-physical address of the top table that @cr3 names. */
+static inline u64 walk_root(const struct paging_mode *mode, u64 cr3)
+{
+	if (mode->levels > 3)
+		return cr3 & PT_ADDR;
+	return cr3 & (mode->levels == 3 ? GENMASK(31, 5) : GENMASK(31, 12));
+}
+
 /* Prepare @w for a walk from the top. */
 void walk_begin(struct guest_walk *w);
 
