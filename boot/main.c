@@ -420,9 +420,11 @@ static void reserve_shadow(void)
 	u64 size = options.shadow, base;
 
 	if (!room_find("shadow"))
-		boot_stop("This image was built without shadow page tables. Boot without ept=off.");
+		boot_stop("This CPU, or ept=off, needs shadow page tables, "
+			  "which this image was built without.");
 	if (boot_info->firmware)
-		boot_stop("ept=off needs a machine that was started by its BIOS.");
+		boot_stop("This CPU, or ept=off, needs shadow page tables, "
+			  "which need a machine that was started by its BIOS.");
 	if (!size)
 		size = MIN(MAX(memmap_top(&machine) / 64, SHADOW_MIN), SHADOW_MAX);
 	size = ALIGN_UP(size, PAGE_SIZE);

@@ -13,10 +13,10 @@
  * - An interrupt does not exit, but its delivery finds no table: #GP, with the vector in the
  *   IDT-vectoring information. It is then delivered through the vector table, too.
  *
- * Two things cannot be had in that way: a segment whose base no selector has, as right after
- * protected mode; and a halted CPU, which a VM entry refuses with CPL 3. For them the CPU is in
- * protected mode with CPL 0, with the guest's segments and without a descriptor table, so that
- * loads of segment registers are #GP, and emulated, until all bases can be had. The guest could
+ * Two things cannot be had in that way: a segment whose base is not that of its selector, as right
+ * after protected mode; and a halted CPU, which a VM entry refuses with CPL 3. For them the CPU is
+ * in protected mode with CPL 0, with the guest's segments and without a descriptor table, so that
+ * loads of segment registers are #GP, and emulated, until all are loaded. The guest could
  * tell the difference: its null selectors cannot be used (the #GP mends that), and SGDT and SIDT
  * show a limit of 0, the latter always.
  *
@@ -57,9 +57,10 @@ static bool is_data_or_code(enum segment_reg reg)
 	return reg <= SEG_GS;
 }
 
-static bool has_selector(u64 base)
+/* Could real mode have loaded @seg? */
+static bool is_loaded(const struct segment *seg)
 {
-	return !(base & 15) && base <= LIMIT_64K << 4;
+	return seg->base == (u64)seg->selector << 4;
 }
 
 /* The guest has loaded segment registers without an exit: that changes selector and base only. */
@@ -101,21 +102,22 @@ static void read_all(struct vcpu *vcpu)
 	}
 }
 
-/* Give the CPU the guest's segment @reg: in virtual-8086 mode, with another selector if the base is
- * not that of the guest's. */
+/* Give the CPU the guest's segment @reg. With CPL 0, CS and SS have RPL 0, as a VM entry wants; of
+ * the others the DPL allows any RPL. */
 static void load_segment(struct vcpu *vcpu, enum segment_reg reg)
 {
 	struct vmx_real_mode *real = state_of(vcpu);
 	struct segment seg = real->seg[reg];
 
 	seg.unusable = false;
-	if (real->ring0) {
+	if (!real->ring0) {
+		seg.limit = LIMIT_64K;
+		seg.ar = AR_VIRTUAL8086;
+	} else if (reg == SEG_CS || reg == SEG_SS) {
 		seg.selector &= (u16)~SELECTOR_RPL;
 		seg.ar = (u16)((seg.ar & AR_SIZES) | (reg == SEG_CS ? AR_CODE16 : AR_DATA16));
 	} else {
-		seg.selector = (u16)(seg.base >> 4);
-		seg.limit = LIMIT_64K;
-		seg.ar = AR_VIRTUAL8086;
+		seg.ar = (u16)((seg.ar & AR_SIZES) | AR_DATA16 | 3 << DPL_SHIFT);
 	}
 	real->loaded[reg] = seg.selector;
 	vmx_set_segment(vcpu, reg, &seg);
@@ -129,7 +131,7 @@ static void load_state(struct vcpu *vcpu, u64 flags)
 
 	real->ring0 = real->halted;
 	for (enum segment_reg reg = SEG_ES; reg <= SEG_GS; reg++)
-		real->ring0 |= !has_selector(real->seg[reg].base);
+		real->ring0 |= !is_loaded(&real->seg[reg]);
 	real->iopl = flags & RFLAGS_IOPL;
 	vmwrite(GUEST_RFLAGS, real->ring0 ? flags : (flags & ~RFLAGS_IOPL) | RFLAGS_VM);
 	vmx_set_segment(vcpu, SEG_GDTR, real->ring0 ? &none : &real->gdtr);
