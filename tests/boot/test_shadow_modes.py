@@ -3,8 +3,6 @@
 
 test_models.py runs the other guests on CPUs without EPT, or without unrestricted guest.
 """
-import pytest
-
 import harness
 import mkdisk
 import mkiso
@@ -13,7 +11,6 @@ import test_disk
 PENRYN = "core2_penryn_t9600"
 
 
-@pytest.mark.soak
 def test_boot_loader():
     """GRUB on a disk: the BIOS reads it; it goes between real and protected mode for each call of the BIOS,
     and starts a guest by Linux' 32-bit protocol."""
