@@ -96,7 +96,7 @@ def as_json(monitor):
     assert {row["group"] for row in fields} == {"exit", "guest", "controls", "host"}
     assert rows(monitor, "vmcs host") == [row for row in fields if row["group"] == "host"]
     assert any(row["field"] == "SECONDARY_VM_EXEC_CONTROL" and "enable EPT" in row["words"] for row in fields)
-    assert any(row["control"] == "enable EPT" and row["use"] == "required" and row["cpu_has"] for row in rows(monitor, "caps"))
+    assert any(row["control"] == "use MSR bitmaps" and row["use"] == "required" and row["cpu_has"] for row in rows(monitor, "caps"))
     memory = rows(monitor, "x -p 100000 32")
     assert [row["address"] for row in memory] == ["0x100000", "0x100010"] and len(memory[0]["bytes"].split()) == 16
     walk = rows(monitor, "ept 100000")
