@@ -527,11 +527,18 @@ static unsigned guests_uarts(void)
 	return named;
 }
 
-/* Start the monitor, if the option monitor= asks for it and it can have COM2. */
+static const char com2_is_taken[] =
+	"COM2 is the guest's: its command line or the ACPI table SPCR names it";
+
+/* Start the monitor, if the option monitor= asks for it and it can have the UART. */
 static bool start_monitor(void)
 {
-	const struct room_setup setup = {
-		.vm = vm, .uart = SERIAL_COM2, .symbols = symbols, .symbols_size = symbols_size};
+	bool com1 = options.monitor == MONITOR_COM1;
+	const struct room_setup setup = {.vm = vm,
+					 .uart = com1 ? SERIAL_COM1 : SERIAL_COM2,
+					 .shared = com1,
+					 .symbols = symbols,
+					 .symbols_size = symbols_size};
 	const struct room *room = room_find("monitor");
 	const char *why = NULL;
 
@@ -539,12 +546,13 @@ static bool start_monitor(void)
 		return false;
 	if (!room)
 		why = "this image was built without it";
-	else if (!(console_present() & CONSOLE_COM2))
-		why = "this machine has no COM2";
-	else if (guests_uarts() & CONSOLE_COM2)
-		why = "COM2 is the guest's: its command line or the ACPI table SPCR names it";
+	else if (!(console_present() & (com1 ? CONSOLE_COM1 : CONSOLE_COM2)))
+		why = "this machine has no such UART";
+	else if (!com1 && guests_uarts() & CONSOLE_COM2)
+		why = com2_is_taken;
 	if (why)
-		pr_warn("monitor=com2: the monitor is not available: %s.\n", why);
+		pr_warn("monitor=%s: the monitor is not available: %s.\n", com1 ? "com1" : "com2",
+			why);
 	return !why && room->start(&setup);
 }
 
@@ -555,12 +563,14 @@ static unsigned choose_consoles(bool monitor)
 	unsigned mask = console_choose(options.console, named, console_present());
 	char text[CONSOLE_NAMES_SIZE];
 
-	if (monitor) {
+	if (monitor && options.monitor == MONITOR_COM1) {
+		pr_info("The monitor shares COM1 with the guest, by Ctrl-T.\n");
+	} else if (monitor) {
 		mask &= ~(unsigned)CONSOLE_COM2;
 		pr_info("The monitor listens on COM2, which is hidden from the guest.\n");
 	}
 	if (options.console == CONSOLE_AUTO && named & console_present() & CONSOLE_COM2)
-		pr_info("COM2 is the guest's: its command line or the ACPI table SPCR names it.\n");
+		pr_info("%s.\n", com2_is_taken);
 	pr_info("Entering the guest. From here on Glasshouse logs %s%s.\n",
 		mask ? "to "
 		     : "only to its ring in memory, which glasshouse-log prints in "

@@ -12,7 +12,7 @@
 static const char *const icr_words[] = {"lift", "trap", NULL};
 static const char *const icept_words[] = {"none", "pf", NULL};
 static const char *const ept_words[] = {"on", "off", NULL};
-static const char *const monitor_words[] = {"none", "com2", NULL};
+static const char *const monitor_words[] = {"none", "com1", "com2", NULL};
 static const char *const boot_words[] = {"modules", "hd0", "hd1", "hd2",  "hd3", "hd4", "hd5",
 					 "hd6",     "hd7", "cd",  "disk", "efi", NULL};
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
@@ -50,6 +50,7 @@ const struct option boot_option_table[] = {
 	 .offset = AT(monitor),
 	 .choices = monitor_words,
 	 .help = "com2: Glasshouse answers commands on COM2, which the guest does not see then; "
+		 "com1: on COM1, shared by Ctrl-T; "
 		 "[the commands](commands.md)"},
 	{.name = "log",
 	 .kind = OPTION_CHOICE,

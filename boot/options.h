@@ -21,7 +21,7 @@ enum boot_option {
 	BOOT_PATH,
 };
 enum panic_option { PANIC_HALT, PANIC_RESET };
-enum monitor_option { MONITOR_NONE, MONITOR_COM2 };
+enum monitor_option { MONITOR_NONE, MONITOR_COM1, MONITOR_COM2 };
 enum icept_option { ICEPT_NONE, ICEPT_PF };
 enum ept_option { EPT_ON, EPT_OFF };
 

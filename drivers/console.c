@@ -22,6 +22,10 @@ static enum log_level max_level = LOG_INFO;
 static bool panicking; /* no lock any more: a CPU that has stopped may hold it */
 static spinlock_t lock;
 
+/* See console_share_com1(). */
+static void (*com1_write)(const char *s, size_t n);
+static void (*com1_flush)(void);
+
 #define EARLY_SIZE 4096u /* bytes of the ring until console_keep_ring() */
 static union {
 	struct log_ring ring;
@@ -87,6 +91,12 @@ void console_show_framebuffer(void *pixels)
 	framebuffer_console_show(pixels);
 }
 
+void console_share_com1(void (*write)(const char *s, size_t n), void (*flush)(void))
+{
+	com1_write = write;
+	com1_flush = flush;
+}
+
 static void flush(unsigned which)
 {
 	if (which & CONSOLE_COM1)
@@ -128,6 +138,8 @@ static unsigned taken(void)
 void console_flush(void)
 {
 	flush(selected & ~taken());
+	if (com1_flush && !panicking)
+		com1_flush();
 }
 
 void console_set_level(enum log_level level)
@@ -158,6 +170,10 @@ void console_write(const char *s, size_t n)
 	if (to & CONSOLE_E9)
 		for (size_t i = 0; i < n; i++)
 			outb(E9_PORT, (u8)s[i]);
+	if (to & CONSOLE_COM1 && com1_write && !panicking) {
+		com1_write(s, n);
+		to &= ~(unsigned)CONSOLE_COM1;
+	}
 	/* At most a FIFO full at a time, so that the two UARTs send at the same time. */
 	for (size_t i = 0; i < n; i += 14) {
 		if (to & CONSOLE_COM1)

@@ -61,6 +61,12 @@ unsigned console_present(void);
  */
 void console_give_way(unsigned mask);
 
+/*
+ * COM1 is shared with the guest from now on: what is for it goes to @write, between two lines of
+ * the guest, and @flush sends all that waits. NULL: no longer. A panic writes to the UART itself.
+ */
+void console_share_com1(void (*write)(const char *s, size_t n), void (*flush)(void));
+
 /* Wait until the selected UARTs have sent all, but not longer than serial_flush() does. Call it
  * before the machine is reset or switched off. */
 void console_flush(void);

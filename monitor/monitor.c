@@ -7,10 +7,12 @@
 #include "drivers/console.h"
 #include "drivers/pit.h"
 #include "drivers/serial.h"
+#include "lib/string.h"
 #include "monitor/commands.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/line.h"
 #include "monitor/script.h"
+#include "monitor/share.h"
 #include "monitor/terminal.h"
 #include "monitor/watch.h"
 #include "vmm/room.h"
@@ -37,6 +39,8 @@
 
 static struct vcpu *self;
 static u16 uart;                   /* 0: there is no monitor, only scripts */
+static bool shared;                /* the UART is the guest's, too: see share.h */
+static bool has_terminal;          /* and the monitor has it now; if it is not shared: always */
 static u64 beat_ticks;             /* of the time-stamp counter, between two beats */
 static u64 typed;                  /* when the last byte came; 0: none has come yet */
 static bool beats, fast;           /* the heart does */
@@ -47,7 +51,7 @@ static bool lost; /* the UART has lost bytes, since listen() looked */
 
 static int receive(void)
 {
-	int byte = uart ? serial_read(uart) : -1;
+	int byte = !uart ? -1 : shared ? share_receive() : serial_read(uart);
 
 	if (byte >= 0 && byte & SERIAL_LOST)
 		lost = true;
@@ -56,10 +60,19 @@ static int receive(void)
 
 static void send(const char *s, size_t n)
 {
-	serial_write(uart, s, n);
+	if (shared)
+		share_send(s, n);
+	else
+		serial_write(uart, s, n);
 }
 
-static struct terminal terminal = {.read = receive, .write = send};
+/* Somebody has typed that the terminal is the guest's again. */
+static bool is_left(void)
+{
+	return shared && share_is_left();
+}
+
+static struct terminal terminal = {.read = receive, .write = send, .is_left = is_left};
 
 static void show(const char *s, size_t n)
 {
@@ -67,6 +80,11 @@ static void show(const char *s, size_t n)
 		gdb_print(s, n);
 	else
 		terminal_write(&terminal, s, n);
+}
+
+static void show_text(const char *text)
+{
+	show(text, strlen(text));
 }
 
 static void send_to_gdb(const char *s, size_t n)
@@ -261,6 +279,7 @@ static void go_on(void)
 
 	while (!stopped && (byte = terminal_read(&terminal)) >= 0)
 		stopped = byte == CTRL_C;
+	stopped |= is_left();
 	if (stopped && !row_is_json())
 		say("^C\n");
 	if (live(stopped) && !stopped)
@@ -337,17 +356,44 @@ static void print_news(void)
 	line_redraw(&line);
 }
 
-/* Whoever sits at the serial line. */
-static void attend(void)
+/* The monitor has the terminal from now on. */
+static void take_terminal(void)
 {
 	static bool greeted;
 
-	console_divert(self->cpu, row_text);
-	if (!greeted) {
-		greeted = true;
+	has_terminal = true;
+	if (shared)
+		show_text("[the monitor; Ctrl-T: back]\n");
+	if (greeted) {
+		line_redraw(&line);
+	} else {
 		say("\nThe monitor of Glasshouse listens: help lists the commands.\n");
 		line_begin(&line);
 	}
+	greeted = true;
+	typed = shared ? rdtsc() : 0;
+}
+
+/* If it is wanted back, and what was typed before that is done, the terminal is the guest's. */
+static void leave_terminal(void)
+{
+	if (!is_left() || live)
+		return;
+	show_text("\n[the guest]\n");
+	has_terminal = false;
+	share_release();
+}
+
+/* Whoever sits at the serial line. */
+static void attend(void)
+{
+	if (shared && !share_beat()) {
+		choose_pace();
+		return;
+	}
+	console_divert(self->cpu, row_text);
+	if (!has_terminal)
+		take_terminal();
 	if (live) {
 		go_on();
 	} else {
@@ -356,6 +402,9 @@ static void attend(void)
 		if (!gdb_attached() && watch_has_news())
 			print_news();
 	}
+	if (shared)
+		share_raw(gdb_attached() || gdb_expects());
+	leave_terminal();
 	choose_pace();
 	console_divert(NULL, NULL);
 }
@@ -431,11 +480,30 @@ static bool start(const struct room_setup *setup)
 			"none.\n");
 		return false;
 	}
+	if (setup->shared && !share_start(setup->vm, monitor_second())) {
+		pr_warn("monitor=com1: the monitor is not available: too many ports are watched, "
+			"a defect of Glasshouse. Please report it.\n");
+		return false;
+	}
 	uart = setup->uart;
+	shared = setup->shared;
 	row_begin(false, show);
 	bt_symbols(setup->symbols, setup->symbols_size);
-	hide_ports(setup->vm, uart, UART_PORTS);
+	if (!shared)
+		hide_ports(setup->vm, uart, UART_PORTS);
 	return true;
 }
 
-ROOM(.name = "monitor", .start = start);
+static void enter(void)
+{
+	if (shared)
+		share_enter();
+}
+
+static void leave(void)
+{
+	if (shared)
+		share_leave();
+}
+
+ROOM(.name = "monitor", .start = start, .enter = enter, .leave = leave);

@@ -42,11 +42,16 @@ int terminal_read(struct terminal *terminal)
 	return take(terminal);
 }
 
+static bool is_left(const struct terminal *terminal)
+{
+	return terminal->is_left && terminal->is_left();
+}
+
 /* A page is full: wait for a key. */
 static void wait_for_key(struct terminal *terminal)
 {
 	terminal->write(more, sizeof(more) - 1);
-	while (!terminal->stopped) {
+	while (!terminal->stopped && !is_left(terminal)) {
 		int byte = terminal_read(terminal);
 
 		if (byte == 'q' || byte == CTRL_C)
@@ -84,7 +89,7 @@ void terminal_write(struct terminal *terminal, const char *s, size_t n)
 		if (terminal->stopped)
 			return;
 		if (terminal->page > 1 && !terminal->mid_line &&
-		    terminal->lines >= terminal->page - 1) {
+		    terminal->lines >= terminal->page - 1 && !is_left(terminal)) {
 			wait_for_key(terminal);
 			continue;
 		}

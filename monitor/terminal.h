@@ -17,8 +17,9 @@ struct terminal {
 	/* Set by the caller: */
 	int (*read)(void);                      /* returns the next byte that has come; -1: none */
 	void (*write)(const char *s, size_t n); /* sends @n bytes; \n is a new line */
-	unsigned page;                          /* lines of a page; less than 2: no pager */
-	unsigned width;                         /* where long lines go on below; 0: nowhere */
+	bool (*is_left)(void); /* nobody is there any more, to press a key; NULL: never */
+	unsigned page;         /* lines of a page; less than 2: no pager */
+	unsigned width;        /* where long lines go on below; 0: nowhere */
 
 	bool busy;      /* a command runs */
 	bool stopped;   /* Ctrl-C, or the pager's q, has stopped it */

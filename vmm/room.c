@@ -21,3 +21,10 @@ void rooms_enter(void)
 		if (room->enter)
 			room->enter();
 }
+
+void rooms_leave(void)
+{
+	for (const struct room *room = __rooms_start; room < __rooms_end; room++)
+		if (room->leave)
+			room->leave();
+}

@@ -15,6 +15,7 @@ struct vm;
 struct room_setup {
 	struct vm *vm; /* VM 0 */
 	u16 uart;      /* for "monitor": the I/O port of the UART that it gets */
+	bool shared;   /* the guest has this UART, too; it is COM1 */
 	/* For "shadow": memory below 4 GiB, page-aligned, of any content. */
 	void *pool;
 	u64 pool_size; /* bytes */
@@ -35,6 +36,8 @@ struct room {
 	bool (*start)(const struct room_setup *setup);
 	/* Called when all vCPUs are loaded, right before the guest's first instruction; or NULL. */
 	void (*enter)(void);
+	/* Called when Glasshouse leaves, while no vCPU runs; or NULL. */
+	void (*leave)(void);
 };
 
 /* The row of a room, in one of its files. */
@@ -44,7 +47,8 @@ struct room {
 /* Returns the room @name, or NULL if the image was built without it. */
 const struct room *room_find(const char *name);
 
-/* Call all rooms' enter. */
+/* Call all rooms' enter, or leave. */
 void rooms_enter(void);
+void rooms_leave(void);
 
 #endif

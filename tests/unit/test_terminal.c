@@ -152,13 +152,30 @@ static void test_pager(void **state)
 	assert_string_equal(screen, "a\nb\n");
 }
 
+static bool nobody(void)
+{
+	return sent > 10;
+}
+
+/* When nobody is there any more to press a key, the pager does not wait for one. */
+static void test_left(void **state)
+{
+	(void)state;
+	begin("", 0);
+	terminal.page = 3;
+	terminal.is_left = nobody;
+	terminal_begin(&terminal);
+	print("a\nb\nc\nd\ne\nf\ng\n");
+	assert_false(terminal_end(&terminal));
+	assert_string_equal(screen, "a\nb\n" MORE "c\nd\ne\nf\ng\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keeps_input),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_pager),
+		cmocka_unit_test(test_keeps_input), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_stop),        cmocka_unit_test(test_pager),
+		cmocka_unit_test(test_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
 Ctrl-A a    send a Ctrl-A to the machine; Ctrl-A t    send a Ctrl-T
-Ctrl-T      with OPTS=monitor=com2: switch between the guest and Glasshouse's monitor
+Ctrl-T      with OPTS=monitor=com2 or com1: switch between the guest and Glasshouse's monitor
 Ctrl-C goes to the machine. After resizing the window, tell the guest: stty rows 40 cols 120
 Glasshouse's messages while the guest uses the serial line: {log}
 """

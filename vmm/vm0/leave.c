@@ -12,6 +12,7 @@
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "vmm/room.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm0/cmos.h"
@@ -224,6 +225,7 @@ int leave_request(struct vcpu *vcpu)
 			"it, virtualisation is off. Its memory stays reserved.\n",
 			vcpu->id, vm0->nr_started);
 		cmos_leave(vm0);
+		rooms_leave();
 	}
 	if (!runs)
 		return 0;

@@ -23,7 +23,7 @@ enum vm0_request {
 
 #define VM0_MAX_HIDDEN    5
 #define VM0_SCRATCH_PAGES 8
-#define VM0_MAX_WATCHED   24
+#define VM0_MAX_WATCHED   32
 
 /* The state of an attempt to leave. LEAVE_BUSY, LEAVE_UNSUPPORTED: it failed, for this reason. */
 enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPORTED };
