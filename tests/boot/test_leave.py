@@ -6,10 +6,10 @@ import harness
 import mkiso
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
-def test_leaves(cpus):
-    """A kernel module asks by VMCALL. Afterwards CPUID, interrupts, hotplug and power-off are native."""
-    spec = harness.linux("leave", "", f"gh.cpus={cpus}",
+@pytest.mark.parametrize("cpus, opts", [(1, ""), (2, "monitor=com1")])
+def test_leaves(cpus, opts):
+    """A kernel module asks by VMCALL. Afterwards CPUID, interrupts, hotplug, power-off and the console are native."""
+    spec = harness.linux("leave", opts, f"gh.cpus={cpus}",
                          initrd=mkiso.BUILD / "guest" / "leave.img")
     run = harness.boot(f"leave-{cpus}", spec, cpus=cpus)
     assert run.wait() == "power-off"
