@@ -94,8 +94,8 @@ def look_at_nothing(guest):
 
 def look_at_boot(guest):
     """What was done at boot, on each CPU."""
-    enable = ["vmx_hardware_enable", "alloc_vmcs_cpu", "vmx_hardware_enable", "vmx_vcpu_load", "vmx_vcpu_load",
-              "vmx_vcpu_load", "vmx_vcpu_setup", "vmx_vcpu_run"]
+    enable = ["vmx_hardware_enable", "alloc_vmcs_cpu", "cpu_vmxon", "vmx_vcpu_load", "vmcs_load",
+              "vmcs_load", "vmx_vcpu_setup", "vmx_vcpu_run"]
     said = "VMXON", "VMCLEAR: the VMCS is not launched", "VMPTRLD: it is the current one"
     for command, first in (("init", ["vmx_hardware_setup", "setup_vmcs_config"]), ("init 1", ["vmx_check_processor_compat"])):
         told, = guest.cycle(command)

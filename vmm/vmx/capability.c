@@ -111,31 +111,15 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
 		cap->ept_vpid = read_or_0(rdmsr_safe, MSR_IA32_VMX_EPT_VPID_CAP);
 }
 
-/* CPUID may show SGX although the firmware has not activated it; then its bits are #GP. SDM:
- * "Intel SGX Opt-In Configuration". */
-bool vmx_lock_feature_control(struct vmx_capability *cap, bool sgx, bool sgx_lc,
-			      int (*wrmsr_safe)(u32 msr, u64 value))
-{
-	u64 value = cap->feature_control | FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
-	u64 more = sgx ? FEAT_CTL_SGX_ENABLED : 0;
-
-	if (sgx && sgx_lc)
-		more |= FEAT_CTL_SGX_LC_ENABLED;
-	if (!wrmsr_safe(MSR_IA32_FEAT_CTL, value | more))
-		value |= more;
-	else if (!more || wrmsr_safe(MSR_IA32_FEAT_CTL, value))
-		return false;
-	cap->feature_control = value;
-	return true;
-}
-
-int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result)
+/* Print the controls of @word that a CPU with @capability lacks, of those in @min, and those that
+ * it forces although they are in neither @min nor @opt. Returns 0, or -EOPNOTSUPP if there are any.
+ */
+static int name_problems(enum vmx_word word, u32 min, u32 opt, u64 capability)
 {
 	u32 must = (u32)capability, may = (u32)(capability >> 32);
 	const struct vmx_control *c;
 	int ret = 0;
 
-	*result = ((min | opt) & may) | must;
 	for (unsigned i = 0; i < vmx_control_count; i++) {
 		c = &vmx_controls[i];
 		if (c->word != word)
@@ -175,7 +159,9 @@ static int setup_word(const struct vmx_capability *cap, enum vmx_word word, bool
 		if (c->policy == POLICY_DYNAMIC_REQUIRED)
 			dynamic |= (u32)c->bit;
 	}
-	ret = adjust_vmx_controls(word, min, opt, cap->ctl[word], result);
+	ret = adjust_vmx_controls(min, opt, cap->ctl[word], result);
+	if (name_problems(word, min, opt, cap->ctl[word]))
+		ret = -EOPNOTSUPP;
 	*result &= ~dynamic | (u32)vmx_allowed0(cap, word);
 	return ret;
 }

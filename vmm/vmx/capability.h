@@ -121,18 +121,17 @@ void vmx_capability_read(struct vmx_capability *cap, int (*rdmsr_safe)(u32 msr, 
  * set it later; VMXON; what firmware has set (LMCE); and what an OS would set itself if it found
  * the register unlocked: SGX and its launch control, where CPUID has them (@sgx, @sgx_lc). A CPU
  * that refuses these two gets the others. Updates cap->feature_control. Returns false if the CPU
- * refuses all.
+ * refuses all. (adjust.c)
  */
 bool vmx_lock_feature_control(struct vmx_capability *cap, bool sgx, bool sgx_lc,
 			      int (*wrmsr_safe)(u32 msr, u64 value));
 
 /*
- * Compute the 32-bit word of controls @word into *@result: the bits of @min and @opt that the CPU
- * supports, and the bits that it forces to 1. @capability: an element of vmx_capability.ctl.
- * Returns 0, or -EOPNOTSUPP if a bit of @min is missing or a bit in neither @min nor @opt is
- * forced; each one is logged.
+ * Compute a 32-bit word of controls into *@result: the bits of @min and @opt that the CPU supports,
+ * and the bits that it forces to 1. @capability: an element of vmx_capability.ctl. Returns 0, or
+ * -EOPNOTSUPP if a bit of @min is missing. (adjust.c)
  */
-int adjust_vmx_controls(enum vmx_word word, u32 min, u32 opt, u64 capability, u32 *result);
+int adjust_vmx_controls(u32 min, u32 opt, u64 capability, u32 *result);
 
 /*
  * Compute the controls for VM 0 from the table of controls into @out. @use_ept: use EPT if the CPU

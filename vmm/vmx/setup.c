@@ -119,10 +119,7 @@ int vmx_hardware_enable(void)
 		cpu->virt_area = alloc_vmcs_cpu();
 	if (!cpu->virt_area)
 		return -ENOMEM;
-	write_cr0((read_cr0() | vmx_capability.cr0_fixed0) & vmx_capability.cr0_fixed1);
-	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1);
-	STEP_ONCE(vmxon);
-	r = vmxon(virt_to_phys(cpu->virt_area));
+	r = cpu_vmxon(virt_to_phys(cpu->virt_area));
 	if (r) {
 		pr_err("CPU %u: VMXON failed although its conditions are met (CR0 %lx, CR4 %lx, "
 		       "IA32_FEATURE_CONTROL %lx). Please report this with the lines above.\n",
@@ -151,18 +148,18 @@ static void print_vmcs_counts(void)
 void vmx_hardware_disable(void)
 {
 	struct cpu *cpu = this_cpu();
+	u64 vmcs = 0;
 
 	STEP(hardware_disable);
 	if (!cpu->virt_on)
 		return;
 	if (cpu->vcpu) {
 		to_vmx(cpu->vcpu)->loaded = false;
-		vmclear(virt_to_phys(to_vmx(cpu->vcpu)->vmcs));
+		vmcs = virt_to_phys(to_vmx(cpu->vcpu)->vmcs);
 	}
-	vmxoff();
+	cpu_vmxoff(vmcs);
 	print_vmcs_counts();
 	cpu->virt_on = false;
-	write_cr4(read_cr4() & ~CR4_VMXE);
 }
 
 int vmx_vm_init(struct vm *vm)
@@ -336,12 +333,7 @@ int vmx_vcpu_load(struct vcpu *vcpu)
 	int r;
 
 	STEP_ONCE(vcpu_load);
-	STEP_ONCE(vmclear);
-	r = vmclear(pa);
-	if (!r) {
-		STEP_ONCE(vmptrld);
-		r = vmptrld(pa);
-	}
+	r = vmcs_load(pa);
 	if (r) {
 		pr_err("CPU %u: VMCLEAR or VMPTRLD failed on its own VMCS at %lx: a defect of "
 		       "Glasshouse or of the CPU. Please report it.\n",

@@ -131,6 +131,18 @@ void vmx_vcpu_run(void);
 extern const char vmx_return[];        /* HOST_RIP */
 extern const char vmx_return_traced[]; /* the same after virt_ops.trace_exits */
 
+/*
+ * operation.c: cpu_vmxon(): set the bits of CR0 and CR4 that VMX operation fixes (vmx_capability),
+ * and enter it; @vmxon_pointer: the physical address of the VMXON region, which begins with the
+ * revision. vmcs_load(): VMCLEAR and VMPTRLD of the VMCS at the physical address @pa. Both return 0
+ * or the error of the instruction that failed (vmx_insn.h). cpu_vmxoff(): VMCLEAR of the VMCS at
+ * @pa, which makes the CPU write it to memory (0: there is none), VMXOFF, and CR4.VMXE is 0.
+ * SDM: "Enabling and Entering VMX Operation", "Software Use of Virtual-Machine Control Structures".
+ */
+int cpu_vmxon(u64 vmxon_pointer);
+int vmcs_load(u64 pa);
+void cpu_vmxoff(u64 pa);
+
 /* exits.c: handle the exit; see virt_ops.handle_exit. */
 int vmx_handle_exit(struct vcpu *vcpu);
 /* exits.c: skip the instruction that exited, or inject #GP(0) if @error is not 0. Returns 1: enter

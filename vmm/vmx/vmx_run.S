@@ -9,30 +9,14 @@
  * What the code does:
  *   1. pushes the vcpu;
  *   2. writes RSP to HOST_RSP, unless it is the same as at the last entry;
- *   3. loads the guest's registers, RDI last;
- *   4. VMRESUME, or VMLAUNCH if that fails because the VMCS has not been launched yet; if both fail, calls
- *      vmx_entry_failed(vcpu), which does not return;
- *   5. at vmx_return: saves the guest's registers.
+ *   3. loads the guest's registers (vmx_registers.inc);
+ *   4. enters the guest (vmx_enter.inc); if that fails, calls vmx_entry_failed(vcpu), which does not return;
+ *   5. at vmx_return: saves the guest's registers (vmx_registers.inc).
  */
 #include "vmm/steps.inc"
 #include "vmm/vmx/vmx_run.h"
-
-/* Offsets in struct vcpu: regs[] is first. */
-#define RAX 0*8
-#define RCX 1*8
-#define RDX 2*8
-#define RBX 3*8
-#define RBP 5*8
-#define RSI 6*8
-#define RDI 7*8
-#define R8  8*8
-#define R9  9*8
-#define R10 10*8
-#define R11 11*8
-#define R12 12*8
-#define R13 13*8
-#define R14 14*8
-#define R15 15*8
+#include "vmm/vmx/vmx_enter.inc"
+#include "vmm/vmx/vmx_registers.inc"
 
 	.text
 	.globl vmx_vcpu_run, vmx_return, vmx_return_traced
@@ -43,34 +27,8 @@ vmx_vcpu_run:
 	cmpq %rsp, RUN_HOST_RSP(%rdi)
 	jne 3f
 1:
-	movq RAX(%rdi), %rax
-	movq RCX(%rdi), %rcx
-	movq RDX(%rdi), %rdx
-	movq RBX(%rdi), %rbx
-	movq RBP(%rdi), %rbp
-	movq RSI(%rdi), %rsi
-	movq R8(%rdi), %r8
-	movq R9(%rdi), %r9
-	movq R10(%rdi), %r10
-	movq R11(%rdi), %r11
-	movq R12(%rdi), %r12
-	movq R13(%rdi), %r13
-	movq R14(%rdi), %r14
-	movq R15(%rdi), %r15
-	movq RDI(%rdi), %rdi
-
-	STEP(vmx_vcpu_run, vmresume)
-	vmresume
-	/* Once for each VMCS: the time, for the record of the boot. */
-	pushq %rax
-	pushq %rdx
-	rdtsc
-	movl %eax, %gs:RUN_CPU_LAUNCHED
-	movl %edx, %gs:RUN_CPU_LAUNCHED+4
-	popq %rdx
-	popq %rax
-	STEP(vmx_vcpu_run, vmlaunch)
-	vmlaunch
+	load_guest_registers
+	vm_enter
 
 	popq %rdi
 	call vmx_entry_failed
@@ -90,23 +48,7 @@ vmx_return_traced:
 	.balign 16
 vmx_return:
 	STEP(vmx_return, exit)
-	pushq %rdi
-	movq 8(%rsp), %rdi
-	movq %rax, RAX(%rdi)
-	movq %rcx, RCX(%rdi)
-	movq %rdx, RDX(%rdi)
-	movq %rbx, RBX(%rdi)
-	movq %rbp, RBP(%rdi)
-	movq %rsi, RSI(%rdi)
-	movq %r8, R8(%rdi)
-	movq %r9, R9(%rdi)
-	movq %r10, R10(%rdi)
-	movq %r11, R11(%rdi)
-	movq %r12, R12(%rdi)
-	movq %r13, R13(%rdi)
-	movq %r14, R14(%rdi)
-	movq %r15, R15(%rdi)
-	popq RDI(%rdi)
+	save_guest_registers
 	popq %rdi
 	ret
 
