@@ -31,17 +31,22 @@ unit: $(GENERATED) | setup-build setup-test
 
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
-boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf build/debug/glasshouse.elf build/bare/glasshouse.elf build/check-options $(GUEST_FILES) $(EFI_FILES) $(FOREIGN) $(SHIM) $(STOCK) build/guest/leave.img | setup-iso setup-efi setup-sign setup-run setup-test
+boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf build/debug/glasshouse.elf build/bare/glasshouse.elf build/check-options $(GUEST_FILES) $(LAB_GUESTS) $(EFI_FILES) $(FOREIGN) $(SHIM) $(STOCK) build/guest/leave.img | setup-iso setup-efi setup-sign setup-run setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx --durations=12 tests/boot -m 'not soak' $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
 .PHONY: soak
-soak: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf $(GUEST_FILES) $(EFI_FILES) $(STOCK) | setup-iso setup-efi setup-run setup-test
+soak: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf $(GUEST_FILES) $(LAB_GUESTS) $(EFI_FILES) $(STOCK) | setup-iso setup-efi setup-run setup-test
 	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
 		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot -m soak
 	$(MAKE) --no-print-directory fuzz
 	$(MAKE) --no-print-directory soak-nested K=
+
+## labs-selftest: the labs' own tests, all of them: solutions, stubs, mistakes, seeds (`make boot` and `make soak` share them)
+.PHONY: labs-selftest
+labs-selftest: $(LAB_FILES) | setup-iso setup-run setup-test
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx tests/boot/test_labs.py $(if $(K),-k '$(K)')
 
 ## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
 .PHONY: reliability

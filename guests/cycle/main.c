@@ -11,7 +11,6 @@
 
 #define PAUSE_TICKS 20000
 #define TOUCH_AFTER 100 /* rounds: so that what is typed at the same time comes before */
-#define COM1        0x3f8
 #define CMOS_INDEX  "0x70"
 
 void exit_by_cpuid(void), exit_by_cpuid_too(void), exit_by_port(void), exit_by_touch(u64 address);
@@ -54,12 +53,6 @@ static void second_cpu(unsigned cpu)
 static __noinline void fault(void)
 {
 	TRY("at_fault: movl (%0), %%eax", : : "r"(TEST_PAGES) : "rax", "r11", "memory");
-}
-
-/* The byte that has come on COM1, or 0. */
-static char typed(void)
-{
-	return (char)(inb(COM1 + 5) & 1 ? inb(COM1) : 0);
 }
 
 void guest_main(void)

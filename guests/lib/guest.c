@@ -56,6 +56,11 @@ static void say_args(const char *fmt, va_list args)
 	put(line);
 }
 
+char typed(void)
+{
+	return (char)(inb(COM1 + 5) & 1 ? inb(COM1) : 0);
+}
+
 #define SAY_ARGS(fmt)                \
 	do {                         \
 		va_list args;        \

@@ -21,6 +21,9 @@ void guest_main(void);
 /* Print text, at most 255 characters. Adds no newline. */
 void say(const char *fmt, ...) __printf(1, 2);
 
+/* The byte that has come on COM1, or 0. */
+char typed(void);
+
 /* Print a test's result with the next number: passed or failed; skipped. plan() prints the plan
  * after all tests. */
 void ok(bool good, const char *fmt, ...) __printf(2, 3);

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / folder) for folder in ("tools/build", "tools/image", "tools/run", "tests/boot")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tools/build", "tools/image", "tools/labs", "tools/run", "tests/boot")]
 
 import faults  # noqa: E402  pylint: disable=wrong-import-position
 import harness  # noqa: E402  pylint: disable=wrong-import-position

@@ -34,13 +34,13 @@ def environment(name, **chosen):
 
 
 class Terminal:
-    """tools/run/run.py on a pseudo-terminal, with a user who types."""
+    """tools/run/run.py, or another program of tools/, on a pseudo-terminal, with a user who types."""
 
-    def __init__(self, name, **chosen):
+    def __init__(self, name, program=("run/run.py",), **chosen):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
         self.before = termios.tcgetattr(self.master)
-        self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools/run/run.py"], stdin=slave,
+        self.process = subprocess.Popen([sys.executable, mkiso.ROOT / "tools" / program[0], *program[1:]], stdin=slave,
                                         stdout=slave, stderr=slave, start_new_session=True,
                                         env=environment(name, **chosen))
         self.slave = slave  # stays open, so that the last output can be read
@@ -74,9 +74,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(name, **chosen):
-    """A Terminal that is closed at the end of the test."""
-    this = Terminal(name, **chosen)
+def terminal(name, *program, **chosen):
+    """A Terminal that is closed at the end of the test. `program`: Terminal's, if it is not run.py."""
+    this = Terminal(name, program or ("run/run.py",), **chosen)
     try:
         yield this
     finally:

@@ -54,21 +54,22 @@ build/guest/bench-initrd.img: tools/image/mkinitramfs build/guest/busybox build/
 OWN_GUESTS := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
 GUEST_CFLAGS := $(filter-out -mcmodel=kernel,$(CFLAGS)) -mcmodel=small
 GUEST_OBJECTS = $(patsubst %,build/guest/obj/%.o,$(sort $(wildcard guests/lib/*.[cS] \
-	guests/$1/*.[cS])) lib/print.c lib/string.c)
+	$1/*.[cS])) lib/print.c lib/string.c)
 
 build/guest/obj/%.o: % $(B)/flags | setup-build
 	$(say) CC $<
 	mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
+# $1: the folder of its sources; $2: its name.
 define own_guest
-build/guest/$1.img: $(call GUEST_OBJECTS,$1) guests/lib/guest.ld
+build/guest/$2.img: $(call GUEST_OBJECTS,$1) guests/lib/guest.ld
 	$(say) LD $$@
-	$(LD) -nostdlib -z noexecstack -T guests/lib/guest.ld -o build/guest/$1.elf \
+	$(LD) -nostdlib -z noexecstack -T guests/lib/guest.ld -o build/guest/$2.elf \
 		$(call GUEST_OBJECTS,$1)
-	objcopy -O binary build/guest/$1.elf $$@
+	objcopy -O binary build/guest/$2.elf $$@
 endef
-$(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,$g)))
+$(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,guests/$g,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
 # The initramfs with a kernel module added that asks Glasshouse to leave.

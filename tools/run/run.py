@@ -266,13 +266,20 @@ def run(bios):
     """make run, make run-uefi: boots on this terminal. Returns the exit status."""
     this = machine(bios)
     announce(this)
-    how = "quit"
     total = 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS[bios]
+    return on_terminal(this, total, "monitor=com2" in shlex.split(os.environ.get("OPTS", "")))
+
+
+def on_terminal(this, total, wanted):
+    """Runs a machine on this terminal, with a monitor if one is `wanted`. Returns the exit status.
+
+    `total`: how many million instructions the progress line counts; 0: it is not known.
+    """
+    how = "quit"
     monitor = None
     try:
         with socket.create_server(("127.0.0.1", 0)) as com2:
-            wanted = "monitor=com2" in shlex.split(os.environ.get("OPTS", ""))
-            process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000, bios=bios), com2 if wanted else None)
+            process, serial = bochs.start(this, FOLDER, bochs.script(resets=1000, bios=this.bios), com2 if wanted else None)
             if wanted:
                 monitor = com2.accept()[0]
     except RuntimeError as error:

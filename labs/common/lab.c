@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See lab.h.
+ */
+#include "labs/common/lab.h"
+#include "lib/log.h"
+#include "lib/print.h"
+#include "seed.h"
+
+void lab_result(unsigned number, const char *why)
+{
+	if (why)
+		pr_info("not ok %u - %s\n", number, why);
+	else
+		pr_info("ok %u\n", number);
+}
+
+void lab_key(const char *key, const char *fmt, ...)
+{
+	char value[64];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(value, sizeof(value), fmt, args);
+	va_end(args);
+	pr_info("key %s = %s\n", key, value);
+}
+
+u64 lab_random(void)
+{
+	static u64 state = LAB_RANDOM;
+
+	/* Marsaglia's xorshift64 */
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Builds a lab's image, boots it in Bochs without a terminal, and judges the result."""
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from labs import ROOT, Seed
+
+sys.path[:0] = [str(ROOT / folder) for folder in ("tools/image", "tools/run")]
+
+import bochs  # noqa: E402  pylint: disable=wrong-import-position
+import mkiso  # noqa: E402  pylint: disable=wrong-import-position
+
+MODEL = "corei7_skylake_x"
+MEMORY = 128  # MiB
+# Limits far above the need: emulated instructions, and seconds on a busy host.
+TICKS = 3_000_000_000
+SECONDS = 600
+
+# Glasshouse's last message on the serial line before the guest's first.
+ENTERED = "Entering the guest."
+
+# Glasshouse's last message when it refuses the machine, and when it panics.
+STOPPED = re.compile(rb"^(Glasshouse has stopped\.|Glasshouse: .* Stopped\.|\*\*\* Stopped\.)[^\n]*\n", re.M)
+
+
+def build(lab, out, seed, holes, broken=0):
+    """Builds the lab's image in the folder `out`, with the files in `holes`. Returns its path, or None if it fails."""
+    out.mkdir(parents=True, exist_ok=True)
+    header = out / "seed.h"
+    text = lab.header(seed, broken)
+    if not header.exists() or header.read_text() != text:
+        header.write_text(text)
+    image = out / "glasshouse.elf"
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", "--no-print-directory", f"LAB={lab.folder.name}", f"HOLES={holes}",
+                           f"LAB_OUT={out.relative_to(ROOT)}", str(image.relative_to(ROOT))],
+                          cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    return None if done.returncode else image
+
+
+def boot_of(lab, image, seed, opts="", guest_words=""):
+    """What GRUB loads: the lab's image and its guest, with Glasshouse's options, and the guest's words besides the lab's."""
+    words = f"{lab.check.guest_words(Seed(seed, lab.number))} {guest_words}".strip()
+    spec = mkiso.glasshouse(opts, mkiso.BUILD / f"guest/lab-{lab.folder.name}.img", words, None)
+    spec.first.path = image
+    return spec
+
+
+@dataclass
+class Output:
+    """What a machine has said: Glasshouse's log, the serial line; `ended`: by itself, within the time.
+
+    `image` and `seed`: what it ran: the path, a Seed.
+    """
+
+    log: str
+    serial: str
+    ended: bool
+    image: Path = None
+    seed: Seed = None
+
+
+def run(spec, folder):
+    """Boots `spec` in Bochs until the machine ends, or Glasshouse stops. Returns its Output."""
+    iso = mkiso.make_iso(folder / "boot.iso", spec)
+    process, line = bochs.start(bochs.Machine(iso, MODEL, 1, MEMORY), folder, bochs.script(TICKS))
+    said, deadline, ended = b"", time.monotonic() + SECONDS, True
+    try:
+        with line, selectors.DefaultSelector() as selector:
+            selector.register(line, selectors.EVENT_READ)
+            while not STOPPED.search(said.replace(b"\r", b"")):
+                if time.monotonic() > deadline:
+                    ended = False
+                    break
+                if not selector.select(5):
+                    continue
+                try:
+                    data = line.recv(65536)
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    break
+                said += data
+            else:
+                time.sleep(0.5)  # until the line is complete in the log, too
+    finally:
+        process.kill()
+        process.wait()
+    log = (folder / "glasshouse.log").read_bytes().decode("latin-1").replace("\r", "")
+    return Output(log, said.decode("latin-1").replace("\r", ""), ended and "Caught time breakpoint" not in log)
+
+
+def by_log(output):
+    """{number: why it failed, or None} from the TAP in Glasshouse's log; a test may be told more than once."""
+    results = {}
+    for bad, number, why in re.findall(r"^(not )?ok (\d+)(?: - (.*))?$", output.log, re.M):
+        number = int(number)
+        results[number] = results.get(number) or ((why or "failed") if bad else None)
+    return results
+
+
+def by_guest(output):
+    """Why the guest's tests failed, or None. Passed: the plan is complete, and all passed."""
+    said = output.serial.partition(ENTERED)[2]
+    plan = re.search(r"^1\.\.(\d+)$", said, re.M)
+    results = re.findall(r"^(not )?ok (\d+)(.*)$", said, re.M)
+    bad = [number + name for not_ok, number, name in results if not_ok]
+    if bad:
+        return "the guest says: not ok " + bad[0]
+    if not plan:
+        return "the guest has not come to its end"
+    return None if [int(r[1]) for r in results] == list(range(1, int(plan[1]) + 1)) else "tests of the guest are missing"
+
+
+def judge(lab, output, answers):
+    """The verdicts: for each test of the lab None (passed), or why it failed. `answers`: None: those of the log itself."""
+    told, keys = by_log(output), lab.check.keys(output)
+    answers = keys if answers is None else answers
+    verdicts = []
+    for number, test in enumerate(lab.tests, 1):
+        if test.by == "log":
+            verdicts.append(told.get(number, "the machine did not come to this test"))
+        elif test.by == "guest":
+            verdicts.append(by_guest(output))
+        elif test.name not in keys:
+            verdicts.append("the machine did not come to the place that has the answer")
+        elif not answers.get(test.name):
+            verdicts.append("there is no answer in answers.txt yet")
+        else:
+            right = answers[test.name].lower() == keys[test.name].lower()
+            verdicts.append(None if right else f"{answers[test.name]} is not the answer")
+    return verdicts
+
+
+def tap(lab, verdicts):
+    """The results as TAP."""
+    lines = [f"1..{len(verdicts)}"]
+    for number, (test, why) in enumerate(zip(lab.tests, verdicts), 1):
+        lines.append(f"{'not ok' if why else 'ok'} {number} - {test.name}{f': {why}' if why else ''}")
+    return "\n".join(lines) + "\n"
+
+
+def check(lab, seed, holes, answers, out):
+    """Builds, boots and judges. Returns the verdicts and the Output; (None, None) if the files cannot be compiled."""
+    image = build(lab, out, seed, holes)
+    if not image:
+        return None, None
+    output = run(boot_of(lab, image, seed), out / "run")
+    output.image, output.seed = image, Seed(seed, lab.number)
+    verdicts = judge(lab, output, answers)
+    hide(lab, out / "run/glasshouse.log")
+    return verdicts, output
+
+
+def hide(lab, path):
+    """Takes the answers out of the log that stays."""
+    path.write_text(lab.check.SECRET.sub("", path.read_text(errors="replace").replace("\r", "")))
+
+
+def seed_of_environment():
+    """The student's number: the variable SEED, 1 if it is not set. Exits if it is no number."""
+    text = os.environ.get("SEED") or "1"
+    if not re.fullmatch(r"\d{1,12}", text):
+        sys.exit(f"SEED={text}: give your number, of at most 12 digits")
+    return int(text)
+
+
+def output_folder(lab, solution):
+    """The folder of a lab's image and results."""
+    return Path(mkiso.BUILD / "labs" / lab.folder.name / ("solution" if solution else "own"))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# The labs (labs/README.md): list, run, check. The number in a target is the lab's: lab-1 is labs/01-...
+
+LABS := $(notdir $(wildcard labs/[0-9]*))
+LAB_GUESTS := $(LABS:%=build/guest/lab-%.img)
+$(foreach g,$(LABS),$(eval $(call own_guest,labs/$g/guest,lab-$g)))
+
+LAB_NUMBERS := $(foreach g,$(LABS),$(patsubst 0%,%,$(firstword $(subst -, ,$g))))
+
+# What tools/labs/lab.py needs. It builds a lab's image by a make of its own: see below.
+LAB_FILES := build/glasshouse.elf $(LAB_GUESTS)
+export SEED SOLUTION BROKEN
+
+## labs: list the labs, and which of their tests passed when they were checked last
+.PHONY: labs
+labs: | setup-run
+	$(PYTHON) tools/labs/lab.py list
+
+## lab-N: build lab N with your files, and run it on this terminal, with the monitor (Ctrl-T)
+.PHONY: $(LAB_NUMBERS:%=lab-%)
+$(LAB_NUMBERS:%=lab-%): lab-%: $(LAB_FILES) | setup-iso setup-run
+	$(PYTHON) tools/labs/lab.py run $*
+
+## lab-N-check: grade lab N (SEED= your number; SOLUTION=1: the tree's own files instead of yours)
+.PHONY: $(LAB_NUMBERS:%=lab-%-check)
+$(LAB_NUMBERS:%=lab-%-check): lab-%-check: $(LAB_FILES) | setup-iso setup-run
+	$(PYTHON) tools/labs/lab.py check $*
+
+## lab-N-hint: more about the first test that failed
+.PHONY: $(LAB_NUMBERS:%=lab-%-hint)
+$(LAB_NUMBERS:%=lab-%-hint): lab-%-hint: | setup-run
+	$(PYTHON) tools/labs/lab.py hint $*
+
+## handin: build/handin.tar.gz, with your files and answers, the results of the last checks, your SEED, the version
+.PHONY: handin
+handin: | setup-run
+	$(PYTHON) tools/labs/lab.py handin
+
+## labs-iso: build/labs.iso, with a menu of all labs as you have them, for a real machine (SEED=)
+.PHONY: labs-iso
+labs-iso: $(LAB_FILES) | setup-iso setup-efi setup-run
+	$(PYTHON) tools/labs/lab.py iso
+
+# ---- A lab's image ---------------------------------------------------------------------------
+# $(LAB): the lab's folder in labs/. $(HOLES): a folder whose files take the place of the tree's of the same names;
+# what includes one of them is compiled again. $(LAB_OUT): where the image goes; seed.h is there already. All other
+# objects are the hypervisor's. The lab's check calls functions of the hypervisor's by the linker's --wrap: it has
+# __wrap_NAME, and calls the function by __real_NAME.
+
+ifneq ($(LAB),)
+LAB_HOLES := $(patsubst $(HOLES)/%,%,$(wildcard $(HOLES)/*/*.* $(HOLES)/*/*/*.*))
+LAB_COMPILED := $(sort $(filter %.c %.S,$(LAB_HOLES)) \
+	$(foreach f,$(filter %.inc %.h,$(LAB_HOLES)), \
+		$(patsubst $(B)/obj/%.d,%,$(shell grep -lwF '$f' $(OBJECTS:.o=.d)))))
+LAB_CHECK := $(wildcard labs/common/*.c labs/$(LAB)/check/*.[cS])
+LAB_WRAP := $(patsubst __wrap_%,--wrap=%,$(sort $(shell grep -oh '__wrap_[a-z0-9_]*' $(LAB_CHECK))))
+LAB_OBJECTS := $(patsubst %,$(LAB_OUT)/obj/%.o,$(LAB_CHECK) $(LAB_COMPILED)) \
+	$(patsubst %,$(B)/obj/%.o,$(filter-out $(LAB_COMPILED),$(SOURCES)))
+LAB_CFLAGS = -iquote $(LAB_OUT) -iquote $(HOLES) $(CFLAGS)
+
+define lab_object
+$(say) CC $<
+mkdir -p $(@D)
+$(CC) $(LAB_CFLAGS) -MMD -MP -c -o $@ $<
+endef
+
+# The first rule whose file exists is used.
+$(LAB_OUT)/obj/%.o: $(HOLES)/% $(B)/flags tools/labs/labs.mk
+	$(lab_object)
+
+$(LAB_OUT)/obj/%.o: % $(B)/flags tools/labs/labs.mk
+	$(lab_object)
+
+$(eval $(call image,$(LAB_OUT),$(LAB_OBJECTS),$(LAB_WRAP)))
+-include $(patsubst %,$(LAB_OUT)/obj/%.d,$(LAB_CHECK) $(LAB_COMPILED))
+endif
