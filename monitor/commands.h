@@ -82,7 +82,8 @@ void monitor_attach(struct vm *vm);
  * cannot. */
 bool monitor_start_beat(void);
 
-/* All lines that come before the guest have been run: have a beat do what they have left to do. */
+/* All lines that come before the guest have been run: have a beat do what they have left to do.
+ * After a pause that is now, if somebody is there who can resume. */
 void monitor_after_scripts(void);
 
 /* ---- commands.c ---- */

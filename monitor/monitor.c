@@ -459,6 +459,8 @@ void monitor_after_scripts(void)
 {
 	if (paused || reset)
 		monitor_start_beat();
+	if (paused && uart)
+		beat(self); /* before the guest's first instruction */
 }
 
 static const struct gdb_host gdb_host = {

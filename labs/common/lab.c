@@ -3,16 +3,29 @@
  * See lab.h.
  */
 #include "labs/common/lab.h"
+#include "arch/x86/cpu.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "seed.h"
 
+static bool failed;
+
 void lab_result(unsigned number, const char *why)
 {
-	if (why)
+	if (why) {
+		failed = true;
 		pr_info("not ok %u - %s\n", number, why);
-	else
+	} else {
 		pr_info("ok %u\n", number);
+	}
+}
+
+void lab_stop_if_failed(void)
+{
+	if (!failed)
+		return;
+	pr_err("Glasshouse has stopped. The guest is not run before these tests pass.\n");
+	cpu_stop();
 }
 
 void lab_key(const char *key, const char *fmt, ...)

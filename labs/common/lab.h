@@ -12,6 +12,10 @@
 /* Print the result of the test @number: passed if @why is NULL; otherwise failed, and why. */
 void lab_result(unsigned number, const char *why);
 
+/* Stop the machine if a test has failed until now: a guest would not get far with these functions.
+ */
+void lab_stop_if_failed(void);
+
 /* Print the value of the answer @key, for tools/labs/lab.py. */
 void lab_key(const char *key, const char *fmt, ...) __printf(2, 3);
 

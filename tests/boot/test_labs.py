@@ -76,7 +76,7 @@ def test_solution(number):
     """The tree's own code passes, for two seeds; their answers differ, and those of one fail for the other."""
     lab = LABS[number]
     failed, output = check(lab, "solution")
-    assert not failed and output.ended
+    assert not failed
     answers = lab.check.keys(output)
     assert answers
     failed, output = check(lab, "solution", seed=OTHER, answers=answers)
@@ -106,7 +106,7 @@ def test_iso():
     second.write_bytes(mkiso.choice("Lab 2", ""))
     run = harness.boot("labs-iso", mkiso.BUILD / "labs.iso", second=second, memory=grade.MEMORY)
     assert run.wait() == "power-off"
-    output = grade.Output(run.log("glasshouse.log"), run.text, True, grade.output_folder(LABS[2], True) / "glasshouse.elf",
+    output = grade.Output(run.log("glasshouse.log"), run.text, grade.output_folder(LABS[2], True) / "glasshouse.elf",
                           Seed(SEED, 2))
     assert not any(grade.judge(LABS[2], output, None))
 
@@ -134,7 +134,7 @@ def test_terminal():
         this.type("\x14")
         this.expect("glasshouse\\) ")
         this.type("vmcs check\r")
-        assert f"{fields[1]} is " in this.expect("glasshouse\\) ")
+        this.expect(rf"broken: .*{fields[1]} is (?s:.*)glasshouse\) ")
         this.type("resume\r")
         this.expect("VM entry failed")
         this.expect(rf"broken: .*{fields[1]} is ")
@@ -147,7 +147,8 @@ def test_stub(number, hole, tmp_path):
     """With all other holes filled, a stub is found by its own test, before the others."""
     failed, output = check(LABS[number], hole.function, holes_with(tmp_path, LABS[number], stub=hole))
     assert min(failed) == hole.test, failed
-    assert f"{hole.function}() is yours to write" in output.log or hole.file.endswith(".inc")
+    message = f"{hole.function}() is yours to write"
+    assert message in output.log or message not in (LABS[number].folder / "holes" / hole.file).read_text()
 
 
 def found(number, mutant, tmp_path):
@@ -188,12 +189,12 @@ def test_verdict_needs_all():
     """No result is not a pass: neither of Glasshouse's tests nor of the guest's."""
     lab = LABS[1]
     for serial in "\n", "\nok 1 - a\nok 2 - b\n", "\nok 1 - a\n1..2\n", "\nok 1 - a\nnot ok 2 - b\n1..2\n":
-        verdicts = grade.judge(lab, grade.Output("ok 1\nok 2\nnot ok 2 - why\nok 3\n", grade.ENTERED + serial, True), {})
+        verdicts = grade.judge(lab, grade.Output("ok 1\nok 2\nnot ok 2 - why\nok 3\n", grade.ENTERED + serial), {})
         assert verdicts[0] is None and verdicts[1] == "why" and verdicts[2] is None
         assert all(verdicts[3:])
     told = "ok 1 - a\nok 2 - b\n1..2\n"
-    assert grade.judge(lab, grade.Output("", f"ok 3\n{grade.ENTERED}\n{told}", True), {})[5] is None
-    assert grade.judge(lab, grade.Output("", told, True), {})[5]
+    assert grade.judge(lab, grade.Output("", f"ok 3\n{grade.ENTERED}\n{told}"), {})[5] is None
+    assert grade.judge(lab, grade.Output("", told), {})[5]
 
 
 @pytest.mark.soak

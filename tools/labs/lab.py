@@ -156,7 +156,7 @@ def iso():
             return 1
         boots[f"Lab {lab.number}"] = grade.boot_of(lab, image, seed)
     out = grade.mkiso.BUILD / "labs.iso"
-    grade.mkiso.write_iso(out, *grade.mkiso.grub_menu(boots), ["multiboot2", "test", "all_video"], folders=())
+    grade.mkiso.write_iso(out, *grade.mkiso.grub_menu(boots), ["multiboot2", "configfile"], folders=())
     print(f"{out.relative_to(ROOT)}: {', '.join(boots)}, with {'the solutions' if solution() else 'your files'}, SEED={seed}.")
     return 0
 

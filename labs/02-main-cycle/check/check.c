@@ -78,6 +78,7 @@ int __wrap_vmx_hardware_setup(void)
 {
 	lab_result(TEST_LOAD, check_load());
 	lab_result(TEST_SAVE, check_save());
+	lab_stop_if_failed();
 	return __real_vmx_hardware_setup();
 }
 
