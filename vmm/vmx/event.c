@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events at VM entry and exit: injection, redelivery, NMI windows, and the end of an emulated
- * instruction.
+ * Events at VM entry and exit: injection, redelivery, NMI windows.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
@@ -202,24 +201,4 @@ void vmx_request_immediate_exit(struct vcpu *vcpu)
 	__atomic_store_n(&to_vmx(vcpu)->timer, (u32)PIN_BASED_VMX_PREEMPTION_TIMER,
 			 __ATOMIC_RELAXED);
 	vmx_set_pin_based(to_vmx(vcpu), 0, 0);
-}
-
-/* RFLAGS.TF is set: make a single-step #DB pending, unless the guest only traps branches (BTF). */
-static __noinline void end_step(void)
-{
-	u64 pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~PENDING_DBG_BS;
-
-	if (!(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF))
-		pending |= PENDING_DBG_BS;
-	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, pending);
-}
-
-/* SDM: "Non-Maskable Interrupts", "Debug Exceptions". */
-void vmx_end_instruction(u64 rflags, u64 interruptibility)
-{
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-		interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-	if (unlikely(rflags & RFLAGS_TF))
-		end_step();
 }

@@ -14,8 +14,6 @@
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
-#define EXTENDED 0x80000000u /* the first extended leaf */
-
 /* The CPU's own values, indexed by enum cpuid_reg. */
 static void host_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 {
@@ -30,7 +28,7 @@ static void host_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 /* The last leaf of the kind of @leaf, basic or extended. */
 static u32 last_leaf(u32 leaf)
 {
-	return cpuid(leaf & EXTENDED, 0).eax;
+	return cpuid(leaf & CPUID_EXTENDED, 0).eax;
 }
 
 int cpuid_policy_init(struct vm *vm)
@@ -40,7 +38,7 @@ int cpuid_policy_init(struct vm *vm)
 	if (!p)
 		return -ENOMEM;
 	p->last[0] = last_leaf(0);
-	p->last[1] = last_leaf(EXTENDED);
+	p->last[1] = last_leaf(CPUID_EXTENDED);
 	/* Leaves 1 and 7 have bits that mirror the guest's CR4. For those beyond the last, see
 	 * answered_leaf(). */
 	p->plain_leaves = (u32)(GENMASK(MIN(p->last[0], 31), 0) & ~(BIT(1) | BIT(7)));
@@ -60,8 +58,8 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 		present = regs[reg] & bits;
 	}
 	BUG_ON(p->nr_hidden == CPUID_MAX_HIDDEN);
-	BUG_ON((leaf & ~EXTENDED) >= CPUID_MAX_LEAVES);
-	first = &p->first[leaf >> 31][leaf & ~EXTENDED];
+	BUG_ON((leaf & ~CPUID_EXTENDED) >= CPUID_MAX_LEAVES);
+	first = &p->first[leaf >> 31][leaf & ~CPUID_EXTENDED];
 	p->hidden[p->nr_hidden] =
 		(struct cpuid_hidden){leaf, subleaf, *first, reg, (u32)bits, present, name, why};
 	*first = (u8)++p->nr_hidden;
@@ -109,11 +107,6 @@ void cpuid_report(const struct vm *vm)
 	pr_info("\n");
 }
 
-static bool has_subleaves(u32 leaf)
-{
-	return leaf == 7 || leaf == 0xd || leaf == 0x23;
-}
-
 /*
  * The leaf whose values @regs are, which the CPU gives for @leaf. Beyond the last leaf, basic or
  * extended, it gives those of the last basic one. The values are compared, because a hypervisor
@@ -132,21 +125,6 @@ static u32 answered_leaf(u32 leaf, u32 subleaf, u32 regs[4])
 	if (leaf >> 28 == CPUID_GLASSHOUSE >> 28 && cpu_is_virtual())
 		memcpy(regs, regs_of_last, sizeof(regs_of_last));
 	return memcmp(regs, regs_of_last, sizeof(regs_of_last)) ? leaf : last;
-}
-
-static void hide(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4])
-{
-	const struct cpuid_hidden *hidden;
-
-	if ((leaf & ~EXTENDED) >= CPUID_MAX_LEAVES)
-		return;
-	if (!has_subleaves(leaf))
-		subleaf = 0;
-	for (u8 i = p->first[leaf >> 31][leaf & ~EXTENDED]; i; i = hidden->next) {
-		hidden = &p->hidden[i - 1];
-		if (hidden->subleaf == subleaf)
-			regs[hidden->reg] &= ~hidden->bits;
-	}
 }
 
 /*
@@ -198,7 +176,7 @@ static void change(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs
 {
 	unsigned nr = __atomic_load_n(&p->nr_changed, __ATOMIC_ACQUIRE);
 
-	if (!has_subleaves(leaf))
+	if (!cpuid_has_subleaves(leaf))
 		subleaf = 0;
 	for (const struct cpuid_changed *c = p->changed; c < p->changed + nr; c++)
 		if (c->leaf == leaf && c->subleaf == subleaf)
@@ -214,7 +192,8 @@ static void name_leaf(u32 regs[4])
 	regs[CPUID_EDX] = CPUID_GLASSHOUSE_EDX;
 }
 
-/* See include/log_ring.h. (No memset(): a call with @regs makes the loop in hide() slower.) */
+/* See include/log_ring.h. (No memset(): a call with @regs makes the loop in cpuid_mask() slower.)
+ */
 static void log_leaf(const struct mem_range *logs, u32 which, u32 regs[4])
 {
 	struct mem_range log = {0};
@@ -243,7 +222,7 @@ void emulate_cpuid_masked(struct vcpu *vcpu)
 		if (unlikely(leaf > vcpu->vm->cpuid->last[leaf >> 31]))
 			leaf = answered_leaf(leaf, subleaf, regs);
 		mirror_mode(vcpu, leaf, subleaf, regs);
-		hide(vcpu->vm->cpuid, leaf, subleaf, regs);
+		cpuid_mask(vcpu->vm->cpuid, leaf, subleaf, regs);
 	}
 	if (unlikely(vcpu->vm->cpuid->nr_changed))
 		change(vcpu->vm->cpuid, leaf, subleaf, regs);

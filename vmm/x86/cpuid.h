@@ -24,6 +24,7 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
  * The CPUID bits that are hidden from a VM's guest. The vendor's vm_init creates it; other code may
  * hide more bits until the VM's first vCPU is created.
  */
+#define CPUID_EXTENDED        0x80000000u /* the first extended leaf */
 #define CPUID_MAX_HIDDEN      64
 #define CPUID_MAX_LEAVES      64 /* from 0 and from 80000000h; more hide nothing */
 #define CPUID_MAX_HIDDEN_MSRS 32
@@ -94,6 +95,16 @@ bool cpuid_hides_msr(const struct vm *vm, u32 msr);
 
 /* Log the features that the CPU has and that are hidden from the guest of @vm, as one line. */
 void cpuid_report(const struct vm *vm);
+
+/* Does the answer of @leaf depend on ECX? Of these leaves each subleaf has its own hidden bits. */
+static inline bool cpuid_has_subleaves(u32 leaf)
+{
+	return leaf == 7 || leaf == 0xd || leaf == 0x23;
+}
+
+/* Clear what @p hides of the CPU's answer @regs for (@leaf, @subleaf), indexed by enum cpuid_reg.
+ * (cpuid_mask.c) */
+void cpuid_mask(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4]);
 
 /* Is the leaf in the guest's EAX passed through unchanged? */
 static inline bool cpuid_is_plain(const struct vcpu *vcpu)

@@ -6,46 +6,16 @@
 #ifndef GH_VMM_MSR_H
 #define GH_VMM_MSR_H
 
-#include "errno.h"
-#include "vmm/vcpu.h"
-#include "vmm/vm.h"
-
-/* EDX:EAX, the operand of WRMSR and XSETBV. */
-static inline u64 edx_eax(const struct vcpu *vcpu)
-{
-	return (u64)(u32)vcpu->regs[VCPU_RDX] << 32 | (u32)vcpu->regs[VCPU_RAX];
-}
+#include "vmm/x86/rdmsr.h"
 
 /*
- * Emulate RDMSR (reads the MSR in ECX into EDX:EAX), WRMSR (writes EDX:EAX to it), XSETBV (writes
- * EDX:EAX to the XCR in ECX). The caller skips the instruction. Return 0; or -EINVAL, and the
- * caller injects #GP(0). SDM: "RDMSR—Read From Model Specific Register", "WRMSR—Write to Model
- * Specific Register", "XSETBV—Set Extended Control Register".
+ * Emulate XSETBV, which writes EDX:EAX to the XCR in ECX, and the forms of RDMSR and WRMSRNS with
+ * the MSR's number as an immediate: RDMSR to, and WRMSRNS from, @reg. The caller skips the
+ * instruction. Return 0; or -EINVAL, and the caller injects #GP(0). SDM: "XSETBV—Set Extended
+ * Control Register".
  */
-static inline int emulate_rdmsr(struct vcpu *vcpu)
-{
-	union {
-		u64 value;
-		u32 half[2]; /* two loads cost less than a load and a shift */
-	} msr;
-
-	if (vcpu->vm->ops->rdmsr(vcpu, (u32)vcpu->regs[VCPU_RCX], &msr.value))
-		return -EINVAL;
-	vcpu->regs[VCPU_RAX] = msr.half[0];
-	vcpu->regs[VCPU_RDX] = msr.half[1];
-	return 0;
-}
-
-static inline int emulate_wrmsr(struct vcpu *vcpu)
-{
-	return vcpu->vm->ops->wrmsr(vcpu, (u32)vcpu->regs[VCPU_RCX], edx_eax(vcpu));
-}
-
-/* The same for the forms with the MSR's number as an immediate: RDMSR to, and WRMSRNS from, @reg.
- */
+int emulate_xsetbv(struct vcpu *vcpu);
 int emulate_rdmsr_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg);
 int emulate_wrmsrns_imm(struct vcpu *vcpu, u32 msr, enum vcpu_reg reg);
-
-int emulate_xsetbv(struct vcpu *vcpu);
 
 #endif
