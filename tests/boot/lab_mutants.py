@@ -36,6 +36,16 @@ HOLES = {
         Hole(1, "vmm/vmx/vmx_registers.inc", "load_guest_registers"),
         Hole(2, "vmm/vmx/vmx_registers.inc", "save_guest_registers"),
     ],
+    4: [
+        Hole(1, "vmm/vmx/skip.h", "vmx_skip_to"),
+        Hole(2, "vmm/vmx/skip.c", "vmx_end_instruction"),
+        Hole(3, "vmm/x86/rdmsr.h", "emulate_rdmsr"),
+        Hole(4, "vmm/x86/rdmsr.h", "edx_eax"),
+        Hole(4, "vmm/x86/rdmsr.h", "emulate_wrmsr"),
+        Hole(5, "vmm/x86/io.c", "assign_register"),
+        Hole(6, "vmm/x86/io.c", "emulate_pio"),
+        Hole(7, "vmm/x86/cpuid_mask.c", "cpuid_mask"),
+    ],
 }
 
 MUTANTS = {
@@ -64,7 +74,28 @@ MUTANTS = {
         Mutant(2, "rsp-in-its-place", "vmm/vmx/vmx_registers.inc", "	movq %rbp, RBP(%rdi)\n",
                "	movq %rbp, RBP(%rdi)\n	movq %rsp, 4*8(%rdi)\n"),
     ],
+    4: [
+        Mutant(1, "rip-not-advanced", "vmm/vmx/skip.h", "	vmwrite(GUEST_RIP, rip);\n", "	(void)rip;\n"),
+        Mutant(2, "rf-stays", "vmm/vmx/skip.c", "	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);\n", ""),
+        Mutant(2, "sti-shadow-stays", "vmm/vmx/skip.c", "~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)",
+               "~GUEST_INTR_STATE_MOV_SS"),
+        Mutant(2, "no-step", "vmm/vmx/skip.c", "		pending |= PENDING_DBG_BS;", "		pending |= 0;"),
+        Mutant(2, "ends-nmi-blocking", "vmm/vmx/skip.c",
+               "interruptibility & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)", "0 * interruptibility"),
+        Mutant(2, "only-for-tf", "vmm/vmx/skip.h", "rflags & (RFLAGS_RF | RFLAGS_TF)", "rflags & RFLAGS_TF"),
+        Mutant(3, "upper-half-kept", "vmm/x86/rdmsr.h", "vcpu->regs[VCPU_RDX] = msr.half[1];",
+               "vcpu->regs[VCPU_RDX] = (vcpu->regs[VCPU_RDX] & ~0xffffffffull) | msr.half[1];"),
+        Mutant(4, "rax-not-cut", "vmm/x86/rdmsr.h", "<< 32 | (u32)vcpu->regs[VCPU_RAX]", "<< 32 | vcpu->regs[VCPU_RAX]"),
+        Mutant(5, "eax-keeps-the-rest", "vmm/x86/io.c", "size < 4 ? BIT(8 * size) - 1 : ~0ull",
+               "size < 8 ? BIT(8 * size) - 1 : ~0ull"),
+        Mutant(6, "out-sets-rax", "vmm/x86/io.c", "	if (io->in)\n", "	if (io->port)\n"),
+        Mutant(6, "no-skip", "vmm/x86/io.c", "	virt->skip_emulated_instruction(vcpu);\n", ""),
+        Mutant(7, "first-entry-only", "vmm/x86/cpuid_mask.c", "i = hidden->next", "i = 0"),
+        Mutant(7, "subleaf-of-all", "vmm/x86/cpuid_mask.c",
+               "	if (!cpuid_has_subleaves(leaf))\n		subleaf = 0;\n", ""),
+    ],
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
-QUICK = {1: {"no-default1", "no-vmclear", "launch-first", "no-vmclear-at-the-end"}, 2: {"rdi-not-last", "wrong-pop"}}
+QUICK = {1: {"no-default1", "no-vmclear", "launch-first", "no-vmclear-at-the-end"}, 2: {"rdi-not-last", "wrong-pop"},
+         4: {"rip-not-advanced", "rf-stays", "upper-half-kept"}}
