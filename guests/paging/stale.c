@@ -302,6 +302,20 @@ static void check_registers(void)
 		set_cr4(CR4_SMAP, false);
 	}
 	ok(good, "and CR4.SMAP, and RFLAGS.AC");
+	good = true;
+	set_cr0(CR0_WP, false);
+	for (int i = 0; i < 3 && seven.ebx & BIT(20); i++) {
+		set_cr4(CR4_SMAP | (seven.ebx & BIT(7) ? CR4_SMEP : 0), true);
+		good &= soon(KIND_WRITE | KIND_AC, PAGE(1)) && *(u8 *)FRAME(1) == MARK;
+		good &= faults(KIND_READ, PAGE(1), PF_ERROR_P);
+		good &= soon(KIND_WRITE | KIND_AC, PAGE(1)) && soon(KIND_READ | KIND_AC, PAGE(1));
+		good &= faults(KIND_WRITE, PAGE(1), PF_ERROR_P | PF_ERROR_W);
+		good &= soon(KIND_WRITE | KIND_AC, PAGE(1)) && soon(KIND_USER, PAGE(1));
+		set_cr4(CR4_SMAP | CR4_SMEP, false);
+		good &= fetches(PAGE(1));
+	}
+	set_cr0(CR0_WP, true);
+	ok(good, "a write that CR0.WP = 0 allows changes nothing for SMAP and SMEP");
 	set_entry(&region[0][2], FRAME(2) | ALL | PT_NX);
 	invlpg(PAGE(2));
 	good = faults(KIND_FETCH, PAGE(2), PF_ERROR_P | ERROR_I);

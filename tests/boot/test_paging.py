@@ -22,13 +22,16 @@ def test_as_native():
     """Rights, flags and changes of page tables: the CPU's answers are the same, to the checksum."""
     native = boot("native", None)
     harness.same(native, boot("ept", ""))
+    harness.same(native, boot("shadow", "ept=off"))
 
 
 @pytest.mark.parametrize("cpus", [2, 4])
 def test_cpus(cpus):
     """One CPU changes tables that the others use: nothing is lost, natively and under Glasshouse."""
     words = f"cpus={cpus}"
-    harness.same(boot(f"native-{cpus}", None, words, cpus), boot(f"ept-{cpus}", "", words, cpus))
+    native = boot(f"native-{cpus}", None, words, cpus)
+    harness.same(native, boot(f"ept-{cpus}", "", words, cpus))
+    harness.same(native, boot(f"shadow-{cpus}", "ept=off", words, cpus))
 
 
 @pytest.mark.soak
@@ -36,4 +39,6 @@ def test_deep():
     """All combinations of rights, and many more changes, on a CPU with protection keys, too."""
     for model in (SKYLAKE, "tigerlake"):
         words = "deep=1 steps=1000000"
-        harness.same(boot(f"deep-native-{model}", None, words, 1, model), boot(f"deep-{model}", "", words, 1, model))
+        native = boot(f"deep-native-{model}", None, words, 1, model)
+        harness.same(native, boot(f"deep-{model}", "", words, 1, model))
+        harness.same(native, boot(f"deep-shadow-{model}", "ept=off", words, 1, model))

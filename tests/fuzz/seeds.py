@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """seeds.py FOLDER: makes the first inputs for the fuzz targets, one folder per target."""
+import random
 import struct
 import sys
 from pathlib import Path
@@ -157,7 +158,18 @@ def gdb():
         b"Z2,ffffffff82000000,8", b"X10,2:}\x03}]", b"qRcmd,72656773", b"vCont;C05:1;s:2"))) + b"\x03"
 
 
-for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor, symbols, gdb):
+def shadow():
+    """Operations of two CPUs, at random but the same each time."""
+    # A PCID gets another root and then, with bit 63, the first one again, of which it must have forgotten all.
+    yield bytes.fromhex("8140 8f000000000000 8403090000 8141 81c0 8f000000000000")
+    # A page with a protection key, before PKRU forbids its use and after it.
+    yield bytes.fromhex("04c3090000 0f000400000081 0f000400000099")
+    generator = random.Random(1)
+    for size in (20, 100, 400, 1000):
+        yield bytes(generator.choice((generator.randrange(256), 0, 7)) for _ in range(size))
+
+
+for make in (boot_info, acpi, linux, multiboot, options, efi, insn, log, monitor, symbols, gdb, shadow):
     folder = Path(sys.argv[1]) / f"fuzz_{make.__name__}" / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(make()):
