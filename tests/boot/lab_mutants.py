@@ -97,5 +97,4 @@ MUTANTS = {
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
-QUICK = {1: {"no-default1", "no-vmclear", "launch-first", "no-vmclear-at-the-end"}, 2: {"rdi-not-last", "wrong-pop"},
-         4: {"rip-not-advanced", "rf-stays", "upper-half-kept"}}
+QUICK = {1: {"no-vmclear", "launch-first"}, 2: {"rdi-not-last"}, 4: {"rip-not-advanced", "rf-stays"}}
