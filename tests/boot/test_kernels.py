@@ -80,8 +80,8 @@ KERNELS = {
 NATIVE = [name for name in KERNELS if name != "xen-2"]
 
 
-def load(name, native):
-    """The mkiso.Boot of the kernel `name`, natively or under Glasshouse."""
+def load(name, native, opts=""):
+    """The mkiso.Boot of the kernel `name`, natively or under Glasshouse with `opts`."""
     command, file, words, module_words, _ = KERNELS[name]
     module, role = MODULES[command]
     kernel, extra = FOREIGN / file, FOREIGN / "example"
@@ -92,7 +92,7 @@ def load(name, native):
     modules = [mkiso.Entry(kernel, f"{command} {words}".rstrip())]
     if has_module:
         modules.append(mkiso.Entry(extra, f"{role} {module_words}"))
-    return mkiso.Boot(mkiso.Entry(mkiso.ELF), modules)
+    return mkiso.Boot(mkiso.Entry(mkiso.ELF, opts), modules)
 
 
 @pytest.fixture(name="grub_image", scope="module", autouse=True)
@@ -106,9 +106,10 @@ def make_grub_image():
                    check=True)
 
 
-def start(name, native, **extra):
+def start(name, native, opts="", **extra):
     """Boots the kernel `name`. Returns a Run."""
-    return harness.boot(f"kernel-{name}-{'native' if native else 'guest'}", load(name, native), **extra)
+    kind = "native" if native else f"guest{opts}"
+    return harness.boot(f"kernel-{name}-{kind}", load(name, native, opts), **extra)
 
 
 def check_ipxe(native):
@@ -126,11 +127,11 @@ def check_ipxe(native):
     return run
 
 
-def check(name, native):
+def check(name, native, opts=""):
     """Boots the kernel and waits for all its patterns, in order."""
     if name == "ipxe":
         return check_ipxe(native)
-    run = start(name, native, ticks=1_500_000_000)
+    run = start(name, native, opts, ticks=1_500_000_000)
     for word in KERNELS[name][-1]:
         run.expect(word)
     return run
@@ -147,6 +148,14 @@ def test_guest(name):
     """The kernel prints the same text under Glasshouse."""
     run = check(name, False)
     assert "Entering the guest" in run.text
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", [name for name in KERNELS if name != "ipxe"])
+def test_guest_without_ept(name):
+    """The same where the CPU runs neither real mode nor protected mode without paging."""
+    run = check(name, False, "ept=off")
+    assert "Memory    shadow page tables" in run.text
 
 
 @pytest.mark.parametrize("role, words", [
