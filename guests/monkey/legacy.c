@@ -132,7 +132,7 @@ static bool run_in(struct mcpu *m, const struct kind *k, unsigned paging, const 
 	place(code, n);
 	if (frame)
 		put_frame(m, k);
-	apic_write(0x380, 4000);
+	apic_write(0x380, patience);
 	legacy_call(legacy_run);
 	load_tables(m);
 	apic_write(0x380, 0);

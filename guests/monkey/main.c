@@ -35,6 +35,7 @@ unsigned nr_holes;
 unsigned monkey_cpus;
 volatile bool under_hypervisor;
 bool init_allowed, with_tables;
+u32 patience;
 volatile bool mcpu_up[MAX_CPUS];
 
 static struct mcpu mcpus[MAX_CPUS];
@@ -174,7 +175,7 @@ struct frame *run_code(struct mcpu *m, const void *code, unsigned n, unsigned ri
 	m->data = DATA(3);
 	m->rsp = (u64)m->code + WINDOW_SIZE - 256;
 	m->rflags = RFLAGS_FIXED | RFLAGS_IF | (rnd(m) % 16 ? 0 : RFLAGS_TF);
-	apic_write(0x380, 4000); /* more than a trapped write takes */
+	apic_write(0x380, patience);
 	f = run(m);
 	apic_write(0x380, 0);
 	m->ends[f->vector < 32 ? f->vector : 31]++;
@@ -321,6 +322,7 @@ void guest_main(void)
 	init_allowed = param_number("init", 0) && monkey_cpus > 1;
 	waits = param_number("stop", 0);
 	with_tables = param_number("tables", 0);
+	patience = (u32)param_number("patience", 4000); /* more than a trapped write takes */
 	say("# monkey %s Glasshouse, seed %llu, %llu actions on each of %u CPUs\n",
 	    under_glasshouse() ? "under" : "without", (unsigned long long)seed,
 	    (unsigned long long)actions, monkey_cpus);

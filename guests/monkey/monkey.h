@@ -71,6 +71,9 @@ struct mcpu {
 	u8 space[M_SIZE - 8 * (NR_REGS + 19 + 32 + 24) - 104] __aligned(16); /* two stacks */
 } __aligned(M_SIZE);
 
+/* The local APIC's timer ends code under test after this number of its ticks. */
+extern u32 patience;
+
 /* run.S: run the code that @m describes. Returns how it ended. */
 struct frame *run(struct mcpu *m);
 /* An exception that the code under test did not cause: ends the guest. */

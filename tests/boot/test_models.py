@@ -61,7 +61,7 @@ def boot(iso, model, entry, words="", cpus=1, **extra):
     """Boots `entry` of the ISO's menu, with $words set to `words`."""
     path, made = iso
     assert hashlib.sha256(path.read_bytes()).hexdigest() == made, "the ISO has changed since it was made"
-    name = f"models-{entry.replace(' ', '-')}-{model}"
+    name = f"models-{entry.replace(' ', '-')}-{model}-{cpus}"
     second = harness.FOLDER / f"{name}.img"
     second.write_bytes(mkiso.choice(entry, words, test_disk.SECTOR.read_bytes()))
     return harness.boot(name, path, model, cpus, second=second, **extra)

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: MIT
 """What only resets the CPU on a PC, and A20: the guest stays under Glasshouse, or the machine is reset."""
+import pytest
+
 import harness
 import mkiso
 
 WARM = mkiso.BUILD / "guest" / "warm.img"
 
 
-def test_warm_resets():
+@pytest.mark.parametrize("opts", ["", "ept=off"])
+def test_warm_resets(opts):
     """By the shutdown code in the CMOS RAM the BIOS returns to the guest, which is under Glasshouse still.
 
     A: keyboard controller FEh, B: its output port, C: port 92h, D: the same by a 16-bit OUT, E: triple fault. After the
     last, F, by port CF9h, Glasshouse is gone; so the BIOS starts the machine. A20 stays on all the time, and port 92h
     says so.
     """
-    spec = mkiso.Boot(mkiso.Entry(mkiso.ELF, ""), [mkiso.Entry(WARM, "raw addr=0x7c00 cs=0x7c0")])
-    run = harness.boot("warm-resets", spec, memory=64, ignore_bad_msrs=False)
+    spec = mkiso.Boot(mkiso.Entry(mkiso.ELF, opts), [mkiso.Entry(WARM, "raw addr=0x7c00 cs=0x7c0")])
+    run = harness.boot(f"warm-resets{opts}", spec, memory=64, ignore_bad_msrs=False)
     assert run.wait() == "reset"
     a20, _, resets = run.text.partition("\na20: ")[2].partition("\nresets: ")
     assert a20.split() == ["21"] * 5
