@@ -420,11 +420,9 @@ static void reserve_shadow(void)
 	u64 size = options.shadow, base;
 
 	if (!room_find("shadow"))
-		boot_stop("This CPU, or ept=off, needs shadow page tables, "
-			  "which this image was built without.");
+		boot_stop("Shadow page tables are needed, but not in this image.");
 	if (boot_info->firmware)
-		boot_stop("This CPU, or ept=off, needs shadow page tables, "
-			  "which need a machine that was started by its BIOS.");
+		boot_stop("Shadow page tables need a machine started by its BIOS.");
 	if (!size)
 		size = MIN(MAX(memmap_top(&machine) / 64, SHADOW_MIN), SHADOW_MAX);
 	size = ALIGN_UP(size, PAGE_SIZE);
