@@ -20,6 +20,8 @@
 /* SDM: "Code- and Data-Segment Types", "System Descriptor Types". */
 #define AR_ACCESSED 1
 #define AR_BUSY     2
+#define TSS64       9
+#define INDEX_LDTR  6
 #define INDEX_TR    7
 
 struct processor_info {
@@ -118,6 +120,19 @@ void door_give_back_cpus(const struct door *door, const struct efi_handoff *h)
 		mp->enable(mp, h->enabled[i], FALSE, NULL);
 }
 
+/*
+ * Is what LAR returned for the segment register @index not what is in it? EDK2 loads TR in an early
+ * phase, and later another GDT, where the selector is that of something else. The segment is lost.
+ */
+static bool is_other_kind(unsigned index, u32 lar)
+{
+	bool is_system = !(lar & BIT(12));
+
+	if (index == INDEX_TR)
+		return !is_system || (lar >> 8 & (0xf & ~AR_BUSY)) != TSS64;
+	return is_system != (index == INDEX_LDTR);
+}
+
 /* The segment of @selector, by LAR and LSL; the base, which only a TSS or an LDT has in 64-bit
  * mode, from the GDT. */
 static void read_segment(struct firmware_state *state, unsigned index, u16 selector, const u8 *gdt)
@@ -129,9 +144,11 @@ static void read_segment(struct firmware_state *state, unsigned index, u16 selec
 	    : "+&r"(ar), "+&r"(limit), "=&q"(usable)
 	    : "r"((u32)selector)
 	    : "cc");
-	state->selectors[index] = selector;
-	if (!usable || !(selector & ~3u))
+	if (!usable || !(selector & ~3u) || is_other_kind(index, ar)) {
+		state->selectors[index] = index < INDEX_LDTR ? selector : 0;
 		return;
+	}
+	state->selectors[index] = selector;
 	/* A CPU has marked them in use, whatever the table says now. */
 	state->segments[index].ar = (ar >> 8 & 0xf0ff) | (ar & BIT(12) ? AR_ACCESSED : 0) |
 				    (index == INDEX_TR ? AR_BUSY : 0);
