@@ -21,8 +21,9 @@ struct efi_handoff {
 	/* Glasshouse's own memory, which the firmware reserves: physical addresses and bytes, whole
 	 * pages below 4 GiB. */
 	struct mem_range image, heap, log;
-	u64 switch_page; /* executable, with the code of boot/efi/switch.S */
-	u64 low_page;    /* a reserved page below 640 KiB, to start CPUs from */
+	u64 switch_page;       /* executable, with the code of boot/efi/switch.S */
+	u64 switch_attributes; /* what it was before: EFI_MEMORY_XP or not */
+	u64 low_page;          /* a reserved page below 640 KiB, to start CPUs from */
 
 	char cmdline[HANDOFF_CMDLINE]; /* Glasshouse's options, NUL-terminated */
 	char cmdline_from[64];         /* where the user writes them */

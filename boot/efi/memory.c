@@ -10,7 +10,8 @@
 #include "drivers/console.h"
 #include "lib/string.h"
 
-#define EFI_PERSISTENT_MEMORY 14 /* gnu-efi does not name it */
+#define EFI_PERSISTENT_MEMORY 14      /* gnu-efi does not name it */
+#define EFI_MEMORY_RO         0x20000 /* nor this */
 #define LOW_LIMIT             0x9efff
 
 static u32 memory_type(u32 efi_type)
@@ -184,12 +185,23 @@ struct memory_attribute {
 	(struct memory_attribute *this, u64 base, u64 size, u64 attributes);
 };
 
-EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
+static struct memory_attribute *memory_attributes(const struct door *door)
 {
 	EFI_GUID guid = {
 		0xf4560cf6, 0x40ec, 0x4b4a, {0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89}};
 	struct memory_attribute *protocol = NULL;
+
+	return door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&protocol) ? NULL
+										       : protocol;
+}
+
+EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
+{
+	EFI_BOOT_SERVICES *bs = door->st->BootServices;
+	struct memory_attribute *attributes = memory_attributes(door);
+	size_t size = (size_t)(door_switch_end - door_switch);
 	EFI_STATUS status = 0;
+	u8 *page;
 
 	h->switch_page = (u64)door_pages(door, EfiLoaderCode, DOOR_BELOW_4G, PAGE_SIZE);
 	if (!h->switch_page) {
@@ -197,19 +209,36 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
 				 "for Glasshouse's code.\n");
 		return EFI_OUT_OF_RESOURCES;
 	}
-	/* Strict firmware allows no execution from memory that is not a program's. */
-	if (!door->st->BootServices->LocateProtocol(&guid, NULL, (void **)&protocol))
-		status = protocol->clear(protocol, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
-	if (status) {
+	page = (u8 *)h->switch_page;
+	memcpy(page, door_switch, size);
+	memcpy(page + size, &bs->ExitBootServices, sizeof(bs->ExitBootServices));
+	/* Strict firmware allows no execution from memory that is not a program's, and none from
+	 * memory that can be written. */
+	if (attributes) {
+		attributes->get(attributes, h->switch_page, PAGE_SIZE, &h->switch_attributes);
+		attributes->set(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_RO);
+		status = attributes->clear(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
+	}
+	if (status)
 		door_print(door,
 			   "The firmware does not let Glasshouse's code be executed "
 			   "(ClearMemoryAttributes: %lx). "
 			   "Look in its setup for a policy that protects memory.\n",
 			   status);
-		return status;
+	return status;
+}
+
+/* The next owner of the page must find it as it was. */
+static void free_code(const struct door *door, const struct efi_handoff *h)
+{
+	struct memory_attribute *attributes = memory_attributes(door);
+
+	if (h->switch_page && attributes) {
+		if (h->switch_attributes & EFI_MEMORY_XP)
+			attributes->set(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
+		attributes->clear(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_RO);
 	}
-	memcpy((void *)h->switch_page, door_switch, (size_t)(door_switch_end - door_switch));
-	return 0;
+	door_free_pages(door, h->switch_page, PAGE_SIZE);
 }
 
 void door_free_memory(const struct door *door, const struct efi_handoff *h)
@@ -218,5 +247,5 @@ void door_free_memory(const struct door *door, const struct efi_handoff *h)
 	door_free_pages(door, h->log.base, h->log.size);
 	door_free_pages(door, h->image.base, h->image.size);
 	door_free_pages(door, h->low_page, PAGE_SIZE);
-	door_free_pages(door, h->switch_page, PAGE_SIZE);
+	free_code(door, h);
 }

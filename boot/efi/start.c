@@ -71,13 +71,11 @@ static EFI_STATUS end_boot_services(const struct door *door)
 static void watch_exit_boot_services(const struct door *door, const struct efi_handoff *h)
 {
 	EFI_BOOT_SERVICES *bs = door->st->BootServices;
-	u8 *page = (u8 *)h->switch_page;
 	u32 crc = 0;
 
-	memcpy(page + (door_switch_end - door_switch), &bs->ExitBootServices,
-	       sizeof(bs->ExitBootServices));
 	bs->ExitBootServices =
-		(EFI_EXIT_BOOT_SERVICES)(page + (door_exit_boot_services - door_switch));
+		(EFI_EXIT_BOOT_SERVICES)(h->switch_page +
+					 (u64)(door_exit_boot_services - door_switch));
 	bs->Hdr.CRC32 = 0;
 	bs->CalculateCrc32(bs, bs->Hdr.HeaderSize, &crc);
 	bs->Hdr.CRC32 = crc;

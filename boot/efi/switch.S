@@ -164,7 +164,7 @@ out:
 gdt:	.quad 0, DESC_CODE64, DESC_DATA, DESC_CODE32
 
 /*
- * What the guest calls as ExitBootServices: the firmware's own function, whose address start.c stores at the end of the
+ * What the guest calls as ExitBootServices: the firmware's own function, whose address memory.c stores at the end of the
  * code, and after it, if it succeeded, the hypercall that says so. Microsoft's calling convention: RCX and RDX hold
  * the arguments, and 32 bytes above the return address belong to the callee.
  */

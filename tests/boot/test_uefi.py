@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """UEFI: OVMF as the firmware, in Bochs and in QEMU; disks with an EFI system partition."""
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import harness
 import mkacpi
 import mkesp
 import mkiso
+import nx_compat
 import screen
 import words
 
@@ -75,14 +77,15 @@ def test_program(cpus, how, boots):
     hidden(run)
 
 
-def test_removable():
+@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.soak)])
+def test_removable(cpus):
     """The firmware starts glasshouse.efi as the removable path; its options are in the same folder. There are no ACPI tables.
 
     Without them Glasshouse does not see the power-off. The guest's GRUB loads some, for Linux.
     """
-    files = mkesp.debian(harness.native_linux("uefi", linux(True, 1)), mkacpi.tables(1))
+    files = mkesp.debian(harness.native_linux("uefi", linux(True, cpus)), mkacpi.tables(cpus))
     files |= {mkesp.REMOVABLE: mkesp.EFI, "EFI/BOOT/glasshouse.conf": rb"boot=\EFI\debian\grubx64.efi"}
-    run = boot("uefi-removable", files)
+    run = boot(f"uefi-removable-{cpus}", files, cpus)
     passed(run)
     hidden(run)
     assert "No ACPI tables" in run.text
@@ -191,9 +194,14 @@ def test_grub_path():
     run.expect("Glasshouse was not started. Press a key.")
 
 
-def test_size():
-    """One file of at most 400 KiB."""
-    assert mkesp.EFI.stat().st_size <= 400 << 10
+def test_file():
+    """One file of at most 400 KiB. It says that it obeys memory protection, and no section is writable and executable."""
+    program = mkesp.EFI.read_bytes()
+    assert len(program) <= 400 << 10
+    optional, sections = nx_compat.sections(program)
+    assert struct.unpack_from("<H", program, optional + nx_compat.CHARACTERISTICS)[0] & nx_compat.NX_COMPAT
+    both = nx_compat.EXECUTE | nx_compat.WRITE
+    assert sections and not [name for name, _, flags in sections if flags & both == both]
 
 
 @pytest.mark.parametrize("name, firmware", [("bios", ()), ("uefi", harness.UEFI)])

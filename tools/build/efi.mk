@@ -44,6 +44,8 @@ $(B)/door/image.o: $(B)/door/image.S $(B)/glasshouse.bin
 EFI_LDS := /usr/lib/elf_x86_64_efi.lds
 EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc .sbat
 
+EFI_MAKERS := tools/build/efi.mk tools/build/nx_compat.py
+
 # Link objects with the front door's, to a program.
 define link_efi
 $(say) EFI $@
@@ -52,16 +54,17 @@ $(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LDS) -o
 	/usr/lib/crt0-efi-x86_64.o $(filter %.o,$^) /usr/lib/libgnuefi.a
 test -z "$$($(NM) -u $(B)/door/$(@F).so)" || { $(NM) -u $(B)/door/$(@F).so >&2; exit 1; }
 objcopy $(EFI_SECTIONS:%=-j '%') --target efi-app-x86_64 --subsystem=10 $(B)/door/$(@F).so $@
+$(PYTHON) tools/build/nx_compat.py $@ || { rm -f $@; exit 1; }
 endef
 
 ## build/glasshouse.efi: the hypervisor as a program for UEFI firmware
-$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_firmware.c.o $(B)/door/boot/efi/sbat.S.o $(B)/door/image.o tools/build/efi.mk
+$(B)/glasshouse.efi: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_firmware.c.o $(B)/door/boot/efi/sbat.S.o $(B)/door/image.o $(EFI_MAKERS)
 	$(link_efi)
 
 # Programs for tests.
 EFI_GUESTS := $(patsubst guests/efi/%.c,build/guest/%.efi,$(wildcard guests/efi/*.c))
 
-$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o tools/build/efi.mk
+$(EFI_GUESTS): build/guest/%.efi: $(DOOR_OBJECTS) $(B)/door/guests/efi/%.c.o $(EFI_MAKERS)
 	$(link_efi)
 
 -include $(DOOR_OBJECTS:.o=.d) $(B)/door/boot/efi/from_grub.c.d $(B)/door/boot/efi/from_firmware.c.d \

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the UEFI front door does with the firmware's memory: its memory map, and the page of code,
+ * which must never be writable and executable at the same time.
+ */
+#include "tests/unit/stubs.h"
+
+#include <stdarg.h>
+
+#include "boot/efi/door.h"
+#include "boot/efi_switch.h"
+#include "trace_ring.h"
+
+#define RO     0x20000ull
+#define XP     0x4000ull
+#define RANGES (BOOT_MEM_RANGES + 1)
+
+/* Where boot/efi/switch.S would be. */
+asm(".globl door_switch, door_exit_boot_services, door_switch_end\n"
+    "door_switch: .fill 24, 1, 0x5a\n"
+    "door_exit_boot_services: .fill 8, 1, 0x5b\n"
+    "door_switch_end: .byte 0\n");
+
+static u8 page[PAGE_SIZE] __aligned(PAGE_SIZE);
+static u64 attributes; /* the page's, of firmware that executes no code of its own accord */
+static unsigned clears;
+static EFI_STATUS refuse; /* to make it executable */
+static bool has_protocol, page_is_free;
+
+/* The memory map; its descriptors are larger than those of our specification. */
+static struct {
+	EFI_MEMORY_DESCRIPTOR d;
+	u64 more;
+} map[RANGES];
+static unsigned nr_map, more_by_pool;
+
+static char said[300];
+static struct efi_handoff h;
+
+void door_print(const struct door *door, const char *format, ...)
+{
+	va_list args;
+
+	(void)door;
+	va_start(args, format);
+	vsnprintf(said, sizeof(said), format, args);
+	va_end(args);
+}
+
+static EFI_STATUS EFIAPI set(void *this, u64 base, u64 size, u64 which)
+{
+	(void)this;
+	assert_true(base == (u64)page && size == PAGE_SIZE);
+	attributes |= which;
+	return 0;
+}
+
+static EFI_STATUS EFIAPI get(void *this, u64 base, u64 size, u64 *which)
+{
+	(void)this;
+	assert_true(base == (u64)page && size == PAGE_SIZE);
+	*which = attributes;
+	return 0;
+}
+
+static EFI_STATUS EFIAPI clear(void *this, u64 base, u64 size, u64 which)
+{
+	(void)this;
+	assert_true(base == (u64)page && size == PAGE_SIZE);
+	clears++;
+	if (refuse)
+		return refuse;
+	assert_true(which);
+	attributes &= ~which;
+	assert_true(attributes & (RO | XP)); /* strict firmware allows nothing else */
+	return 0;
+}
+
+/* EFI_MEMORY_ATTRIBUTE_PROTOCOL. */
+static const void *protocol[] = {get, set, clear};
+
+static EFI_STATUS EFIAPI locate(EFI_GUID *guid, void *registration, void **interface)
+{
+	(void)guid;
+	(void)registration;
+	*interface = protocol;
+	return has_protocol ? 0 : EFI_NOT_FOUND;
+}
+
+static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE type, EFI_MEMORY_TYPE memory, UINTN n,
+					EFI_PHYSICAL_ADDRESS *at)
+{
+	assert_int_equal(type, AllocateMaxAddress);
+	if (memory == EfiLoaderCode) {
+		assert_int_equal(n, 1);
+		*at = (u64)page;
+		return 0;
+	}
+	assert_int_equal(memory, EfiReservedMemoryType);
+	*at = (u64)aligned_alloc(PAGE_SIZE, n * PAGE_SIZE);
+	return 0;
+}
+
+static EFI_STATUS EFIAPI free_pages(EFI_PHYSICAL_ADDRESS at, UINTN n)
+{
+	(void)n;
+	if (at != (u64)page) {
+		free((void *)at);
+		return 0;
+	}
+	assert_int_equal(attributes, XP);
+	page_is_free = true;
+	return 0;
+}
+
+static EFI_STATUS EFIAPI allocate_pool(EFI_MEMORY_TYPE type, UINTN size, void **at)
+{
+	(void)type;
+	*at = malloc(size);
+	nr_map += more_by_pool;
+	return 0;
+}
+
+static EFI_STATUS EFIAPI free_pool(void *at)
+{
+	free(at);
+	return 0;
+}
+
+static EFI_STATUS EFIAPI get_map(UINTN *size, EFI_MEMORY_DESCRIPTOR *to, UINTN *key, UINTN *step,
+				 UINT32 *version)
+{
+	UINTN room = *size;
+
+	(void)key;
+	(void)version;
+	*step = sizeof(map[0]);
+	*size = nr_map * sizeof(map[0]);
+	if (room < *size)
+		return EFI_BUFFER_TOO_SMALL;
+	memcpy(to, map, *size);
+	return 0;
+}
+
+static EFI_STATUS EFIAPI exit_services(EFI_HANDLE image, UINTN key)
+{
+	(void)image;
+	(void)key;
+	return 0;
+}
+
+static EFI_BOOT_SERVICES bs = {.LocateProtocol = locate,
+			       .AllocatePages = allocate_pages,
+			       .FreePages = free_pages,
+			       .AllocatePool = (void *)allocate_pool,
+			       .FreePool = (void *)free_pool,
+			       .GetMemoryMap = get_map,
+			       .ExitBootServices = exit_services};
+static EFI_SYSTEM_TABLE st = {.BootServices = &bs};
+static const struct image_header image = {.file_size = sizeof(image), .size = PAGE_SIZE};
+static const struct door door = {.st = &st, .hypervisor = &image};
+
+static int start(void **state)
+{
+	(void)state;
+	memset(&h, 0, sizeof(h));
+	memset(page, 0, sizeof(page));
+	said[0] = '\0';
+	has_protocol = true;
+	page_is_free = false;
+	attributes = XP;
+	clears = 0;
+	refuse = 0;
+	nr_map = more_by_pool = 0;
+	return 0;
+}
+
+static void test_code(void **state)
+{
+	size_t size = (size_t)(door_switch_end - door_switch);
+	void *function;
+
+	(void)state;
+	assert_int_equal(door_copy_code(&door, &h), 0);
+	assert_int_equal(h.switch_page, (u64)page);
+	assert_int_equal(attributes, RO);
+	assert_memory_equal(page, door_switch, size);
+	memcpy(&function, page + size, sizeof(function));
+	assert_ptr_equal(function, exit_services);
+	door_free_memory(&door, &h);
+	assert_true(page_is_free);
+}
+
+static void test_code_without_protocol(void **state)
+{
+	(void)state;
+	has_protocol = false;
+	assert_int_equal(door_copy_code(&door, &h), 0);
+	assert_memory_equal(page, door_switch, (size_t)(door_switch_end - door_switch));
+	door_free_memory(&door, &h);
+	assert_true(page_is_free);
+	assert_int_equal(clears, 0);
+}
+
+static void test_code_refused(void **state)
+{
+	(void)state;
+	refuse = EFI_ACCESS_DENIED;
+	assert_int_equal(door_copy_code(&door, &h), EFI_ACCESS_DENIED);
+	assert_non_null(strstr(said, "(ClearMemoryAttributes: 800000000000000f)"));
+	refuse = 0;
+	door_free_memory(&door, &h);
+	assert_true(page_is_free);
+}
+
+static void describe(u32 type, u64 start_mib, u64 mib)
+{
+	map[nr_map++].d = (EFI_MEMORY_DESCRIPTOR){.Type = type,
+						  .PhysicalStart = MIB(start_mib),
+						  .NumberOfPages = MIB(mib) / PAGE_SIZE};
+}
+
+/* The types become ours, neighbours of one kind one range, and an allocation may add some. */
+static void test_map(void **state)
+{
+	static const struct mem_range expected[] = {{0, MIB(3), MEM_RAM},
+						    {MIB(3), MIB(1), MEM_NVS},
+						    {MIB(4), MIB(1), MEM_ACPI},
+						    {MIB(5), MIB(1), MEM_RESERVED},
+						    {MIB(8), MIB(1), MEM_RAM}};
+
+	(void)state;
+	describe(EfiConventionalMemory, 0, 1);
+	describe(EfiBootServicesCode, 1, 1);
+	describe(EfiLoaderData, 2, 1);
+	describe(EfiRuntimeServicesData, 3, 1);
+	describe(EfiACPIReclaimMemory, 4, 1);
+	describe(EfiReservedMemoryType, 5, 1);
+	describe(EfiConventionalMemory, 6, 0);
+	describe(EfiConventionalMemory, 8, 1);
+	map[nr_map].d = (EFI_MEMORY_DESCRIPTOR){0};
+	more_by_pool = 1;
+	h.max_cpus = 1;
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), 0);
+	assert_int_equal(h.nr_mem, ARRAY_SIZE(expected));
+	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
+		assert_int_equal(h.mem[i].base, expected[i].base);
+		assert_int_equal(h.mem[i].size, expected[i].size);
+		assert_int_equal(h.mem[i].type, expected[i].type);
+	}
+	assert_memory_equal((void *)h.image.base, &image, sizeof(image));
+	door_free_memory(&door, &h);
+}
+
+static void test_map_too_long(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < RANGES; i++)
+		describe(EfiConventionalMemory, 2 * i, 1);
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), EFI_BUFFER_TOO_SMALL);
+	assert_non_null(strstr(said, "more than 256 ranges"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_code, start),
+		cmocka_unit_test_setup(test_code_without_protocol, start),
+		cmocka_unit_test_setup(test_code_refused, start),
+		cmocka_unit_test_setup(test_map, start),
+		cmocka_unit_test_setup(test_map_too_long, start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
