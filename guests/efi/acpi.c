@@ -2,8 +2,8 @@
 /*
  * Gives a PC without ACPI tables those in \acpi of the volume that this program is on, then starts
  * the program that \acpi\start.txt names: its path, then its load options. Firmware in Bochs has no
- * tables, because Bochs' own BIOS makes them. Before that, it makes the machine like some that are
- * no emulators: see load_stale_tr() and move_high().
+ * tables, because Bochs' own BIOS makes them. Before that, it leaves the boot CPU as some firmware
+ * does: see load_stale_tr().
  */
 #include "boot/efi/choice.h"
 #include "boot/efi/device_path.h"
