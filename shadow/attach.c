@@ -12,6 +12,7 @@ static const struct shadow_ops ops = {
 	.load = shadow_load,
 	.new_cr3 = shadow_new_cr3,
 	.invalidate = shadow_invalidate,
+	.read = shadow_read,
 	.each_entry = shadow_each_entry,
 	.drop = shadow_drop,
 	.emulate_real_mode = emulate_real_mode,

@@ -60,15 +60,18 @@ void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u
 	write_leaf(shadow, page, index, make_spte(1, map.hpa, acc, map.prot, gpte, 1), gpte, gpa);
 }
 
-static void prefetch_around(struct vcpu *vcpu, struct mmu_page *page, unsigned index)
+static void prefetch_around(struct vcpu *vcpu, struct mmu_page *page, unsigned index, gva_t gva)
 {
 	unsigned first = ALIGN_DOWN(index, PREFETCH);
 
 	for (unsigned i = first; i < first + PREFETCH; i++) {
 		u64 gpte = guest_entry(page, i);
 
-		if ((gpte & (PT_P | PT_A)) == (PT_P | PT_A) && !page->spt[i])
-			shadow_prefetch(vcpu, page, i, gpte);
+		if ((gpte & (PT_P | PT_A)) != (PT_P | PT_A) || page->spt[i])
+			continue;
+		shadow_prefetch(vcpu, page, i, gpte);
+		if (gpte & PT_G)
+			shadow_note_global(to_shadow(vcpu), gva);
 	}
 }
 
@@ -166,8 +169,10 @@ static int map(struct fix *fix)
 	if (page->spt[index] == spte)
 		return -EEXIST;
 	write_leaf(to_shadow(vcpu), page, index, spte, fix->leaf, w->gpa);
+	if (fix->leaf & PT_G)
+		shadow_note_global(to_shadow(vcpu), w->gva);
 	if (fix->level == 1 && page->table)
-		prefetch_around(vcpu, page, index);
+		prefetch_around(vcpu, page, index, w->gva);
 	return 0;
 }
 
@@ -203,6 +208,10 @@ static int reflect(struct vcpu *vcpu, const struct page_fault *fault, u32 error)
 	struct page_fault guests = *fault;
 
 	guests.error_code = error;
+	if (!(error & PF_ERROR_P)) {
+		vcpu->shadow->expected = fault->address;
+		vcpu->shadow->expected_root = vcpu->shadow->root[0];
+	}
 	return reflect_page_fault(vcpu, &guests);
 }
 
@@ -250,37 +259,60 @@ static bool overrides_smap(struct vcpu *vcpu)
 }
 
 /*
- * Begin the walk: not at the top, but at the lowest table to which the shadow tables and the
- * guest's lead alike. What is the same as when the shadow entry was made leads to the same table,
- * with the same rights, and its accessed flag is set.
+ * The lowest table to which the shadow tables and the guest's lead alike for @gva; NULL: there is
+ * none. What is the same as when the shadow entry was made leads to the same table, with the same
+ * rights, and its accessed flag is set.
  */
-static void begin(struct fix *fix)
+static struct mmu_page *common_table(struct vcpu *vcpu, gva_t gva)
 {
-	struct guest_walk *w = &fix->walk;
-	struct mmu_page *page = shadow_root_of(fix->vcpu, w->gva);
+	struct mmu_page *page = shadow_root_of(vcpu, gva);
 
-	fix->page = page;
-	if (!page || !page->table) {
-		walk_begin(w);
-		return;
-	}
+	if (!page || !page->table)
+		return NULL;
 	while (page->role.level > 1) {
-		unsigned index = spte_index(w->gva, page->role.level);
+		unsigned index = spte_index(gva, page->role.level);
 		u64 spte = page->spt[index];
 		struct mmu_page *child;
 
 		if (!(spte & PT_P) || spte & PT_PS ||
 		    guest_entry(page, index) != page->gptes[index])
 			break;
-		child = shadow_child(to_shadow(fix->vcpu), spte);
+		child = shadow_child(to_shadow(vcpu), spte);
 		if (!child->table)
 			break;
 		page = child;
 	}
-	fix->page = page;
-	w->top = page->role.level;
-	w->table = page->gfn << PAGE_SHIFT;
-	w->acc = page->role.acc;
+	return page;
+}
+
+/* Begin the walk: not at the top, but there. */
+static void begin(struct fix *fix)
+{
+	struct guest_walk *w = &fix->walk;
+
+	fix->page = common_table(fix->vcpu, w->gva);
+	if (!fix->page) {
+		walk_begin(w);
+		fix->page = shadow_root_of(fix->vcpu, w->gva);
+		return;
+	}
+	w->top = fix->page->role.level;
+	w->table = fix->page->gfn << PAGE_SHIFT;
+	w->acc = fix->page->role.acc;
+}
+
+void shadow_make_expected(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct mmu_page *page = common_table(vcpu, v->expected);
+	unsigned index = spte_index(v->expected, 1);
+
+	v->expected_root = NULL;
+	if (!page || page->role.level > 1 || page->spt[index])
+		return;
+	shadow_prefetch(vcpu, page, index, guest_entry(page, index));
+	if (page->gptes[index] & PT_G)
+		shadow_note_global(to_shadow(vcpu), v->expected);
 }
 
 int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the shadow tables say about an address, for the monitor.
+ * What the shadow tables say about an address, without a fault.
  */
 #include "arch/x86/paging.h"
+#include "lib/string.h"
 #include "shadow/shadow.h"
+#include "vmm/memslot.h"
 
 void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 		       void (*seen)(int level, hpa_t at, u64 entry, u64 gpte))
@@ -30,4 +32,33 @@ void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 								 : NULL;
 	}
 	spin_unlock(&shadow->lock);
+}
+
+/* What the supervisor may read in spite of SMAP is enough: pages of its own. */
+bool shadow_read(struct vcpu *vcpu, gva_t gva, void *buf, size_t len)
+{
+	struct shadow *shadow = to_shadow(vcpu);
+	struct mmu_page *page;
+	u64 spte = 0, size = PAGE_SIZE, hva;
+	hpa_t hpa;
+
+	spin_lock(&shadow->lock);
+	page = shadow_root_of(vcpu, gva);
+	while (page) {
+		int level = page->role.level;
+
+		size = spte_size(level);
+		spte = page->spt[spte_index(gva, level)];
+		page = spte & PT_P && !is_leaf_spte(spte, level) ? shadow_child(shadow, spte)
+								 : NULL;
+	}
+	spin_unlock(&shadow->lock);
+	if (!(spte & PT_P) || spte & (PT_U | PT_KEY_MASK) || (gva & ~PAGE_MASK) + len > PAGE_SIZE)
+		return false;
+	hpa = (spte & PT_ADDR & ~(size - 1)) | (gva & (size - 1));
+	hva = gfn_to_hva(vcpu->vm, hpa >> PAGE_SHIFT);
+	if (!hva || hva != (u64)phys_to_virt(ALIGN_DOWN(hpa, PAGE_SIZE)))
+		return false;
+	memcpy(buf, phys_to_virt(hpa), len);
+	return true;
 }

@@ -143,6 +143,8 @@ void shadow_new_cr3(struct vcpu *vcpu, u64 cr3, bool keep)
 	if (v->has_pcid)
 		v->pcid = cr3 & CR3_PCID;
 	set_root(vcpu, keep);
+	if (v->expected_root && v->expected_root == v->root[0])
+		shadow_make_expected(vcpu);
 	spin_unlock(&shadow->lock);
 }
 
@@ -183,6 +185,8 @@ static void sync_page(struct vcpu *vcpu, gva_t gva, bool any, u16 pcid)
 		shadow_sync_address(vcpu, root, gva);
 		done = root->spt[spte_index(gva, root->role.level)];
 	}
+	if (any && !shadow_has_globals(to_shadow(vcpu), gva))
+		return;
 	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++) {
 		u64 spte;
 

@@ -51,12 +51,14 @@ struct mmu_context {
 
 struct shadow_vcpu {
 	struct paging_mode mode;
-	bool global_pages;             /* CR4.PGE */
-	bool has_pcid;                 /* CR4.PCIDE */
-	u16 pcid;                      /* the current one */
-	struct mmu_page *root[4];      /* the first, or with PAE one for each PDPTE; NULL: none */
-	u64 pae_root[4] __aligned(32); /* the page-directory-pointer table, below 4 GiB */
-	u64 seen;                      /* the shadow.retires that it has flushed its TLB after */
+	bool global_pages;              /* CR4.PGE */
+	bool has_pcid;                  /* CR4.PCIDE */
+	u16 pcid;                       /* the current one */
+	struct mmu_page *root[4];       /* the first, or with PAE one for each PDPTE; NULL: none */
+	u64 pae_root[4] __aligned(32);  /* the page-directory-pointer table, below 4 GiB */
+	u64 seen;                       /* the shadow.retires that it has flushed its TLB after */
+	gva_t expected;                 /* a page that the guest is about to map... */
+	struct mmu_page *expected_root; /* ...and will use with this root; NULL: none */
 	gva_t override[4]; /* whose entries are dropped after one instruction: see fault.c */
 	unsigned nr_overrides;
 	struct mmu_context context[NR_CONTEXTS];
@@ -74,7 +76,9 @@ struct shadow {
 	unsigned hash_mask;
 	struct mmu_page *free, *retired;
 	unsigned nr_retired;
-	u64 retires;             /* how often pages have been retired */
+	u64 retires; /* how often pages have been retired */
+	/* Bit n: there may have been a global page in the range of entry n of a root. */
+	u64 globals[BITMAP_WORDS];
 	struct ept_mapping last; /* what ept_walk() has found last: of the page at... */
 	gpa_t last_gpa;          /* ...this address; size 0: nothing */
 };
@@ -128,6 +132,17 @@ static inline u64 guest_entry(const struct mmu_page *page, unsigned index)
 	return READ_ONCE(((const u32 *)page->table)[page->role.level == 2 ? index / 2 : index]);
 }
 
+/* Remember that global pages are made for @gva; and ask. */
+static inline void shadow_note_global(struct shadow *shadow, gva_t gva)
+{
+	shadow->globals[spte_index(gva, 4) / 64] |= BIT(spte_index(gva, 4) % 64);
+}
+
+static inline bool shadow_has_globals(const struct shadow *shadow, gva_t gva)
+{
+	return shadow->globals[spte_index(gva, 4) / 64] & BIT(spte_index(gva, 4) % 64);
+}
+
 /* ---- fault.c ---- */
 
 /* vcpu->page_fault. */
@@ -136,6 +151,10 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
 /* Make entry @index of @page, of level 1 and not direct, from the guest's entry @gpte, if the CPU
  * could have it cached: if it is present and accessed. */
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte);
+
+/* If the guest has mapped the page for whose absence it got its last page fault, and uses the root
+ * of that time, make the entry before it faults once more. With the lock held. */
+void shadow_make_expected(struct vcpu *vcpu);
 
 /* ---- check.c. With the lock held. ---- */
 
@@ -163,6 +182,7 @@ void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_
 void shadow_drop(struct vm *vm);
 
 /* look.c: see struct shadow_ops. */
+bool shadow_read(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 		       void (*seen)(int level, hpa_t at, u64 entry, u64 gpte));
 

@@ -2,6 +2,7 @@
 /*
  * Invalidation: compare shadow entries with the guest's.
  */
+#include "lib/string.h"
 #include "shadow/shadow.h"
 
 /* Entry @index of @page is not what the guest's says now: drop it, or make it from that. */
@@ -9,6 +10,9 @@ static __noinline void renew(struct vcpu *vcpu, struct mmu_page *page, unsigned 
 {
 	u64 gpte = guest_entry(page, index);
 
+	/* Whose address is not known here. */
+	if (gpte & ~page->gptes[index] & PT_G)
+		memset(to_shadow(vcpu)->globals, 0xff, sizeof(to_shadow(vcpu)->globals));
 	shadow_set_spte(page, index, 0, 0, false);
 	if (page->role.level == 1)
 		shadow_prefetch(vcpu, page, index, gpte);

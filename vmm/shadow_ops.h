@@ -34,6 +34,9 @@ struct shadow_ops {
 	void (*new_cr3)(struct vcpu *vcpu, u64 cr3, bool keep);
 	/* An invalidation: of linear address @gva, in @pcid, where @what has such. */
 	void (*invalidate)(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva);
+	/* Copy @len bytes from linear @gva, as the CPU itself reads them now, at CPL 0, without a
+	 * walk of the guest's tables. Returns false if it would not, or if that is not known. */
+	bool (*read)(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 	/* For people: call @seen for each entry of the shadow tables on the way to @gva, with its
 	 * level, its host-physical address, its value, and the guest's entry that it was made from.
 	 */

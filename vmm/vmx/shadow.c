@@ -94,7 +94,7 @@ int handle_invlpg(struct vcpu *vcpu)
 {
 	gva_t gva = exit_qualification(vcpu);
 
-	if (vmx_handle_icept(vcpu))
+	if (to_vmx(vcpu)->icepts && vmx_handle_icept(vcpu))
 		return 1;
 	if (!vcpu->vm->shadow_ops)
 		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
@@ -110,22 +110,40 @@ int handle_invlpg(struct vcpu *vcpu)
 static int operand_address(struct vcpu *vcpu, u32 info, u64 displacement, gva_t *gva)
 {
 	static const u64 masks[] = {0xffff, 0xffffffff, ~0ull};
+	enum segment_reg segment = (enum segment_reg)(info >> 15 & 7);
 	u64 offset = displacement;
 
 	if (!(info & BIT(22)))
 		offset += general_register(vcpu, (enum vcpu_reg)(info >> 18 & 15)) << (info & 3);
 	if (!(info & BIT(27)))
 		offset += general_register(vcpu, (enum vcpu_reg)(info >> 23 & 15));
-	return guest_linear(vcpu, (enum segment_reg)(info >> 15 & 7),
-			    offset & masks[MIN(info >> 7 & 7, 2)], sizeof(struct invpcid) / 2,
-			    false, gva);
+	offset &= masks[MIN(info >> 7 & 7, 2)];
+	/* In 64-bit mode these segments are flat. PCIDs are of IA-32e mode only. */
+	if (to_vmx(vcpu)->cr4 & CR4_PCIDE && vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK &&
+	    segment < SEG_FS && is_canonical(vcpu, offset)) {
+		*gva = offset;
+		return 0;
+	}
+	return guest_linear(vcpu, segment, offset, sizeof(struct invpcid) / 2, false, gva);
+}
+
+/* Read it. Returns false with an exception queued. The CPU exits at CPL 0 only. Outside of memory
+ * the operand reads as all ones. */
+static bool read_operand(struct vcpu *vcpu, gva_t gva, struct invpcid *operand)
+{
+	if (vcpu->vm->shadow_ops->read(vcpu, gva, operand, sizeof(*operand)))
+		return true;
+	if (!fetch_guest_virt(vcpu, gva, operand, sizeof(*operand), 0))
+		return true;
+	*operand = (struct invpcid){.pcid = ~0ull};
+	return !vcpu->event.valid;
 }
 
 static bool invpcid(struct vcpu *vcpu, u64 type, const struct invpcid *operand)
 {
 	static const enum invalidation kinds[] = {INVALIDATE_PCID_PAGE, INVALIDATE_PCID,
 						  INVALIDATE_ALL, INVALIDATE_LOCAL};
-	bool has_pcid = vmx_get_cr4(vcpu) & CR4_PCIDE;
+	bool has_pcid = to_vmx(vcpu)->cr4 & CR4_PCIDE;
 
 	if (type >= ARRAY_SIZE(kinds) || operand->pcid > CR3_PCID)
 		return false;
@@ -145,20 +163,14 @@ int handle_invpcid(struct vcpu *vcpu)
 	struct invpcid operand;
 	gva_t gva;
 
-	if (vmx_handle_icept(vcpu))
+	if (to_vmx(vcpu)->icepts && vmx_handle_icept(vcpu))
 		return 1;
 	if (!vcpu->vm->shadow_ops)
 		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
 	STEP(handle_invlpg);
-	if (operand_address(vcpu, info, displacement, &gva))
+	if (operand_address(vcpu, info, displacement, &gva) || !read_operand(vcpu, gva, &operand))
 		return 1;
-	/* The CPU exits at CPL 0 only. Outside of memory the operand reads as all ones. */
-	if (fetch_guest_virt(vcpu, gva, &operand, sizeof(operand), 0)) {
-		if (vcpu->event.valid)
-			return 1;
-		operand = (struct invpcid){.pcid = ~0ull};
-	}
-	if (guest_mode(vcpu) != INSN_64)
+	if (!(vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK))
 		type = (u32)type;
 	return vmx_skip_or_fault(vcpu, invpcid(vcpu, type, &operand) ? 0 : -EINVAL);
 }
