@@ -38,6 +38,9 @@ static bool second_level_walk(struct shadow *shadow, gpa_t gpa, struct ept_mappi
 static void write_leaf(const struct shadow *shadow, struct mmu_page *page, unsigned index, u64 spte,
 		       u64 gpte, gpa_t gpa)
 {
+	if (page->role.level == 1 && spte & PT_W &&
+	    shadow_is_shielded(shadow, (spte & PT_ADDR) >> PAGE_SHIFT, 1))
+		spte &= ~(PT_W | PT_D);
 	shadow_set_spte(page, index, spte, gpte, gpte & PT_G);
 	if (DEBUG_BUILD)
 		shadow_check_leaf(shadow, page, index, gpa);
@@ -142,6 +145,7 @@ static struct mmu_page *link_child(struct fix *fix, struct mmu_page *page, int l
 		shadow_sync(fix->vcpu, child, true);
 	else if (direct && level == 2)
 		fill(shadow, child);
+	shadow->epoch++;
 	shadow_set_spte(page, index, shadow_pa(shadow, child) | SPTE_TABLE, gpte,
 			direct && gpte & PT_G);
 	return child;
@@ -163,6 +167,8 @@ static int map(struct fix *fix)
 		if (!page)
 			return -ENOMEM;
 	}
+	if (w->access & PF_ERROR_W)
+		shadow_unshield(to_shadow(vcpu), fix->map.hpa >> PAGE_SHIFT);
 	index = spte_index(w->gva, fix->level);
 	spte = make_spte(fix->level, ALIGN_DOWN(fix->map.hpa, spte_size(fix->level)), fix->acc,
 			 fix->map.prot, fix->leaf, w->mode->levels ? fix->guest_level : 0);
@@ -174,6 +180,16 @@ static int map(struct fix *fix)
 	if (fix->level == 1 && page->table)
 		prefetch_around(vcpu, page, index, w->gva);
 	return 0;
+}
+
+/* Would an entry of @level let the guest write to a table that is shielded? */
+static bool has_shielded(const struct fix *fix, int level)
+{
+	u64 size = spte_size(level);
+
+	return fix->acc & ACC_W && fix->map.prot & EPT_W &&
+	       shadow_is_shielded(to_shadow(fix->vcpu),
+				  ALIGN_DOWN(fix->map.hpa, size) >> PAGE_SHIFT, size >> PAGE_SHIFT);
 }
 
 /* Choose the shadow entry for the walk. Returns false if the second-level tables do not allow the
@@ -197,7 +213,7 @@ static bool choose(struct fix *fix)
 	fix->acc = leaf_rights(mode, w->leaf_acc, fix->leaf, fix->override);
 	fix->level = 1;
 	while (fix->level < MIN(fix->guest_level, mode->levels > 3 && mode->page_1g ? 3 : 2) &&
-	       fix->map.size >= spte_size(fix->level + 1))
+	       fix->map.size >= spte_size(fix->level + 1) && !has_shielded(fix, fix->level + 1))
 		fix->level++;
 	return true;
 }
@@ -318,18 +334,17 @@ void shadow_make_expected(struct vcpu *vcpu)
 int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 {
 	struct shadow *shadow = to_shadow(vcpu);
-	struct fix fix = {
-		.vcpu = vcpu,
-		.walk = {.mode = &vcpu->shadow->mode,
-			 .vm = vcpu->vm,
-			 .gva = fault->address,
-			 .access = fault->error_code & (PF_ERROR_W | PF_ERROR_U | PF_ERROR_FETCH),
-			 .keys = guest_keys},
-	};
+	struct fix fix; /* large: only what is needed is set */
 	struct guest_walk *w = &fix.walk;
 	int r;
 
 	STEP(shadow_page_fault);
+	fix.vcpu = vcpu;
+	w->mode = &vcpu->shadow->mode;
+	w->vm = vcpu->vm;
+	w->gva = fault->address;
+	w->access = fault->error_code & (PF_ERROR_W | PF_ERROR_U | PF_ERROR_FETCH);
+	w->keys = guest_keys;
 	if (w->mode->smap && !(w->access & PF_ERROR_U) && overrides_smap(vcpu))
 		w->access |= WALK_AC;
 	spin_lock(&shadow->lock);

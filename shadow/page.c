@@ -25,6 +25,7 @@ static u64 pool_bytes(unsigned nr)
 
 bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
 {
+
 	unsigned nr = (unsigned)(size / (2 * PAGE_SIZE)), buckets = 1;
 	u8 *gptes;
 
@@ -56,7 +57,7 @@ bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
 
 static struct mmu_page **bucket(const struct shadow *shadow, gfn_t gfn)
 {
-	return &shadow->hash[(gfn ^ gfn >> 12) & shadow->hash_mask];
+	return &shadow->hash[shadow_hash(shadow, gfn)];
 }
 
 void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global)
@@ -67,6 +68,10 @@ void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, 
 	page->gptes[index] = gpte;
 	*present = spte ? *present | bit : *present & ~bit;
 	*local = spte && !global ? *local | bit : *local & ~bit;
+	if (page->role.level > 1)
+		page->links[index / 64] = spte && !is_leaf_spte(spte, page->role.level)
+						  ? page->links[index / 64] | bit
+						  : page->links[index / 64] & ~bit;
 	__atomic_store_n(&page->spt[index], spte, __ATOMIC_RELEASE);
 }
 
@@ -76,7 +81,7 @@ static void clear(struct mmu_page *page)
 	for (unsigned word = 0; word < BITMAP_WORDS; word++) {
 		for (u64 bits = page->present[word]; bits; bits &= bits - 1)
 			page->spt[word * 64 + (unsigned)__builtin_ctzll(bits)] = 0;
-		page->present[word] = page->local[word] = 0;
+		page->present[word] = page->local[word] = page->links[word] = 0;
 	}
 }
 
@@ -143,8 +148,11 @@ static void mark_used(struct shadow *shadow)
 void shadow_retire(struct shadow *shadow, bool all)
 {
 	shadow->retires++;
+	shadow->epoch++;
 	if (!all)
 		mark_used(shadow);
+	else if (shadow->nr_frames)
+		memset(shadow->shield, 0, shadow->nr_frames / 8);
 	memset(shadow->hash, 0, (shadow->hash_mask + 1) * sizeof(*shadow->hash));
 	for (unsigned i = 0; i < shadow->nr; i++) {
 		struct mmu_page *page = &shadow->page[i], **list = bucket(shadow, page->gfn);
@@ -153,6 +161,7 @@ void shadow_retire(struct shadow *shadow, bool all)
 			continue;
 		if (all || page->mark != shadow->retires) {
 			page->used = false;
+			shadow->nr_used--;
 			list = &shadow->retired;
 			shadow->nr_retired++;
 		}
@@ -199,6 +208,10 @@ static struct mmu_page *new_page(struct shadow *shadow, gfn_t gfn, union mmu_rol
 	page->gfn = gfn;
 	page->role = role;
 	page->used = true;
+	shadow->nr_used++;
+	page->shielded = false;
+	page->calm = 0;
+	page->quiet = ~0ull;
 	page->table = table_of(shadow->vm, gfn, role);
 	page->next = *bucket(shadow, gfn);
 	*bucket(shadow, gfn) = page;

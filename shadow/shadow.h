@@ -38,6 +38,10 @@ struct mmu_page {
 	const void *table; /* the guest's entry for spt[0]; NULL: direct, or not in memory */
 	u64 present[BITMAP_WORDS]; /* bit n: spt[n] is not 0 */
 	u64 local[BITMAP_WORDS];   /* the same, and it is not the leaf of a global page */
+	u64 links[BITMAP_WORDS];   /* the same, and it points to a table */
+	bool shielded;             /* no entry lets the guest write to its table: see shield.c */
+	u8 calm;                   /* so often in a row it has been compared, and was unchanged */
+	u64 quiet;                 /* shadow.epoch when it and all below were shielded */
 };
 
 /* A root that a vCPU has used, and what its entries are worth. Only of these, global pages are kept
@@ -75,8 +79,12 @@ struct shadow {
 	struct mmu_page **hash;
 	unsigned hash_mask;
 	struct mmu_page *free, *retired;
-	unsigned nr_retired;
-	u64 retires; /* how often pages have been retired */
+	unsigned nr_used, nr_retired;
+	u64 retires;   /* how often pages have been retired */
+	u64 *shield;   /* bit n: no entry lets the guest write to frame n */
+	u64 nr_frames; /* bits in it */
+	u64 work;      /* pages that have been compared since the last call of shadow_shield() */
+	u64 epoch; /* increases when a page is no longer shielded, or an entry points elsewhere */
 	/* Bit n: there may have been a global page in the range of entry n of a root. */
 	u64 globals[BITMAP_WORDS];
 	struct ept_mapping last; /* what ept_walk() has found last: of the page at... */
@@ -96,6 +104,12 @@ bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size);
 /* Returns the shadow page of @role for the table, or the page, at @gfn; NULL: none is free, try
  * again after the vCPU's requests. *@old: it has been in use, and may have old entries. */
 struct mmu_page *shadow_get_page(struct shadow *shadow, gfn_t gfn, union mmu_role role, bool *old);
+
+/* In which bucket a page for @gfn is. */
+static inline u64 shadow_hash(const struct shadow *shadow, gfn_t gfn)
+{
+	return (gfn ^ gfn >> 12) & shadow->hash_mask;
+}
 
 /* Returns the page that the entry @spte, which is present and no leaf, points to. */
 static inline struct mmu_page *shadow_child(const struct shadow *shadow, u64 spte)
@@ -156,6 +170,30 @@ void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u
  * of that time, make the entry before it faults once more. With the lock held. */
 void shadow_make_expected(struct vcpu *vcpu);
 
+/* ---- shield.c. With the lock held. ---- */
+
+/* Tables in the first @nr_frames frames may be shielded; @memory: of shadow_shield_size() bytes, 0.
+ */
+u64 shadow_shield_size(u64 nr_frames);
+void shadow_shield_init(struct shadow *shadow, void *memory, u64 nr_frames);
+
+/*
+ * Compare the pages that have not changed for long once more, and make all entries read-only that
+ * let the guest write to their tables. The caller flushes the TLB before the guest runs. This looks
+ * at all shadow pages: to be called when shadow.work is SHIELD_WORK for each page in use.
+ */
+#define SHIELD_WORK 16u
+void shadow_shield(struct vcpu *vcpu);
+
+/* The guest, or who acts for it, is about to write to @frame. */
+void shadow_unshield(struct shadow *shadow, u64 frame);
+
+/* Is one of the @nr frames from @frame on, an aligned power of two, shielded? */
+bool shadow_is_shielded(const struct shadow *shadow, u64 frame, u64 nr);
+
+/* vmm/shadow_ops.h. Takes the lock. */
+void shadow_written(struct vm *vm, gpa_t gpa);
+
 /* ---- check.c. With the lock held. ---- */
 
 /* Panic unless entry @index of @page, a leaf that has been written for guest-physical @gpa, is
@@ -164,6 +202,9 @@ void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page,
 		       gpa_t gpa);
 
 /* ---- sync.c. With the lock held. ---- */
+
+/* Compare the entries of @page itself. */
+void shadow_sync_page(struct vcpu *vcpu, struct mmu_page *page, bool all);
 
 /* Compare the present entries of @page, and of all below, with the guest's: @all, or only what is
  * not global. What differs is dropped, or made anew. */

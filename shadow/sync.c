@@ -11,8 +11,11 @@ static __noinline void renew(struct vcpu *vcpu, struct mmu_page *page, unsigned 
 	u64 gpte = guest_entry(page, index);
 
 	/* Whose address is not known here. */
-	if (gpte & ~page->gptes[index] & PT_G)
+	if (gpte & PT_P && gpte & ~page->gptes[index] & PT_G)
 		memset(to_shadow(vcpu)->globals, 0xff, sizeof(to_shadow(vcpu)->globals));
+	page->calm = 0;
+	if (page->links[index / 64] & BIT(index % 64))
+		to_shadow(vcpu)->epoch++;
 	shadow_set_spte(page, index, 0, 0, false);
 	if (page->role.level == 1)
 		shadow_prefetch(vcpu, page, index, gpte);
@@ -41,22 +44,11 @@ static void sync_narrow_word(struct vcpu *vcpu, struct mmu_page *page, unsigned 
 	}
 }
 
-/* The pages below the entries @bits of @page that are no leaves. */
-static void sync_children(struct vcpu *vcpu, struct mmu_page *page, unsigned word, u64 bits,
-			  bool all)
+void shadow_sync_page(struct vcpu *vcpu, struct mmu_page *page, bool all)
 {
-	for (; bits; bits &= bits - 1) {
-		u64 spte = page->spt[word * 64 + (unsigned)__builtin_ctzll(bits)];
-
-		if (spte & PT_P && !(spte & PT_PS))
-			shadow_sync(vcpu, shadow_child(to_shadow(vcpu), spte), all);
-	}
-}
-
-void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all)
-{
-	if (!page->table)
-		return;
+	if (page->calm < UINT8_MAX)
+		page->calm++;
+	to_shadow(vcpu)->work++;
 	for (unsigned word = 0; word < BITMAP_WORDS; word++) {
 		u64 bits = all ? page->present[word] : page->local[word];
 
@@ -66,9 +58,36 @@ void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all)
 			sync_narrow_word(vcpu, page, word, bits);
 		else
 			sync_word(vcpu, page, word, bits);
-		if (page->role.level > 1)
-			sync_children(vcpu, page, word, bits, all);
 	}
+}
+
+/* Returns true if @page and all below are shielded. */
+static bool sync_tree(struct vcpu *vcpu, struct mmu_page *page, bool all)
+{
+	struct shadow *shadow = to_shadow(vcpu);
+	bool quiet;
+
+	if (!page->table || page->quiet == shadow->epoch)
+		return true;
+	if (!page->shielded)
+		shadow_sync_page(vcpu, page, all);
+	quiet = page->shielded;
+	for (unsigned word = 0; page->role.level > 1 && word < BITMAP_WORDS; word++) {
+		for (u64 bits = page->links[word]; bits; bits &= bits - 1) {
+			unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
+
+			if (!sync_tree(vcpu, shadow_child(shadow, page->spt[index]), all))
+				quiet = false;
+		}
+	}
+	if (quiet)
+		page->quiet = shadow->epoch;
+	return quiet;
+}
+
+void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all)
+{
+	sync_tree(vcpu, page, all);
 }
 
 void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva)

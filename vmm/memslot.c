@@ -5,6 +5,7 @@
 #include "vmm/memslot.h"
 #include "errno.h"
 #include "lib/string.h"
+#include "vmm/shadow_ops.h"
 #include "vmm/steps.h"
 #include "vmm/view_ops.h"
 #include "vmm/vm.h"
@@ -73,6 +74,8 @@ static int copy_guest(struct vm *vm, gpa_t gpa, void *buf, size_t len, bool writ
 			memcpy((char *)hva + offset, p, n);
 			if (vm->view_ops)
 				vm->view_ops->written(vm, gpa);
+			if (vm->shadow_ops)
+				vm->shadow_ops->written(vm, gpa);
 		} else {
 			memcpy(p, (char *)hva + offset, n);
 		}

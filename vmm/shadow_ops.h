@@ -3,7 +3,7 @@
  * What the rest of vmm/ tells the shadow page tables (shadow/) of a VM whose CPUs do not use its
  * second-level tables: vm->shadow_ops, NULL where they do.
  *
- * All functions but drop run on the vCPU's own CPU, in root mode.
+ * All functions but drop and written run on the vCPU's own CPU, in root mode.
  */
 #ifndef GH_VMM_SHADOW_OPS_H
 #define GH_VMM_SHADOW_OPS_H
@@ -37,6 +37,9 @@ struct shadow_ops {
 	/* Copy @len bytes from linear @gva, as the CPU itself reads them now, at CPL 0, without a
 	 * walk of the guest's tables. Returns false if it would not, or if that is not known. */
 	bool (*read)(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
+	/* Somebody has written to guest memory at @gpa for the guest, but for accessed and dirty
+	 * flags in page tables: all of one page. From any CPU. */
+	void (*written)(struct vm *vm, gpa_t gpa);
 	/* For people: call @seen for each entry of the shadow tables on the way to @gva, with its
 	 * level, its host-physical address, its value, and the guest's entry that it was made from.
 	 */

@@ -120,14 +120,17 @@ void vmx_set_exit_controls(struct vcpu_vmx *vmx, u32 set, u32 clear)
 void vmx_load_exceptions(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u32 vectors = 0, others = 0, old = vmx->exception_bitmap;
+	u32 vectors = 0, others = 0, asked = 0, old = vmx->exception_bitmap;
 	bool filtered;
 
 	for (unsigned i = 0; i < NR_EXCEPTION_USERS; i++) {
 		vectors |= vcpu->exceptions[i];
 		if (i != EXCEPTIONS_ICEPT)
 			others |= vcpu->exceptions[i];
+		if (i != EXCEPTIONS_SHADOW)
+			asked |= vcpu->exceptions[i];
 	}
+	vmx->shadow_faults = vectors & ~asked & BIT(PF_VECTOR);
 	filtered = vectors & ~others & BIT(PF_VECTOR);
 	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, filtered ? vcpu->pf_mask : 0);
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, filtered ? vcpu->pf_match : 0);

@@ -92,6 +92,24 @@ static void execute_again(u32 info)
 		set_nmi_blocking(true);
 }
 
+/* Page faults exit for shadow page tables only: nobody else is to be asked. */
+static int handle_shadow_fault(struct vcpu *vcpu, u32 info)
+{
+	struct page_fault fault = {
+		.kind = FAULT_GUEST_PAGING,
+		.address = exit_qualification(vcpu),
+		.error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE),
+	};
+	int r;
+
+	STEP(is_page_fault);
+	vcpu->exception_exits[PF_VECTOR]++;
+	r = mmu_page_fault(vcpu, &fault);
+	if (!vcpu->event.valid) /* the guest does not get it */
+		execute_again(info);
+	return r;
+}
+
 /* Exception or NMI. Intercepted are the exceptions that somebody wants to see: see exception.h. */
 static int handle_exception(struct vcpu *vcpu)
 {
@@ -110,6 +128,8 @@ static int handle_exception(struct vcpu *vcpu)
 		to_vmx(vcpu)->step.trapped = false;
 		return 1;
 	}
+	if (to_vmx(vcpu)->shadow_faults && is_page_fault(info))
+		return handle_shadow_fault(vcpu, info);
 	vcpu->exception_exits[info & 31]++;
 	vmx_read_exception(info, exit_qualification(vcpu), &exception);
 	if (vmx_handle_fpu(vcpu, exception.vector) || exception_is_kept(vcpu, &exception)) {

@@ -52,6 +52,7 @@ struct vcpu_vmx {
 		    */
 	u32 exit_ctrl; /* the VM-exit controls */
 	u32 exception_bitmap;
+	bool shadow_faults; /* page faults exit for shadow page tables, and for nobody else */
 	struct vmx_step step;
 	u32 secondary; /* the secondary controls in the VMCS; 0 where there are none */
 	u64 efer;      /* without EPT: the guest's IA32_EFER, which differs from the CPU's */

@@ -7,6 +7,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmm/event.h"
+#include "vmm/shadow_ops.h"
 #include "vmm/vcpu.h"
 #include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
@@ -184,6 +185,8 @@ int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set)
 		__atomic_and_fetch(byte, (u8)~clear, __ATOMIC_SEQ_CST);
 	if (set)
 		__atomic_or_fetch(byte, set, __ATOMIC_SEQ_CST);
+	if (vcpu->vm->shadow_ops)
+		vcpu->vm->shadow_ops->written(vcpu->vm, gpa);
 	return 0;
 }
 
