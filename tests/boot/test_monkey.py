@@ -127,7 +127,9 @@ def test_tables():
     (SKYLAKE, f"{E9} icept=pf icr=trap", ""),
     ("corei5_arrandale_m520", E9, ""),
     ("tigerlake", E9, "apic=x2"),
-], ids=["skylake", "skylake-icept", "arrandale", "tiger-lake-x2apic"])
+    # Without EPT, going to another mode and back takes longer.
+    pytest.param(SKYLAKE, "ept=off", "patience=100000", marks=pytest.mark.soak),
+], ids=["skylake", "skylake-icept", "arrandale", "tiger-lake-x2apic", "without-ept"])
 def test_sweep(request, model, opts, words):
     """All actions once, in order, in every CPU mode; see guests/monkey/sweep.c."""
     spec = mkiso.glasshouse(opts, IMAGE, f"cpus=1 seed={SEED} n=1000 sweep=2 {words}", None)
