@@ -189,7 +189,8 @@ static void describe_memory(const struct vmcs_config *config)
 	if (config->has_ept)
 		describe_ept(config);
 	else if (strcmp(config->no_ept, "ept=off") == 0)
-		pr_info("  Memory    shadow page tables, as the option ept=off asks for\n");
+		pr_info("  Memory    shadow page tables, as ept=off asks for: page faults and "
+			"changes of\n            page tables exit\n");
 	else
 		pr_info("  Memory    shadow page tables: the CPU lacks %s\n", config->no_ept);
 }
