@@ -38,10 +38,24 @@ class Figures:
 
     ticks: dict
     exits: list
+    reasons: dict   # the exits of vCPU 0 by reason
+    faults: dict    # with shadow page tables: what was done about its page faults, how often
     kept_kib: int = 0
     start: int = 0  # ticks from Glasshouse's entry to the guest's first instruction
     beats: int = 0  # of the monitor
     end: int = 0    # the tick of the machine's end
+
+
+def reasons(log):
+    """The exits of vCPU 0 at the guest's end, by reason, from Glasshouse's log."""
+    told = re.findall(r"^exits: vcpu 0 (?:total \d+|and)((?: [A-Z_]+ \d+)+)$", log, re.M)
+    return {name: int(n) for line in told for name, n in re.findall(r" ([A-Z_]+) (\d+)", line)}
+
+
+def faults(log):
+    """What was done about the page faults of vCPU 0, with shadow page tables: {"fixed": 123, ...}."""
+    told = re.search(r"^page faults: vcpu 0((?: \w+ \d+)+)$", log, re.M)
+    return {name: int(n) for name, n in re.findall(r" (\w+) (\d+)", told[1])} if told else {}
 
 
 def figures(run, entry=None):
@@ -56,7 +70,7 @@ def figures(run, entry=None):
     start = re.search(r"^The guest starts (\d+) ticks", log, re.M)
     beats = sum(int(n) for n in re.findall(r"^exits: .* PREEMPTION_TIMER (\d+)", log, re.M))
     end = re.findall(r"^(\d{9,})[a-z]\[", run.log("bochs.log"), re.M)
-    return Figures(ticks, exits, int(kept[1]) if kept else 0, int(start[1]) if start else 0, beats, int(end[-1]) if end else 0)
+    return Figures(ticks, exits, reasons(log), faults(log), int(kept[1]) if kept else 0, int(start[1]) if start else 0, beats, int(end[-1]) if end else 0)
 
 
 def _entry_tick(run):
@@ -112,12 +126,11 @@ def linux(spec, name, cpus):
 
 
 def measure(cpus=(1, 2)):
-    """All figures: {"native": {...}, "glasshouse": {...}}, keys "guest" and ("linux", cpus)."""
+    """All figures: {"native": {...}, "glasshouse": {...}, "ept=off": {...}}, keys "guest" and ("linux", cpus)."""
     image = mkiso.BUILD / "guest" / "bench.img"
-    specs = {
-        "native": (mkiso.native(image, "", None), mkiso.native(cmdline=LINUX, initrd=INITRD)),
-        "glasshouse": (mkiso.glasshouse("", image, "", None), mkiso.glasshouse("", cmdline=LINUX, initrd=INITRD)),
-    }
+    specs = {"native": (mkiso.native(image, "", None), mkiso.native(cmdline=LINUX, initrd=INITRD))}
+    for side, opts in (("glasshouse", ""), ("ept=off", "ept=off")):
+        specs[side] = mkiso.glasshouse(opts, image, "", None), mkiso.glasshouse(opts, cmdline=LINUX, initrd=INITRD)
     out = {}
     for side, (own, debian) in specs.items():
         out[side] = {"guest": guest(own, f"bench-{side}-guest")}
@@ -144,22 +157,30 @@ def image_size(image=mkiso.ELF):
 
 def table(measured):
     """The table that `make bench` prints."""
-    native, glasshouse, vmcs = measured["native"], measured["glasshouse"], vmcs_accesses()
-    rows = [f"{'':34}{'native':>14}{'Glasshouse':>14}{'ratio':>9}{'VMREADs':>10}{'VMWRITEs':>10}"]
+    native, glasshouse, shadow, vmcs = measured["native"], measured["glasshouse"], measured["ept=off"], vmcs_accesses()
+    rows = [f"{'':34}{'native':>14}{'Glasshouse':>14}{'ratio':>9}{'ept=off':>14}{'ratio':>9}{'VMREADs':>10}{'VMWRITEs':>10}"]
 
-    def row(name, a, b):
-        rows.append(f"{name:34}{a:14,}{b:14,}{b / a:9.4f}")
+    def row(label, key, name):
+        a, b, c = (side[key].ticks[name] for side in (native, glasshouse, shadow))
+        rows.append(f"{label:34}{a:14,}{b:14,}{b / a:9.4f}{c:14,}{c / a:9.4f}")
 
     for name, reason in (("cpuid", "CPUID"), ("rdmsr", "MSR_READ"), ("vmcall", "VMCALL"), ("nmi", "EXCEPTION_NMI"),
                          ("first-touch", "EPT_VIOLATION")):
-        row(name, native["guest"].ticks[name], glasshouse["guest"].ticks[name])
+        row(name, "guest", name)
         rows[-1] += "{:10.1f}{:10.1f}".format(*vmcs[reason])
     for key in native:
         if key == "guest":
             continue
         for name, label in (("boot", "kernel entry to /init"), ("fork-exec", "fork+exec"),
                             ("page-fault", "page fault"), ("getpid", "getpid"), ("pipe", "pipe ping-pong")):
-            row(f"{label}, {key[1]} CPU", native[key].ticks[name], glasshouse[key].ticks[name])
+            row(f"{label}, {key[1]} CPU", key, name)
+    # What the whole run exits for, from the firmware on, and what was done about the page faults.
+    for side, name in ((glasshouse, "with EPT"), (shadow, "ept=off")):
+        counts, outcomes = side["linux", 1].reasons, side["linux", 1].faults
+        rows.append(f"exits of the whole run, {name}: {sum(counts.values()):,}: " +
+                    ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.items(), key=lambda item: -item[1])))
+        if outcomes:
+            rows.append("  its page faults: " + ", ".join(f"{outcome} {n:,}" for outcome, n in outcomes.items()))
     # Debian's kernel boots on each; the oldest two use shadow page tables.
     for model in [model for model in bochs.models() if model in bochs.CAPABLE]:
         rows.append(f"{'exits to /init, ' + model:42}{'':6}{sum(exits_to_init(model).values()):14,}")

@@ -23,6 +23,11 @@ FORK_EXEC = 1.012
 FLAT = 1.001
 START = 10_000_000  # ticks from Glasshouse's entry to the guest's first instruction
 EXITS_TO_INIT = 1000
+
+# The same with shadow page tables.
+SHADOW_BOOT = 2.0
+SHADOW_FORK_EXEC = 4.0
+SHADOW_PAGE_FAULT = 3500  # ticks more than natively
 IMAGE = 384 << 10  # bytes
 BARE_IMAGE = 268 << 10  # without rooms; real mode and the exits of shadow paging have a part in it
 
@@ -84,6 +89,16 @@ def test_monitor(where):
     print(ratio, ours.beats)
     assert ratio["boot"] <= MONITOR, ratio
     assert 0 < ours.beats <= ours.end * 100 / bochs.IPS
+
+
+def test_shadow():
+    """Debian's kernel with shadow page tables, and operations of processes."""
+    ours, ratio = boot_both(1, 0, "ept=off")
+    print(ratio, ours.ticks, ours.reasons, ours.faults)
+    assert ratio["boot"] <= SHADOW_BOOT, ratio
+    assert ratio["fork-exec"] <= SHADOW_FORK_EXEC, ratio
+    more = ours.ticks["page-fault"] * (1 - 1 / ratio["page-fault"])
+    assert more <= SHADOW_PAGE_FAULT, (more, ratio)
 
 
 def test_exits():
