@@ -258,8 +258,9 @@ static void end_override(struct vcpu *vcpu)
 	virt->flush_guest_tlb(vcpu);
 }
 
-/* The entry for @gva is the supervisor's, while the guest's is a user page: SMAP would not see it,
- * and RFLAGS.AC changes without an exit. So it is there for this instruction only. */
+/* The entry for @gva is the supervisor's, while the guest's is a user page: SMAP and protection
+ * keys would not see it, and RFLAGS.AC and PKRU change without an exit. So it is there for this
+ * instruction only. */
 static void override_once(struct vcpu *vcpu, gva_t gva)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
@@ -359,7 +360,7 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 		return refuse(vcpu, w);
 	STEP(shadow_fixed);
 	vcpu->mmu_outcomes[r == -EEXIST ? MMU_SPURIOUS : MMU_FIXED]++;
-	if (!r && fix.override && w->mode->smap && w->leaf_acc & ACC_U)
+	if (!r && fix.override && (w->mode->smap || w->mode->pke) && w->leaf_acc & ACC_U)
 		override_once(vcpu, w->gva);
 	if (r == -ENOMEM)
 		vcpu_make_request(vcpu, REQ_SHADOW);

@@ -23,13 +23,12 @@
 #include "vmm/x86/guest_mem.h"
 
 /* The guest's memory: tables, then pages, from address 0 on. Behind them, hidden pages; behind
- * these, nothing up to 2 MiB. Host-physical addresses are others. */
+ * these, nothing up to 2 MiB. */
 #define TABLES     8u
 #define PAGES      8u
 #define MEMORY     ((TABLES + PAGES) * PAGE_SIZE)
 #define READ_ONLY  (MEMORY - PAGE_SIZE)
 #define HIDDEN_END (MEMORY + 4 * PAGE_SIZE)
-#define HOST       GIB(8)
 #define PHYS_BITS  40
 #define VCPUS      2
 #define POOL_PA    GIB(2)
@@ -61,6 +60,8 @@ struct cpu_state {
 
 static u8 memory[MEMORY] __aligned(4096);
 static u8 pool[POOL_SIZE] __aligned(4096);
+static u64 shield[PAGE_SIZE / 8];
+static u64 host; /* host-physical minus guest-physical addresses */
 static struct vm vm;
 static struct vcpu vcpus[VCPUS];
 static struct cpu_state states[VCPUS];
@@ -81,9 +82,11 @@ static struct cpu_state *cpu_of(const struct vcpu *vcpu)
 
 u64 virt_to_phys(const void *p)
 {
-	u64 offset = (u64)p - (u64)pool;
+	u64 of_pool = (u64)p - (u64)pool, of_memory = (u64)p - (u64)memory;
 
-	return offset < sizeof(pool) ? POOL_PA + offset : (u64)p;
+	if (of_memory < MEMORY)
+		return host + of_memory;
+	return of_pool < sizeof(pool) ? POOL_PA + of_pool : (u64)p;
 }
 
 u64 gfn_to_hva(struct vm *of, gfn_t gfn)
@@ -107,7 +110,7 @@ bool ept_walk(const struct ept *ept, gpa_t gpa, struct ept_mapping *map)
 		*map = (struct ept_mapping){.size = GIB(1), .prot = EPT_RWX, .level = 3};
 	else if (gpa >= MIB(2))
 		map->size = gpa < GIB(2) ? MIB(2) : GIB(1);
-	map->hpa = map->prot ? HOST + gpa : 0;
+	map->hpa = map->prot ? host + gpa : 0;
 	return map->prot;
 }
 
@@ -316,7 +319,7 @@ static void note_changes(void)
 			for (unsigned t = 0; t < TABLES; t++)
 				for (unsigned n = 0; n < SLOTS; n++)
 					good &= add_version(&states[c].history[i], t, n);
-		if (!good)
+		if (!good && c < vm.nr_vcpus)
 			invalidate_everything(&vcpus[c]);
 	}
 }
@@ -434,7 +437,7 @@ static void check_spte(u64 spte, int level)
 		return;
 	}
 	hpa = ALIGN_DOWN(hpa, size);
-	if (!ept_walk(NULL, hpa - HOST, &map) || map.size < size)
+	if (!ept_walk(NULL, hpa - host, &map) || map.size < size)
 		abort(); /* hidden, at least in part */
 	if ((spte & PT_W && !(map.prot & EPT_W)) || (!(spte & PT_NX) && !(map.prot & EPT_X)))
 		abort();
@@ -518,7 +521,7 @@ static u64 access_memory(struct vcpu *vcpu, const struct walk_access *access)
 		struct page_fault fault = {.kind = FAULT_GUEST_PAGING, .address = access->va};
 
 		/* Where pages are short, the other CPUs' requests are waited for. */
-		for (unsigned c = 0; c < VCPUS && tries > 2; c++)
+		for (unsigned c = 0; c < vm.nr_vcpus && tries > 2; c++)
 			enter(&vcpus[c]);
 		enter(vcpu);
 		outcome = NOTHING;
@@ -527,7 +530,7 @@ static u64 access_memory(struct vcpu *vcpu, const struct walk_access *access)
 			if (after_step)
 				after_step(vcpu);
 			after_step = NULL;
-			return answer.pa - HOST;
+			return answer.pa - host;
 		}
 		if (answer.error & PF_ERROR_RSVD)
 			abort();
@@ -630,6 +633,7 @@ static void change(struct input *in, struct vcpu *vcpu)
 	if (cpu_of(vcpu)->efer & EFER_LMA)
 		entry |= (u64)(where >> 6) << 59; /* the protection key */
 	entry |= more & 4 ? BIT(13 + (more >> 3)) & ~FLAGS : 0;
+	shadow_written(&vm, table * PAGE_SIZE); /* as a write that is emulated */
 	if (large)
 		*slot(table, n) = entry;
 	else
@@ -744,7 +748,17 @@ static void access_some(struct input *in, struct vcpu *vcpu)
 	access_and_check(vcpu, &access, exact);
 }
 
-static void start(void)
+/* Take all tables for calm, and shield them from the guest. */
+static void shield_all(struct vcpu *vcpu)
+{
+	enter(vcpu);
+	for (unsigned i = 0; i < shadow.nr; i++)
+		shadow.page[i].calm = 255;
+	shadow_shield(vcpu);
+}
+
+/* With one vCPU, guest-physical are host-physical addresses, and tables may be shielded. */
+static void start(unsigned nr_vcpus)
 {
 	memset(memory, 0, sizeof(memory));
 	memset(vcpus, 0, sizeof(vcpus));
@@ -754,6 +768,9 @@ static void start(void)
 	after_step = NULL;
 	if (!shadow_pool_init(&shadow, pool, sizeof(pool)))
 		abort();
+	memset(shield, 0, sizeof(shield));
+	shadow_shield_init(&shadow, shield, MEMORY >> PAGE_SHIFT);
+	host = nr_vcpus == 1 ? 0 : GIB(8);
 	shadow.vm = &vm;
 	vm.shadow = &shadow;
 	vm.phys_bits = PHYS_BITS;
@@ -762,7 +779,8 @@ static void start(void)
 		vcpus[i].vm = &vm;
 		vcpus[i].shadow = &shadow_vcpus[i];
 		vcpus[i].requests = REQ_SHADOW;
-		vm.vcpus[vm.nr_vcpus++] = &vcpus[i];
+		if (i < nr_vcpus)
+			vm.vcpus[vm.nr_vcpus++] = &vcpus[i];
 		states[i] = (struct cpu_state){.cr0 = CR0_PE | CR0_PG | CR0_WP,
 					       .cr4 = CR4_PAE,
 					       .efer = EFER_LMA | EFER_NX};
@@ -781,10 +799,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, MIN(size, 500)};
 
-	start();
+	start(1 + (byte(&in) & 1));
 	while (in.size) {
 		u8 what = byte(&in);
-		struct vcpu *vcpu = &vcpus[what >> 7];
+		struct vcpu *vcpu = &vcpus[(what >> 7) % vm.nr_vcpus];
 
 		switch (what & 15) {
 		case 0:
@@ -799,6 +817,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 3:
 			if (what & 0x40)
 				shadow_drop(&vm);
+			else if (vm.nr_vcpus == 1)
+				shield_all(vcpu);
 			break;
 		case 4:
 		case 5:

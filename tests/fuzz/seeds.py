@@ -161,9 +161,13 @@ def gdb():
 def shadow():
     """Operations of two CPUs, at random but the same each time."""
     # A PCID gets another root and then, with bit 63, the first one again, of which it must have forgotten all.
-    yield bytes.fromhex("8140 8f000000000000 8403090000 8141 81c0 8f000000000000")
+    yield bytes.fromhex("01 8140 8f000000000000 8403090000 8141 81c0 8f000000000000")
     # A page with a protection key, before PKRU forbids its use and after it.
-    yield bytes.fromhex("04c3090000 0f000400000081 0f000400000099")
+    yield bytes.fromhex("00 04c3090000 0f000400000081 0f000400000099")
+    # The supervisor writes to a read-only user page, which CR0.WP = 0 allows; then PKRU forbids its use.
+    yield bytes.fromhex("00 006004 04c3090200 0f000400000001 0f000400000018")
+    # With one vCPU: a table is shielded, and then written to, where it is mapped as a page.
+    yield bytes.fromhex("00 0f000000000001 0404090000 0f000000000100 03 0f000000000001 0100 0f000000000100")
     generator = random.Random(1)
     for size in (20, 100, 400, 1000):
         yield bytes(generator.choice((generator.randrange(256), 0, 7)) for _ in range(size))
