@@ -2,22 +2,19 @@
 /*
  * Invalidation: compare shadow entries with the guest's.
  */
-#include "lib/string.h"
 #include "shadow/shadow.h"
 
 /* Entry @index of @page is not what the guest's says now: drop it, or make it from that. */
 static __noinline void renew(struct vcpu *vcpu, struct mmu_page *page, unsigned index)
 {
-	u64 gpte = guest_entry(page, index);
+	u64 gpte = guest_entry(page, index), old = page->gptes[index];
 
-	/* Whose address is not known here. */
-	if (gpte & PT_P && gpte & ~page->gptes[index] & PT_G)
-		memset(to_shadow(vcpu)->globals, 0xff, sizeof(to_shadow(vcpu)->globals));
 	page->calm = 0;
 	if (page->links[index / 64] & BIT(index % 64))
 		to_shadow(vcpu)->epoch++;
 	shadow_set_spte(page, index, 0, 0, false);
-	if (page->role.level == 1)
+	/* A page that becomes global waits for a fault, which tells its address. */
+	if (page->role.level == 1 && !(gpte & ~old & PT_G))
 		shadow_prefetch(vcpu, page, index, gpte);
 }
 
