@@ -2,8 +2,8 @@
 /*
  * Gives a PC without ACPI tables those in \acpi of the volume that this program is on, then starts
  * the program that \acpi\start.txt names: its path, then its load options. Firmware in Bochs has no
- * tables, because Bochs' own BIOS makes them. Before that, it leaves the boot CPU as some firmware
- * does: see load_stale_tr().
+ * tables, because Bochs' own BIOS makes them. Before that, it makes the machine like some that are
+ * no emulators: see load_stale_tr() and move_high().
  */
 #include "boot/efi/choice.h"
 #include "boot/efi/device_path.h"
@@ -11,7 +11,27 @@
 #include "boot/efi/services.h"
 #include "lib/string.h"
 
-#define STALE_TR 0x20
+#define STALE_TR       0x20
+#define HIGH_PAGES     4
+#define RSDP_V1_LENGTH 20
+
+/* ACPI: "Root System Description Pointer", "System Description Table Header". */
+struct rsdp {
+	char signature[8];
+	u8 checksum;
+	char oem[6];
+	u8 revision;
+	u32 rsdt, length;
+	u64 xsdt;
+	u8 extended_checksum, reserved[3];
+} __packed;
+
+struct table {
+	char signature[4];
+	u32 length;
+	u8 revision, checksum, others[26];
+	u64 tables[]; /* the XSDT's */
+} __packed;
 
 struct acpi_table_protocol;
 
@@ -117,6 +137,54 @@ static void load_stale_tr(const struct door *door)
 	asm volatile("lgdt %0; ltr %w2; lgdt %1; sti" : : "m"(new), "m"(old), "r"(STALE_TR));
 }
 
+static struct rsdp *find_rsdp(const EFI_SYSTEM_TABLE *st)
+{
+	static const EFI_GUID acpi2 = ACPI_20_TABLE_GUID;
+
+	for (UINTN i = 0; i < st->NumberOfTableEntries; i++)
+		if (!memcmp(&st->ConfigurationTable[i].VendorGuid, &acpi2, sizeof(acpi2)))
+			return st->ConfigurationTable[i].VendorTable;
+	return NULL;
+}
+
+/* Make the sum of @size bytes 0, by that at @checksum. */
+static void set_checksum(void *bytes, size_t size, u8 *checksum)
+{
+	u8 sum = 0;
+
+	*checksum = 0;
+	for (size_t i = 0; i < size; i++)
+		sum = (u8)(sum + ((u8 *)bytes)[i]);
+	*checksum = (u8)-sum;
+}
+
+/* Where RAM is above 4 GiB, move XSDT and MADT there. */
+static void move_high(const struct door *door)
+{
+	struct rsdp *rsdp = find_rsdp(door->st);
+	const struct table *old = rsdp ? (const void *)rsdp->xsdt : NULL;
+	EFI_PHYSICAL_ADDRESS at = GIB(4);
+	struct table *new;
+
+	if (!old || door->st->BootServices->AllocatePages(AllocateAddress, EfiACPIReclaimMemory,
+							  HIGH_PAGES, &at))
+		return;
+	new = (void *)at;
+	memcpy(new, old, old->length);
+	for (u32 i = 0; i < (new->length - sizeof(*new)) / sizeof(u64); i++) {
+		const struct table *table = (const void *)new->tables[i];
+
+		if (!memcmp(table->signature, "APIC", 4))
+			new->tables[i] = (u64)memcpy((u8 *)at + PAGE_SIZE, table, table->length);
+	}
+	set_checksum(new, new->length, &new->checksum);
+	rsdp->rsdt = 0;
+	rsdp->xsdt = at;
+	set_checksum(rsdp, RSDP_V1_LENGTH, &rsdp->checksum);
+	set_checksum(rsdp, rsdp->length, &rsdp->extended_checksum);
+	door_print(door, "acpi: the XSDT is at %lx now.\n", at);
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 {
 	struct door door = {.image = image, .st = st};
@@ -127,10 +195,13 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 	u64 size;
 
 	load_stale_tr(&door);
-	install(&door, root, L"\\acpi\\facp.aml");
-	install(&door, root, L"\\acpi\\apic.aml");
-	install(&door, root, L"\\acpi\\hpet.aml");
-	install(&door, root, L"\\acpi\\dsdt.aml");
+	if (!find_rsdp(st)) {
+		install(&door, root, L"\\acpi\\facp.aml");
+		install(&door, root, L"\\acpi\\apic.aml");
+		install(&door, root, L"\\acpi\\hpet.aml");
+		install(&door, root, L"\\acpi\\dsdt.aml");
+	}
+	move_high(&door);
 	line = must_read(&door, root, L"\\acpi\\start.txt", &size);
 	return line ? start(&door, own->DeviceHandle, line) : EFI_NOT_FOUND;
 }

@@ -162,15 +162,17 @@ def test_shell():
 def test_refused():
     """Glasshouse refuses a CPU without VT-x, on the screen and the serial line. Then the firmware starts its shell.
 
-    A wrong word in glasshouse.conf is named before.
+    A wrong word in glasshouse.conf is named before. The machine has memory above 4 GiB, and ACPI tables there, which are read.
     """
-    disk = mkesp.make_esp(harness.FOLDER / "uefi-refused.img",
-                          {mkesp.REMOVABLE: mkesp.EFI, "EFI/BOOT/glasshouse.conf": b"# a comment\r\nicr=tarp\r\n"})
-    run = harness.boot_qemu("uefi-refused", disk, firmware=harness.UEFI)
+    files = mkesp.started_by_acpi({PROGRAM: mkesp.EFI, CONF: b"# a comment\r\nicr=tarp\r\n"}, PROGRAM, 1)
+    run = harness.boot_qemu("uefi-refused", mkesp.make_esp(harness.FOLDER / "uefi-refused.img", files), memory=5 << 10,
+                            firmware=harness.UEFI)
+    run.expect(r"acpi: the XSDT is at 100000000 now")
     run.expect('option "icr": "tarp" is not allowed')
     run.expect(r"Wrong options \(above\) have no effect\. Correct them in glasshouse\.conf\.")
     why = run.expect(words.NO_VMX)
     run.expect("Glasshouse was not started. Press a key.")
+    assert "ACPI" not in run.text
     assert screen.firmware_shows(run.look(), why[0])
     run.send("\r")
     run.expect("UEFI Interactive Shell")
