@@ -22,7 +22,8 @@ struct tag_mmap {
 
 /*
  * Copy the string at @src, which should be terminated within @n bytes, into bi->text, and point
- * @out at the copy. Returns 0, or -E2BIG, with an error logged, when there is no room for it.
+ * @out at the copy. Returns 0; or, with an error logged, -EINVAL when it is not, or -E2BIG when
+ * there is no room for it.
  */
 static int copy_text(struct boot_info *bi, const char *what, const char **out, const void *src,
 		     size_t n)
@@ -32,10 +33,12 @@ static int copy_text(struct boot_info *bi, const char *what, const char **out, c
 
 	while (len < n && text[len])
 		len++;
-	if (len == n)
-		pr_warn("boot information: the %s has no terminating NUL within its tag of %zu "
-			"bytes; cut there\n",
-			what, n);
+	if (len == n) {
+		pr_err("boot information: the %s has no terminating NUL within its tag of %zu "
+		       "bytes; it is corrupt: is enough memory free for the boot loader?\n",
+		       what, n);
+		return -EINVAL;
+	}
 	if (len >= room) {
 		pr_err("boot information: the %s is %zu characters long, but of the %zu for all "
 		       "command lines and modules' strings only %zu are left; make them shorter in "
@@ -61,9 +64,11 @@ static int parse_module(struct boot_info *bi, const struct tag *tag)
 	int err;
 
 	if (t->mod_end < t->mod_start) {
-		pr_warn("boot information: a module starts at %#x but ends at %#x; skipped\n",
-			t->mod_start, t->mod_end);
-		return 0;
+		pr_err("boot information: a module starts at %#x but ends at %#x; it is corrupt: "
+		       "is "
+		       "enough memory free for the boot loader?\n",
+		       t->mod_start, t->mod_end);
+		return -EINVAL;
 	}
 	if (bi->nr_modules == BOOT_MODULES) {
 		pr_err("boot information: there are more than %u modules, the first that is too "

@@ -166,8 +166,10 @@ static bool has_signature(const struct sdt *t, const char *signature)
 
 static void add_cpu(struct acpi_info *info, u32 apic_id, u32 uid, u32 flags)
 {
-	if (!(flags & (MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE)))
-		return; /* an empty socket */
+	if (!(flags & (MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE))) {
+		info->nr_absent_cpus++;
+		return;
+	}
 	for (unsigned i = 0; i < info->nr_cpus; i++) {
 		if (info->cpus[i].apic_id == apic_id) {
 			pr_warn("ACPI: MADT: APIC ID %u is listed twice (processors %u and %u); "
@@ -403,9 +405,10 @@ static void parse_fadt(struct acpi_info *info, const struct acpi_mem *mem, const
 		parse_s5(info, dsdt);
 }
 
-bool acpi_is_power_off(const struct acpi_info *info, unsigned slp_typ)
+bool acpi_is_power_off(const struct acpi_info *info, const struct acpi_reg *reg, unsigned slp_typ)
 {
-	return info->has_s5 && (slp_typ == info->slp_typa || slp_typ == info->slp_typb);
+	return info->has_s5 &&
+	       slp_typ == (reg == &info->pm1b_cnt ? info->slp_typb : info->slp_typa);
 }
 
 static void parse_table(struct acpi_info *info, const struct acpi_mem *mem, u64 pa)

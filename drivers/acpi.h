@@ -37,6 +37,7 @@ struct acpi_info {
 	struct acpi_cpu cpus[ACPI_CPUS];
 	unsigned nr_cpus;
 	unsigned nr_skipped_cpus; /* that found no room in cpus[], or may be in damaged entries */
+	unsigned nr_absent_cpus;  /* empty sockets, or CPUs that the firmware has disabled */
 	u64 madt;                 /* physical address of the table; 0: there is none */
 	u32 madt_length;          /* bytes */
 
@@ -54,9 +55,9 @@ struct acpi_info {
 	struct acpi_reg spcr_uart;
 };
 
-/* Does SLP_EN with this value of SLP_TYP in a PM1 control register switch the machine off? Without
- * \_S5 that is unknown: false. */
-bool acpi_is_power_off(const struct acpi_info *info, unsigned slp_typ);
+/* Does SLP_EN with this value of SLP_TYP in @reg, which is @info's pm1a_cnt or pm1b_cnt, switch the
+ * machine off? Without \_S5 that is unknown: false. */
+bool acpi_is_power_off(const struct acpi_info *info, const struct acpi_reg *reg, unsigned slp_typ);
 
 /*
  * Search for the root pointer (RSDP) where a BIOS puts it: in the first KiB of the EBDA, then at

@@ -8,6 +8,7 @@
 #include "arch/x86/io.h"
 
 #define SCRATCH   0x60 /* a register of the CMOS RAM that nobody uses */
+#define MEMORY    0x34 /* one that holds a part of a memory size */
 #define SHUTDOWN  0x0f
 #define SCAN_KEYS 0xf4 /* commands for a keyboard, which answers each */
 #define SET_RATE  0xf3 /* for the output port: A20 on, no reset */
@@ -59,6 +60,10 @@ static void check_cmos_ports(unsigned other)
 	ok(shutdown == 0x5a, "and after");
 	ok(cmos(0x70, 0x0d) == status, "and nothing anywhere else");
 	ok(cmos(0x70, SHUTDOWN) == 0, "the shutdown byte can be cleared");
+	old = cmos(0x70, MEMORY);
+	outb(0x71, old ^ 0x55);
+	ok(cmos(0x70, MEMORY) == (old ^ 0x55), "a memory size reads back as it was written");
+	outb(0x71, old);
 }
 
 /* Bochs has a second bank at 72h, or nothing. */

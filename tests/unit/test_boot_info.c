@@ -232,17 +232,25 @@ static void test_strings_and_modules(void **state)
 	mbi_start();
 	add_mmap(24, &some_ram, 1);
 	add_tag(1, text, sizeof(text));
-	add_module(2, 1, "bad", 4);
-	add_module(1, 2, "abcdefgh", 8); /* no terminator */
 	add_module(1, 2, text, sizeof(text));
-	add_module(1, 2, "", 0);
+	add_module(1, 2, "", 1);
 	assert_int_equal(mbi_parse(), 0);
 	assert_string_equal(bi.cmdline, text);
-	assert_int_equal(bi.nr_modules, 3);
-	assert_string_equal(bi.modules[0].string, "abcdefgh");
-	assert_string_equal(bi.modules[1].string, text);
-	assert_string_equal(bi.modules[2].string, "");
+	assert_int_equal(bi.nr_modules, 2);
+	assert_string_equal(bi.modules[0].string, text);
+	assert_string_equal(bi.modules[1].string, "");
+
+	/* Nothing is left out, or cut. */
+	mbi_start();
+	add_mmap(24, &some_ram, 1);
+	add_module(2, 1, "bad", 4);
+	assert_int_equal(mbi_parse(), -EINVAL);
 	assert_true(log_has("starts at 0x2 but ends at 0x1"));
+	mbi_start();
+	add_mmap(24, &some_ram, 1);
+	add_module(1, 2, "abcdefgh", 8);
+	assert_int_equal(mbi_parse(), -EINVAL);
+	assert_true(log_has("has no terminating NUL within its tag of 8 bytes"));
 
 	/* As many modules as there may be, with what strings they have commonly; one more. */
 	text[250] = '\0';

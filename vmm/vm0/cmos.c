@@ -42,10 +42,17 @@ static u8 memory_byte(const struct vm0 *vm0, u8 index)
 	return cmos_memory_byte(vm0->cmos.machine, index, taken, ARRAY_SIZE(taken));
 }
 
+/* Does the guest read another memory size than the machine's? What it has written itself, it reads
+ * back. */
+static bool is_clipped(const struct vm0 *vm0, u8 index)
+{
+	return cmos_is_memory(index) && !vm0->cmos.written[index] &&
+	       memory_byte(vm0, index) != vm0->cmos.machine[index];
+}
+
 static bool is_emulated(const struct vm0 *vm0, u8 index)
 {
-	return index == CMOS_SHUTDOWN ||
-	       (cmos_is_memory(index) && memory_byte(vm0, index) != vm0->cmos.machine[index]);
+	return index == CMOS_SHUTDOWN || is_clipped(vm0, index);
 }
 
 /*
@@ -106,10 +113,12 @@ static bool data_written(struct vcpu *vcpu, const struct pio_access *io, u32 val
 	(void)io;
 	(void)value;
 	spin_lock(&cmos->lock);
-	if (at_shutdown(cmos))
+	if (at_shutdown(cmos)) {
 		cmos->shutdown = *byte;
-	else
+	} else {
+		cmos->written[cmos->index & INDEX_BITS] = true;
 		pio_out(vcpu, CMOS_DATA, 1, *byte);
+	}
 	spin_unlock(&cmos->lock);
 	return false;
 }
@@ -123,7 +132,7 @@ static u8 data_read(struct vcpu *vcpu, u16 port)
 	spin_lock(&cmos->lock);
 	if (at_shutdown(cmos))
 		byte = cmos->shutdown;
-	else if (cmos_is_memory(cmos->index & INDEX_BITS))
+	else if (is_clipped(vm0, cmos->index & INDEX_BITS))
 		byte = memory_byte(vm0, cmos->index & INDEX_BITS);
 	else
 		byte = pio_in(vcpu, port);

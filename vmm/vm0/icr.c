@@ -3,6 +3,7 @@
  * The ICR trap. See icr.h.
  */
 #include "vmm/vm0/icr.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/smp.h"
@@ -34,6 +35,8 @@ int icr_trap(struct vm0 *vm0, bool keep)
 	for (unsigned i = 0; i < vm0->acpi->nr_cpus; i++)
 		keep |= !is_controlled(vm0->acpi->cpus[i].apic_id);
 	keep |= vm0->acpi->nr_skipped_cpus > 0;
+	/* A hypervisor below may add CPUs that its tables call absent. */
+	keep |= vm0->acpi->nr_absent_cpus > 0 && cpu_is_virtual();
 	/* Neither ACPI nor the firmware has named a CPU: there may be more than this one. */
 	keep |= !vm0->acpi->nr_cpus && vm->nr_vcpus == 1;
 	/* A CPU that waits in root mode does not receive SIPIs that are not trapped. */

@@ -138,44 +138,61 @@ static bool reset_reg_written(struct vcpu *vcpu, __unused const struct pio_acces
 	return true;
 }
 
-/* The guest cannot write the second block itself; if there is one, both must be written. */
-static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value) __noreturn;
-static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value)
+/* The guest, which has written @reg, cannot write the other block itself; if there is one, both
+ * must be written. */
+static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value,
+		      const struct acpi_reg *reg) __noreturn;
+static void power_off(struct vcpu *vcpu, const struct pio_access *io, u32 value,
+		      const struct acpi_reg *reg)
 {
 	const struct acpi_info *acpi = to_vm0(vcpu->vm)->acpi;
-	const struct acpi_reg *b = &acpi->pm1b_cnt;
+	bool is_b = reg == &acpi->pm1b_cnt;
+	const struct acpi_reg *other = is_b ? &acpi->pm1a_cnt : &acpi->pm1b_cnt;
+	unsigned type = is_b ? acpi->slp_typa : acpi->slp_typb;
 
 	pr_info("vCPU %u: power off.\n", vcpu->id);
 	leave_virtualisation(vcpu);
 	pio_out(vcpu, io->port, io->size, value);
-	if (b->address && b->space == ACPI_SPACE_IO && b->address != io->port)
-		pio_out(vcpu, (u16)b->address, 2,
-			(inw((u16)b->address) & ~(7u << 10)) |
-				((unsigned)acpi->slp_typb << 2 | SLP_EN) << 8);
+	if (other->address && other->space == ACPI_SPACE_IO)
+		pio_out(vcpu, (u16)other->address, 2,
+			(inw((u16)other->address) & ~(7u << 10)) | (type << 2 | SLP_EN) << 8);
 	cpu_stop();
 }
 
 /* The second byte of a PM1 control register. SLP_EN with the SLP_TYP of S5 switches the machine
  * off, with another SLP_TYP the machine sleeps. ACPI: "PM1 Control Registers". */
-static bool pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+static bool pm1_written(struct vcpu *vcpu, const struct pio_access *io, u32 value,
+			const struct acpi_reg *reg, u8 byte)
 {
-	if (!(*byte & SLP_EN))
+	if (!(byte & SLP_EN))
 		return true;
-	if (acpi_is_power_off(to_vm0(vcpu->vm)->acpi, SLP_TYP(*byte)))
-		power_off(vcpu, io, value);
+	if (acpi_is_power_off(to_vm0(vcpu->vm)->acpi, reg, SLP_TYP(byte)))
+		power_off(vcpu, io, value, reg);
 	pr_warn_ratelimited(
 		"vCPU %u: the machine goes to sleep (type %u). From a sleep in which the "
 		"CPUs lose their state, the guest wakes without Glasshouse",
-		vcpu->id, SLP_TYP(*byte));
+		vcpu->id, SLP_TYP(byte));
 	return true;
 }
 
-static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg)
+static bool pm1a_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	return pm1_written(vcpu, io, value, &to_vm0(vcpu->vm)->acpi->pm1a_cnt, *byte);
+}
+
+static bool pm1b_written(struct vcpu *vcpu, const struct pio_access *io, u32 value, u8 *byte)
+{
+	return pm1_written(vcpu, io, value, &to_vm0(vcpu->vm)->acpi->pm1b_cnt, *byte);
+}
+
+static int watch_pm1(struct vm0 *vm0, const struct acpi_reg *reg,
+		     bool (*written)(struct vcpu *vcpu, const struct pio_access *io, u32 value,
+				     u8 *byte))
 {
 	if (!reg->address || reg->space != ACPI_SPACE_IO || reg->address > 0xfffe)
 		return 0;
 	return watch_port(
-		vm0, &(struct port_watch){.port = (u16)(reg->address + 1), .written = pm1_written});
+		vm0, &(struct port_watch){.port = (u16)(reg->address + 1), .written = written});
 }
 
 /* A reset register that is SMI_CMD gets many other commands, too, whose handlers read the caller's
@@ -197,8 +214,8 @@ int power_init(struct vm0 *vm0)
 	int r = cmos_init(vm0);
 
 	if (!r)
-		r = watch_pm1(vm0, &vm0->acpi->pm1a_cnt);
+		r = watch_pm1(vm0, &vm0->acpi->pm1a_cnt, pm1a_written);
 	if (!r)
-		r = watch_pm1(vm0, &vm0->acpi->pm1b_cnt);
+		r = watch_pm1(vm0, &vm0->acpi->pm1b_cnt, pm1b_written);
 	return r ? r : watch_reset_reg(vm0);
 }

@@ -57,10 +57,11 @@ struct port_watch {
 /* See cmos.h. */
 struct cmos {
 	spinlock_t lock;
-	u8 index;                   /* what the guest has written to the index port */
-	u8 machine[CMOS_REGISTERS]; /* see cmos_memory.h */
-	u8 shutdown;                /* the guest's shutdown byte; the machine's is 0 */
-	bool watched;               /* the guest is not UEFI firmware: all of this is in use */
+	u8 index;                     /* what the guest has written to the index port */
+	u8 machine[CMOS_REGISTERS];   /* see cmos_memory.h */
+	bool written[CMOS_REGISTERS]; /* by the guest, while the data ports exit */
+	u8 shutdown;                  /* the guest's shutdown byte; the machine's is 0 */
+	bool watched;                 /* the guest is not UEFI firmware: all of this is in use */
 };
 
 /* See ferr.h. */

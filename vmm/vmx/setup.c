@@ -285,6 +285,17 @@ static void vmx_set_guest_msrs(void)
 		vmwrite(GUEST_IA32_PKRS, 0);
 }
 
+/* Components that the guest does not have may be on already: the firmware may have set them. No
+ * exit would show it, as the guest need not write IA32_XSS then. */
+static void clear_hidden_xstate(const struct vm *vm)
+{
+	u64 xss;
+
+	if (vmcs_config.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_ENABLE_XSAVES &&
+	    !rdmsr_safe(MSR_IA32_XSS, &xss) && xss & vm->cpuid->hidden_xstate)
+		wrmsr_safe(MSR_IA32_XSS, xss & ~vm->cpuid->hidden_xstate);
+}
+
 /* Allocate a VPID: a different one for each vCPU of each VM. 0 is the host's. SDM:
  * "Virtual-Processor Identifiers (VPIDs)". */
 static u16 alloc_vpid(void)
@@ -324,6 +335,7 @@ static void vmx_vcpu_setup(struct vcpu_vmx *vmx)
 	vmx_set_controls(vmx);
 	vmx_set_host_state(vmx->vcpu.cpu);
 	vmx_set_guest_msrs();
+	clear_hidden_xstate(vmx->vcpu.vm);
 }
 
 int vmx_vcpu_load(struct vcpu *vcpu)
