@@ -66,6 +66,27 @@ static void handle_init(struct vcpu *vcpu)
 	vcpu_set_mp_state(vcpu, state);
 }
 
+#define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
+
+/*
+ * A kick while the CPU waited for a SIPI: its NMI was dropped, or is still on its way. Let that
+ * arrive: it must not be taken for the guest's, which has no IDT for it yet. If it was dropped, the
+ * next entry must exit at once, for the kick's request; see vcpu_root_nmi().
+ */
+static void end_kick(struct vcpu *vcpu)
+{
+	u64 start = rdtsc();
+
+	while (__atomic_load_n(&vcpu->kicked, __ATOMIC_ACQUIRE)) {
+		if (rdtsc() - start > KICK_TICKS) {
+			__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
+			virt->request_immediate_exit(vcpu);
+			return;
+		}
+		cpu_relax();
+	}
+}
+
 static void handle_sipi(struct vcpu *vcpu)
 {
 	struct segment cs;
@@ -74,8 +95,7 @@ static void handle_sipi(struct vcpu *vcpu)
 		return;
 	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI) {
 		reset_by_init(vcpu);
-		/* As in handle_init(): the NMI of a kick during the wait was dropped. */
-		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
+		end_kick(vcpu);
 	}
 	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
 	 * guest has no IDT for them yet. */
@@ -290,7 +310,8 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	/* Nothing may be injected into a CPU in the wait-for-SIPI state. SDM: "Checks on Guest
 	 * Non-Register State". */
 	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI)
-		return 1;
+		/* The last SIPI that did not come by the hardware: no NMI tells of it any more. */
+		return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_SIPI ? 2 : 1;
 	if (vcpu->nmi_pending)
 		deliver_nmi(vcpu);
 	if (vcpu->event.valid) {

@@ -64,6 +64,25 @@ static void start_cpu(unsigned cpu)
 	ok(s.eflags == 2, "cpu %u: EFLAGS is 2", cpu);
 }
 
+/* Start the other CPUs and test each. While the last one starts, CPU 1 waits for a SIPI again. */
+static void start_cpus(unsigned cpus)
+{
+	bool waits;
+
+	for (unsigned cpu = 1; cpu < cpus; cpu++) {
+		waits = cpu > 1 && cpu == cpus - 1;
+		if (waits) {
+			apic_send(1, ICR_INIT);
+			wait_ticks(10000);
+		}
+		start_cpu(cpu);
+		ok(ap_run(cpu, check_cpu), "cpu %u: has finished its tests", cpu);
+		if (waits)
+			ok(ap_boot_stopped(1), "cpu 1: its SIPI comes after cpu %u has started",
+			   cpu);
+	}
+}
+
 static void triple_fault(void)
 {
 	struct {
@@ -127,12 +146,8 @@ void guest_main(void)
 		   "the boot parameters name ACPI's root pointer");
 	check_cpu(0);
 	check_fpu_errors();
-	for (u64 round = 0; round <= param_number("again", 0); round++) {
-		for (unsigned cpu = 1; cpu < cpus; cpu++) {
-			start_cpu(cpu);
-			ok(ap_run(cpu, check_cpu), "cpu %u: has finished its tests", cpu);
-		}
-	}
+	for (u64 round = 0; round <= param_number("again", 0); round++)
+		start_cpus(cpus);
 	if (param("again")) {
 		check_quick_start(cpus - 1, param_number("quick", 0));
 		check_init(cpus - 1, !param("quick"));

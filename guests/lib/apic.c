@@ -81,12 +81,17 @@ static bool wait_for(volatile bool *flag, bool wanted)
 	return *flag == wanted;
 }
 
-/* Send INIT to @cpu and, after @ticks, a SIPI; if @nmi, an NMI between them. */
-static void init_sipi(unsigned cpu, u64 ticks, bool nmi)
+static void prepare_start(unsigned cpu)
 {
 	memcpy((void *)AP_BASE, ap_start, (size_t)(ap_end - ap_start));
 	ap_stack = stacks[cpu] + sizeof(stacks[cpu]);
 	present[cpu] = false;
+}
+
+/* Send INIT to @cpu and, after @ticks, a SIPI; if @nmi, an NMI between them. */
+static void init_sipi(unsigned cpu, u64 ticks, bool nmi)
+{
+	prepare_start(cpu);
 	apic_send(cpu, ICR_INIT);
 	wait_ticks(ticks);
 	if (nmi) {
@@ -99,6 +104,13 @@ static void init_sipi(unsigned cpu, u64 ticks, bool nmi)
 bool ap_boot_once(unsigned cpu, u64 ticks, bool nmi)
 {
 	init_sipi(cpu, ticks, nmi);
+	return wait_for(&present[cpu], true);
+}
+
+bool ap_boot_stopped(unsigned cpu)
+{
+	prepare_start(cpu);
+	apic_send(cpu, ICR_STARTUP | AP_BASE >> 12);
 	return wait_for(&present[cpu], true);
 }
 

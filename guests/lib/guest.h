@@ -198,6 +198,9 @@ bool ap_boot(unsigned cpu, struct ap_state *state);
  * after the NMI. */
 bool ap_boot_once(unsigned cpu, u64 ticks, bool nmi);
 
+/* Start it with one SIPI. It waits for that, after an INIT. */
+bool ap_boot_stopped(unsigned cpu);
+
 /* Start @fn on @cpu; wait for its end (false on a time-out); both. */
 void ap_start_job(unsigned cpu, void (*fn)(unsigned cpu));
 bool ap_wait(unsigned cpu);

@@ -37,8 +37,8 @@ static enum mp_state vm0_init(struct vcpu *vcpu)
 		return MP_STATE_RUNNABLE;
 	}
 	/* While the ICR is trapped, Glasshouse delivers the SIPI. Otherwise the hardware does: it
-	 * reaches the vCPU only in the wait-for-SIPI state. */
-	if (to_vm0(vcpu->vm)->icr_trapped || !virt->can_wait_for_sipi())
+	 * reaches the vCPU only in the wait-for-SIPI state. A SIPI may follow soon: no call. */
+	if (icr_is_trapped(to_vm0(vcpu->vm)) && icr_vcpu_stops(vcpu))
 		return MP_STATE_INIT_RECEIVED;
 	lapic_disable();
 	return MP_STATE_WAIT_FOR_SIPI;

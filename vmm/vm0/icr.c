@@ -9,6 +9,7 @@
 #include "arch/x86/smp.h"
 #include "errno.h"
 #include "lib/log.h"
+#include "lib/spinlock.h"
 #include "vmm/recorder_text.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -77,12 +78,30 @@ void icr_vcpu_started(struct vcpu *vcpu)
 	struct vm0 *vm0 = to_vm0(vcpu->vm);
 	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
 
-	if (v->started || vm0->in_firmware)
+	if (v->started || vcpu->cpu->parked || vm0->in_firmware)
 		return;
+	spin_lock(&vm0->icr_lock);
 	v->started = true;
-	if (__atomic_add_fetch(&vm0->nr_started, 1, __ATOMIC_ACQ_REL) == nr_to_start(&vm0->vm) &&
-	    vm0->icr_trapped && !vm0->icr_keep)
+	vm0->nr_started++;
+	if (vm0->nr_started == nr_to_start(&vm0->vm) && vm0->icr_trapped && !vm0->icr_keep)
 		icr_lift(vm0);
+	spin_unlock(&vm0->icr_lock);
+}
+
+bool icr_vcpu_stops(struct vcpu *vcpu)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	struct vm0_vcpu *v = to_vm0_vcpu(vcpu);
+	bool trapped;
+
+	spin_lock(&vm0->icr_lock);
+	trapped = vm0->icr_trapped;
+	if (trapped && v->started) {
+		v->started = false;
+		vm0->nr_started--;
+	}
+	spin_unlock(&vm0->icr_lock);
+	return trapped;
 }
 
 void icr_firmware_ends(struct vcpu *vcpu)
@@ -144,17 +163,15 @@ static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 
 				 : target->cpu->apic_id == dest;
 }
 
-/* Emulate INIT and SIPI, which never reach the hardware. Returns false for other commands. */
-static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
+/* Send INIT or SIPI to the vCPUs that it is for. */
+static void deliver_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 {
 	u32 delivery = ICR_DELIVERY(icr);
 	struct vm *vm = vcpu->vm;
 
-	if (delivery != ICR_DELIVERY_INIT && delivery != ICR_DELIVERY_STARTUP)
-		return false;
 	/* Drop INIT level de-assert: it only synchronises the arbitration IDs of old CPUs. */
 	if (delivery == ICR_DELIVERY_INIT && icr & ICR_LEVEL && !(icr & ICR_ASSERT))
-		return true;
+		return;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *target = vm->vcpus[i];
 
@@ -165,7 +182,27 @@ static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
 		else
 			vcpu_deliver_sipi(target, (u8)icr);
 	}
-	return true;
+}
+
+/*
+ * Emulate INIT and SIPI, which do not reach the hardware while the trap is there. Returns false for
+ * other commands, and if the trap has been lifted, which this vCPU need not know yet. The lock: a
+ * vCPU that finds the trap lifted when an INIT arrives has got all emulated SIPIs.
+ */
+static bool emulate_icr(struct vcpu *vcpu, u32 icr, u32 dest, bool x2apic)
+{
+	struct vm0 *vm0 = to_vm0(vcpu->vm);
+	u32 delivery = ICR_DELIVERY(icr);
+	bool trapped;
+
+	if (delivery != ICR_DELIVERY_INIT && delivery != ICR_DELIVERY_STARTUP)
+		return false;
+	spin_lock(&vm0->icr_lock);
+	trapped = vm0->icr_trapped;
+	if (trapped)
+		deliver_icr(vcpu, icr, dest, x2apic);
+	spin_unlock(&vm0->icr_lock);
+	return trapped;
 }
 
 void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
@@ -185,10 +222,7 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	/* This vCPU may not know yet that the trap is lifted: it still exits. */
-	bool trapped = __atomic_load_n(&to_vm0(vcpu->vm)->icr_trapped, __ATOMIC_ACQUIRE);
-
-	if (trapped && lapic_is_on() && lapic_is_x2apic() &&
+	if (lapic_is_on() && lapic_is_x2apic() &&
 	    emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(msr, value) ? -EINVAL : 0;

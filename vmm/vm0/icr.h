@@ -2,7 +2,7 @@
 /*
  * The ICR trap: emulation of INIT and SIPI. SDM: "Interrupt Command Register (ICR)".
  *
- * Until the guest has started every CPU, its writes to the ICR exit: in xAPIC mode because the
+ * Until the guest's CPUs all run, its writes to the ICR exit: in xAPIC mode because the
  * local APIC's page is read-only in the second-level tables, in x2APIC mode by the MSR intercept.
  * INIT and SIPI are emulated, all other commands go to the hardware. Then the trap is lifted, so
  * that IPIs cause no exits. Under UEFI, the firmware is the first guest, and its CPUs run from the
@@ -19,6 +19,19 @@ int icr_trap(struct vm0 *vm0, bool keep);
 
 /* vm_ops.started: when the last vCPU starts to run guest code, the trap is lifted. */
 void icr_vcpu_started(struct vcpu *vcpu);
+
+/* Are INIT and SIPI emulated? Once this is false it stays so. On CPUs that cannot wait for a SIPI
+ * in non-root mode it stays true. */
+static inline bool icr_is_trapped(const struct vm0 *vm0)
+{
+	return __atomic_load_n(&vm0->icr_trapped, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * @vcpu, on its own CPU, gets an INIT and waits for a SIPI. Returns true if the trap is there to
+ * deliver that: it then stays until icr_vcpu_started(). False if the SIPI comes by the hardware.
+ */
+bool icr_vcpu_stops(struct vcpu *vcpu);
 
 /* The firmware has ended its boot services: from now on the guest is an operating system, which
  * starts the CPUs anew. On the CPU that ended them. */

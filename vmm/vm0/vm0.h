@@ -30,7 +30,7 @@ enum leave_state { LEAVE_NONE, LEAVE_GATHER, LEAVE_GO, LEAVE_BUSY, LEAVE_UNSUPPO
 
 /* The data of a vCPU of VM 0, beside its struct vcpu. */
 struct vm0_vcpu {
-	bool started;             /* it has run guest code */
+	bool started;             /* it runs guest code; see icr_vcpu_started() */
 	u32 lapic_ldr, lapic_dfr; /* the values that the guest wrote while the ICR is trapped */
 
 	/* See leave.c. */
@@ -112,9 +112,10 @@ struct vm0 {
 	struct ferr ferr;
 
 	/* The ICR trap; see icr.h. */
+	spinlock_t icr_lock; /* of the three that follow, and of emulating INIT and SIPI */
 	bool icr_trapped;
+	u32 nr_started;   /* vCPUs with vm0_vcpu.started */
 	bool icr_keep;    /* never lift the trap */
-	u32 nr_started;   /* vCPUs that have run guest code */
 	bool in_firmware; /* the guest is the machine's firmware, which may start CPUs for itself */
 	u64 lapic_gpa;    /* the trapped page */
 
