@@ -27,7 +27,7 @@ void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 		unsigned index = spte_index(gva, level);
 		u64 spte = page->spt[index];
 
-		seen(level, shadow_pa(shadow, page) + index * 8, spte, page->gptes[index]);
+		seen(level, shadow_pa(shadow, page) + index * 8ull, spte, page->gptes[index]);
 		page = spte & PT_P && !is_leaf_spte(spte, level) ? shadow_child(shadow, spte)
 								 : NULL;
 	}

@@ -20,7 +20,7 @@ static u64 pool_bytes(unsigned nr)
 		buckets *= 2;
 	return ALIGN_UP(nr * sizeof(struct mmu_page) + buckets * sizeof(struct mmu_page *),
 			PAGE_SIZE) +
-	       2 * nr * PAGE_SIZE;
+	       2ull * nr * PAGE_SIZE;
 }
 
 bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
@@ -153,7 +153,7 @@ void shadow_retire(struct shadow *shadow, bool all)
 		mark_used(shadow);
 	else if (shadow->nr_frames)
 		memset(shadow->shield, 0, shadow->nr_frames / 8);
-	memset(shadow->hash, 0, (shadow->hash_mask + 1) * sizeof(*shadow->hash));
+	memset(shadow->hash, 0, (shadow->hash_mask + 1) * sizeof(struct mmu_page *));
 	for (unsigned i = 0; i < shadow->nr; i++) {
 		struct mmu_page *page = &shadow->page[i], **list = bucket(shadow, page->gfn);
 
@@ -188,7 +188,7 @@ static const void *table_of(struct vm *vm, gfn_t gfn, union mmu_role role)
 	if (!hva)
 		return NULL;
 	if (role.levels == 2)
-		hva += role.quadrant * (role.level == 2 ? 1024u : 2048u);
+		hva += role.quadrant * (role.level == 2 ? 1024ull : 2048ull);
 	return (const void *)hva;
 }
 

@@ -142,7 +142,7 @@ void shadow_new_cr3(struct vcpu *vcpu, u64 cr3, bool keep)
 	v->mode.root = walk_root(&v->mode, cr3);
 	if (v->has_pcid)
 		v->pcid = cr3 & CR3_PCID;
-	if (shadow->work >= SHIELD_WORK * shadow->nr_used)
+	if (shadow->work >= (u64)SHIELD_WORK * shadow->nr_used)
 		shadow_shield(vcpu);
 	set_root(vcpu, keep);
 	if (v->expected_root && v->expected_root == v->root[0])
@@ -215,7 +215,7 @@ void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_
 		if (pcid == vcpu->shadow->pcid)
 			sync_current(vcpu, false);
 	}
-	if (shadow->work >= SHIELD_WORK * shadow->nr_used)
+	if (shadow->work >= (u64)SHIELD_WORK * shadow->nr_used)
 		shadow_shield(vcpu);
 	spin_unlock(&shadow->lock);
 	virt->flush_guest_tlb(vcpu);

@@ -54,12 +54,12 @@ struct mmu_context {
 #define NR_CONTEXTS 8
 
 struct shadow_vcpu {
+	u64 pae_root[4] __aligned(32); /* the page-directory-pointer table, below 4 GiB */
 	struct paging_mode mode;
+	struct mmu_page *root[4];       /* the first, or with PAE one for each PDPTE; NULL: none */
 	bool global_pages;              /* CR4.PGE */
 	bool has_pcid;                  /* CR4.PCIDE */
 	u16 pcid;                       /* the current one */
-	struct mmu_page *root[4];       /* the first, or with PAE one for each PDPTE; NULL: none */
-	u64 pae_root[4] __aligned(32);  /* the page-directory-pointer table, below 4 GiB */
 	u64 seen;                       /* the shadow.retires that it has flushed its TLB after */
 	gva_t expected;                 /* a page that the guest is about to map... */
 	struct mmu_page *expected_root; /* ...and will use with this root; NULL: none */

@@ -21,7 +21,8 @@ static __noinline void renew(struct vcpu *vcpu, struct mmu_page *page, unsigned 
 /* Entries of 8 bytes, 64 of them. This is most of what an invalidation costs. */
 static void sync_word(struct vcpu *vcpu, struct mmu_page *page, unsigned word, u64 bits)
 {
-	const u64 *table = (const u64 *)page->table + word * 64, *gptes = page->gptes + word * 64;
+	size_t first = (size_t)word * 64;
+	const u64 *table = (const u64 *)page->table + first, *gptes = page->gptes + first;
 
 	for (; bits; bits &= bits - 1) {
 		unsigned bit = (unsigned)__builtin_ctzll(bits);
