@@ -15,6 +15,7 @@ import sys
 import termios
 import threading
 import time
+import tty
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,23 @@ def terminal(name, *program, **chosen):
         os.close(this.master)
 
 
+def monitor(this):
+    """Ctrl-T switches between the guest and the monitor, which waits after each page of the terminal."""
+    this.type("\x14")
+    this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) (?s:.*)page 33 111\r\nok\r\n")
+    this.type("help\r")
+    assert this.expect("--more--").count("\n") > 10
+    this.type("q")
+    this.expect("err: stopped\r\n")
+    this.type("ls\r")
+    assert "vCPU 1 on CPU 1: runs" in this.expect("ok\r\n")
+    this.type("\x14nproc\r")
+    this.expect("the guest")
+    assert this.expect("/ # ").split()[-1] == "2"
+
+
 def test_run():
-    """The guest's shell works on the terminal: nproc prints 2, poweroff ends with status 0."""
+    """The guest's shell works on the terminal: nproc prints 2, poweroff ends with status 0. The monitor is there, too."""
     with terminal("typed", CPUS="2") as this:
         this.expect(r"\r\[\d+ s\] the BIOS and GRUB load")
         assert termios.tcgetattr(this.master) != this.before
@@ -109,29 +125,45 @@ def test_run():
         this.expect("/ # ")
         this.type("\x01h")
         this.expect("switch the machine off")
+        monitor(this)
         this.type("poweroff\r")
         this.expect("powered off")
         this.ends(0)
 
 
-def test_monitor():
-    """Ctrl-T switches between the guest and the monitor, which waits after each page of the terminal."""
-    with terminal("monitored", CPUS="2", OPTS="monitor=com2") as this:
+def test_monitor_com1():
+    """With the monitor on COM1, Ctrl-T goes to the machine, where Glasshouse switches."""
+    with terminal("shared", CPUS="2", OPTS="monitor=com1") as this:
         this.expect("2 CPUs, under Glasshouse.")
         this.expect("/ # ")
         this.type("\x14")
-        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) (?s:.*)page 33 111\r\nok\r\n")
-        this.type("help\r")
-        assert this.expect("--more--").count("\n") > 10
-        this.type("q")
-        this.expect("err: stopped\r\n")
-        this.type("ls\r")
-        assert "vCPU 1 on CPU 1: runs" in this.expect("ok\r\n")
-        this.type("\x14nproc\r")
+        this.expect("the monitor; Ctrl-T: back(?s:.*)glasshouse\\) ")
+        this.type("version\r")
+        assert "Glasshouse " in this.expect("ok\r\n")
+        this.type("\x14")
         this.expect("the guest")
+        this.type("nproc\r")
         assert this.expect("/ # ").split()[-1] == "2"
         this.type("\x01x")
         this.ends(0)
+
+
+def test_no_monitor(monkeypatch):
+    """Without a monitor, Ctrl-T goes to the machine."""
+    master, slave = pty.openpty()
+    with os.fdopen(slave) as keyboard:
+        tty.setraw(keyboard)
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(harness.SECONDS)
+        relay = threading.Thread(target=run.relay, args=(ours, io.BytesIO(), Progress(harness.FOLDER)))
+        relay.start()
+        for keys in b"\x14", b"a\x14b":
+            os.write(master, keys)
+            assert theirs.recv(99) == keys
+        theirs.close()
+        relay.join()
+    os.close(master)
 
 
 def test_refused():

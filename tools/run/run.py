@@ -3,13 +3,13 @@
 """make run, make run-uefi, make bochs-debugger: boots the ISO, or a disk for UEFI, in Bochs on this terminal.
 
 In the environment, CPUS, CPU, MEM choose the machine; OPTS, APPEND, GUEST_KERNEL, GUEST_INITRD the guest.
+Unless OPTS says where the monitor is, make run and make run-uefi have it on COM2.
 """
 import contextlib
 import errno
 import os
 import re
 import select
-import shlex
 import shutil
 import signal
 import socket
@@ -31,12 +31,12 @@ from progress import Progress, has_escapes  # noqa: E402  pylint: disable=wrong-
 SHELL_INSTRUCTIONS = {bochs.BIOS: 900, bochs.OVMF: 2200}
 FOLDER = Path(os.environ.get("RUN_FOLDER") or mkiso.BUILD / "run")
 ESCAPE = 0x01  # Ctrl-A
-SWITCH = b"\x14"  # Ctrl-T, where there is a monitor
+SWITCH = b"\x14"  # Ctrl-T, where the monitor has a line of its own
 HELP = """
 Ctrl-A x    switch the machine off, at once
 Ctrl-A h    this help
 Ctrl-A a    send a Ctrl-A to the machine; Ctrl-A t    send a Ctrl-T
-Ctrl-T      with OPTS=monitor=com2 or com1: switch between the guest and Glasshouse's monitor
+Ctrl-T      switch between the guest and Glasshouse's monitor; with OPTS=monitor=none it goes to the machine
 Ctrl-C goes to the machine. After resizing the window, tell the guest: stty rows 40 cols 120
 Glasshouse's messages while the guest uses the serial line: {log}
 """
@@ -72,8 +72,8 @@ def cpu_model():
     return model
 
 
-def machine(bios=bochs.BIOS):
-    """Builds the ISO, or for OVMF a disk, for the environment's choices. Returns the machine."""
+def machine(bios=bochs.BIOS, option=""):
+    """Builds the ISO, or for OVMF a disk, for the environment's choices and one more option. Returns the machine."""
     cpus, memory = number("CPUS", 2, 1, 8, "CPUs"), number("MEM", 512, 128, 2048, "MiB")
     model = cpu_model()
     extra = bochs.LINUX_QUICK
@@ -81,10 +81,13 @@ def machine(bios=bochs.BIOS):
         size = shutil.get_terminal_size()
         extra += f" gh.size={size.columns}x{size.lines}"
     if bios == bochs.OVMF:
-        boot = mkiso.from_environment(f"{extra} {bochs.KEEP_WATCHED}")
+        extra += f" {bochs.KEEP_WATCHED}"
+    boot = mkiso.from_environment(extra)
+    boot.first.words = f"{boot.first.words} {option}".strip()
+    if bios == bochs.OVMF:
         disk = mkesp.make_esp(FOLDER / "esp.img", mkesp.installed(boot, cpus))
         return bochs.Machine(disk, model, cpus, memory, bios=bios)
-    iso = mkiso.make_iso(FOLDER / "glasshouse.iso", mkiso.from_environment(extra))
+    iso = mkiso.make_iso(FOLDER / "glasshouse.iso", boot)
     return bochs.Machine(iso, model, cpus, memory)
 
 
@@ -213,7 +216,7 @@ def relay(serial, log, progress, monitor=None):
                 continue
             progress.typed()
             for part in re.split(b"(" + SWITCH + b")", data) if monitor and person else [data]:
-                if part == SWITCH:
+                if part == SWITCH and monitor and person:
                     lines.switch()
                     continue
                 out, escaped, asked = keys(part, escaped)
@@ -264,10 +267,11 @@ def ending(how):
 
 def run(bios):
     """make run, make run-uefi: boots on this terminal. Returns the exit status."""
-    this = machine(bios)
+    named = [word for word in mkiso.words_of("OPTS") if word.startswith("monitor=")]
+    this = machine(bios, "" if named else "monitor=com2")
     announce(this)
     total = 0 if os.environ.get("GUEST_KERNEL") else SHELL_INSTRUCTIONS[bios]
-    return on_terminal(this, total, "monitor=com2" in shlex.split(os.environ.get("OPTS", "")))
+    return on_terminal(this, total, not named or "monitor=com2" in named)
 
 
 def on_terminal(this, total, wanted):
