@@ -489,7 +489,7 @@ static void kill_guest(const char *at)
 	host->reset();
 }
 
-/* Packets with a longer name, by how they begin. */
+/* Packets with a longer name. */
 static const struct {
 	const char *name;
 	void (*handle)(const char *at); /* @at: what follows the name */
@@ -511,10 +511,10 @@ static const struct {
 static void handle_named(const char *at)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(named); i++) {
-		size_t n = strlen(named[i].name);
+		const char *rest = packet_after(at, named[i].name);
 
-		if (!strncmp(at, named[i].name, n)) {
-			named[i].handle(at + n);
+		if (rest) {
+			named[i].handle(rest);
 			return;
 		}
 	}

@@ -204,6 +204,21 @@ bool take_bytes(const char **at, void *bytes, size_t n)
 	return true;
 }
 
+static bool is_separator(char c)
+{
+	return c == ':' || c == ',' || c == ';';
+}
+
+const char *packet_after(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(text, name, n) != 0)
+		return NULL;
+	text += n;
+	return !*text || is_separator(*text) || is_separator(name[n - 1]) ? text : NULL;
+}
+
 bool take_thread(const char **at, s64 *thread)
 {
 	bool minus = take_char(at, '-');
@@ -233,6 +248,8 @@ static bool take_resume(const char **at, enum resume *resume, s64 *thread)
 
 bool take_resumes(const char **at, u8 *resumes, unsigned threads)
 {
+	bool any = false;
+
 	memset(resumes, RESUME_NOT, threads);
 	while (take_char(at, ';')) {
 		enum resume resume;
@@ -241,8 +258,10 @@ bool take_resumes(const char **at, u8 *resumes, unsigned threads)
 		if (!take_resume(at, &resume, &thread))
 			return false;
 		for (unsigned i = 0; i < threads; i++)
-			if (resumes[i] == RESUME_NOT && (thread <= 0 || thread == i + 1))
+			if (resumes[i] == RESUME_NOT && (thread <= 0 || thread == i + 1)) {
 				resumes[i] = (u8)resume;
+				any = true;
+			}
 	}
-	return !**at;
+	return any && !**at;
 }

@@ -60,6 +60,12 @@ bool take_char(const char **at, char c);
 /* Take @n bytes in hexadecimal, two digits each. */
 bool take_bytes(const char **at, void *bytes, size_t n);
 
+/*
+ * Returns what follows @name at the beginning of @text, which is nothing, or a separator (: , ;)
+ * and more; after a @name that ends with its separator, anything. NULL: @text has another name.
+ */
+const char *packet_after(const char *text, const char *name);
+
 /* Take a thread: a number from 1 on; 0 any, -1 all. Returns false if there is none. */
 bool take_thread(const char **at, s64 *thread);
 
@@ -69,7 +75,7 @@ enum resume { RESUME_NOT, RESUME_GO, RESUME_STEP };
 /*
  * Take the actions of vCont, from the first semicolon on, for the threads 1 to @threads: @resumes
  * gets an enum resume for each; the first action that names a thread counts. Returns false if it is
- * no such list.
+ * no such list, or has no action for any of them.
  */
 bool take_resumes(const char **at, u8 *resumes, unsigned threads);
 

@@ -92,6 +92,11 @@ def paste(terminal):
     terminal.leave()
 
 
+def framed(data):
+    """A packet of gdb's remote protocol."""
+    return f"${data}#{sum(data.encode()) % 256:02x}"
+
+
 def switch(terminal):
     """Of Ctrl-T the guest gets nothing, but of two at once it gets one. gdb's packets may have it as a byte."""
     assert terminal.ask("version")[0].startswith("Glasshouse ")
@@ -103,6 +108,9 @@ def switch(terminal):
     terminal.run.expect(r"\+\$T0[05].*#[0-9a-f]{2}")
     terminal.run.send("+$\x14#14")
     terminal.until("+$#00")
+    for packet, reply in ("qCRC:0,1", ""), ("vContinue", ""), ("vCont", "E01"):
+        terminal.run.send(f"+{framed(packet)}")
+        terminal.until(f"+{framed(reply)}")
     terminal.run.send("+$D#44")
     terminal.until("$OK#9a")
     terminal.run.send("+")

@@ -189,13 +189,12 @@ static void resumes(const char *text, const char *wanted)
 
 static void test_resumes(void **state)
 {
-	static const char *const bad[] = {
-		";x", "c", ";", ";c;", ";c:", ";c:g", ";C", ";c:1x", ";t:1"};
+	static const char *const bad[] = {"",    ";c:7", ";x", "c",     ";",   ";c;",
+					  ";c:", ";c:g", ";C", ";c:1x", ";t:1"};
 	u8 got[4];
 
 	(void)state;
 	resumes(";c", "cccc");
-	resumes("", "----");
 	resumes(";s:1;c", "sccc");
 	resumes(";s:3", "--s-");
 	resumes(";c:2;s:2;s:4", "-c-s");
@@ -209,6 +208,19 @@ static void test_resumes(void **state)
 	}
 }
 
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(packet_after("qC", "qC"), "");
+	assert_null(packet_after("qCRC:0,1", "qC"));
+	assert_null(packet_after("q", "qC"));
+	assert_string_equal(packet_after("qSupported:swbreak+", "qSupported"), ":swbreak+");
+	assert_string_equal(packet_after("vKill;1", "vKill"), ";1");
+	assert_string_equal(packet_after("qRcmd,6c73", "qRcmd,"), "6c73");
+	assert_null(packet_after("vCont?", "vCont"));
+	assert_string_equal(packet_after("vCont?", "vCont?"), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_reply),   cmocka_unit_test(test_full_reply),
 		cmocka_unit_test(test_numbers), cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
