@@ -217,6 +217,7 @@ static void answer(void)
 	if (!args.word[0])
 		return;
 	row_begin(take_word(&args, "-j"), show);
+	terminal.for_program = row_is_json();
 	terminal_begin(&terminal);
 	why = command_run(&args);
 	if (terminal_end(&terminal))

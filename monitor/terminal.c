@@ -88,7 +88,7 @@ void terminal_write(struct terminal *terminal, const char *s, size_t n)
 		poll(terminal);
 		if (terminal->stopped)
 			return;
-		if (terminal->page > 1 && !terminal->mid_line &&
+		if (terminal->page > 1 && !terminal->for_program && !terminal->mid_line &&
 		    terminal->lines >= terminal->page - 1 && !is_left(terminal)) {
 			wait_for_key(terminal);
 			continue;
@@ -115,7 +115,7 @@ bool terminal_end(struct terminal *terminal)
 {
 	bool stopped = terminal->stopped;
 
-	terminal->busy = terminal->stopped = false;
+	terminal->busy = terminal->stopped = terminal->for_program = false;
 	terminal->lines = 0;
 	if (stopped && terminal->mid_line)
 		terminal->write("\n", 1);

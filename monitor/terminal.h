@@ -21,6 +21,8 @@ struct terminal {
 	unsigned page;         /* lines of a page; less than 2: no pager */
 	unsigned width;        /* where long lines go on below; 0: nowhere */
 
+	bool for_program; /* the answer of this command is for a program: no pager */
+
 	bool busy;      /* a command runs */
 	bool stopped;   /* Ctrl-C, or the pager's q, has stopped it */
 	bool lost;      /* there was no room for a byte */

@@ -47,6 +47,7 @@ def page(monitor):
     assert monitor.until("--more--").count("\n") == 3
     monitor.line.sendall(b"q")
     assert monitor.until(PROMPT).endswith("err: stopped\n")
+    assert len(monitor.answer("x -j -p 100000 160")) == 11  # for a program: it does not wait
     monitor.ask("page")
     assert len(monitor.ask("x -p 100000 160")) == 10
 

@@ -150,6 +150,17 @@ static void test_pager(void **state)
 	print("a\nb\n");
 	assert_false(terminal_end(&terminal));
 	assert_string_equal(screen, "a\nb\n");
+	/* Nor does one for a program; the next one waits again. */
+	begin("q", SIZE_MAX / 2);
+	terminal.page = 3;
+	terminal.for_program = true;
+	terminal_begin(&terminal);
+	print("a\nb\nc\nd\n");
+	assert_false(terminal_end(&terminal));
+	assert_string_equal(screen, "a\nb\nc\nd\n");
+	terminal_begin(&terminal);
+	print("a\nb\nc\n");
+	assert_true(terminal_end(&terminal));
 }
 
 static bool nobody(void)
