@@ -126,6 +126,8 @@ static const char *set_msr(struct vm *vm, const struct arguments *args)
 	if (!number_of(args->word[2], 16, &msr) || msr >> 32 ||
 	    (!off && !number_of(args->word[3], 16, &value)))
 		return NO_NUMBER;
+	if (args->word[4])
+		return TOO_MANY;
 	r = icept_answer(vm, (u32)msr, !off, value);
 	if (r == -EINVAL)
 		return "the CPU's bitmaps have no bit for this MSR";
@@ -139,6 +141,8 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 	unsigned reg = 0;
 
 	if (args->word[2] && !strcmp(args->word[2], "off")) {
+		if (args->word[3])
+			return TOO_MANY;
 		cpuid_forget_changes(vm);
 		return NULL;
 	}
@@ -167,6 +171,8 @@ const char *command_set(const struct arguments *args)
 		return set_msr(monitor_vcpu()->vm, args);
 	if (!strcmp(args->word[1], "cpuid"))
 		return set_cpuid(monitor_vcpu()->vm, args);
+	if (args->word[4])
+		return TOO_MANY;
 	vcpu = vcpu_of(args->word[3]);
 	if (!vcpu)
 		return NO_VCPU;
@@ -206,6 +212,8 @@ const char *command_w(const struct arguments *args)
 
 	if (has_option(&rest))
 		return NO_OPTION;
+	if (word[2])
+		return TOO_MANY;
 	if (!number_of(word[0], 16, &address))
 		return NO_NUMBER;
 	n = bytes_of(word[1], bytes);

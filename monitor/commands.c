@@ -11,6 +11,7 @@
 static const struct command {
 	const char *name, *takes, *help, *example;
 	const char *(*run)(const struct arguments *args);
+	unsigned most;                  /* how many words may follow it */
 	const char *words;              /* what may follow it, separated by spaces; NULL: unknown */
 	const char *gdb, *bochs, *qemu; /* the same in these debuggers, or NULL */
 } commands[] = {
@@ -37,7 +38,9 @@ const char *command_run(const struct arguments *args)
 {
 	const struct command *command = find(args->word[0], strlen(args->word[0]));
 
-	return command ? command->run(args) : NO_COMMAND;
+	if (!command)
+		return NO_COMMAND;
+	return args->word[command->most + 1] ? TOO_MANY : command->run(args);
 }
 
 static void print_same(const char *where, const char *words)

@@ -14,7 +14,9 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
-#define COMMAND_WORDS 12u /* the words of a line that are used: the command and its arguments */
+/* The words of a line that are kept: the command and its arguments, one more than any takes at
+ * least. */
+#define COMMAND_WORDS 12u
 
 /* The words of the line, the command first; NULL where there are no more. */
 struct arguments {
@@ -122,6 +124,7 @@ bool number_of(const char *word, unsigned base, u64 *value);
 bool reason_of(const char *word, u32 *reason);
 
 #define NO_VCPU   "there is no such vCPU; ls lists them"
+#define TOO_MANY  "too many words; help NAME tells which there are"
 #define NO_OPTION "there is no such option; help NAME lists them"
 #define NO_NUMBER "a number is missing, or this is no number; help NAME shows an example"
 

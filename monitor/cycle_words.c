@@ -47,12 +47,16 @@ const char *cycle_parse(const struct arguments *args, struct cycle_request *requ
 	for (unsigned i = 0; word[0] && i < ARRAY_SIZE(forms); i++) {
 		if (strcmp(word[0], forms[i].word) != 0)
 			continue;
+		if (word[1] && (forms[i].request.form == CYCLE_STEPS || word[2]))
+			return TOO_MANY;
 		*request = forms[i].request;
 		request->vcpu = word[1];
 		return NULL;
 	}
 	if (number_of(word[0], 10, &number))
 		request->vcpu = *word++;
+	if (word[0] && word[1] && word[2])
+		return TOO_MANY;
 	return word[0] ? parse_filter(word, &request->wanted) : NULL;
 }
 

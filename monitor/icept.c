@@ -151,6 +151,8 @@ static const char *msr(struct vm *vm, const struct arguments *args)
 		return NO_NUMBER;
 	read = how && (!strcmp(how, "r") || !strcmp(how, "rw"));
 	write = how && (!strcmp(how, "w") || !strcmp(how, "rw"));
+	if (how && args->word[4])
+		return TOO_MANY;
 	if (!off && !read && !write)
 		return "say r, w, rw or off at the end";
 	r = icept_msr(vm, (u32)number, read, write);
@@ -168,6 +170,8 @@ static const char *port(struct vm *vm, const struct arguments *args)
 		return NO_NUMBER;
 	if (on < 0)
 		return ON_OR_OFF;
+	if (args->word[4])
+		return TOO_MANY;
 	return icept_port(vm, (u16)number, on) ? "no more ports: switch others off" : NULL;
 }
 
@@ -197,6 +201,8 @@ static const char *other(struct vm *vm, const struct arguments *args)
 		return "there is no such thing to intercept; icept lists them";
 	if (on < 0 && !flips)
 		return ON_OR_OFF;
+	if (args->word[3] && (!flips || args->word[4]))
+		return TOO_MANY;
 	if (on && !icept_is_possible((enum icept)what))
 		return "this CPU cannot intercept that: it lacks the control";
 	if (flips)

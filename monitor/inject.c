@@ -59,6 +59,8 @@ static const char *parse(const char *const *word)
 	sent.type = interrupt                 ? EVENT_EXT_INTR
 		    : !strcmp(word[0], "exc") ? EVENT_EXCEPTION
 					      : EVENT_NMI;
+	if (word[1] && (sent.type == EVENT_NMI || (interrupt && word[2])))
+		return TOO_MANY;
 	if (sent.type != EVENT_NMI && !number_of(word[1], 10, &vector))
 		return NO_NUMBER;
 	if (interrupt && (vector < 16 || vector > 255))

@@ -34,8 +34,10 @@ static void go_to(struct line *line, size_t cursor)
 
 static void insert(struct line *line, char byte)
 {
-	if (line->length + 1 == LINE_SIZE)
+	if (line->length + 1 == LINE_SIZE) {
+		line->too_long = true;
 		return;
+	}
 	memmove(line->text + line->cursor + 1, line->text + line->cursor,
 		line->length - line->cursor + 1);
 	line->text[line->cursor++] = byte;
@@ -54,6 +56,7 @@ static void erase(struct line *line, size_t from)
 	go_to(line, from);
 	memmove(line->text + from, line->text + end, line->length - end + 1);
 	line->length -= end - from;
+	line->too_long &= line->length != 0;
 	redraw(line, from);
 }
 
@@ -62,6 +65,7 @@ static void replace(struct line *line, const char *text)
 	go_to(line, 0);
 	line->length = strlcpy(line->text, text, LINE_SIZE);
 	line->cursor = line->length;
+	line->too_long = false;
 	redraw(line, 0);
 }
 
@@ -76,7 +80,7 @@ static void recall(struct line *line, unsigned back)
 
 static void remember(struct line *line)
 {
-	if (line->length)
+	if (line->length && !line->too_long)
 		memcpy(line->history[line->entered++ % LINE_HISTORY], line->text, LINE_SIZE);
 }
 
@@ -164,6 +168,7 @@ void line_begin(struct line *line)
 {
 	line->length = line->cursor = line->back = 0;
 	line->text[0] = '\0';
+	line->too_long = false;
 	show(line, line->prompt);
 }
 

@@ -27,6 +27,7 @@ struct line {
 	unsigned back;    /* how many lines back in the history text[] is from; 0: it is new */
 	char escape;      /* the last byte of an escape sequence that has begun; or 0 */
 	char last;        /* the byte before */
+	bool too_long; /* there was no room for all that was typed: text[] is not what was meant */
 };
 
 /* Begin a line: show the prompt. */
@@ -37,8 +38,8 @@ void line_redraw(struct line *line);
 
 /*
  * A byte has come from the terminal. Returns true when the line is complete: line->text is it, and
- * line_begin() begins the next one. Bytes that mean nothing, and those for which there is no room,
- * are ignored.
+ * line_begin() begins the next one. Bytes that mean nothing are ignored; if there was no room for
+ * one, line->too_long is set, until the line is empty or another.
  */
 bool line_input(struct line *line, char byte);
 

@@ -88,6 +88,8 @@ const char *command_vmcs(const struct arguments *args)
 
 	if (!vcpu)
 		return NO_VCPU;
+	if (!numbered && args->word[2])
+		return TOO_MANY;
 	part = args->word[numbered ? 2 : 1];
 	why = on_vcpu(vcpu, dump_on);
 	if (why)

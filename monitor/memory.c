@@ -56,6 +56,8 @@ const char *command_x(const struct arguments *args)
 
 	if (has_option(&rest))
 		return NO_OPTION;
+	if (word[2])
+		return TOO_MANY;
 	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))
 		return NO_NUMBER;
 	if (length > MAX_BYTES)

@@ -35,6 +35,7 @@
 #define FAST_SECONDS 60
 #define MAX_PAGE     1000
 #define MIN_WIDTH    20
+#define TOO_LONG     "the line is too long; there is room for 255 characters"
 #define GDB_BEATS    10 /* how long to wait for the rest of a packet of gdb */
 
 static struct vcpu *self;
@@ -219,7 +220,7 @@ static void answer(void)
 	row_begin(take_word(&args, "-j"), show);
 	terminal.for_program = row_is_json();
 	terminal_begin(&terminal);
-	why = command_run(&args);
+	why = line.too_long ? TOO_LONG : command_run(&args);
 	if (terminal_end(&terminal))
 		why = "stopped";
 	if (why)

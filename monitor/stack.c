@@ -126,6 +126,8 @@ const char *command_bt(const struct arguments *args)
 
 	if (has_option(&rest))
 		return NO_OPTION;
+	if (rest.word[2])
+		return TOO_MANY;
 	if (!vcpu)
 		return NO_VCPU;
 	why = on_vcpu(vcpu, own ? print_own_stack : print_stack);

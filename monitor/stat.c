@@ -161,6 +161,8 @@ const char *command_stat(const struct arguments *args)
 		else
 			return NO_OPTION;
 	}
+	if (*word && word[1])
+		return TOO_MANY;
 	only = *word ? vcpu_of(*word) : NULL;
 	if (*word && !only)
 		return NO_VCPU;

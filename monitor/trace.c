@@ -71,6 +71,8 @@ const char *command_trace(const struct arguments *args)
 			return "-f needs a reason, or a part of its name";
 		word += 2;
 	}
+	if (*word && word[1] && word[2])
+		return TOO_MANY;
 	request.vcpu = vcpu_of(*word);
 	if (!request.vcpu)
 		return NO_VCPU;

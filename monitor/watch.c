@@ -571,6 +571,8 @@ static const char *add_by_words(const char *const *word, bool virtual)
 	struct watch w = {.serial = ++serials};
 	const char *why = NULL;
 
+	if (word[0] && word[1] && word[2] && word[3])
+		return TOO_MANY;
 	if (!range_of(word[0], &w.gpa, &w.bytes))
 		return NO_NUMBER;
 	if (!w.bytes || w.bytes > MAX_BYTES)
@@ -591,8 +593,12 @@ static const char *add_by_words(const char *const *word, bool virtual)
 
 const char *command_watch(const struct arguments *args)
 {
+	static const char *const alone[] = {"log", "live", "quiet"};
 	const char *first = args->word[1];
 
+	for (unsigned i = 0; first && i < ARRAY_SIZE(alone); i++)
+		if (!strcmp(first, alone[i]) && args->word[2])
+			return TOO_MANY;
 	if (!first)
 		list();
 	else if (!strcmp(first, "log"))
@@ -602,7 +608,7 @@ const char *command_watch(const struct arguments *args)
 	else if (!strcmp(first, "quiet"))
 		live = false;
 	else if (!strcmp(first, "off"))
-		return off(args->word[2]);
+		return args->word[3] ? TOO_MANY : off(args->word[2]);
 	else if (!strcmp(first, "-v"))
 		return add_by_words(&args->word[2], true);
 	else

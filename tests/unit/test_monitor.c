@@ -126,6 +126,21 @@ static void test_full(void **state)
 	type("\x1b[Db");
 	assert_int_equal(strlen(screen), 2 + LINE_SIZE - 1);
 	assert_null(strchr(line.text, 'b'));
+	assert_true(line.too_long);
+	type("\b\x7f");
+	assert_true(line.too_long);
+	assert_int_equal(type("\r"), 1);
+	assert_true(line.too_long);
+	line_begin(&line);
+	assert_false(line.too_long);
+	type("\x1b[A"); /* it is not remembered */
+	shows("", "");
+	for (unsigned i = 0; i < LINE_SIZE; i++)
+		type("a");
+	assert_true(line.too_long);
+	type("\x15");
+	assert_false(line.too_long);
+	shows("", "");
 }
 
 static void test_lines(void **state)
@@ -277,7 +292,9 @@ static void add_arguments(const char *takes)
 static void render(void)
 {
 	static const struct {
-		const char *name, *takes, *help, *example, *words, *gdb, *bochs, *qemu;
+		const char *name, *takes, *help, *example;
+		unsigned most;
+		const char *words, *gdb, *bochs, *qemu;
 	} table[] = {
 #define COMMAND(id, arguments, text, shown, ...) \
 	{.name = #id, .takes = arguments, .help = text, .example = shown, __VA_ARGS__},
