@@ -82,10 +82,20 @@ static const char *set_cr4(struct vcpu *vcpu, u64 cr4)
 	return NULL;
 }
 
+static const char *set_rflags(struct vcpu *vcpu, u64 rflags)
+{
+	u64 kept = virt->get_sysreg(vcpu, SYSREG_RFLAGS) & ~RFLAGS_SETTABLE;
+
+	rflags = kept | (rflags & RFLAGS_SETTABLE);
+	if (!virt->rflags_allowed(vcpu, rflags))
+		return "IF and TF cannot change now: the vCPU is in HLT or in the shadow of STI or "
+		       "MOV SS, or takes an interrupt; step it first";
+	virt->set_sysreg(vcpu, SYSREG_RFLAGS, rflags);
+	return NULL;
+}
+
 static const char *set_register(struct vcpu *vcpu)
 {
-	u64 rflags = virt->get_sysreg(vcpu, SYSREG_RFLAGS);
-
 	for (unsigned i = 0; i < VCPU_NR_REGS; i++) {
 		if (strcmp(wanted.name, general[i]) != 0)
 			continue;
@@ -107,9 +117,7 @@ static const char *set_register(struct vcpu *vcpu)
 	if (strcmp(wanted.name, "rflags") != 0)
 		return "set changes rax to r15, rip, rflags, cr0, cr2, cr3 and cr4; or say set "
 		       "cpuid, set msr";
-	virt->set_sysreg(vcpu, SYSREG_RFLAGS,
-			 (rflags & ~RFLAGS_SETTABLE) | (wanted.value & RFLAGS_SETTABLE));
-	return NULL;
+	return set_rflags(vcpu, wanted.value);
 }
 
 static void set_on(struct vcpu *vcpu)

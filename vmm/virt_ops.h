@@ -156,6 +156,9 @@ struct virt_ops {
 	void (*inject_event)(struct vcpu *vcpu);
 	/* Can the guest take an NMI now? */
 	bool (*nmi_allowed)(struct vcpu *vcpu);
+	/* Can the guest have these RFLAGS now? Not if it must have IF or TF as they are: in the
+	 * shadow of STI or MOV SS, in HLT, or before an interrupt that is being delivered. */
+	bool (*rflags_allowed)(struct vcpu *vcpu, u64 rflags);
 	/* Exit as soon as the guest can take an NMI. */
 	void (*enable_nmi_window)(struct vcpu *vcpu);
 	/* Make the next VM entry exit before the guest executes an instruction. May be called from

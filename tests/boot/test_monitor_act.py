@@ -302,6 +302,10 @@ def test_change():
     assert "kvm_entry: vcpu 1 for one step" in "\n".join(line.ask("trace 1 1"))
     line.ask("set r9 1234567890abcdef 1")
     assert monitor.number(r"R9  ([0-9a-f]+)", line.ask("regs 1")) == 0x1234567890abcdef
+    rflags = monitor.number(r"RFLAGS ([0-9a-f]+)", line.ask("regs 1"))
+    for flags in rflags ^ 1, rflags:
+        line.ask(f"set rflags {flags:x} 1")
+        assert monitor.number(r"RFLAGS ([0-9a-f]+)", line.ask("regs 1")) == flags
     check_control_registers(line)
     line.ask("resume")
     line.ask("inject 1 exc 13 1230")

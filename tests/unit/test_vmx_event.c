@@ -107,6 +107,47 @@ static void an_injection_is_cancelled(void **state)
 	assert_int_equal(vcpu.requests, REQ_EVENT);
 }
 
+static bool allowed(u64 rflags, u64 blocked, u64 activity, u64 pending)
+{
+	struct vcpu vcpu = {0};
+
+	vmcs[GUEST_INTERRUPTIBILITY_INFO] = blocked;
+	vmcs[GUEST_ACTIVITY_STATE] = activity;
+	vmcs[GUEST_PENDING_DBG_EXCEPTIONS] = pending;
+	return vmx_rflags_allowed(&vcpu, rflags);
+}
+
+/* RFLAGS with which a VM entry would fail are refused. */
+static void the_flags_fit_the_state(void **state)
+{
+	static const u64 shadows[] = {GUEST_INTR_STATE_STI, GUEST_INTR_STATE_MOV_SS, 0};
+	const u64 on = RFLAGS_FIXED | RFLAGS_IF;
+	struct vcpu vcpu = {.event = {.valid = true, .type = EVENT_EXT_INTR}};
+
+	(void)state;
+	assert_true(allowed(RFLAGS_FIXED, 0, GUEST_ACTIVITY_ACTIVE, 0));
+	assert_true(allowed(on | RFLAGS_TF, 0, GUEST_ACTIVITY_ACTIVE, 0));
+	assert_true(allowed(on, 0, GUEST_ACTIVITY_ACTIVE, PENDING_DBG_BS));
+	assert_false(allowed(RFLAGS_FIXED, GUEST_INTR_STATE_STI, GUEST_ACTIVITY_ACTIVE, 0));
+	assert_true(allowed(RFLAGS_FIXED, GUEST_INTR_STATE_MOV_SS, GUEST_ACTIVITY_ACTIVE, 0));
+	assert_true(allowed(RFLAGS_FIXED, 0, GUEST_ACTIVITY_HLT, 0));
+	for (unsigned i = 0; i < ARRAY_SIZE(shadows); i++) {
+		u64 activity = shadows[i] ? GUEST_ACTIVITY_ACTIVE : GUEST_ACTIVITY_HLT;
+
+		assert_true(allowed(on, shadows[i], activity, 0));
+		assert_false(allowed(on | RFLAGS_TF, shadows[i], activity, 0));
+		assert_false(allowed(on, shadows[i], activity, PENDING_DBG_BS));
+		assert_true(allowed(on | RFLAGS_TF, shadows[i], activity, PENDING_DBG_BS));
+		vmcs[GUEST_IA32_DEBUGCTL] = DEBUGCTLMSR_BTF;
+		assert_true(allowed(on | RFLAGS_TF, shadows[i], activity, 0));
+		assert_false(allowed(on | RFLAGS_TF, shadows[i], activity, PENDING_DBG_BS));
+		vmcs[GUEST_IA32_DEBUGCTL] = 0;
+	}
+	vmcs[GUEST_ACTIVITY_STATE] = GUEST_ACTIVITY_ACTIVE;
+	assert_true(vmx_rflags_allowed(&vcpu, on));
+	assert_false(vmx_rflags_allowed(&vcpu, RFLAGS_FIXED));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +155,7 @@ int main(void)
 		cmocka_unit_test(the_length_is_one_that_an_instruction_has),
 		cmocka_unit_test(an_exception_is_read),
 		cmocka_unit_test(an_injection_is_cancelled),
+		cmocka_unit_test(the_flags_fit_the_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

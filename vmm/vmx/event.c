@@ -179,6 +179,22 @@ bool vmx_nmi_allowed(struct vcpu *vcpu)
 	return !(vmread(GUEST_INTERRUPTIBILITY_INFO) & blocked);
 }
 
+/* SDM: "Checks on Guest RIP, RFLAGS, and SSP", "Checks on Guest Non-Register State". */
+bool vmx_rflags_allowed(struct vcpu *vcpu, u64 rflags)
+{
+	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO);
+	bool interrupt = vcpu->event.valid && vcpu->event.type == EVENT_EXT_INTR;
+	bool steps = rflags & RFLAGS_TF && !(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF);
+	bool step_pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & PENDING_DBG_BS;
+
+	if (!(rflags & RFLAGS_IF) && (interrupt || blocked & GUEST_INTR_STATE_STI))
+		return false;
+	if (!(blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)) &&
+	    vmread(GUEST_ACTIVITY_STATE) != GUEST_ACTIVITY_HLT)
+		return true;
+	return steps == step_pending;
+}
+
 void vmx_enable_nmi_window(struct vcpu *vcpu)
 {
 	u32 window = CPU_BASED_NMI_WINDOW_EXITING;

@@ -39,6 +39,7 @@ void vmx_cancel_injection(struct vcpu *vcpu);
 /* For struct virt_ops; see virt_ops.h. */
 void vmx_inject_event(struct vcpu *vcpu);
 bool vmx_nmi_allowed(struct vcpu *vcpu);
+bool vmx_rflags_allowed(struct vcpu *vcpu, u64 rflags);
 void vmx_enable_nmi_window(struct vcpu *vcpu);
 void vmx_request_immediate_exit(struct vcpu *vcpu);
 

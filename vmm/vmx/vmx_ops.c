@@ -79,6 +79,7 @@ const struct virt_ops vmx_x86_ops = {
 	.handle_exit = vmx_handle_exit,
 	.inject_event = vmx_inject_event,
 	.nmi_allowed = vmx_nmi_allowed,
+	.rflags_allowed = vmx_rflags_allowed,
 	.enable_nmi_window = vmx_enable_nmi_window,
 	.request_immediate_exit = vmx_request_immediate_exit,
 	.start_heartbeat = vmx_start_heartbeat,
