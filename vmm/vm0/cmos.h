@@ -9,8 +9,8 @@
  * Reference, "CMOS RAM"; the data sheets of Intel's chipsets, "RTC I/O Registers".
  *
  * The registers that hold the size of memory (cmos_memory.h) are emulated for reading: the sizes
- * end before Glasshouse's memory. The guest's writes reach the machine's registers, but are not
- * read back.
+ * end before Glasshouse's memory. The guest's writes reach the machine's registers, and what it has
+ * written it reads back.
  *
  * Where the guest is UEFI firmware, all of this is left to the machine: nobody returns to the guest
  * by the shutdown byte, and the memory sizes are not what tells such a guest which memory is

@@ -68,18 +68,6 @@ static bool is_page_fault(u32 intr_info)
 	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
 }
 
-static int handle_page_fault(struct vcpu *vcpu, const struct exception *exception)
-{
-	struct page_fault fault = {
-		.kind = FAULT_GUEST_PAGING,
-		.address = exception->payload,
-		.error_code = exception->error_code,
-	};
-
-	STEP(is_page_fault);
-	return mmu_page_fault(vcpu, &fault);
-}
-
 /*
  * Whoever keeps an exception has the instruction executed again: an IRET that faulted has unblocked
  * NMIs already, so block them until then. The bit is undefined if the exit was during the delivery
@@ -92,18 +80,16 @@ static void execute_again(u32 info)
 		set_nmi_blocking(true);
 }
 
-/* Page faults exit for shadow page tables only: nobody else is to be asked. */
-static int handle_shadow_fault(struct vcpu *vcpu, u32 info)
+static __noinline int handle_page_fault(struct vcpu *vcpu, u32 info, u64 address, u32 error_code)
 {
 	struct page_fault fault = {
 		.kind = FAULT_GUEST_PAGING,
-		.address = exit_qualification(vcpu),
-		.error_code = (u32)vmread(VM_EXIT_INTR_ERROR_CODE),
+		.address = address,
+		.error_code = error_code,
 	};
 	int r;
 
 	STEP(is_page_fault);
-	vcpu->exception_exits[PF_VECTOR]++;
 	r = mmu_page_fault(vcpu, &fault);
 	if (!vcpu->event.valid) /* the guest does not get it */
 		execute_again(info);
@@ -128,9 +114,11 @@ static int handle_exception(struct vcpu *vcpu)
 		to_vmx(vcpu)->step.trapped = false;
 		return 1;
 	}
-	if (to_vmx(vcpu)->shadow_faults && is_page_fault(info))
-		return handle_shadow_fault(vcpu, info);
 	vcpu->exception_exits[info & 31]++;
+	/* They exit for shadow page tables only: nobody else is to be asked. */
+	if (to_vmx(vcpu)->shadow_faults && is_page_fault(info))
+		return handle_page_fault(vcpu, info, exit_qualification(vcpu),
+					 (u32)vmread(VM_EXIT_INTR_ERROR_CODE));
 	vmx_read_exception(info, exit_qualification(vcpu), &exception);
 	if (vmx_handle_fpu(vcpu, exception.vector) || exception_is_kept(vcpu, &exception)) {
 		execute_again(info);
@@ -138,13 +126,8 @@ static int handle_exception(struct vcpu *vcpu)
 	}
 	if (!(to_vmx(vcpu)->exception_bitmap & BIT(exception.vector)))
 		return handle_unknown(vcpu, "exception that is not intercepted");
-	if (is_page_fault(info)) {
-		int r = handle_page_fault(vcpu, &exception);
-
-		if (!vcpu->event.valid) /* the guest does not get it */
-			execute_again(info);
-		return r;
-	}
+	if (is_page_fault(info))
+		return handle_page_fault(vcpu, info, exception.payload, exception.error_code);
 	reflect_exception(vcpu, &exception);
 	return 1;
 }
