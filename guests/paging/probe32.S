@@ -102,21 +102,7 @@ probe32_user_end:
 	.globl probe32_stubs
 	.balign 16
 probe32_stubs:
-	.altmacro
-	.macro PROBE_STUB vector
-	.balign 16
-	.if !(\vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21)
-	pushl $0
-	.endif
-	pushl $\vector
-	jmp probe_end
-	.endm
-	.set number, 0
-	.rept 32
-	PROBE_STUB %number
-	.set number, number + 1
-	.endr
-	.noaltmacro
+#include "guests/paging/stubs.inc"
 
 probe_end:
 	popl %ecx		/* vector */
