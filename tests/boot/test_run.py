@@ -192,6 +192,25 @@ def test_pipe(monkeypatch):
     relay.join()
 
 
+def test_erased(monkeypatch, capsysbinary):
+    """The progress line is erased before the machine's output is shown, also when a line comes in pieces."""
+    monkeypatch.setattr("progress.has_escapes", lambda: True)
+    ours, theirs = socket.socketpair()
+    relay = threading.Thread(target=run.relay, args=(ours, io.BytesIO(), Progress(harness.FOLDER)))
+    relay.start()
+    shown = b""
+    while b"load" not in shown:
+        time.sleep(0.1)
+        shown += capsysbinary.readouterr().out
+    theirs.sendall(b"Glass")
+    time.sleep(0.1)
+    theirs.sendall(b"house 1\r\n")
+    theirs.close()
+    relay.join()
+    shown += capsysbinary.readouterr().out
+    assert shown.endswith(b"its guest\x1b[K\r\x1b[KGlasshouse 1\r\n")
+
+
 def test_progress(monkeypatch, tmp_path):
     """The stages of a boot, and of a second boot while the log of the first still exists."""
     monkeypatch.setattr("progress.has_escapes", lambda: True)

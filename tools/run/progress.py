@@ -42,8 +42,7 @@ class Progress:
         self.entered = self.drawn = False
 
     def output(self, data):
-        """The machine has sent `data`, which the caller will show next."""
-        self.erase()
+        """The machine has sent `data`. The caller has erased the line before it showed them."""
         self.text = (self.text + data)[-200:]
         self.entered = self.entered or ENTERED in self.text
         if RESET.search(self.text):
@@ -51,7 +50,6 @@ class Progress:
 
     def typed(self):
         """The user has typed. At a prompt (an unfinished line) this ends the progress line: the guest is up."""
-        self.erase()
         if self.entered and not self.text.endswith(b"\n"):
             self.enabled = False
 

@@ -191,7 +191,9 @@ def relay(serial, log, progress, monitor=None):
             sources.append(sys.stdin.fileno())
             prompt = None
         readable = select.select(sources, [], [], 1)[0]
-        if serial not in readable:
+        if readable:
+            progress.erase()
+        elif lines.shown is serial:
             progress.idle()
         for ready in readable:
             if ready is monitor:
