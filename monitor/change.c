@@ -51,6 +51,13 @@ static u64 wrong_changes(u64 old, u64 wanted, u64 may_set, u64 may_clear)
 	return (wanted & ~old & ~may_set) | (old & ~wanted & ~may_clear);
 }
 
+static const char *set_mode_register(struct vcpu *vcpu, enum sysreg reg, u64 value)
+{
+	virt->set_sysreg(vcpu, reg, value);
+	virt->flush_tlb(vcpu);
+	return NULL;
+}
+
 static const char *set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	bool cet = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_CET; /* which needs WP */
@@ -59,9 +66,7 @@ static const char *set_cr0(struct vcpu *vcpu, u64 cr0)
 			  cet ? CR0_SETTABLE & ~CR0_WP : CR0_SETTABLE))
 		return "of CR0 MP, EM, TS, WP and AM can be changed: the others change the "
 		       "guest's mode";
-	virt->set_sysreg(vcpu, SYSREG_CR0, cr0);
-	virt->flush_tlb(vcpu);
-	return NULL;
+	return set_mode_register(vcpu, SYSREG_CR0, cr0);
 }
 
 static const char *set_cr3(struct vcpu *vcpu, u64 cr3)
@@ -77,9 +82,7 @@ static const char *set_cr4(struct vcpu *vcpu, u64 cr4)
 	if (wrong_changes(virt->get_sysreg(vcpu, SYSREG_CR4), cr4, CR4_SETTABLE, CR4_CLEARABLE))
 		return "of CR4 VME, PVI, TSD, DE, MCE, PCE, OSFXSR and OSXMMEXCPT can be changed, "
 		       "and UMIP, SMEP and SMAP cleared";
-	virt->set_sysreg(vcpu, SYSREG_CR4, cr4);
-	virt->flush_tlb(vcpu);
-	return NULL;
+	return set_mode_register(vcpu, SYSREG_CR4, cr4);
 }
 
 static const char *set_rflags(struct vcpu *vcpu, u64 rflags)

@@ -10,6 +10,7 @@
 #include "vmm/real_mode.h"
 #include "arch/x86/cpu.h"
 #include "errno.h"
+#include "lib/string.h"
 #include "vmm/debug_registers.h"
 #include "vmm/event.h"
 #include "vmm/registers.h"
@@ -54,6 +55,13 @@ static void load_selector(struct vcpu *vcpu, enum segment_reg reg, u16 selector)
 	virt->set_segment(vcpu, reg, &seg);
 }
 
+/* Where the guest has no memory, it reads as ones. */
+static void read_memory(struct vcpu *vcpu, gva_t gva, void *buf, unsigned len)
+{
+	memset(buf, 0xff, len);
+	read_guest_virt(vcpu, gva, buf, len);
+}
+
 /*
  * Write or read @n words of @size bytes on the stack, from the top down or up; SP wraps at 64 KiB,
  * within a word it does not. @commit: change SP. Returns 0; or -EFAULT for #SS, and nothing is
@@ -76,7 +84,7 @@ static int access_stack(struct vcpu *vcpu, u32 *words, unsigned n, unsigned size
 		if (push)
 			write_guest_virt(vcpu, (u32)(ss.base + at), &words[i], size);
 		else
-			read_guest_virt(vcpu, (u32)(ss.base + at), &words[i], size);
+			read_memory(vcpu, (u32)(ss.base + at), &words[i], size);
 		sp = push ? at : (u16)(sp + size);
 	}
 	virt->set_sysreg(vcpu, SYSREG_RSP, (rsp & ~0xffffull) | sp);
@@ -87,14 +95,14 @@ static int access_stack(struct vcpu *vcpu, u32 *words, unsigned n, unsigned size
 static u8 call_vector(struct vcpu *vcpu, u8 vector, u16 ip)
 {
 	struct segment idt, cs;
-	u16 entry[2] = {0xffff, 0xffff};
+	u16 entry[2];
 	u32 frame[3];
 
 	virt->get_segment(vcpu, SEG_IDTR, &idt);
 	virt->get_segment(vcpu, SEG_CS, &cs);
 	if (4u * vector + 3 > idt.limit)
 		return GP_VECTOR;
-	read_guest_virt(vcpu, (u32)(idt.base + 4ull * vector), entry, sizeof(entry));
+	read_memory(vcpu, (u32)(idt.base + 4ull * vector), entry, sizeof(entry));
 	frame[0] = (u16)get_flags(vcpu);
 	frame[1] = cs.selector;
 	frame[2] = ip;
@@ -130,6 +138,18 @@ static enum real_mode_result stack_fault(struct vcpu *vcpu)
 	return REAL_MODE_DONE;
 }
 
+/* Pop a word of the instruction's size. Returns -EFAULT, with #SS queued, if it is not on the
+ * stack.
+ */
+static int pop(struct vcpu *vcpu, const struct insn *insn, u32 *word)
+{
+	int r = access_stack(vcpu, word, 1, insn->opsize, false);
+
+	if (r)
+		stack_fault(vcpu);
+	return r;
+}
+
 /* The linear address of the memory operand, if the guest may access @len bytes there. */
 static int memory_operand(struct vcpu *vcpu, const struct insn *insn, unsigned len, gva_t *gva)
 {
@@ -141,6 +161,22 @@ static int memory_operand(struct vcpu *vcpu, const struct insn *insn, unsigned l
 	vcpu->regs[VCPU_RSP] = virt->get_sysreg(vcpu, SYSREG_RSP);
 	insn_address(insn, &mem, vcpu->regs, virt->get_sysreg(vcpu, SYSREG_RIP), &at);
 	return guest_linear(vcpu, (enum segment_reg)at.segment, at.offset, len, false, gva);
+}
+
+/* Read a 16-bit operand, of a register or of memory. Returns 0 or what memory_operand() does. */
+static int read_word(struct vcpu *vcpu, const struct insn *insn, u16 *word)
+{
+	gva_t gva;
+	int r;
+
+	if (insn->mod == 3) {
+		*word = (u16)general_register(vcpu, (enum vcpu_reg)insn->rm);
+		return 0;
+	}
+	r = memory_operand(vcpu, insn, sizeof(*word), &gva);
+	if (!r)
+		read_memory(vcpu, gva, word, sizeof(*word));
+	return r;
 }
 
 /* ---- Flags, interrupts -------------------------------------------------------------------------
@@ -187,8 +223,8 @@ static enum real_mode_result emulate_popf(struct vcpu *vcpu, const struct insn *
 	u32 flags;
 
 	(void)ops;
-	if (access_stack(vcpu, &flags, 1, insn->opsize, false))
-		return stack_fault(vcpu);
+	if (pop(vcpu, insn, &flags))
+		return REAL_MODE_DONE;
 	skip(vcpu, insn);
 	set_flags(vcpu, insn->opsize == 2 ? FLAGS_16 : FLAGS_POPFD, flags);
 	return REAL_MODE_DONE;
@@ -296,7 +332,7 @@ static enum real_mode_result load_table(struct vcpu *vcpu, const struct insn *in
 		return REAL_MODE_FAULT;
 	if (r)
 		return REAL_MODE_DONE;
-	read_guest_virt(vcpu, gva, &operand, sizeof(operand));
+	read_memory(vcpu, gva, &operand, sizeof(operand));
 	table.limit = operand.limit;
 	table.base = operand.base & (insn->opsize == 2 ? 0xffffff : 0xffffffff);
 	virt->set_segment(vcpu, reg, &table);
@@ -309,15 +345,9 @@ static enum real_mode_result emulate_lmsw(struct vcpu *vcpu, const struct insn *
 {
 	u64 cr0 = virt->get_sysreg(vcpu, SYSREG_CR0);
 	u16 word;
-	gva_t gva;
 
-	if (insn->mod == 3) {
-		word = (u16)general_register(vcpu, (enum vcpu_reg)insn->rm);
-	} else {
-		if (memory_operand(vcpu, insn, sizeof(word), &gva))
-			return REAL_MODE_DONE;
-		read_guest_virt(vcpu, gva, &word, sizeof(word));
-	}
+	if (read_word(vcpu, insn, &word))
+		return REAL_MODE_DONE;
 	return skip_or_fault(vcpu, insn, ops->write_cr(vcpu, 0, (cr0 & ~0xeull) | (word & 0xf)));
 }
 
@@ -528,18 +558,12 @@ static enum real_mode_result emulate_mov_sreg(struct vcpu *vcpu, const struct in
 					      const struct real_mode_ops *ops)
 {
 	u16 selector;
-	gva_t gva;
 
 	(void)ops;
 	if (insn->reg > SEG_GS || insn->reg == SEG_CS)
 		return REAL_MODE_FAULT;
-	if (insn->mod == 3) {
-		selector = (u16)general_register(vcpu, (enum vcpu_reg)insn->rm);
-	} else {
-		if (memory_operand(vcpu, insn, sizeof(selector), &gva))
-			return REAL_MODE_DONE;
-		read_guest_virt(vcpu, gva, &selector, sizeof(selector));
-	}
+	if (read_word(vcpu, insn, &selector))
+		return REAL_MODE_DONE;
 	return skip_with(vcpu, insn, (enum segment_reg)insn->reg, selector);
 }
 
@@ -550,8 +574,8 @@ static enum real_mode_result emulate_pop_sreg(struct vcpu *vcpu, const struct in
 	u32 selector;
 
 	(void)ops;
-	if (access_stack(vcpu, &selector, 1, insn->opsize, false))
-		return stack_fault(vcpu);
+	if (pop(vcpu, insn, &selector))
+		return REAL_MODE_DONE;
 	return skip_with(vcpu, insn, (enum segment_reg)(insn->opcode >> 3 & 7), (u16)selector);
 }
 
@@ -565,7 +589,7 @@ static int read_far_pointer(struct vcpu *vcpu, const struct insn *insn, u32 *off
 
 	if (r)
 		return r;
-	read_guest_virt(vcpu, gva, bytes, insn->opsize + 2u);
+	read_memory(vcpu, gva, bytes, insn->opsize + 2u);
 	*offset = (u32)(bytes[0] | bytes[1] << 8);
 	if (insn->opsize == 4)
 		*offset |= (u32)bytes[2] << 16 | (u32)bytes[3] << 24;

@@ -2,11 +2,7 @@
 /*
  * Which of the other CPUs the UEFI front door takes, and gives back, by the firmware's MP services.
  */
-#include "tests/unit/stubs.h"
-
-#include <stdarg.h>
-
-#include "boot/efi/door.h"
+#include "tests/unit/said.h"
 
 #define CPUS    4
 #define SELF    1
@@ -16,18 +12,7 @@
 static UINT32 flags[CPUS];
 static int unknown, locked;
 
-static char said[200];
 static struct efi_handoff h;
-
-void door_print(const struct door *door, const char *format, ...)
-{
-	va_list args;
-
-	(void)door;
-	va_start(args, format);
-	vsnprintf(said, sizeof(said), format, args);
-	va_end(args);
-}
 
 static EFI_STATUS EFIAPI get_number(void *this, UINTN *all, UINTN *enabled)
 {

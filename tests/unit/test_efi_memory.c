@@ -3,11 +3,8 @@
  * What the UEFI front door does with the firmware's memory: its memory map, and the page of code,
  * which must never be writable and executable at the same time.
  */
-#include "tests/unit/stubs.h"
+#include "tests/unit/said.h"
 
-#include <stdarg.h>
-
-#include "boot/efi/door.h"
 #include "boot/efi_switch.h"
 #include "trace_ring.h"
 
@@ -34,18 +31,7 @@ static struct {
 } map[RANGES];
 static unsigned nr_map, more_by_pool;
 
-static char said[300];
 static struct efi_handoff h;
-
-void door_print(const struct door *door, const char *format, ...)
-{
-	va_list args;
-
-	(void)door;
-	va_start(args, format);
-	vsnprintf(said, sizeof(said), format, args);
-	va_end(args);
-}
 
 static EFI_STATUS EFIAPI set(void *this, u64 base, u64 size, u64 which)
 {

@@ -72,11 +72,9 @@ static void delay_interrupts(struct vcpu *v)
 	delays++;
 }
 
-/* Addresses beyond memory read as all ones. */
 int read_guest_virt(struct vcpu *v, gva_t gva, void *buf, size_t len)
 {
 	(void)v;
-	memset(buf, 0xff, len);
 	if (gva + len > sizeof(memory))
 		return -EFAULT;
 	memcpy(buf, memory + gva, len);
@@ -569,6 +567,26 @@ static void segment_registers_are_loaded(void **state)
 	check_segment(SEG_DS, 0xeedd);
 }
 
+/* Nothing of Glasshouse's stack, in particular. */
+static void no_memory_reads_as_ones(void **state)
+{
+	(void)state;
+	segments[SEG_DS].base = 0xfff00000;
+	RUNS("\x66\x0f\x01\x16\x80\x00"); /* LGDTD [80h] */
+	assert_int_equal(segments[SEG_GDTR].limit, 0xffff);
+	assert_int_equal(segments[SEG_GDTR].base, 0xffffffff);
+	RUNS("\x0f\x01\x36\x80\x00"); /* LMSW [80h] */
+	assert_int_equal(crs[0], 0x1f);
+	RUNS("\x8e\x2e\x80\x00"); /* MOV GS, [80h] */
+	check_segment(SEG_GS, 0xffff);
+	RUNS("\xc4\x1e\x80\x00"); /* LES BX, [80h] */
+	check_segment(SEG_ES, 0xffff);
+	assert_int_equal(vcpu.regs[VCPU_RBX], 0xffff);
+	segments[SEG_SS].base = 0xfff00000;
+	RUNS("\x07"); /* POP ES */
+	check_segment(SEG_ES, 0xffff);
+}
+
 static void far_branches(void **state)
 {
 	(void)state;
@@ -662,6 +680,7 @@ int main(void)
 		cmocka_unit_test_setup(ports, setup),
 		cmocka_unit_test_setup(segments_may_be_larger, setup),
 		cmocka_unit_test_setup(segment_registers_are_loaded, setup),
+		cmocka_unit_test_setup(no_memory_reads_as_ones, setup),
 		cmocka_unit_test_setup(far_branches, setup),
 		cmocka_unit_test(anything_may_be_executed),
 	};

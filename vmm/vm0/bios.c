@@ -102,9 +102,9 @@ int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs)
 	u64 *r = vcpu->regs;
 	int err = write_guest(vcpu->vm, thunk_at + 1, &number, 1);
 
-	start_real_mode(vcpu, (u16)(thunk_at >> 16 << 12), (u16)thunk_at);
 	if (err)
 		return err;
+	start_real_mode(vcpu, (u16)(thunk_at >> 16 << 12), (u16)thunk_at);
 	r[VCPU_RAX] = regs->eax;
 	r[VCPU_RBX] = regs->ebx;
 	r[VCPU_RCX] = regs->ecx;

@@ -34,8 +34,9 @@ u32 bios_memory_end(struct vm *vm);
 /*
  * Run INT @number in the guest on @vcpu, which must be loaded on this CPU: in real mode, with
  * interrupts enabled. All registers of @vcpu are lost. Of memory from 7C00h on, only the service
- * itself changes anything. @regs: arguments, then results. Returns 0; -EOPNOTSUPP if the CPU cannot
- * run real mode as a guest, which is logged; or -EIO if the guest could not continue.
+ * itself changes anything. @regs: arguments, then results. Returns 0; -EFAULT, with @vcpu as it
+ * was, if bios_init()'s resident segment cannot be written; or -EIO if the guest could not
+ * continue.
  */
 int bios_call(struct vcpu *vcpu, u8 number, struct bios_regs *regs);
 

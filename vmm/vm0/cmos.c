@@ -42,17 +42,21 @@ static u8 memory_byte(const struct vm0 *vm0, u8 index)
 	return cmos_memory_byte(vm0->cmos.machine, index, taken, ARRAY_SIZE(taken));
 }
 
-/* Does the guest read another memory size than the machine's? What it has written itself, it reads
- * back. */
-static bool is_clipped(const struct vm0 *vm0, u8 index)
+/* Does the guest read another memory size than the machine's, in *@byte? What it has written
+ * itself, it reads back. */
+static bool is_clipped(const struct vm0 *vm0, u8 index, u8 *byte)
 {
-	return cmos_is_memory(index) && !vm0->cmos.written[index] &&
-	       memory_byte(vm0, index) != vm0->cmos.machine[index];
+	if (!cmos_is_memory(index) || vm0->cmos.written[index])
+		return false;
+	*byte = memory_byte(vm0, index);
+	return *byte != vm0->cmos.machine[index];
 }
 
 static bool is_emulated(const struct vm0 *vm0, u8 index)
 {
-	return index == CMOS_SHUTDOWN || is_clipped(vm0, index);
+	u8 byte;
+
+	return index == CMOS_SHUTDOWN || is_clipped(vm0, index, &byte);
 }
 
 /*
@@ -132,9 +136,7 @@ static u8 data_read(struct vcpu *vcpu, u16 port)
 	spin_lock(&cmos->lock);
 	if (at_shutdown(cmos))
 		byte = cmos->shutdown;
-	else if (is_clipped(vm0, cmos->index & INDEX_BITS))
-		byte = memory_byte(vm0, cmos->index & INDEX_BITS);
-	else
+	else if (!is_clipped(vm0, cmos->index & INDEX_BITS, &byte))
 		byte = pio_in(vcpu, port);
 	spin_unlock(&cmos->lock);
 	return byte;
