@@ -51,9 +51,9 @@ def test_names(document, words):
 
 
 def test_readme():
-    """README fits on two screens, and its map lists each folder of the hypervisor and of the tree."""
+    """README fits on three screens, and its map lists each folder of the hypervisor and of the tree."""
     text = read("README.md")
-    assert text.count("\n") <= 112
+    assert text.count("\n") <= 145
     rows = re.findall(r"^ {4}(\S+/)(?: (\S+/))?  ", text.partition("## The rooms")[2], re.M)
     listed = {name.rstrip("/") for row in rows for name in row if name}
     folders = {check_includes.folder(path) for path in check_includes.sources()} | {
