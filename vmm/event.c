@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queueing of exceptions, interrupts and NMIs. See event.h.
+ * Queueing of exceptions and interrupts. See event.h.
  */
 #include "vmm/event.h"
 #include "arch/x86/cpu.h"
 #include "vmm/steps.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
-
-void queue_nmi(struct vcpu *vcpu)
-{
-	/* A CPU that handles an NMI latches one more. */
-	if (__atomic_load_n(&vcpu->nmi_pending, __ATOMIC_RELAXED) < 2)
-		__atomic_add_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL);
-	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
-}
 
 /* SDM: "Interrupt 8—Double Fault Exception (#DF)": the classes of exceptions. */
 static bool is_contributory(u8 vector)

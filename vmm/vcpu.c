@@ -4,7 +4,6 @@
  */
 #include "vmm/vcpu.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/smp.h"
 #include "arch/x86/trap.h"
 #include "errno.h"
 #include "lib/log.h"
@@ -37,88 +36,6 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu)
 	vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
 	vm->vcpus[vm->nr_vcpus++] = vcpu;
 	return vcpu;
-}
-
-/* Set the state after INIT. SDM: "Processor State After Reset". */
-static void reset_by_init(struct vcpu *vcpu)
-{
-	if (vcpu->vm->view_ops)
-		vcpu->vm->view_ops->cancel(vcpu);
-	virt->vcpu_reset(vcpu, true);
-	vcpu->nmi_pending = 0;
-	vcpu->vm->ops->reset(vcpu);
-}
-
-/* A vCPU that waits in non-root mode is reset when the SIPI arrives, not before: a SIPI that
- * arrives while the CPU is in root mode is lost. */
-static void handle_init(struct vcpu *vcpu)
-{
-	enum mp_state state = vcpu->vm->ops->init(vcpu);
-
-	if (state == MP_STATE_WAIT_FOR_SIPI) {
-		virt->wait_for_sipi(vcpu);
-		/* If the NMI of a kick arrives from now on, it is dropped like the guest's. If it
-		 * never arrives, the guest's next NMI must not be taken for it. */
-		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
-	} else {
-		reset_by_init(vcpu);
-	}
-	vcpu_set_mp_state(vcpu, state);
-}
-
-#define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
-
-/*
- * A kick while the CPU waited for a SIPI: its NMI was dropped, or is still on its way. Let that
- * arrive: it must not be taken for the guest's, which has no IDT for it yet. If it was dropped, the
- * next entry must exit at once, for the kick's request; see vcpu_root_nmi().
- */
-static void end_kick(struct vcpu *vcpu)
-{
-	u64 start = rdtsc();
-
-	while (__atomic_load_n(&vcpu->kicked, __ATOMIC_ACQUIRE)) {
-		if (rdtsc() - start > KICK_TICKS) {
-			__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
-			virt->request_immediate_exit(vcpu);
-			return;
-		}
-		cpu_relax();
-	}
-}
-
-static void handle_sipi(struct vcpu *vcpu)
-{
-	struct segment cs;
-
-	if (vcpu->mp_state == MP_STATE_RUNNABLE)
-		return;
-	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI) {
-		reset_by_init(vcpu);
-		end_kick(vcpu);
-	}
-	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
-	 * guest has no IDT for them yet. */
-	vcpu->nmi_pending = 0;
-	virt->get_segment(vcpu, SEG_CS, &cs);
-	cs.selector = (u16)(vcpu->sipi_vector << 8);
-	cs.base = (u64)vcpu->sipi_vector << 12;
-	virt->set_segment(vcpu, SEG_CS, &cs);
-	virt->set_sysreg(vcpu, SYSREG_RIP, 0);
-	vcpu_set_mp_state(vcpu, MP_STATE_RUNNABLE);
-	vcpu->vm->ops->started(vcpu);
-}
-
-/* Move a pending NMI into vcpu->event, or request an exit for when the guest can take one. */
-static void deliver_nmi(struct vcpu *vcpu)
-{
-	if (vcpu->event.valid || !virt->nmi_allowed(vcpu)) {
-		virt->enable_nmi_window(vcpu);
-		return;
-	}
-	vcpu->event = (struct vcpu_event){.valid = true, .type = EVENT_NMI, .vector = NMI_VECTOR};
-	if (__atomic_sub_fetch(&vcpu->nmi_pending, 1, __ATOMIC_ACQ_REL))
-		virt->enable_nmi_window(vcpu);
 }
 
 /* Sleep until another CPU kicks this vCPU (KVM: kvm_vcpu_block). */
@@ -323,33 +240,6 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 	return requests & REQ_STEP ? step_guest(vcpu) : 1;
 }
 
-void vcpu_nmi(struct vcpu *vcpu)
-{
-	u32 by = __atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL);
-
-	if (by)
-		vcpu->kicked_by = by;
-	else
-		vcpu->vm->ops->nmi(vcpu);
-}
-
-/*
- * An NMI in root mode. vcpu_enter_guest() may have checked the requests already, so the next entry
- * must exit at once: the guest may never exit by itself, and it may take long until it can take an
- * NMI, as its NMI handler must end first. If the NMI arrived before the check, this costs one
- * superfluous exit. An NMI after the entry causes an exit itself, even while the guest blocks NMIs.
- */
-void vcpu_root_nmi(struct trap_frame *frame)
-{
-	struct vcpu *vcpu = this_cpu()->vcpu;
-
-	(void)frame;
-	if (!vcpu)
-		return;
-	vcpu_nmi(vcpu);
-	virt->request_immediate_exit(vcpu);
-}
-
 static int vcpu_enter_guest(struct vcpu *vcpu)
 {
 	STEP(enter);
@@ -379,52 +269,4 @@ int vcpu_run(struct vcpu *vcpu)
 		r = vcpu_enter_guest(vcpu);
 	} while (r > 0);
 	return r;
-}
-
-/* Who kicks, for vcpu.kicked: 1 + the number of this CPU's vCPU, or of none. */
-static u32 kicker(void)
-{
-	struct vcpu *vcpu = this_cpu()->vcpu;
-
-	if (!vcpu)
-		return VM_MAX_VCPUS + 1;
-	recorder_kicks(&vcpu->recorder);
-	return vcpu->id + 1;
-}
-
-void vcpu_kick(struct vcpu *vcpu)
-{
-	u32 nobody = 0;
-
-	__atomic_store_n(&vcpu->wake, 1, __ATOMIC_RELEASE);
-	if (vcpu->cpu == this_cpu())
-		return;
-	/* No second NMI until the first has arrived: vcpu_nmi() would pass it to the guest. */
-	if (__atomic_compare_exchange_n(&vcpu->kicked, &nobody, kicker(), false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST) &&
-	    !smp_send_nmi(vcpu->cpu))
-		__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
-}
-
-void vcpu_make_request(struct vcpu *vcpu, u32 request)
-{
-	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_SEQ_CST);
-	vcpu_kick(vcpu);
-}
-
-void vcpu_deliver_init(struct vcpu *vcpu)
-{
-	vcpu_make_request(vcpu, REQ_INIT);
-}
-
-void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
-{
-	/* Drop the SIPI unless the vCPU waits for one, or will after a pending INIT. Check the
-	 * request before the state: handle_requests() changes the state, then clears the request.
-	 */
-	if (!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT) &&
-	    __atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE)
-		return;
-	vcpu->sipi_vector = vector;
-	vcpu_make_request(vcpu, REQ_SIPI);
 }

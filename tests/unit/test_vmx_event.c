@@ -19,10 +19,17 @@ static inline void vmwrite(u64 field, u64 value)
 	vmcs[field] = value;
 }
 
+#include "vmm/vmx/blocking.c"
+#include "vmm/vmx/controls.c"
 #include "vmm/vmx/event.c"
 
 struct virt_ops virt_ops;
 struct vmcs_config vmcs_config;
+
+void vmx_interrupt_window(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
 
 #define INFO(type, vector) (INTR_INFO_VALID_MASK | INTR_TYPE_##type | (vector))
 

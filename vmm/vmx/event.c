@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events at VM entry and exit: injection, redelivery, NMI windows.
+ * Events at VM entry and exit: injection, and what an exit has interrupted.
  */
 #include "arch/x86/cpu.h"
-#include "arch/x86/msr_index.h"
 #include "vmm/vmx/event.h"
 #include "vmm/x86/insn.h"
 
@@ -88,59 +87,6 @@ void vmx_cancel_injection(struct vcpu *vcpu)
 		redeliver(vcpu, info, VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN);
 }
 
-void vmx_set_cpu_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
-{
-	vmx->cpu_based = (vmx->cpu_based & ~clear) | set;
-	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_based);
-}
-
-/* An NMI may request an exit at once at any time: then the timer is to stay on. */
-void vmx_set_pin_based(struct vcpu_vmx *vmx, u32 set, u32 clear)
-{
-	u32 timer;
-
-	vmx->pin_based = (vmx->pin_based & ~clear) | set;
-	do {
-		timer = READ_ONCE(vmx->timer);
-		vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx->pin_based | timer);
-	} while (timer != READ_ONCE(vmx->timer));
-}
-
-void vmx_set_exit_controls(struct vcpu_vmx *vmx, u32 set, u32 clear)
-{
-	u32 controls = (vmx->exit_ctrl & ~clear) | set;
-
-	if (controls != vmx->exit_ctrl)
-		vmwrite(VM_EXIT_CONTROLS, controls);
-	vmx->exit_ctrl = controls;
-}
-
-/* The CPU compares error codes of #PF with the filter also where #PF is not intercepted: then the
- * others would exit. SDM: "Exception Bitmap". */
-void vmx_load_exceptions(struct vcpu *vcpu)
-{
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u32 vectors = 0, others = 0, asked = 0, old = vmx->exception_bitmap;
-	bool filtered;
-
-	for (unsigned i = 0; i < NR_EXCEPTION_USERS; i++) {
-		vectors |= vcpu->exceptions[i];
-		if (i != EXCEPTIONS_ICEPT)
-			others |= vcpu->exceptions[i];
-		if (i != EXCEPTIONS_SHADOW)
-			asked |= vcpu->exceptions[i];
-	}
-	vmx->shadow_faults = vectors & ~asked & BIT(PF_VECTOR);
-	filtered = vectors & ~others & BIT(PF_VECTOR);
-	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, filtered ? vcpu->pf_mask : 0);
-	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, filtered ? vcpu->pf_match : 0);
-	if (vectors == old)
-		return;
-	vmx->exception_bitmap = vectors;
-	/* The field may have other bits set, by provoke=. */
-	vmwrite(EXCEPTION_BITMAP, (vmread(EXCEPTION_BITMAP) & ~(u64)old) | vectors);
-}
-
 void vmx_inject_event(struct vcpu *vcpu)
 {
 	struct vcpu_event *event = &vcpu->event;
@@ -169,55 +115,4 @@ void vmx_inject_event(struct vcpu *vcpu)
 	if (vmread(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT)
 		vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	event->valid = false;
-}
-
-bool vmx_nmi_allowed(struct vcpu *vcpu)
-{
-	u64 blocked = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS | GUEST_INTR_STATE_NMI;
-
-	(void)vcpu;
-	return !(vmread(GUEST_INTERRUPTIBILITY_INFO) & blocked);
-}
-
-/* SDM: "Checks on Guest RIP, RFLAGS, and SSP", "Checks on Guest Non-Register State". */
-bool vmx_rflags_allowed(struct vcpu *vcpu, u64 rflags)
-{
-	u64 blocked = vmread(GUEST_INTERRUPTIBILITY_INFO);
-	bool interrupt = vcpu->event.valid && vcpu->event.type == EVENT_EXT_INTR;
-	bool steps = rflags & RFLAGS_TF && !(vmread(GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF);
-	bool step_pending = vmread(GUEST_PENDING_DBG_EXCEPTIONS) & PENDING_DBG_BS;
-
-	if (!(rflags & RFLAGS_IF) && (interrupt || blocked & GUEST_INTR_STATE_STI))
-		return false;
-	if (!(blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)) &&
-	    vmread(GUEST_ACTIVITY_STATE) != GUEST_ACTIVITY_HLT)
-		return true;
-	return steps == step_pending;
-}
-
-void vmx_enable_nmi_window(struct vcpu *vcpu)
-{
-	u32 window = CPU_BASED_NMI_WINDOW_EXITING;
-
-	/* After STI, some CPUs open the NMI window at once although NMIs are blocked: use the
-	 * interrupt window, which opens when the blocking ends. */
-	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_STI)
-		window = CPU_BASED_INTR_WINDOW_EXITING;
-	vmx_set_cpu_based(to_vmx(vcpu), window, 0);
-}
-
-/* Start the VMX-preemption timer with 0, so that it expires at the VM entry. Without the timer,
- * exit as soon as the guest can take an NMI. SDM: "VMX-Preemption Timer". */
-void vmx_request_immediate_exit(struct vcpu *vcpu)
-{
-	if (!to_vmx(vcpu)->loaded)
-		return;
-	if (!vmcs_config.has_preemption_timer) {
-		vmx_enable_nmi_window(vcpu);
-		return;
-	}
-	vmwrite(VMX_PREEMPTION_TIMER_VALUE, 0);
-	__atomic_store_n(&to_vmx(vcpu)->timer, (u32)PIN_BASED_VMX_PREEMPTION_TIMER,
-			 __ATOMIC_RELAXED);
-	vmx_set_pin_based(to_vmx(vcpu), 0, 0);
 }

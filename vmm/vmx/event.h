@@ -36,6 +36,20 @@ void vmx_read_exception(u32 info, u64 qualification, struct exception *exception
 /* The VM entry failed before it delivered the injected event: queue the event again. */
 void vmx_cancel_injection(struct vcpu *vcpu);
 
+/* Set or clear "blocking by NMI": whether NMIs are blocked until the guest's next IRET. */
+void vmx_set_nmi_blocking(bool blocked);
+
+/*
+ * The exit was a fault that says that an IRET has caused it. This IRET has unblocked NMIs already,
+ * and will be executed again: block them until then. If the exit was during the delivery of an
+ * event, the fault says nothing. SDM: "Handling Multiple NMIs", "Resuming Guest Software After
+ * Handling an Exception".
+ */
+void vmx_block_nmis_again(void);
+
+/* The exit handler for the NMI window and the interrupt window. */
+int handle_window(struct vcpu *vcpu);
+
 /* For struct virt_ops; see virt_ops.h. */
 void vmx_inject_event(struct vcpu *vcpu);
 bool vmx_nmi_allowed(struct vcpu *vcpu);

@@ -21,14 +21,6 @@
 #include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 
-/* Set or clear "blocking by NMI": whether NMIs are blocked until the guest's next IRET. */
-static void set_nmi_blocking(bool blocked)
-{
-	u64 info = vmread(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
-
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocked ? info | GUEST_INTR_STATE_NMI : info);
-}
-
 /* A machine check ended the VM entry, before it delivered an event. Handle it as one in root mode.
  * SDM: "Machine-Check Events During VM Entry". */
 static int handle_entry_machine_check(struct vcpu *vcpu)
@@ -68,16 +60,12 @@ static bool is_page_fault(u32 intr_info)
 	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
 }
 
-/*
- * Whoever keeps an exception has the instruction executed again: an IRET that faulted has unblocked
- * NMIs already, so block them until then. The bit is undefined if the exit was during the delivery
- * of an event, and with #DF. SDM: "Resuming Guest Software After Handling an Exception".
- */
+/* Whoever keeps an exception has the instruction executed again. With #DF the bit is undefined.
+ * SDM: "Resuming Guest Software After Handling an Exception". */
 static void execute_again(u32 info)
 {
-	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
-	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
-		set_nmi_blocking(true);
+	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR)
+		vmx_block_nmis_again();
 }
 
 static __noinline int handle_page_fault(struct vcpu *vcpu, u32 info, u64 address, u32 error_code)
@@ -143,13 +131,10 @@ static int handle_monitor_trap_flag(struct vcpu *vcpu)
 static inline int handle_second_level(struct vcpu *vcpu, u64 qual, const struct page_fault *fault)
 {
 	vmx_complete_event(vcpu);
-	/* An IRET that caused the violation has unblocked NMIs already, and will be executed again:
-	 * block NMIs until then. If the exit was during the delivery of an event, the bit is
-	 * undefined. An exception that an IRET causes leaves NMIs unblocked, so handle_exception()
-	 * does not do this. SDM: "Handling Multiple NMIs". */
-	if (qual & EPT_VIOLATION_NMI_UNBLOCKED &&
-	    !(vmread(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
-		set_nmi_blocking(true);
+	/* An exception that an IRET causes leaves NMIs unblocked, so handle_exception() does this
+	 * only for those that somebody keeps. */
+	if (qual & EPT_VIOLATION_NMI_UNBLOCKED)
+		vmx_block_nmis_again();
 	return mmu_page_fault(vcpu, fault);
 }
 
@@ -347,16 +332,6 @@ static int handle_triple_fault(struct vcpu *vcpu)
 	return vcpu->vm->ops->triple_fault(vcpu);
 }
 
-static int handle_window(struct vcpu *vcpu)
-{
-	STEP(handle_window);
-	vmx_set_cpu_based(to_vmx(vcpu), 0,
-			  CPU_BASED_NMI_WINDOW_EXITING | CPU_BASED_INTR_WINDOW_EXITING);
-	vmx_interrupt_window(vcpu);
-	__atomic_or_fetch(&vcpu->requests, (u32)REQ_EVENT, __ATOMIC_ACQ_REL);
-	return 1;
-}
-
 /* A task switch by IRET unblocks NMIs, as any IRET. The delivery of an NMI through a task gate has
  * blocked them already. */
 static int handle_task_switch(struct vcpu *vcpu)
@@ -369,7 +344,7 @@ static int handle_task_switch(struct vcpu *vcpu)
 	STEP(handle_task_switch);
 	vmx_complete_event(vcpu);
 	if (source == TASK_BY_IRET)
-		set_nmi_blocking(false);
+		vmx_set_nmi_blocking(false);
 	if (source == TASK_BY_GATE && (!event->valid || event->type < EVENT_SOFT_INTR))
 		len = 0;
 	/* An event that is delivered wakes a CPU that was halted; the new task may be one of CPL 3,
