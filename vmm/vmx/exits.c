@@ -19,6 +19,7 @@
 #include "vmm/x86/task_switch.h"
 #include "vmm/x86/unknown.h"
 #include "vmm/vmx/event.h"
+#include "vmm/vmx/page_fault.h"
 #include "vmm/vmx/vmx.h"
 
 /* A machine check ended the VM entry, before it delivered an event. Handle it as one in root mode.
@@ -52,12 +53,6 @@ static void unblock_nmis(void)
 		     :
 		     :
 		     : "rax", "rdx", "memory", "cc");
-}
-
-static bool is_page_fault(u32 intr_info)
-{
-	return (intr_info & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
-	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR);
 }
 
 /* Whoever keeps an exception has the instruction executed again. With #DF the bit is undefined.
@@ -141,15 +136,7 @@ static inline int handle_second_level(struct vcpu *vcpu, u64 qual, const struct 
 static int handle_ept_violation(struct vcpu *vcpu)
 {
 	u64 qual = exit_qualification(vcpu);
-	struct page_fault fault = {
-		.kind = FAULT_SECOND_LEVEL,
-		.address = vmread(GUEST_PHYSICAL_ADDRESS),
-		.write = qual & EPT_VIOLATION_ACC_WRITE,
-		.fetch = qual & EPT_VIOLATION_ACC_INSTR,
-		.gva_hint = ~(gva_t)0,
-		.table = (qual & (EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)) ==
-			 EPT_VIOLATION_GVA_IS_VALID,
-	};
+	struct page_fault fault = ept_violation_fault(qual, vmread(GUEST_PHYSICAL_ADDRESS));
 
 	STEP(handle_ept_violation);
 	if (fault.write && qual & EPT_VIOLATION_GVA_IS_VALID)

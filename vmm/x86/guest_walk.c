@@ -5,91 +5,10 @@
 #include "vmm/x86/guest_walk.h"
 #include "arch/x86/cpu.h"
 #include "errno.h"
-#include "vmm/memslot.h"
 
 #define PT_KEY(entry) ((unsigned)((entry) >> 59 & 15)) /* of a leaf */
 #define KEY_AD        1u                               /* no access */
 #define KEY_WD        2u                               /* no write */
-
-u64 walk_reserved(const struct paging_mode *mode, int level, bool leaf)
-{
-	unsigned phys = mode->phys_bits;
-	u64 bits;
-
-	if (mode->entry_size == 4)
-		return leaf && level == 2 ? GENMASK(21, MIN(phys, 40) - 32 + 13) : 0;
-	bits = phys < 52 || mode->levels == 3 ? GENMASK(mode->levels == 3 ? 62 : 51, phys) : 0;
-	if (!mode->nx)
-		bits |= PT_NX;
-	if (leaf && level > 1)
-		bits |= GENMASK(level_shift(mode, level) - 1, 13);
-	if (level > 3 || (level == 3 && !mode->page_1g))
-		bits |= PT_PS;
-	return bits;
-}
-
-gpa_t walk_page(const struct paging_mode *mode, int level, u64 entry)
-{
-	u64 page = entry & (mode->entry_size == 4 ? GENMASK(31, 12) : PT_ADDR);
-
-	if (level == 1)
-		return page;
-	if (mode->entry_size == 4)
-		page |= (entry >> 13 & 0xff) << 32;
-	return page & ~(BIT(level_shift(mode, level)) - 1);
-}
-
-static u64 table_address(const struct paging_mode *mode, u64 entry)
-{
-	return entry & (mode->entry_size == 4 ? GENMASK(31, 12) : PT_ADDR);
-}
-
-/* The entry of @size bytes at @at, and where it is in the host: NULL outside of memory. */
-static u64 read_entry(struct vm *vm, gpa_t at, unsigned size, void **host)
-{
-	u64 hva = gfn_to_hva(vm, at >> PAGE_SHIFT);
-
-	*host = hva ? (void *)(hva + (at & ~PAGE_MASK)) : NULL;
-	if (!hva)
-		return ~0ull >> (64 - 8 * size);
-	return size == 4 ? *(const volatile u32 *)*host : *(const volatile u64 *)*host;
-}
-
-/* Set @flags in the entry at @host, which has been read as *@entry. Returns false if it is another
- * one now. */
-static bool set_flags(void *host, u64 *entry, u64 flags, unsigned size)
-{
-	u64 new = *entry | flags;
-	u32 old = (u32)*entry;
-	bool same = true;
-
-	if (new == *entry)
-		return true;
-	if (host && size == 4)
-		same = __atomic_compare_exchange_n((u32 *)host, &old, (u32) new, false,
-						   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	else if (host)
-		same = __atomic_compare_exchange_n((u64 *)host, entry, new, false, __ATOMIC_ACQ_REL,
-						   __ATOMIC_RELAXED);
-	if (same)
-		*entry = new;
-	return same;
-}
-
-/* SDM: "Determination of Access Rights". @acc: of all entries. */
-static bool may_access(const struct guest_walk *w, unsigned acc)
-{
-	const struct paging_mode *mode = w->mode;
-	bool user = w->access & PF_ERROR_U, fetch = w->access & PF_ERROR_FETCH;
-
-	if (user && !(acc & ACC_U))
-		return false;
-	if (fetch && (!(acc & ACC_X) || (!user && acc & ACC_U && mode->smep)))
-		return false;
-	if (!user && !fetch && acc & ACC_U && mode->smap && !(w->access & WALK_AC))
-		return false;
-	return !(w->access & PF_ERROR_W) || acc & ACC_W || !(user || mode->wp);
-}
 
 /* SDM: "Protection Keys". @entry is the leaf. */
 static bool key_allows(const struct guest_walk *w, unsigned acc, u64 entry)
@@ -104,16 +23,6 @@ static bool key_allows(const struct guest_walk *w, unsigned acc, u64 entry)
 	if (keys & KEY_AD)
 		return false;
 	return !(keys & KEY_WD && w->access & PF_ERROR_W && (w->access & PF_ERROR_U || mode->wp));
-}
-
-/* The bits of #PF's error code that do not depend on the entries. */
-static u32 access_error(const struct guest_walk *w)
-{
-	u32 error = w->access & (PF_ERROR_W | PF_ERROR_U);
-
-	if (w->access & PF_ERROR_FETCH && (w->mode->smep || (w->mode->nx && w->mode->levels > 2)))
-		error |= PF_ERROR_FETCH;
-	return error;
 }
 
 /* The walk without checks of rights, down to the leaf. @host: where the entries are in the host. */
@@ -135,7 +44,8 @@ static int find_leaf(struct guest_walk *w, void *host[])
 		if (pdpte && mode->pdpte)
 			entry = mode->pdpte[index];
 		else
-			entry = read_entry(w->vm, w->at[level], mode->entry_size, &host[level]);
+			entry = read_guest_entry(w->vm, w->at[level], mode->entry_size,
+						 &host[level]);
 		w->level = level;
 		w->entry[level] = entry;
 		w->rights[level] = (u8)acc;
@@ -154,7 +64,7 @@ static int find_leaf(struct guest_walk *w, void *host[])
 		if (leaf)
 			return 0;
 		w->error &= ~PF_ERROR_P;
-		table = table_address(mode, entry);
+		table = walk_table(mode, entry);
 	}
 }
 
@@ -177,7 +87,7 @@ static bool mark_accessed(struct guest_walk *w, void *host[])
 			continue;
 		if (level == w->level && w->access & PF_ERROR_W)
 			flags |= PT_D;
-		if (!set_flags(host[level], &w->entry[level], flags, mode->entry_size))
+		if (!set_entry_flags(host[level], &w->entry[level], flags, mode->entry_size))
 			return false;
 	}
 	return true;
@@ -198,7 +108,7 @@ int walk_addr(struct guest_walk *w)
 		return 0;
 	}
 	do {
-		w->error = access_error(w);
+		w->error = access_error(mode, w->access);
 		if (find_leaf(w, host))
 			return -EFAULT;
 		offset = BIT(level_shift(mode, w->level)) - 1;
@@ -209,7 +119,7 @@ int walk_addr(struct guest_walk *w)
 			w->error |= PF_ERROR_PK;
 			return -EFAULT;
 		}
-		if (!may_access(w, w->leaf_acc))
+		if (!may_access(mode, w->access, w->leaf_acc))
 			return -EFAULT;
 	} while (!mark_accessed(w, host));
 	return 0;
