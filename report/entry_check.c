@@ -16,8 +16,6 @@
 	 PENDING_DBG_RTM)
 #define SELECTOR_TI     BIT(2)
 #define SELECTOR_RPL(s) ((s)&3)
-#define CR4_LAM_SUP     BIT(28)
-#define CR3_LAM         GENMASK(62, 61)
 
 /* The values that many rules use, read once. */
 struct entry_state {
@@ -104,7 +102,7 @@ static bool s_cet_ok(const struct entry_state *c, u64 s_cet)
 /* Returns the bits of CR3 that enable linear-address masking (LAM), if the CPU has it. */
 static u64 lam_bits(const struct entry_state *c)
 {
-	return c->cap->cr4_fixed1 & CR4_LAM_SUP ? CR3_LAM : 0;
+	return c->cap->cr4_fixed1 & CR4_LAM_SUP ? CR3_LAM_U57 | CR3_LAM_U48 : 0;
 }
 
 static bool eptp_memory_type_ok(const struct entry_state *c)

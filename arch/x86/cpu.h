@@ -20,6 +20,10 @@
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 
+/* Linear-address masking of user addresses. */
+#define CR3_LAM_U57 BIT(61)
+#define CR3_LAM_U48 BIT(62)
+
 #define CR4_VME        BIT(0)
 #define CR4_PVI        BIT(1)
 #define CR4_TSD        BIT(2)
@@ -44,6 +48,7 @@
 #define CR4_PKS        BIT(24)
 #define CR4_UINTR      BIT(25)
 #define CR4_LASS       BIT(27)
+#define CR4_LAM_SUP    BIT(28)
 #define CR4_FRED       BIT(32)
 
 #define RFLAGS_CF    BIT(0)

@@ -49,6 +49,7 @@ static void hide(bool has_all)
 	vmx_capability = (struct vmx_capability){0};
 	if (has_all) {
 		vmcs_config.has_bndcfgs = vmcs_config.has_cet = vmcs_config.has_pkrs = true;
+		vmcs_config.has_ept = true;
 		vmcs_config.cpu_based_2nd_exec_ctrl = ~0u;
 		vmx_capability.cr4_fixed1 = ~0ull;
 	}
@@ -96,7 +97,7 @@ static void without_its_control_a_feature_is_hidden_as_a_whole(void **state)
 		assert_true(closed(msrs[i]));
 	assert_true(cpuid_hides_msr(&vm, MSR_TSC_AUX));
 	assert_true(vm.cpuid->hidden_cr4 ==
-		    (CR4_VMXE | CR4_SMXE | CR4_FRED | CR4_CET | CR4_PKS | CR4_LA57));
+		    (CR4_VMXE | CR4_SMXE | CR4_FRED | CR4_CET | CR4_PKS | CR4_LA57 | CR4_LAM_SUP));
 	assert_true(vm.cpuid->hidden_xstate ==
 		    (BIT(3) | BIT(4) | BIT(8) | BIT(11) | BIT(12) | BIT(15)));
 }

@@ -130,6 +130,12 @@ bool is_canonical(struct vcpu *v, u64 address)
 	return true;
 }
 
+gva_t guest_untag(struct vcpu *v, gva_t gva)
+{
+	(void)v;
+	return gva;
+}
+
 gva_t guest_operand(struct vcpu *v, const struct insn *insn, const struct insn_mem *mem)
 {
 	(void)v;

@@ -208,6 +208,27 @@ unsigned guest_cpl(struct vcpu *vcpu)
 	return SEG_AR_DPL(ss.ar);
 }
 
+/* The tag is between bit 63, which says whose address it is, and the address proper, whose sign the
+ * CPU extends into it. */
+gva_t guest_untag(struct vcpu *vcpu, gva_t gva)
+{
+	u64 cr4 = virt->get_sysreg(vcpu, SYSREG_CR4), cr3;
+	bool wide = cr4 & CR4_LA57;
+	unsigned tag;
+
+	if (gva & BIT(63)) {
+		if (!(cr4 & CR4_LAM_SUP))
+			return gva;
+	} else {
+		cr3 = virt->get_sysreg(vcpu, SYSREG_CR3);
+		if (!(cr3 & (CR3_LAM_U57 | CR3_LAM_U48)))
+			return gva;
+		wide = cr3 & CR3_LAM_U57;
+	}
+	tag = wide ? 7 : 16;
+	return ((u64)((s64)(gva << tag) >> tag) & ~BIT(63)) | (gva & BIT(63));
+}
+
 bool is_canonical(struct vcpu *vcpu, u64 address)
 {
 	unsigned unused = virt->get_sysreg(vcpu, SYSREG_CR4) & CR4_LA57 ? 7 : 16;
@@ -274,5 +295,5 @@ gva_t guest_operand(struct vcpu *vcpu, const struct insn *insn, const struct ins
 	insn_address(insn, mem, vcpu->regs, virt->get_sysreg(vcpu, SYSREG_RIP), &at);
 	guest_segment(vcpu, (enum segment_reg)at.segment, &seg);
 	gva = seg.base + at.offset;
-	return insn->mode == INSN_64 ? gva : (u32)gva;
+	return insn->mode == INSN_64 ? guest_untag(vcpu, gva) : (u32)gva;
 }

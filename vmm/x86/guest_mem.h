@@ -75,6 +75,14 @@ enum insn_mode guest_mode(struct vcpu *vcpu);
 /* The guest's current privilege level, 0 to 3. */
 unsigned guest_cpl(struct vcpu *vcpu);
 
+/*
+ * The linear address that the CPU uses for an access of data at @gva in 64-bit mode: without the
+ * tag, where the guest uses linear-address masking (LAM). It need not be canonical. Not for code,
+ * nor for what INVLPG and the like invalidate: the CPU does not mask these. SDM: "Linear-Address
+ * Pre-Processing".
+ */
+gva_t guest_untag(struct vcpu *vcpu, gva_t gva);
+
 /* Is @address canonical, in 64-bit mode? SDM: "Canonical Addressing". */
 bool is_canonical(struct vcpu *vcpu, u64 address);
 

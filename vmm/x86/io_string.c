@@ -25,8 +25,8 @@ static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 off
 	u64 last = offset + len - 1, top = seg->ar & SEG_AR_DB ? 0xffffffff : 0xffff;
 
 	if (guest_mode(vcpu) == INSN_64)
-		return is_canonical(vcpu, seg->base + offset) &&
-		       is_canonical(vcpu, seg->base + last);
+		return is_canonical(vcpu, guest_untag(vcpu, seg->base + offset)) &&
+		       is_canonical(vcpu, guest_untag(vcpu, seg->base + last));
 	if (seg->unusable || (seg->ar & SEG_AR_CODE && (write || !(seg->ar & SEG_AR_RW))) ||
 	    (write && !(seg->ar & SEG_AR_RW)))
 		return false;
@@ -46,7 +46,8 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
 		return -EFAULT;
 	}
-	*gva = long_mode ? seg.base + offset : (u32)(seg.base + offset);
+	*gva = seg.base + offset;
+	*gva = long_mode ? guest_untag(vcpu, *gva) : (u32)*gva;
 	return 0;
 }
 
