@@ -32,7 +32,7 @@ unit: $(GENERATED) | setup-build setup-test
 ## boot: the boot tests in Bochs (K=expression chooses, as pytest's -k)
 .PHONY: boot
 boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf build/debug/glasshouse.elf build/bare/glasshouse.elf build/check-options $(GUEST_FILES) $(LAB_GUESTS) $(EFI_FILES) $(FOREIGN) $(SHIM) $(STOCK) build/guest/leave.img | setup-iso setup-efi setup-sign setup-run setup-test
-	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx --durations=12 tests/boot -m 'not soak' $(if $(K),-k '$(K)')
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx tests/boot -m 'not soak' $(if $(K),-k '$(K)')
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
 .PHONY: soak

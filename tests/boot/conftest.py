@@ -16,6 +16,8 @@ sys.path[:0] = [str(ROOT / folder) for folder in ("tools/build", "tools/image", 
 import faults  # noqa: E402  pylint: disable=wrong-import-position
 import harness  # noqa: E402  pylint: disable=wrong-import-position
 
+COSTLY = int(os.environ.get("COSTLY") or 12)  # so many of the most expensive tests are listed
+
 
 def pytest_configure(config):
     """Creates a folder for this pytest run, and removes the folders of finished runs.
@@ -44,8 +46,15 @@ def pytest_configure(config):
     harness.FOLDER = Path(own)
 
 
+def cpu_seconds():
+    """The CPU time of this worker and of its machines that have ended: on a busy computer as on an idle one."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def pytest_runtest_setup(item):
-    """Skips a test of something that this Bochs lacks, with the reason."""
+    """Notes when the test begins. Skips a test of something that this Bochs lacks, with the reason."""
+    item.began = cpu_seconds()
     if why := faults.lacks(item):
         pytest.skip(why)
 
@@ -70,6 +79,18 @@ def pytest_runtest_makereport(item, call):
         if report.failed:
             for run in harness.runs:
                 report.sections += run.logs()
+    if call.when == "teardown":
+        report.user_properties.append(("CPU seconds", cpu_seconds() - item.began))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints what the tests have cost: the sum, and the most expensive."""
+    costs = sorted(((dict(report.user_properties)["CPU seconds"], report.nodeid)
+                    for reports in terminalreporter.stats.values() for report in reports
+                    if "CPU seconds" in dict(getattr(report, "user_properties", ()))), reverse=True)
+    terminalreporter.section(f"CPU time: {sum(cost for cost, _ in costs):.0f} s in all")
+    for cost, name in costs[:COSTLY]:
+        terminalreporter.line(f"{cost:6.1f} s {name}")
 
 
 @pytest.fixture(autouse=True)
