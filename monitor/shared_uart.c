@@ -39,10 +39,11 @@
 #define LSR_ERRORS 0x80 /* there are such in the FIFO */
 #define LSR_NONE   0xff
 
-#define FIFO_SIZE 16u
-#define MAX_PULL  64     /* bytes at a time, as a UART may be broken */
-#define MAX_POLLS 100000 /* for the same reason */
-#define ODD_BEATS 50     /* how long a guest may take to program the UART */
+#define FIFO_SIZE    16u
+#define MAX_PULL     64     /* bytes at a time, as a UART may be broken */
+#define MAX_POLLS    100000 /* for the same reason */
+#define MAX_PATIENCE 2      /* seconds until a line of the guest's is broken */
+#define ODD_BEATS    50     /* how long a guest may take to program the UART */
 
 /* ---- What is kept ---- */
 
@@ -320,9 +321,26 @@ static void hold(struct shared_uart *u)
 	update_ier(u);
 }
 
+/*
+ * Will the guest's line end soon? At @since somebody wanted to print. The line does not end when
+ * the guest's last byte left the UART a @patience ago, as after a prompt, nor when it has gone on
+ * for seconds, as what draws in one line.
+ */
+static bool ends_soon(struct shared_uart *u, u64 since, u64 patience)
+{
+	u64 now = u->now();
+
+	if (!u->mid_line || now - since > MAX_PATIENCE * u->second)
+		return false;
+	if (!(status_of(u) & LSR_TEMT))
+		u->last_sent = now;
+	return now - since < patience || now - u->last_sent < patience;
+}
+
 /* A byte of the guest's has been sent. */
 static void has_sent(struct shared_uart *u, char byte)
 {
+	u->last_sent = u->now();
 	u->mid_line = byte != '\n';
 	if (u->mid_line)
 		return;
@@ -559,7 +577,7 @@ bool shared_uart_hold(struct shared_uart *u)
 {
 	if (u->held || !shared_uart_calls(u))
 		return u->held;
-	if (u->mid_line && u->now() - u->switched < u->second / 5)
+	if (ends_soon(u, u->switched, u->second / 5))
 		return false;
 	hold(u);
 	if (u->mid_line)
@@ -628,7 +646,8 @@ void shared_uart_beat(struct shared_uart *u)
 		pull(u);
 	give_back(u);
 	pump(u);
-	if (u->log_length && !u->held && u->now() - u->log_since > u->second / 2)
+	if (u->log_length && !u->held && u->now() - u->log_since > u->second / 2 &&
+	    !ends_soon(u, u->log_since, u->second / 2))
 		print_log(u, true);
 	if (!served && is_pending(u))
 		ring(u);

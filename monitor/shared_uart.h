@@ -71,6 +71,7 @@ struct shared_uart {
 	bool held;     /* the monitor has the terminal */
 	bool drains;   /* it has, or what was kept meanwhile is being sent */
 	bool mid_line; /* the guest has not ended its line */
+	u64 last_sent; /* when its last byte left for the line */
 	char kept[UART_KEPT];
 	u32 kept_put, kept_taken;
 	char log[UART_LOG];
@@ -98,7 +99,7 @@ bool shared_uart_calls(const struct shared_uart *uart);
 
 /*
  * The monitor, which is called, wants to print. Returns true if it may: the guest's line has ended,
- * or does not end soon; then it is ended here.
+ * or does not end soon, as the guest sends no more of it; then it is ended here.
  */
 bool shared_uart_hold(struct shared_uart *uart);
 /* The monitor has printed its last. */
@@ -112,7 +113,8 @@ int shared_uart_receive(struct shared_uart *uart);
 void shared_uart_send(struct shared_uart *uart, const char *s, size_t n);
 
 /* Print @n bytes of the log between two lines of the guest: now, or when its line ends, or when
- * that takes half a second. What is more than is kept meanwhile is left out. */
+ * the guest has sent no more of it for half a second. What is more than is kept meanwhile is left
+ * out. */
 void shared_uart_log(struct shared_uart *uart, const char *s, size_t n);
 
 /* The machine ends, or is the guest's alone from now on: send all that is kept, and leave the UART

@@ -7,7 +7,9 @@
 
 #include "monitor/shared_uart.h"
 
-#define BYTE_TIME 87u      /* of the clock, in microseconds: at 115200 baud */
+#define BYTE_TIME byte_time
+#define FAST      87u      /* of the clock, in microseconds: at 115200 baud */
+#define SLOW      1042u    /* at 9600 baud */
 #define BEAT      1000u    /* of the clock, between two beats */
 #define SECOND    1000000u /* of the clock */
 #define LINE_SIZE (1u << 20)
@@ -15,6 +17,7 @@
 
 /* ---- The model ---- */
 
+static u64 byte_time = FAST;
 static u64 clock;
 static bool wild; /* the guest does not look whether there is room */
 static struct {
@@ -232,6 +235,8 @@ static void driver_sends(const char *s, size_t n)
 	wr(UART_IER, 7);
 }
 
+static u64 beaten; /* the number of the last beat */
+
 /* Time passes, with beats; the driver has its interrupts handled. */
 static void run(u64 time, bool interrupts)
 {
@@ -241,8 +246,9 @@ static void run(u64 time, bool interrupts)
 			handled = chip.edges;
 			interrupt();
 		}
-		if (clock / BEAT != (clock - 10) / BEAT)
+		if (clock / BEAT != beaten)
 			shared_uart_beat(&uart);
+		beaten = clock / BEAT;
 	}
 }
 
@@ -267,6 +273,7 @@ static void begin(bool driver)
 	uart.out = chip_out;
 	uart.now = chip_now;
 	uart.second = SECOND;
+	byte_time = FAST;
 	shared_uart_init(&uart);
 	if (!driver)
 		return;
@@ -508,6 +515,52 @@ static void test_lines(void **state)
 	assert_true(shared_uart_hold(&uart));
 	run(5 * BEAT, false);
 	shows("#\r\nlog\r\n#\r\n");
+}
+
+/* The guest sends @n bytes, as the line takes them. */
+static void guest_sends(const char *s, size_t n)
+{
+	while (n--) {
+		while (!(rd(UART_LSR) & 0x20))
+			run(10, false);
+		assert_false(shared_uart_hold(&uart));
+		wr(UART_DATA, (u8)*s++);
+	}
+}
+
+/* A slow line: a line of the guest's takes longer than anybody waits for a prompt. */
+static void test_slow(void **state)
+{
+	static const char rest[400] = {[0 ... 398] = 'g', '\n'};
+
+	(void)state;
+	begin(false);
+	byte_time = SLOW;
+	guest_sends("begin ", 6);
+	type(CTRL_T, 1);
+	shared_uart_log(&uart, "log\n", 4);
+	guest_sends(rest, 399);
+	assert_false(shared_uart_hold(&uart));
+	guest_sends(rest + 399, 1);
+	assert_true(shared_uart_hold(&uart));
+	run(50 * SLOW, false);
+	assert_int_equal(shown, 6 + 400 + 5);
+	assert_memory_equal(terminal + 6, rest, 400);
+	assert_memory_equal(terminal + 406, "log\r\n", 5);
+	/* What never ends is broken all the same. */
+	type(CTRL_T, 1);
+	run(5 * BEAT, false);
+	shared_uart_release(&uart);
+	run(5 * BEAT, false);
+	type(CTRL_T, 1);
+	for (unsigned i = 0; i < 3000 && !uart.held; i++) {
+		while (!(rd(UART_LSR) & 0x20))
+			run(10, false);
+		wr(UART_DATA, '|');
+		shared_uart_hold(&uart);
+		assert_true(i > 1000 || !uart.held);
+	}
+	assert_true(uart.held);
 }
 
 static char pattern[UART_INPUT * 20];
@@ -809,10 +862,11 @@ int main(void)
 		cmocka_unit_test(test_probe),  cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_switch), cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_polls),  cmocka_unit_test(test_interrupt_again),
-		cmocka_unit_test(test_lines),  cmocka_unit_test(test_paste),
-		cmocka_unit_test(test_busy),   cmocka_unit_test(test_end),
-		cmocka_unit_test(test_room),   cmocka_unit_test(test_random),
-		cmocka_unit_test(test_wild),   cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_lines),  cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_paste),  cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_end),    cmocka_unit_test(test_room),
+		cmocka_unit_test(test_random), cmocka_unit_test(test_wild),
+		cmocka_unit_test(test_clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
