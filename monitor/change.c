@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "lib/string.h"
 #include "monitor/commands.h"
+#include "monitor/host_memory.h"
 #include "vmm/icept.h"
 #include "vmm/memslot.h"
 #include "vmm/registers.h"
@@ -132,11 +133,13 @@ static const char *set_msr(struct vm *vm, const struct arguments *args)
 {
 	u64 msr, value = 0;
 	bool off = args->word[3] && !strcmp(args->word[3], "off");
+	const char *why = parse_number("MSR", args->word[2], 16, ~0u, &msr);
 	int r;
 
-	if (!number_of(args->word[2], 16, &msr) || msr >> 32 ||
-	    (!off && !number_of(args->word[3], 16, &value)))
-		return NO_NUMBER;
+	if (!why && !off)
+		why = parse_number("VALUE", args->word[3], 16, ~0ull, &value);
+	if (why)
+		return why;
 	if (args->word[4])
 		return TOO_MANY;
 	r = icept_answer(vm, (u32)msr, !off, value);
@@ -149,6 +152,7 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 {
 	static const char *const registers[] = {"eax", "ebx", "ecx", "edx"};
 	u64 leaf, subleaf, bit, value;
+	const char *why;
 	unsigned reg = 0;
 
 	if (args->word[2] && !strcmp(args->word[2], "off")) {
@@ -157,11 +161,17 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 		cpuid_forget_changes(vm);
 		return NULL;
 	}
-	if (!number_of(args->word[2], 16, &leaf) || leaf >> 32 ||
-	    !number_of(args->word[3], 16, &subleaf) || subleaf >> 32 ||
-	    !number_of(args->word[5], 10, &bit) || bit > 31 ||
-	    !number_of(args->word[6], 10, &value) || value > 1)
-		return NO_NUMBER;
+	why = parse_number("LEAF", args->word[2], 16, ~0u, &leaf);
+	if (!why)
+		why = parse_number("SUBLEAF", args->word[3], 16, ~0u, &subleaf);
+	if (!why && !args->word[4])
+		why = missing("REGISTER");
+	if (!why)
+		why = parse_number("BIT", args->word[5], 10, 31, &bit);
+	if (!why)
+		why = parse_number("0 or 1", args->word[6], 10, 1, &value);
+	if (why)
+		return why;
 	while (reg < ARRAY_SIZE(registers) && strcmp(args->word[4], registers[reg]) != 0)
 		reg++;
 	if (reg == ARRAY_SIZE(registers))
@@ -177,7 +187,7 @@ const char *command_set(const struct arguments *args)
 	const char *why;
 
 	if (!args->word[1])
-		return "say what to set: help set shows an example";
+		return missing("REGISTER, msr or cpuid");
 	if (!strcmp(args->word[1], "msr"))
 		return set_msr(monitor_vcpu()->vm, args);
 	if (!strcmp(args->word[1], "cpuid"))
@@ -188,8 +198,9 @@ const char *command_set(const struct arguments *args)
 	if (!vcpu)
 		return NO_VCPU;
 	wanted.name = args->word[1];
-	if (!number_of(args->word[2], 16, &wanted.value))
-		return NO_NUMBER;
+	why = parse_number("VALUE", args->word[2], 16, ~0ull, &wanted.value);
+	if (why)
+		return why;
 	why = on_vcpu(vcpu, set_on);
 	return why ? why : wanted.why;
 }
@@ -214,9 +225,10 @@ static unsigned bytes_of(const char *word, u8 *bytes)
 const char *command_w(const struct arguments *args)
 {
 	struct arguments rest = *args;
-	bool physical = take_word(&rest, "-p");
+	bool physical = take_word(&rest, "-p"), host = !physical && take_word(&rest, "-h");
 	const char *const *word = &rest.word[1];
 	u8 bytes[MAX_WRITE];
+	const char *why;
 	unsigned n;
 	u64 address;
 	int r;
@@ -225,11 +237,18 @@ const char *command_w(const struct arguments *args)
 		return NO_OPTION;
 	if (word[2])
 		return TOO_MANY;
-	if (!number_of(word[0], 16, &address))
-		return NO_NUMBER;
+	why = parse_number("ADDR", word[0], 16, ~0ull, &address);
+	if (!why && !word[1])
+		why = missing("BYTES");
+	if (why)
+		return why;
 	n = bytes_of(word[1], bytes);
 	if (!n)
 		return "say what to write as pairs of hexadecimal digits: 1 to 64 bytes";
+	if (host) {
+		r = write_host(address, bytes, n);
+		return !r ? NULL : r == -EROFS ? HOST_READ_ONLY : HOST_NOT_MAPPED;
+	}
 	r = physical ? write_guest(monitor_vcpu()->vm, address, bytes, n)
 		     : write_guest_virt(monitor_vcpu(), address, bytes, n);
 	return r ? "this address is not mapped to memory of the guest" : NULL;

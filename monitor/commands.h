@@ -119,6 +119,15 @@ bool has_option(const struct arguments *args);
  */
 bool number_of(const char *word, unsigned base, u64 *value);
 
+/*
+ * The same for the argument that help calls @name, which may be at most @most. Returns NULL, or why
+ * it cannot be done: it is missing, no number, or more. The text is valid until the next call.
+ */
+const char *parse_number(const char *name, const char *word, unsigned base, u64 most, u64 *value);
+
+/* Why it cannot be done: the argument @name is missing. Valid until the next call. */
+const char *missing(const char *name);
+
 /* The number of the exit reason with this name, in small letters or capitals. Returns false if
  * there is none, or @word is NULL. */
 bool reason_of(const char *word, u32 *reason);
@@ -126,6 +135,5 @@ bool reason_of(const char *word, u32 *reason);
 #define NO_VCPU   "there is no such vCPU; ls lists them"
 #define TOO_MANY  "too many words; help NAME tells which there are"
 #define NO_OPTION "there is no such option; help NAME lists them"
-#define NO_NUMBER "a number is missing, or this is no number; help NAME shows an example"
 
 #endif

@@ -11,6 +11,8 @@ static const char *parse_filter(const char *const *word, struct cycle_wanted *wa
 	if (!strcmp(word[0], "reason")) {
 		u32 reason;
 
+		if (!word[1])
+			return missing("NAME");
 		if (!reason_of(word[1], &reason))
 			return "there is no such exit reason; stat shows some";
 		wanted->reason = virt->exit_name(reason);
@@ -18,12 +20,12 @@ static const char *parse_filter(const char *const *word, struct cycle_wanted *wa
 	}
 	if (!strcmp(word[0], "port")) {
 		wanted->subject = SUBJECT_PORT;
-		wanted->has_value = number_of(word[1], 16, &wanted->value);
-		return wanted->has_value ? NULL : NO_NUMBER;
+		wanted->has_value = true;
+		return parse_number("N", word[1], 16, 0xffff, &wanted->value);
 	}
 	if (!strcmp(word[0], "rip")) {
-		wanted->has_rip = number_of(word[1], 16, &wanted->rip);
-		return wanted->has_rip ? NULL : NO_NUMBER;
+		wanted->has_rip = true;
+		return parse_number("ADDR", word[1], 16, ~0ull, &wanted->rip);
 	}
 	return "there is no such form; help cycle lists them";
 }

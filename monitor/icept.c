@@ -125,6 +125,8 @@ static const char *exception(struct vm *vm, const struct arguments *args)
 	u64 mask = 0, match = 0;
 	u32 vectors = vm->icepts.exceptions;
 
+	if (!args->word[2])
+		return missing("the exception's NAME");
 	if (vector == 32)
 		return "there is no such exception: give a number or a name such as pf";
 	if (on < 0)
@@ -144,11 +146,13 @@ static const char *msr(struct vm *vm, const struct arguments *args)
 {
 	const char *how = args->word[3];
 	bool off = how && !strcmp(how, "off"), read, write;
+	const char *why;
 	u64 number;
 	int r;
 
-	if (!number_of(args->word[2], 16, &number) || number >> 32)
-		return NO_NUMBER;
+	why = parse_number("MSR", args->word[2], 16, ~0u, &number);
+	if (why)
+		return why;
 	read = how && (!strcmp(how, "r") || !strcmp(how, "rw"));
 	write = how && (!strcmp(how, "w") || !strcmp(how, "rw"));
 	if (how && args->word[4])
@@ -165,9 +169,10 @@ static const char *port(struct vm *vm, const struct arguments *args)
 {
 	int on = state_of(args->word[3]);
 	u64 number;
+	const char *why = parse_number("PORT", args->word[2], 16, 0xffff, &number);
 
-	if (!number_of(args->word[2], 16, &number) || number >> 16)
-		return NO_NUMBER;
+	if (why)
+		return why;
 	if (on < 0)
 		return ON_OR_OFF;
 	if (args->word[4])
@@ -179,9 +184,10 @@ static const char *port(struct vm *vm, const struct arguments *args)
 static const char *flip(struct vm *vm, enum icept what, const char *times)
 {
 	u64 n;
+	const char *why = parse_number("N", times, 10, ~0ull, &n);
 
-	if (!number_of(times, 10, &n))
-		return NO_NUMBER;
+	if (why)
+		return why;
 	for (u64 i = 0; i < n && !monitor_stopped(); i++) {
 		icept_set(vm, what, !icept_is_on(vm, what));
 		enforce_intercepts(monitor_vcpu());

@@ -61,8 +61,12 @@ static const char *parse(const char *const *word)
 					      : EVENT_NMI;
 	if (word[1] && (sent.type == EVENT_NMI || (interrupt && word[2])))
 		return TOO_MANY;
-	if (sent.type != EVENT_NMI && !number_of(word[1], 10, &vector))
-		return NO_NUMBER;
+	if (sent.type != EVENT_NMI) {
+		const char *why = parse_number("VECTOR", word[1], 10, 255, &vector);
+
+		if (why)
+			return why;
+	}
 	if (interrupt && (vector < 16 || vector > 255))
 		return "the vectors of interrupts are 16 to 255";
 	if (sent.type == EVENT_EXCEPTION && (vector > 31 || vector == NMI_VECTOR))
@@ -76,9 +80,11 @@ static const char *parse(const char *const *word)
 
 const char *command_inject(const struct arguments *args)
 {
-	struct vcpu *vcpu = args->word[1] ? vcpu_of(args->word[1]) : NULL;
+	struct vcpu *vcpu = vcpu_of(args->word[1]);
 	const char *why;
 
+	if (!args->word[1])
+		return missing("VCPU");
 	if (!vcpu)
 		return NO_VCPU;
 	why = parse(&args->word[2]);
@@ -89,8 +95,10 @@ const char *command_inject(const struct arguments *args)
 
 const char *command_kick(const struct arguments *args)
 {
-	struct vcpu *vcpu = args->word[1] ? vcpu_of(args->word[1]) : NULL;
+	struct vcpu *vcpu = vcpu_of(args->word[1]);
 
+	if (!args->word[1])
+		return missing("VCPU");
 	if (!vcpu)
 		return NO_VCPU;
 	vcpu_make_request(vcpu, REQ_EVENT);

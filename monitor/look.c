@@ -81,8 +81,11 @@ static void dump_on(struct vcpu *vcpu)
 
 const char *command_vmcs(const struct arguments *args)
 {
+	const char *first = args->word[1];
 	u64 number;
-	bool numbered = number_of(args->word[1], 10, &number);
+	/* Other numbers of four digits are the encodings of fields. */
+	bool numbered = number_of(first, 10, &number) &&
+			(strlen(first) < 4 || number < monitor_vcpu()->vm->nr_vcpus);
 	struct vcpu *vcpu = vcpu_of(numbered ? args->word[1] : NULL);
 	const char *why;
 
@@ -94,7 +97,10 @@ const char *command_vmcs(const struct arguments *args)
 	why = on_vcpu(vcpu, dump_on);
 	if (why)
 		return why;
-	return found ? NULL : "there is no such group, and no field with these letters in its name";
+	return found ? NULL
+		     : "there is no such group, and no field with this encoding, or with these "
+		       "letters "
+		       "in its name";
 }
 
 static void print_segment(struct vcpu *vcpu, const char *name, enum segment_reg reg)

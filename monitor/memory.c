@@ -3,21 +3,17 @@
  * Commands that show memory, and how addresses are translated. Addresses of the guest are read by
  * slots only, so Glasshouse's own memory is shown by its host-physical address only.
  */
-#include "arch/x86/paging.h"
-#include "errno.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "monitor/commands.h"
+#include "monitor/host_memory.h"
 #include "vmm/memslot.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
 
-extern const char __image_start[], __image_end[];
-
 #define LINE_BYTES 16u
 #define MAX_BYTES  4096u
 
-#define NOT_THERE  "this address is not memory that Glasshouse maps"
 #define NOT_MAPPED "this address is not mapped to memory of the guest"
 
 /* One line: the address, the bytes in hexadecimal, and as characters. */
@@ -36,32 +32,23 @@ static void print_bytes(u64 address, const u8 *bytes, unsigned n)
 	row("address bytes text", "%016lx:%s  %s\n", address, hex, text);
 }
 
-/* The image is not in the direct map. */
-static int read_host(hpa_t hpa, u8 *bytes, unsigned n)
-{
-	bool image = hpa - image_base_pa < (u64)(__image_end - __image_start);
-
-	if (!image && !paging_is_mapped(hpa, n))
-		return -EFAULT;
-	memcpy(bytes, image ? __image_start + (hpa - image_base_pa) : phys_to_virt(hpa), n);
-	return 0;
-}
-
 const char *command_x(const struct arguments *args)
 {
 	struct arguments rest = *args;
 	bool physical = take_word(&rest, "-p"), host = !physical && take_word(&rest, "-h");
 	const char *const *word = &rest.word[1];
 	u64 address, length = 64;
+	const char *why;
 
 	if (has_option(&rest))
 		return NO_OPTION;
 	if (word[2])
 		return TOO_MANY;
-	if (!number_of(word[0], 16, &address) || (word[1] && !number_of(word[1], 10, &length)))
-		return NO_NUMBER;
-	if (length > MAX_BYTES)
-		return "at most 4096 bytes at a time";
+	why = parse_number("ADDR", word[0], 16, ~0ull, &address);
+	if (!why && word[1])
+		why = parse_number("BYTES", word[1], 10, MAX_BYTES, &length);
+	if (why)
+		return why;
 	while (length) {
 		u8 bytes[LINE_BYTES];
 		unsigned n = (unsigned)MIN(length, LINE_BYTES);
@@ -70,7 +57,7 @@ const char *command_x(const struct arguments *args)
 				   : read_guest_virt(monitor_vcpu(), address, bytes, n);
 
 		if (r)
-			return host ? NOT_THERE : NOT_MAPPED;
+			return host ? HOST_NOT_MAPPED : NOT_MAPPED;
 		print_bytes(address, bytes, n);
 		address += n;
 		length -= n;
@@ -120,8 +107,9 @@ const char *command_pt(const struct arguments *args)
 
 	if (!vcpu)
 		return NO_VCPU;
-	if (!number_of(args->word[1], 16, &walked.gva))
-		return NO_NUMBER;
+	why = parse_number("ADDR", args->word[1], 16, ~0ull, &walked.gva);
+	if (why)
+		return why;
 	why = on_vcpu(vcpu, walk_on);
 	if (why)
 		return why;
@@ -139,9 +127,10 @@ const char *command_ept(const struct arguments *args)
 	struct ept_mapping map;
 	bool mapped;
 	gpa_t gpa;
+	const char *why = parse_number("ADDR", args->word[1], 16, ~0ull, &gpa);
 
-	if (!number_of(args->word[1], 16, &gpa))
-		return NO_NUMBER;
+	if (why)
+		return why;
 	if (gpa >> 48)
 		return "guest-physical addresses have 48 bits";
 	mapped = ept_walk(ept, gpa, &map);

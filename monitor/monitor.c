@@ -199,11 +199,14 @@ bool monitor_stopped(void)
 const char *command_page(const struct arguments *args)
 {
 	u64 lines = 0, columns = 0;
+	const char *why = NULL;
 
-	if (args->word[1] && !number_of(args->word[1], 10, &lines))
-		return NO_NUMBER;
-	if (args->word[1] && args->word[2] && !number_of(args->word[2], 10, &columns))
-		return NO_NUMBER;
+	if (args->word[1])
+		why = parse_number("LINES", args->word[1], 10, ~0ull, &lines);
+	if (!why && args->word[1] && args->word[2])
+		why = parse_number("COLUMNS", args->word[2], 10, ~0ull, &columns);
+	if (why)
+		return why;
 	terminal.page = (unsigned)MIN(lines, MAX_PAGE);
 	terminal.width = columns < MIN_WIDTH ? 0 : (unsigned)MIN(columns, MAX_PAGE);
 	return NULL;

@@ -163,8 +163,21 @@ static bool is_over(void)
 	return true;
 }
 
+/* What is longer than a line may be is not done, and an expectation there fails. */
+static void refuse(const struct script_line *line)
+{
+	pr_warn("Script %s, line %u: the line is too long; there is room for %u characters.\n",
+		scripts[now].name, number, SCRIPT_LINE - 1);
+	if (line->kind == SCRIPT_EXPECT)
+		pr_info("not ok %u - %s:%u: too long\n", ++expects, scripts[now].name, number);
+}
+
 static void run_line(struct script_line *line)
 {
+	if (line->too_long && line->kind != SCRIPT_NOTHING) {
+		refuse(line);
+		return;
+	}
 	switch (line->kind) {
 	case SCRIPT_NOTHING:
 		break;

@@ -23,12 +23,12 @@ struct script_line {
 	enum script_kind kind;
 	char text[SCRIPT_LINE]; /* the command, TEXT or REASON */
 	u64 ms;                 /* of SCRIPT_WAIT; 0: TIME is none */
+	bool too_long;          /* text[] is only its beginning */
 };
 
 /*
  * Read the line of @text, which has @size bytes, that begins at @at, without the spaces at both
- * ends. Returns where the next one begins; @size: there is none. What is longer than a line may be
- * is cut. Pure.
+ * ends. Returns where the next one begins; @size: there is none. Pure.
  */
 size_t script_read(const char *text, size_t size, size_t at, struct script_line *line);
 

@@ -48,9 +48,13 @@ size_t script_read(const char *text, size_t size, size_t at, struct script_line 
 
 	while (at < size && is_space(text[at]))
 		at++;
-	for (; at < size && text[at] != '\n'; at++)
+	line->too_long = false;
+	for (; at < size && text[at] != '\n'; at++) {
 		if (n + 1 < SCRIPT_LINE)
 			line->text[n++] = text[at] >= ' ' && text[at] <= '~' ? text[at] : ' ';
+		else
+			line->too_long |= !is_space(text[at]);
+	}
 	while (n && line->text[n - 1] == ' ')
 		n--;
 	line->text[n] = '\0';

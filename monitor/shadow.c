@@ -29,11 +29,12 @@ static void look_on(struct vcpu *vcpu)
 const char *command_spt(const struct arguments *args)
 {
 	struct vcpu *vcpu = vcpu_of(args->word[2]);
+	const char *why = parse_number("ADDR", args->word[1], 16, ~0ull, &wanted);
 
+	if (why)
+		return why;
 	if (!vcpu)
 		return NO_VCPU;
-	if (!number_of(args->word[1], 16, &wanted))
-		return NO_NUMBER;
 	if (!vcpu->vm->shadow_ops)
 		return "there are no shadow page tables: the CPU uses EPT; ept=off at the boot "
 		       "changes that";

@@ -97,10 +97,10 @@ const char *command_step(const struct arguments *args)
 
 	if (!vcpu)
 		return NO_VCPU;
-	if (args->word[1] && args->word[2] && !number_of(args->word[2], 10, &n))
-		return NO_NUMBER;
-	if (n > MAX_STEPS)
-		return "at most 1000 steps at a time";
+	if (args->word[1] && args->word[2])
+		why = parse_number("N", args->word[2], 10, MAX_STEPS, &n);
+	if (why)
+		return why;
 	if (vcpu->mp_state != MP_STATE_RUNNABLE)
 		return "this vCPU waits for a SIPI: it executes nothing";
 	if (vcpu == monitor_vcpu() ? !vcpu->beats : !(READ_ONCE(vcpu->requests) & REQ_PAUSE))

@@ -63,12 +63,13 @@ const char *command_trace(const struct arguments *args)
 {
 	const char *const *word = &args->word[1];
 	struct request request = {.silent = true};
+	const char *why = NULL;
 	u64 n = TRACE_LINES;
 
 	if (*word && !strcmp(*word, "-f")) {
 		request.part = word[1];
 		if (!request.part)
-			return "-f needs a reason, or a part of its name";
+			return missing("REASON");
 		word += 2;
 	}
 	if (*word && word[1] && word[2])
@@ -76,8 +77,10 @@ const char *command_trace(const struct arguments *args)
 	request.vcpu = vcpu_of(*word);
 	if (!request.vcpu)
 		return NO_VCPU;
-	if (*word && word[1] && !number_of(word[1], 10, &n))
-		return NO_NUMBER;
+	if (*word && word[1])
+		why = parse_number("N", word[1], 10, ~0ull, &n);
+	if (why)
+		return why;
 	each_exit(&request);
 	request.skip = request.matches - MIN(n, request.matches);
 	request.matches = 0;

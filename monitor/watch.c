@@ -17,6 +17,7 @@
 #include "vmm/view.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
+#include "vmm/x86/insn_size.h"
 
 #define WATCHES   16u
 #define MAX_BYTES PAGE_SIZE /* of a watch */
@@ -39,9 +40,10 @@ static struct watch {
 struct hit {
 	u32 watch, serial, vcpu;
 	unsigned kinds;
-	u8 size; /* of the access in bytes; 0: unknown */
+	u16 size; /* of the access in bytes; 0: unknown */
 	bool table, event;
-	bool unsure; /* it may not have reached the bytes */
+	bool unsure; /* it may not have reached the bytes: a write has if they change */
+	u64 sum;     /* of all watched bytes, before it */
 	bool memory; /* the values are known */
 	gpa_t gpa;
 	u64 rip;
@@ -64,63 +66,74 @@ static struct pending {
 
 /* An access, as the decoder describes it. */
 struct described {
-	unsigned kinds, size; /* 0: unknown */
+	unsigned kinds;
+	gpa_t gpa;      /* its first byte on this page */
+	unsigned size;  /* on this page; 0: unknown */
+	unsigned below; /* and so many bytes may be before the first */
+	bool partly;    /* not all of it may be accessed */
 };
 
-/* The bytes that a stack operation reads or writes; 0 if @insn is none. */
-static unsigned stack_size(const struct insn *insn)
+/* The bytes of an XSAVE area that the guest uses now: of the components that EDX:EAX asks for.
+ * SDM: "Standard Format of Extended Region", "Compacted Format of Extended Region". */
+static unsigned area_size(const struct vcpu *vcpu, enum insn_area area)
 {
-	unsigned size = insn->mode == INSN_64 && insn->opsize != 2 ? 8 : insn->opsize;
+	u64 asked = (u32)vcpu->regs[VCPU_RAX] | vcpu->regs[VCPU_RDX] << 32;
+	unsigned size = 576; /* the legacy region and the header */
 
-	if (insn->encoding != INSN_LEGACY)
-		return 0;
-	if (insn->map == 0) {
-		switch (insn->opcode) {
-		case 0x50 ... 0x5f: /* PUSH, POP */
-		case 0x68:
-		case 0x6a:
-		case 0x8f:
-		case 0x9c ... 0x9d: /* PUSHF, POPF */
-		case 0xc2 ... 0xc3: /* RET */
-		case 0xc9:          /* LEAVE */
-		case 0xe8:          /* CALL */
-			return size;
-		case 0xff: /* CALL, JMP, PUSH */
-			return (insn->reg & 7) != 3 && (insn->reg & 7) != 5 ? size : 0;
-		}
+	if (area == INSN_COMPACTED)
+		return MAX(cpuid(0xd, 1).ebx, size);
+	for (u32 i = 2; i < 63; i++) {
+		struct cpuid_regs component = cpuid(0xd, i);
+
+		if (asked & BIT(i) && component.eax)
+			size = MAX(size, component.ebx + component.eax);
 	}
-	return 0;
+	return MIN(size, MAX(cpuid(0xd, 0).ebx, 576u));
 }
 
-/* CMPXCHG8B, CMPXCHG16B. */
-static bool is_cmpxchg8b(const struct insn *insn)
+/* Which part of the @size bytes at linear @at is on the page of @access. */
+static void find_part(struct vcpu *vcpu, const struct view_access *access, gva_t at, unsigned size,
+		      struct described *d)
 {
-	return insn->encoding == INSN_LEGACY && insn->map == 1 && insn->opcode == 0xc7 &&
-	       (insn->reg & 7) == 1;
+	gva_t end = at + size;
+	gpa_t gpa;
+
+	for (; at < end; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
+		if (guest_physical(vcpu, at, &gpa) || (gpa ^ access->gpa) & PAGE_MASK)
+			continue;
+		d->gpa = gpa;
+		d->size = (unsigned)MIN(end - at, PAGE_SIZE - (at & ~PAGE_MASK));
+		return;
+	}
 }
 
-/* The bytes that an instruction reads or writes which insn_memory_op() does not know; 0: unknown.
- */
-static unsigned other_size(const struct insn *insn)
+/* An instruction that insn_memory_op() does not know. */
+static void describe_other(struct vcpu *vcpu, const struct view_access *access,
+			   const struct insn *insn, struct described *d)
 {
-	if (insn->encoding != INSN_LEGACY)
-		return 0;
-	if (insn->map == 0 && (insn->opcode == 0xa6 || insn->opcode == 0xae)) /* CMPSB, SCASB */
-		return 1;
-	if (insn->map == 0 && (insn->opcode == 0xa7 || insn->opcode == 0xaf))
-		return insn->opsize;
-	if (is_cmpxchg8b(insn))
-		return insn->opsize == 8 ? 16 : 8;
-	return stack_size(insn);
+	static const struct insn_mem simple = {.op = INSN_MOV};
+	struct insn_size size;
+
+	insn_size(insn, &size);
+	if (size.reads_too)
+		d->kinds = EPT_R | EPT_W;
+	if (size.downwards)
+		d->below = MIN(LONGEST, access->gpa & ~PAGE_MASK);
+	d->partly = size.partly;
+	if (size.state)
+		find_part(vcpu, access, guest_operand(vcpu, insn, &simple),
+			  size.area ? area_size(vcpu, (enum insn_area)size.area) : size.bytes, d);
+	else
+		d->size = size.bytes;
 }
 
 /* What is known of the access of the instruction at RIP that the CPU reports as @access. */
 static struct described describe(struct vcpu *vcpu, const struct view_access *access)
 {
-	struct described d = {access->kind, 0};
+	struct described d = {.kinds = access->kind, .gpa = access->gpa};
 	struct insn_mem mem;
 	struct insn insn;
-	u64 offset, operand;
+	u64 offset = access->gpa & ~PAGE_MASK, operand;
 
 	if (access->table) {
 		d.kinds |= EPT_R;
@@ -128,13 +141,13 @@ static struct described describe(struct vcpu *vcpu, const struct view_access *ac
 		return d;
 	}
 	if (access->event && !(access->kind & EPT_W))
-		d.size = 16; /* a gate or a descriptor */
+		d.size = 16;    /* a gate or a descriptor */
+	else if (access->event) /* a frame is pushed */
+		d.below = MIN(LONGEST, offset);
 	if (access->event || access->kind == EPT_X || !decode_guest_insn(vcpu, &insn))
 		return d;
 	if (insn_memory_op(&insn, &mem)) {
-		d.size = other_size(&insn);
-		if (is_cmpxchg8b(&insn))
-			d.kinds = EPT_R | EPT_W;
+		describe_other(vcpu, access, &insn, &d);
 		return d;
 	}
 	d.size = mem.size;
@@ -143,7 +156,6 @@ static struct described describe(struct vcpu *vcpu, const struct view_access *ac
 	if (mem.reads && mem.writes)
 		d.kinds = EPT_R | EPT_W;
 	/* An access that begins on the page before: only the rest is here. */
-	offset = access->gpa & ~PAGE_MASK;
 	operand = guest_operand(vcpu, &insn, &mem) & ~PAGE_MASK;
 	if (!offset && operand + mem.size > PAGE_SIZE)
 		d.size = (unsigned)(operand + mem.size - PAGE_SIZE);
@@ -164,15 +176,22 @@ static bool begins_in(struct vcpu *vcpu, const struct watch *w)
 	return !guest_physical(vcpu, rip, &gpa) && gpa - w->gpa < w->bytes;
 }
 
-/* Can the access reach the bytes of @w? It goes on upwards from its first byte, but for the frame
- * that the delivery of an event pushes. What is on the next page is another access. */
-static bool reaches(const struct watch *w, const struct view_access *access, unsigned size)
+/* Can the access reach the bytes of @w? It goes on upwards from its first byte, but for what is
+ * pushed. What is on the next page is another access. */
+static bool reaches(const struct watch *w, const struct described *d)
 {
-	u64 below =
-		access->event && access->kind & EPT_W ? MIN(LONGEST, access->gpa & ~PAGE_MASK) : 0;
-	u64 above = MIN(size ? size : LONGEST, PAGE_SIZE - (access->gpa & ~PAGE_MASK));
+	u64 above = MIN(d->size ? d->size : LONGEST, PAGE_SIZE - (d->gpa & ~PAGE_MASK));
 
-	return ranges_overlap(access->gpa - below, below + above, w->gpa, w->bytes);
+	return ranges_overlap(d->gpa - d->below, d->below + above, w->gpa, w->bytes);
+}
+
+/* Is it a write of which the size is not known, or that may leave out the bytes of @w? */
+static bool may_miss(const struct watch *w, const struct view_access *access,
+		     const struct described *d)
+{
+	if (access->kind != EPT_W || access->event)
+		return false;
+	return d->partly || (!d->size && d->gpa - w->gpa >= w->bytes);
 }
 
 static bool concerns(struct vcpu *vcpu, const struct watch *w, const struct view_access *access,
@@ -182,18 +201,53 @@ static bool concerns(struct vcpu *vcpu, const struct watch *w, const struct view
 		return false;
 	if (access->kind == EPT_X)
 		return begins_in(vcpu, w);
-	return reaches(w, access, d->size);
+	return reaches(w, d);
 }
 
-/* Can the access concern a watch at all? Most on a watched page do not; this needs no decoding. */
-static bool is_near(const struct watch *w, const struct view_access *access)
+/* Can the access concern a watch at all? Most on a watched page do not; this needs no decoding.
+ * @whole: it may be to all bytes of the page. */
+static bool is_near(const struct watch *w, const struct view_access *access, bool whole)
 {
 	u64 below = MIN(LONGEST, access->gpa & ~PAGE_MASK);
 
-	if (access->kind == EPT_X)
+	if (whole)
 		return w->serial && ranges_overlap(ALIGN_DOWN(access->gpa, PAGE_SIZE), PAGE_SIZE,
 						   w->gpa, w->bytes);
 	return w->serial && ranges_overlap(access->gpa - below, below + LONGEST, w->gpa, w->bytes);
+}
+
+static bool is_near_any(const struct view_access *access, bool whole)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < WATCHES && !any; i++)
+		any = is_near(&watches[i], access, whole);
+	return any;
+}
+
+/* May the instruction at RIP save or restore the state of the FPU? */
+static bool may_have_state(struct vcpu *vcpu)
+{
+	u8 bytes[INSN_MAX_LENGTH];
+
+	return insn_may_have_state(bytes, fetch_guest_insn(vcpu, bytes, sizeof(bytes)));
+}
+
+/* A checksum of the watched bytes (FNV-1a). */
+static u64 sum_of(struct vcpu *vcpu, const struct watch *w)
+{
+	u64 sum = 0xcbf29ce484222325;
+	u8 bytes[64];
+
+	for (u64 at = 0; at < w->bytes; at += sizeof(bytes)) {
+		size_t n = (size_t)MIN(w->bytes - at, sizeof(bytes));
+
+		if (read_guest(vcpu->vm, w->gpa + at, bytes, n))
+			return 0;
+		for (size_t i = 0; i < n; i++)
+			sum = (sum ^ bytes[i]) * 0x100000001b3;
+	}
+	return sum;
 }
 
 static bool read_value(struct vcpu *vcpu, const struct watch *w, u64 *value)
@@ -207,6 +261,7 @@ static void add_pending(struct pending *p, const struct hit *hit)
 	for (unsigned i = 0; i < p->nr; i++) {
 		if (p->hit[i].watch == hit->watch) {
 			p->hit[i].kinds |= hit->kinds;
+			p->hit[i].unsure &= hit->unsure;
 			return;
 		}
 	}
@@ -219,11 +274,10 @@ static void add_pending(struct pending *p, const struct hit *hit)
 static void accesses(struct vcpu *vcpu, const struct view_access *access)
 {
 	struct described d;
-	bool any = false;
+	bool data = access->kind != EPT_X && !access->table && !access->event;
 
-	for (unsigned i = 0; i < WATCHES && !any; i++)
-		any = is_near(&watches[i], access);
-	if (!any)
+	if (!is_near_any(access, access->kind == EPT_X) &&
+	    !(data && is_near_any(access, true) && may_have_state(vcpu)))
 		return;
 	d = describe(vcpu, access);
 	spin_lock(&lock);
@@ -234,17 +288,19 @@ static void accesses(struct vcpu *vcpu, const struct view_access *access)
 			.serial = w->serial,
 			.vcpu = vcpu->id,
 			.kinds = d.kinds,
-			.size = (u8)d.size,
+			.size = (u16)d.size,
 			.table = access->table,
 			.event = access->event,
-			.unsure = !d.size && access->gpa - w->gpa >= w->bytes,
-			.gpa = access->gpa,
+			.unsure = may_miss(w, access, &d),
+			.gpa = d.gpa,
 			.rip = virt->get_sysreg(vcpu, SYSREG_RIP),
 		};
 
 		if (!concerns(vcpu, w, access, &d))
 			continue;
 		hit.memory = read_value(vcpu, w, &hit.before);
+		if (hit.unsure)
+			hit.sum = sum_of(vcpu, w);
 		add_pending(&pending[vcpu->id], &hit);
 	}
 	spin_unlock(&lock);
@@ -252,10 +308,14 @@ static void accesses(struct vcpu *vcpu, const struct view_access *access)
 
 /* A page walk with the EPT's accessed and dirty flags on counts as a write also where it only
  * reads. SDM: "Accessed and Dirty Flags for EPT". */
-static bool has_happened(const struct hit *hit)
+static bool has_happened(struct vcpu *vcpu, const struct hit *hit)
 {
-	if (hit->table && !(watches[hit->watch].kinds & EPT_R))
+	const struct watch *w = &watches[hit->watch];
+
+	if (hit->table && !(w->kinds & EPT_R))
 		return hit->before != hit->after;
+	if (hit->unsure && hit->memory && !(w->kinds & hit->kinds & EPT_R))
+		return hit->sum != sum_of(vcpu, w);
 	return true;
 }
 
@@ -270,7 +330,7 @@ static void ended(struct vcpu *vcpu, bool done)
 
 		if (hit->memory)
 			hit->memory = read_value(vcpu, w, &hit->after);
-		if (w->serial != hit->serial || !has_happened(hit))
+		if (w->serial != hit->serial || !has_happened(vcpu, hit))
 			continue; /* removed meanwhile, or it was another access */
 		w->hits++;
 		ring[added++ % HITS] = *hit;
@@ -517,20 +577,20 @@ static bool kinds_of(const char *word, unsigned *kinds)
 }
 
 /* ADDR or ADDR,LEN. */
-static bool range_of(const char *word, u64 *address, u64 *bytes)
+static const char *parse_range(const char *word, u64 *address, u64 *bytes)
 {
-	char text[40], *comma;
+	char text[40] = "", *comma;
+	const char *why = NULL;
 
-	if (!word || strlcpy(text, word, sizeof(text)) >= sizeof(text))
-		return false;
 	*bytes = 8;
+	if (word)
+		strlcpy(text, word, sizeof(text));
 	comma = strchr(text, ',');
 	if (comma) {
 		*comma = '\0';
-		if (!number_of(comma + 1, 10, bytes))
-			return false;
+		why = parse_number("LEN", comma + 1, 10, MAX_BYTES, bytes);
 	}
-	return number_of(text, 16, address);
+	return why ? why : parse_number("ADDR", word ? text : NULL, 16, ~0ull, address);
 }
 
 /* For translate(), on the vCPU's CPU. */
@@ -573,10 +633,13 @@ static const char *add_by_words(const char *const *word, bool virtual)
 
 	if (word[0] && word[1] && word[2] && word[3])
 		return TOO_MANY;
-	if (!range_of(word[0], &w.gpa, &w.bytes))
-		return NO_NUMBER;
-	if (!w.bytes || w.bytes > MAX_BYTES)
+	why = parse_range(word[0], &w.gpa, &w.bytes);
+	if (why)
+		return why;
+	if (!w.bytes)
 		return "1 to 4096 bytes can be watched";
+	if (!word[1])
+		return missing("r, w or x");
 	if (!kinds_of(word[1], &w.kinds))
 		return "which accesses: r, w, x, or several, such as rw";
 	if (word[2]) {
@@ -620,12 +683,12 @@ const char *command_patch(const struct arguments *args)
 {
 	struct vm *vm = monitor_vcpu()->vm;
 	u64 gpa, byte;
+	const char *why = parse_number("ADDR", args->word[1], 16, EPT_GPA_END - 1, &gpa);
 
-	if (!number_of(args->word[1], 16, &gpa) || gpa >= EPT_GPA_END)
-		return NO_NUMBER;
+	if (why)
+		return why;
 	if (args->word[2] && !strcmp(args->word[2], "off"))
 		return words_for(view_unpatch(vm, gpa));
-	if (!number_of(args->word[2], 16, &byte) || byte > 0xff)
-		return NO_NUMBER;
-	return words_for(view_patch(vm, gpa, (u8)byte));
+	why = parse_number("BYTE", args->word[2], 16, 0xff, &byte);
+	return why ? why : words_for(view_patch(vm, gpa, (u8)byte));
 }

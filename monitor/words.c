@@ -3,6 +3,7 @@
  * Words and numbers of a command. See commands.h.
  */
 #include "monitor/commands.h"
+#include "lib/print.h"
 #include "lib/string.h"
 
 bool take_word(struct arguments *args, const char *word)
@@ -67,4 +68,33 @@ bool number_of(const char *word, unsigned base, u64 *value)
 	}
 	*value = sum;
 	return true;
+}
+
+static char why[96];
+
+const char *missing(const char *name)
+{
+	snprintf(why, sizeof(why), "%s is missing; help NAME shows an example", name);
+	return why;
+}
+
+const char *parse_number(const char *name, const char *word, unsigned base, u64 most, u64 *value)
+{
+	const char *kind = base == 16 ? "hexadecimal" : "decimal";
+	u64 number;
+
+	if (!word)
+		return missing(name);
+	if (!number_of(word, base, &number)) {
+		snprintf(why, sizeof(why), "%s is no %s number; help NAME shows an example", name,
+			 kind);
+		return why;
+	}
+	if (number > most) {
+		snprintf(why, sizeof(why), base == 16 ? "%s is at most %lx" : "%s is at most %lu",
+			 name, most);
+		return why;
+	}
+	*value = number;
+	return NULL;
 }

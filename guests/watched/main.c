@@ -39,6 +39,17 @@ static struct {
 
 static u8 idt_page[4096] __aligned(4096);
 
+/* The state of FPU and vector registers: as FXSAVE stores it, and as XSAVE does, with its header on
+ * the second page. */
+static struct {
+	u8 free[512];
+	u8 fxsave[512];
+	u8 more[4096 - 3 * 512];
+	u8 xsave[512 + 4096];
+} area __aligned(4096);
+
+static bool has_xsave;
+
 /* A page of code: a store to itself, and a return. */
 extern u8 code_page[], code_add[], code_word[];
 asm("	.text\n"
@@ -91,6 +102,31 @@ static void breakpoint_on_page(void)
 		     : "rbx", "memory", "cc");
 }
 
+#define CR4_OSFXSR  BIT(9)
+#define CR4_OSXSAVE BIT(18)
+
+/* Have FXSAVE store the XMM registers, and XSAVE those of AVX, if the CPU has that. */
+static void state_init(void)
+{
+	u64 cr4;
+
+	has_xsave = cpuid(1, 0).ecx & BIT(26);
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	cr4 |= CR4_OSFXSR | (has_xsave ? CR4_OSXSAVE : 0);
+	asm volatile("mov %0, %%cr4" : : "r"(cr4));
+	if (has_xsave)
+		asm volatile("xsetbv" : : "a"(7), "d"(0), "c"(0));
+	say("# has XSAVE: %u\n", has_xsave);
+}
+
+/* The same state each time: what is written does not change. */
+static void save_state(void)
+{
+	asm volatile("fxsave %0\n\tfxrstor %0" : "+m"(area.fxsave));
+	if (has_xsave)
+		asm volatile("xsave %0" : "+m"(area.xsave) : "a"(7), "d"(0));
+}
+
 /* What both CPUs do. */
 static void accesses(unsigned cpu)
 {
@@ -119,6 +155,7 @@ static void more_accesses(void)
 		asm volatile("movsq" : "+S"(from), "+D"(to) : : "memory");
 		asm volatile("movq %1, %0" : "=m"(data.edge) : "r"(0x0101010101010101 * i));
 		asm volatile("call *%0" : : "r"(at) : "memory", "cc");
+		save_state();
 	}
 	for (unsigned i = 0; i < sizeof(data.from); i++)
 		data.from[i] = (u8)(i + rounds);
@@ -204,6 +241,9 @@ void guest_main(void)
 	wait_for_byte();
 	ok(ap_boot(1, &state), "the other CPU starts");
 	move_idt();
+	state_init();
+	say_where("fxsave", area.fxsave);
+	say_where("xsave", area.xsave);
 	say_where("both", &data.both);
 	say_where("own", &data.own);
 	say_where("read", &data.read);

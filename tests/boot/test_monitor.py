@@ -25,9 +25,21 @@ def look(monitor):
     assert any("Entering the guest." in line for line in monitor.ask("log"))
     assert monitor.answer("nonsense") == ["err: there is no such command; help lists them"]
     assert monitor.answer("regs 2") == ["err: there is no such vCPU; ls lists them"]
-    for words in "x 12345g", "x", "w", "ept":
-        assert monitor.answer(words) == ["err: a number is missing, or this is no number; help NAME shows an example"]
-    for words in "x -q 0", "w -h 0 0", "bt -q":
+    for words in "x", "x -p", "w", "ept", "pt", "spt", "patch", "w -h", "watch -v":
+        assert monitor.answer(words) == ["err: ADDR is missing; help NAME shows an example"], words
+    for words, name in (("kick", "VCPU"), ("inject", "VCPU"), ("inject 1 exc", "VECTOR"), ("w 0", "BYTES"), ("patch 0", "BYTE"),
+                        ("watch 0", "r, w or x"), ("set", "REGISTER, msr or cpuid"), ("set rax", "VALUE"), ("set msr", "MSR"),
+                        ("set msr 1b", "VALUE"), ("set cpuid", "LEAF"), ("set cpuid 1", "SUBLEAF"), ("set cpuid 1 0", "REGISTER"),
+                        ("set cpuid 1 0 ecx", "BIT"), ("set cpuid 1 0 ecx 3", "0 or 1"), ("icept msr", "MSR"),
+                        ("icept port", "PORT"), ("icept hlt flip", "N"), ("icept exc", "the exception's NAME"),
+                        ("trace -f", "REASON"), ("cycle port", "N"), ("cycle rip", "ADDR"), ("cycle reason", "NAME")):
+        assert monitor.answer(words) == [f"err: {name} is missing; help NAME shows an example"], words
+    for words, why in (("x 12345g", "ADDR is no hexadecimal number; help NAME shows an example"),
+                       ("x 0 1f", "BYTES is no decimal number; help NAME shows an example"), ("x 0 4097", "BYTES is at most 4096"),
+                       ("patch 0 100", "BYTE is at most ff"), ("step 0 1001", "N is at most 1000"),
+                       ("page many", "LINES is no decimal number; help NAME shows an example")):
+        assert monitor.answer(words) == [f"err: {why}"], words
+    for words in "x -q 0", "w -q 0 0", "bt -q":
         assert monitor.answer(words) == ["err: there is no such option; help NAME lists them"]
 
 
@@ -42,7 +54,10 @@ def look_at_vmcs(monitor):
         rip = monitor.ask(f"vmcs {vcpu} host_rip")
         assert len(rip) == 1 and rip[0].startswith("HOST_RIP=ffffffff80")
         assert monitor.ask(f"vmcs {vcpu} exit")[0] == "-- VMCS: the last exit --"
-    assert monitor.answer("vmcs 1 xyzzy")[-1].startswith("err: there is no such group")
+        assert monitor.ask(f"vmcs {vcpu} 6c16") == rip and monitor.ask("vmcs 0x6C16") == rip
+    for words in "vmcs 1 xyzzy", "vmcs 6c17", "vmcs 6666":
+        assert monitor.answer(words)[-1].startswith("err: there is no such group")
+    assert monitor.answer("vmcs 666") == ["err: there is no such vCPU; ls lists them"]
 
 
 def look_at_registers(monitor, symbols):

@@ -121,7 +121,38 @@ def check_memory(monitor):
     shown = bytes.fromhex(monitor.ask(f"x -h {image:x} 16")[0][17:17 + 48].replace(" ", ""))
     assert shown in mkiso.ELF.read_bytes()
     assert monitor.ask("x -h 100000 48") == monitor.ask("x -p 100000 48")
-    assert monitor.answer("x -h fffffffff000") == ["err: this address is not memory that Glasshouse maps"]
+    for command in "x -h fffffffff000", "w -h fffffffff000 00":
+        assert monitor.answer(command) == ["err: this address is not memory that Glasshouse maps"]
+
+
+def host_bytes(monitor, address):
+    """The 8 bytes at a host-physical address."""
+    return bytes.fromhex(monitor.ask(f"x -h {address:x} 8")[0].split(":")[1][:24])
+
+
+def check_writes(monitor):
+    """w -h writes the guest's memory and Glasshouse's data, not its code."""
+    before = host_bytes(monitor, 0x1000)
+    monitor.ask("w -h 1000 0102")
+    assert monitor.ask("x -p 1000 8")[0].split()[1:3] == ["01", "02"]
+    monitor.ask(f"w -h 1000 {before.hex()}")
+    assert host_bytes(monitor, 0x1000) == before
+    image = int(re.search(r"image at ([0-9a-f]+)", "\n".join(monitor.ask("log")))[1], 16)
+    names = subprocess.run(["nm", mkiso.ELF], capture_output=True, text=True, check=True).stdout
+    at = {name: int(address, 16)
+          for address, name in re.findall(r"^(\w+) \w (__image_start|__rodata_end|__image_end|watches)$", names, re.M)}
+    at = {name: address - at["__image_start"] + image for name, address in at.items()}
+    unused = at["watches"] + 24
+    for byte in "08", "00":
+        monitor.ask(f"w -h {unused:x} {byte}")
+        assert host_bytes(monitor, unused) == bytes.fromhex(byte) + bytes(7)
+    # The image ends on a page, and is not where its neighbours are.
+    assert len(monitor.answer(f"x -h {at['__image_end'] - 8:x} 16")) in (1, 2)
+    for address in at["__image_start"], at["__rodata_end"] - 1, at["__image_start"] - 1:
+        code = monitor.answer(f"x -h {address:x} 8")[0]
+        assert monitor.answer(f"w -h {address:x} 0000") == [
+            "err: these are Glasshouse's code and constants, which are never written"]
+        assert monitor.answer(f"x -h {address:x} 8")[0] == code
 
 
 def check_marks(run, monitor):
@@ -146,6 +177,7 @@ def test_exits(tmp_path):
     check_trace(run, monitor, symbols)
     check_bt(monitor)
     check_memory(monitor)
+    check_writes(monitor)
     check_marks(run, monitor)
     run.send("d")
     run.expect(r"dumps 10, then -16\n")

@@ -161,6 +161,23 @@ def check_kinds_of_access(watched):
     watched.monitor.ask("watch off all")
 
 
+def check_state(watched):
+    """FXSAVE, FXRSTOR and XSAVE access bytes far behind the first, and only those of their area."""
+    wanted = {watched.watch("fxsave", "w", offset=offset): times * TIMES
+              for offset, times in ((0, 1), (100, 1), (408, 1), (456, 1), (464, 0), (-8, 0))}
+    wanted[watched.watch("fxsave", "r", offset=400)] = TIMES
+    if "# has XSAVE: 1" in watched.run.text:
+        # The area has 832 bytes with AVX; the first 512 are on the page of FXSAVE's.
+        wanted |= {watched.watch("xsave", "w", offset=offset): times * TIMES
+                   for offset, times in ((200, 1), (512, 1), (700, 1), (824, 1), (832, 0))}
+    watched.round()
+    assert watched.hits() == wanted
+    log = watched.log()
+    assert {(hit["kinds"], int(hit["size"]), int(hit["at"], 16)) for hit in log if hit["watch"] == "2"} == {
+        ("w", 464, watched.at["fxsave"])}
+    watched.monitor.ask("watch off all")
+
+
 def check_patch(watched):
     """A patch is executed by both CPUs and not read; the guest's own changes on its page are executed, too."""
     monitor, at = watched.monitor, watched.at["probe"]
@@ -191,7 +208,7 @@ def check_words(watched):
     image = number(r"image at ([0-9a-f]+)", watched.monitor.ask("log"))
     assert answer(f"watch {image:x} r")[-1].startswith("err: this page is Glasshouse's")
     assert answer("watch 100000000000 r")[-1] == "err: nothing is mapped there"
-    for words, says in (("1000 rr", "which accesses"), ("1000", "which accesses"), ("zz r", "a number is missing"),
+    for words, says in (("1000 rr", "which accesses"), ("1000", "r, w or x is missing"), ("zz r", "ADDR is no hexadecimal"), ("1000,5000 r", "LEN is at most 4096"),
                         ("1000,0 r", "1 to 4096"), ("1000 r 7", "there is no such vCPU"), ("off", "there is no such"),
                         ("-v ffff800000000000 r", "this address is not mapped"),
                         ("fffffffffffff000 r", "guest-physical addresses have 48 bits")):
@@ -234,7 +251,8 @@ def test_far_writes(model, subpage):
     ticks = [int(at) for at in re.findall(r"^(\d+)e\[CPU0  \] VMEXIT: EPT violation", watched.run.log("bochs.log"), re.M)]
     cost = statistics.median(after - before for before, after in zip(ticks, ticks[1:]))
     print(f"{cost} ticks for each access to a watched page")
-    assert subpage or cost < 5000  # most of them are not near the watched bytes then
+    # Most of them are not near the watched bytes then: only their opcodes are looked at.
+    assert subpage or cost < 6500
 
 
 @pytest.mark.parametrize("model", ["corei7_skylake_x", "corei5_arrandale_m520"])
@@ -247,6 +265,7 @@ def test_hits(model):
     check_counts(watched)
     check_values(watched)
     check_kinds_of_access(watched)
+    check_state(watched)
     check_patch(watched)
     check_words(watched)
     assert watched.monitor.ask(f"ept {watched.at['both']:x}")[-1] == before[-1]

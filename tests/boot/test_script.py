@@ -113,11 +113,15 @@ def test_at_exit():
 
 def test_without_wait():
     """A script that does not wait costs the guest no exit; what cannot be run is named."""
-    log = boot("script-short", "console=e9", {"a": "ls\nstat -w\ncycle\nwait long\nls\n", "b": "pause\n", "big": "#" * 9000})
+    long = "ls".ljust(256, "x")
+    log = boot("script-short", "console=e9", {"a": f"ls\nstat -w\ncycle\n{long}\nexpect {long}\n#{long}\nwait long\nls\n", "b": "pause\n", "big": "#" * 9000})
     assert "The script big of 9000 bytes is not run: there may be 4, of 8192 bytes in all." in log
     for line, command in (2, "stat -w"), (3, "cycle"):
         assert f'Script a, line {line}: the command "{command}" could not be done: it goes on until Ctrl-C' in log
-    assert "Script a, line 4: wait takes a time: as 500ms, or 2s; at most an hour. The rest is not run." in log
+    for line in 4, 5:
+        assert f"Script a, line {line}: the line is too long; there is room for 255 characters." in log
+    assert "1..1\n" in log and "not ok 1 - a:5: too long\n" in log and "line 6" not in log
+    assert "Script a, line 7: wait takes a time: as 500ms, or 2s; at most an hour. The rest is not run." in log
     assert log.count(": ls\n") == 1 and "PREEMPTION_TIMER" not in log
     log = boot("script-bare", "console=e9", {"a": "ls\n"}, mkiso.BARE_ELF)
     assert 'The module "script a" is not run: this image was built without the monitor.' in log

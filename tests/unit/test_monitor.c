@@ -258,6 +258,22 @@ static void test_words(void **state)
 	assert_int_equal(value, ~0ull);
 }
 
+static void test_why_no_number(void **state)
+{
+	u64 value = 5;
+
+	(void)state;
+	assert_string_equal(parse_number("ADDR", NULL, 16, 7, &value),
+			    "ADDR is missing; help NAME shows an example");
+	assert_string_equal(parse_number("ADDR", "8", 16, 7, &value), "ADDR is at most 7");
+	assert_string_equal(parse_number("N", "20", 10, 16, &value), "N is at most 16");
+	assert_string_equal(parse_number("N", "f", 10, 16, &value),
+			    "N is no decimal number; help NAME shows an example");
+	assert_int_equal(value, 5);
+	assert_null(parse_number("N", "16", 10, 16, &value));
+	assert_int_equal(value, 16);
+}
+
 /* ---- docs/commands.md ---- */
 
 static char docs[16 << 10];
@@ -356,7 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_editing), cmocka_unit_test(test_full),
 		cmocka_unit_test(test_lines),   cmocka_unit_test(test_completion),
-		cmocka_unit_test(test_words),   cmocka_unit_test(test_docs),
+		cmocka_unit_test(test_words),   cmocka_unit_test(test_why_no_number),
+		cmocka_unit_test(test_docs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,12 @@ static void test_lines(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	is(text, SCRIPT_COMMAND, NULL);
 	assert_int_equal(strlen(line.text), SCRIPT_LINE - 1);
+	assert_true(line.too_long);
+	memset(text + SCRIPT_LINE - 1, ' ', SCRIPT_LINE);
+	text[2 * SCRIPT_LINE - 1] = '\0';
+	is(text, SCRIPT_COMMAND, NULL);
+	assert_false(line.too_long);
+	memset(text, 'x', 2 * SCRIPT_LINE);
 	memcpy(text, "expect ", 7);
 	is(text, SCRIPT_EXPECT, NULL);
 	memcpy(text, "wait ", 5);

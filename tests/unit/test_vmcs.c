@@ -173,6 +173,13 @@ static void dump_shows_what_exists(void **state)
 	assert_non_null(strstr(dump_text, "GUEST_PENDING_DBG_EXCEPTIONS=ffffffffffffffff"));
 	assert_null(strstr(dump_text, "EPT_POINTER"));
 
+	dump_text[0] = '\0';
+	assert_true(vmcs_dump(&cap, "6C16", fake_read, NULL, collect));
+	assert_string_equal(dump_text, "HOST_RIP=6c16\n");
+	assert_true(vmcs_dump(&cap, "0x6c16", fake_read, NULL, collect));
+	assert_false(vmcs_dump(&cap, "6c17", fake_read, NULL, collect));
+	assert_false(vmcs_dump(&cap, "6c1", fake_read, NULL, collect));
+
 	/* With every capability, the dump has every field once. */
 	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
 		cap.ctl[i] = ~0ull;

@@ -400,6 +400,17 @@ static void dump_group(struct dump *d, unsigned group)
 	dump_flush(d);
 }
 
+/* Does @part mean the field: a part of its name, or its encoding? */
+static bool is_meant(const struct vmcs_field_info *f, const char *part)
+{
+	char encoding[8];
+
+	snprintf(encoding, sizeof(encoding), "%04x", f->encoding);
+	if (part[0] == '0' && part[1] == 'x')
+		part += 2;
+	return has_part(f->name, part) || (strlen(part) == 4 && has_part(encoding, part));
+}
+
 static bool dump_fields(struct dump *d, const char *part)
 {
 	bool any = false;
@@ -407,7 +418,7 @@ static bool dump_fields(struct dump *d, const char *part)
 	for (unsigned i = 0; i < vmcs_field_count; i++) {
 		const struct vmcs_field_info *f = &vmcs_fields[i];
 
-		if (!has_part(f->name, part) || !vmcs_field_exists(f, d->cap))
+		if (!is_meant(f, part) || !vmcs_field_exists(f, d->cap))
 			continue;
 		dump_field(d, f);
 		any = true;
@@ -461,7 +472,7 @@ bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 
 		if (vmcs_field_kind(f->encoding) != groups[i / vmcs_field_count].kind ||
 		    !vmcs_field_exists(f, cap) ||
-		    (part && !(is_group ? !strcmp(part, group) : has_part(f->name, part))))
+		    (part && !(is_group ? !strcmp(part, group) : is_meant(f, part))))
 			continue;
 		value = read(f->encoding, &ok);
 		if (ok)

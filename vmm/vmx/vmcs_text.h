@@ -71,9 +71,9 @@ bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 
 /*
  * Print the VMCS: all of it; or if @part is not NULL, the group of that name (exit, guest,
- * controls, host), or else each field whose name has @part in it, in any case. Returns whether
- * there is such a group or field on a CPU with @cap. @read: returns a field's value and sets *@ok
- * to whether it could be read.
+ * controls, host), or else each field whose name has @part in it, in any case, or whose encoding it
+ * is, as four hexadecimal digits. Returns whether there is such a group or field on a CPU with
+ * @cap. @read: returns a field's value and sets *@ok to whether it could be read.
  * @seen: NULL, or for each of vmcs_fields[] its value at an earlier time: what is printed and has
  * another value now is marked by a *, and stored there.
  * @emit: prints one line of at most 100 characters, without a newline. Fields that a CPU with @cap
