@@ -19,8 +19,8 @@ void lab_stop_if_failed(void);
 /* Print the value of the answer @key, for tools/labs/lab.py. */
 void lab_key(const char *key, const char *fmt, ...) __printf(2, 3);
 
-/* Print all markers (vmm/steps.h): name, function, file and line, KVM's functions in 2.6.33
- * and 3.18. (markers.c) */
+/* Print all markers (vmm/steps.h): name, function, file and line, KVM's functions in 2.6.33,
+ * 3.18 and 6.1. (markers.c) */
 void lab_tell_markers(void);
 
 /* The next random number of this lab and seed. */

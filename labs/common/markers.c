@@ -7,9 +7,10 @@
 #include "vmm/steps.h"
 
 static const struct {
-	const char *name, *kvm_2_6_33, *kvm_3_18;
+	const char *name, *kvm_2_6_33, *kvm_3_18, *kvm_6_1;
 } rows[] = {
-#define STEP_ROW(name, kvm_2_6_33, kvm_3_18, kvm_6_1, sdm, does) {#name, kvm_2_6_33, kvm_3_18},
+#define STEP_ROW(name, kvm_2_6_33, kvm_3_18, kvm_6_1, sdm, does) \
+	{#name, kvm_2_6_33, kvm_3_18, kvm_6_1},
 #include "vmm/steps.def"
 #undef STEP_ROW
 };
@@ -17,7 +18,7 @@ static const struct {
 void lab_tell_markers(void)
 {
 	for (const struct step *s = steps_start; s < steps_end; s++)
-		pr_info("key marker %s | %s | %s:%u | %s | %s\n", rows[s->id].name,
+		pr_info("key marker %s | %s | %s:%u | %s | %s | %s\n", rows[s->id].name,
 			step_function(s), step_file(s), s->line, rows[s->id].kvm_2_6_33,
-			rows[s->id].kvm_3_18);
+			rows[s->id].kvm_3_18, rows[s->id].kvm_6_1);
 }

@@ -36,6 +36,12 @@ HOLES = {
         Hole(1, "vmm/vmx/vmx_registers.inc", "load_guest_registers"),
         Hole(2, "vmm/vmx/vmx_registers.inc", "save_guest_registers"),
     ],
+    3: [
+        Hole(1, "vmm/vmx/page_fault.h", "is_page_fault"),
+        Hole(2, "vmm/vmx/page_fault.h", "ept_violation_fault"),
+        Hole(3, "vmm/vmx/exceptions.c", "vmx_load_exceptions"),
+        Hole(4, "vmm/reflect.c", "reflect_exception"),
+    ],
     4: [
         Hole(1, "vmm/vmx/skip.h", "vmx_skip_to"),
         Hole(2, "vmm/vmx/skip.c", "vmx_end_instruction"),
@@ -74,6 +80,25 @@ MUTANTS = {
         Mutant(2, "rsp-in-its-place", "vmm/vmx/vmx_registers.inc", "	movq %rbp, RBP(%rdi)\n",
                "	movq %rbp, RBP(%rdi)\n	movq %rsp, 4*8(%rdi)\n"),
     ],
+    3: [
+        Mutant(1, "vector-only", "vmm/vmx/page_fault.h", "(INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==\n"
+               "	       (INTR_TYPE_HARD_EXCEPTION | PF_VECTOR)", "INTR_INFO_VECTOR_MASK) == PF_VECTOR"),
+        Mutant(2, "every-access-is-a-walk", "vmm/vmx/page_fault.h",
+               "(qual & (EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)) ==\n			 EPT_VIOLATION_GVA_IS_VALID",
+               "!(qual & EPT_VIOLATION_GVA_TRANSLATED)"),
+        Mutant(2, "write-is-missed", "vmm/vmx/page_fault.h", "qual & EPT_VIOLATION_ACC_WRITE", "qual & 1 && 0"),
+        Mutant(3, "filter-stays", "vmm/vmx/exceptions.c", "filtered ? vcpu->pf_match : 0", "vcpu->pf_match"),
+        Mutant(3, "filter-for-all", "vmm/vmx/exceptions.c", "vectors & ~others & BIT(PF_VECTOR)", "vectors & BIT(PF_VECTOR)"),
+        Mutant(3, "returns-before-the-filter", "vmm/vmx/exceptions.c", "	filtered = vectors",
+               "	if (vectors == old)\n		return;\n	filtered = vectors"),
+        Mutant(3, "clears-all", "vmm/vmx/exceptions.c", "(vmread(EXCEPTION_BITMAP) & ~(u64)old) | vectors", "vectors"),
+        Mutant(4, "no-cr2", "vmm/reflect.c", "write_cr2(exception->payload)", "(void)0"),
+        Mutant(4, "error-code-bit-lost", "vmm/reflect.c", ".error_code = exception->error_code,",
+               ".error_code = exception->error_code & ~(u32)PF_ERROR_FETCH,"),
+        Mutant(4, "no-rf", "vmm/reflect.c", "| RFLAGS_RF);", ");"),
+        Mutant(4, "rf-for-traps", "vmm/reflect.c", "exception->type == EVENT_EXCEPTION && exception->vector != DB_VECTOR",
+               "exception->vector != DB_VECTOR"),
+    ],
     4: [
         Mutant(1, "rip-not-advanced", "vmm/vmx/skip.h", "	vmwrite(GUEST_RIP, rip);\n", "	(void)rip;\n"),
         Mutant(2, "rf-stays", "vmm/vmx/skip.c", "	vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);\n", ""),
@@ -97,4 +122,4 @@ MUTANTS = {
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
-QUICK = {1: {"no-vmclear", "launch-first"}, 2: {"rdi-not-last"}, 4: {"rip-not-advanced", "rf-stays"}}
+QUICK = {1: {"no-vmclear", "launch-first"}, 2: {"rdi-not-last"}, 3: {"error-code-bit-lost"}, 4: {"rip-not-advanced", "rf-stays"}}

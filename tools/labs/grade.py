@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labs import ROOT, Seed
@@ -56,13 +56,18 @@ def boot_of(lab, image, seed, opts="", guest_words=""):
 class Output:
     """What a machine has said: Glasshouse's log, the serial line.
 
-    `image` and `seed`: what it ran: the path, a Seed.
+    `image` and `seed`: what it ran: the path, a Seed. `others`: the Outputs of the lab's other boots, by their names.
     """
 
     log: str
     serial: str
     image: Path = None
     seed: Seed = None
+    others: dict = field(default_factory=dict)
+
+    def of(self, boot):
+        """The Output of the boot with this name; an empty one if there was none."""
+        return self.others.get(boot, Output("", "")) if boot else self
 
 
 def run(spec, folder):
@@ -114,14 +119,15 @@ def by_guest(output):
 
 def judge(lab, output, answers):
     """The verdicts: for each test of the lab None (passed), or why it failed. `answers`: None: those of the log itself."""
-    told, keys = by_log(output), lab.check.keys(output)
+    keys, told = lab.check.keys(output), {boot: by_log(output.of(boot)) for boot in lab.boots}
+    failed = {number: why for results in told.values() for number, why in results.items() if why}
     answers = keys if answers is None else answers
     verdicts = []
     for number, test in enumerate(lab.tests, 1):
         if test.by == "log":
-            verdicts.append(told.get(number, "the machine did not come to this test"))
+            verdicts.append(failed.get(number) or told[test.boot].get(number, "the machine did not come to this test"))
         elif test.by == "guest":
-            verdicts.append(by_guest(output))
+            verdicts.append(by_guest(output.of(test.boot)))
         elif test.name not in keys:
             verdicts.append("the machine did not come to the place that has the answer")
         elif not answers.get(test.name):
@@ -141,15 +147,29 @@ def tap(lab, verdicts):
 
 
 def check(lab, seed, holes, answers, out):
-    """Builds, boots and judges. Returns the verdicts and the Output; (None, None) if the files cannot be compiled."""
+    """Builds, boots until a boot's tests fail, and judges. Returns the verdicts and the first boot's Output, which has the others; or
+    (None, None) if the files cannot be compiled."""
     image = build(lab, out, seed, holes)
     if not image:
         return None, None
-    output = run(boot_of(lab, image, seed), out / "run")
-    output.image, output.seed = image, Seed(seed, lab.number)
-    verdicts = judge(lab, output, answers)
-    hide(lab, out / "run/glasshouse.log")
+    output = Output("", "")
+    for boot, opts in lab.boots.items():
+        this = run(boot_of(lab, image, seed, opts), run_folder(out, boot))
+        if boot:
+            output.others[boot] = this
+        else:
+            output = this
+        output.image, output.seed = image, Seed(seed, lab.number)
+        verdicts = judge(lab, output, answers)
+        hide(lab, run_folder(out, boot) / "glasshouse.log")
+        if any(why for test, why in zip(lab.tests, verdicts) if test.boot == boot and test.by != "answer"):
+            break
     return verdicts, output
+
+
+def run_folder(out, boot):
+    """Where in a lab's folder `out` a boot has its files."""
+    return out / (f"run-{boot}" if boot else "run")
 
 
 def hide(lab, path):

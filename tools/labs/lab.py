@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The labs: make labs, make lab-N, lab-N-check, lab-N-hint, handin, labs-iso.
 
-Usage: lab.py list | handin | iso, or run | check | hint N. In the environment: SEED, SOLUTION, BROKEN.
+Usage: lab.py list | handin | iso, or run | check | hint N. In the environment: SEED, SOLUTION, BROKEN, BOOT.
 """
 import io
 import os
@@ -72,13 +72,15 @@ def explain(lab, number, why, output, folder):
     print(wrapped(f"More: make lab-{lab.number}-hint. What to do: {lab.folder.relative_to(ROOT)}/README.md."))
     if test.by == "answer":
         return
-    whose = "the guest" if test.by == "guest" else "Glasshouse"
-    shown = output.serial if test.by == "guest" else (folder / "run/glasshouse.log").read_text()
+    whose, log = "the guest" if test.by == "guest" else "Glasshouse", grade.run_folder(folder, test.boot) / "glasshouse.log"
+    if not log.exists():
+        return
+    shown = output.of(test.boot).serial if test.by == "guest" else log.read_text()
     lines = [line for line in shown.splitlines() if line.strip()]
     print(f"\nExpected in {whose}'s log: {test.expected}\nIt says about the tests, and at its end:")
     about = dict.fromkeys(line for line in lines if re.match(rf"(not )?ok \d|# |Lab {lab.number}:", line))
     print(textwrap.indent("\n".join([*about, "...", *lines[-SEEN:]]), "  | "))
-    print(f"All of it: {(folder / 'run/glasshouse.log').relative_to(ROOT)}")
+    print(f"All of it: {log.relative_to(ROOT)}")
 
 
 def check(lab):
@@ -154,7 +156,8 @@ def iso():
         image = grade.build(lab, grade.output_folder(lab, solution()), seed, holes(lab))
         if not image:
             return 1
-        boots[f"Lab {lab.number}"] = grade.boot_of(lab, image, seed)
+        for boot, opts in lab.boots.items():
+            boots[f"Lab {lab.number} {boot}".strip()] = grade.boot_of(lab, image, seed, opts)
     out = grade.mkiso.BUILD / "labs.iso"
     grade.mkiso.write_iso(out, *grade.mkiso.grub_menu(boots), ["multiboot2", "configfile"], folders=())
     print(f"{out.relative_to(ROOT)}: {', '.join(boots)}, with {'the solutions' if solution() else 'your files'}, SEED={seed}.")
@@ -168,6 +171,9 @@ def run(lab):
     os.environ.setdefault("RUN_FOLDER", str(folder / "terminal"))
     if broken not in ("0", "1", "2", "3"):
         sys.exit(f"BROKEN={broken}: give 1, 2 or 3")
+    boot = os.environ.get("BOOT") or ""
+    if boot not in lab.boots:
+        sys.exit(f"BOOT={boot}: lab {lab.number} has no such boot; it has: {', '.join(filter(None, lab.boots)) or 'one only'}")
     import run as terminal  # pylint: disable=import-outside-toplevel  # it reads RUN_FOLDER
 
     seed = grade.seed_of_environment()
@@ -177,7 +183,7 @@ def run(lab):
     terminal.FOLDER.mkdir(parents=True, exist_ok=True)
     stop = terminal.FOLDER / "pause"
     stop.write_text("pause\n")
-    spec = grade.boot_of(lab, image, seed, "monitor=com2", "stay=1")
+    spec = grade.boot_of(lab, image, seed, f"monitor=com2 {lab.boots[boot]}", "stay=1")
     spec.modules.append(grade.mkiso.Entry(stop, "script"))
     disk = grade.mkiso.make_iso(terminal.FOLDER / "lab.iso", spec)
     print(f"""\

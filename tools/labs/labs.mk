@@ -9,7 +9,7 @@ LAB_NUMBERS := $(foreach g,$(LABS),$(patsubst 0%,%,$(firstword $(subst -, ,$g)))
 
 # What tools/labs/lab.py needs. It builds a lab's image by a make of its own: see below.
 LAB_FILES := build/glasshouse.elf $(LAB_GUESTS)
-export SEED SOLUTION BROKEN
+export SEED SOLUTION BROKEN BOOT
 
 ## labs: list the labs, and which of their tests passed when they were checked last
 .PHONY: labs

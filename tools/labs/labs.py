@@ -15,7 +15,7 @@ class Test:
 
     `by`: who tells the result: "log", Glasshouse's log, in TAP with this number; "guest", the guest's own TAP;
     "answer", answers.txt, by the key `name`. `hint` is printed when it is the first that fails, `more` by lab-N-hint;
-    `expected`: what is to be seen then.
+    `expected`: what is to be seen then. `boot`: the boot of the lab (Lab.boots) that decides, "" for the first.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Test:
     hint: str
     more: str
     expected: str
+    boot: str = ""
 
 
 class Seed:
@@ -51,6 +52,11 @@ class Lab:
         self.check = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.check)
         self.tests = self.check.TESTS
+
+    @property
+    def boots(self):
+        """{name: Glasshouse's options} of the boots of a check, in their order. The first is "", and that of `make lab-N`."""
+        return getattr(self.check, "BOOTS", {"": ""})
 
     @property
     def title(self):
