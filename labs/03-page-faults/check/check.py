@@ -57,7 +57,8 @@ TESTS = [
          "The guest must not notice whether EPT is in use. `make lab-3 BOOT=ept-off` boots it on this terminal.",
          "ok 1 - 100 page faults, which do not exit", WITHOUT),
     Test("common_place", "answer",
-         "The one function that both roads come to. `cycle pf` in the monitor of `make lab-3` tells both, step by step.",
+         "The one function that both roads come to. `cycle pf` in the monitor of `make lab-3` tells both, step by step: type a t to "
+         "the guest first, when it has printed its plan.",
          "Compare the two tables that `cycle pf` prints: after which step do both have the same function?",
          "common_place = a_function"),
     Test("step-at", "answer", f"File and line of your step. {LIST}",

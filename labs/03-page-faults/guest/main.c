@@ -5,7 +5,7 @@
  *
  * Command line: seed=N, of the random faults. faults=N of them in each phase. mask=N match=N: the
  * filter of the third phase (decimal). touches=N: GiBs that it touches. stay=1: at its end it waits
- * for a q on COM1.
+ * for a q on COM1; after a t it makes page faults and first touches for a while, to be looked at.
  */
 #include "guests/lib/guest.h"
 
@@ -18,6 +18,8 @@
 #define RESERVED    BIT(51)
 #define NO_EXECUTE  BIT(63)
 #define FIRST_TOUCH GIB(8)
+#define SHOWN       40 /* page faults and touches after a t */
+#define SHOWN_TICKS 20000000
 #define NR_PAGES    512
 #define MAPPED      0x200000 /* what the pages map: memory that nobody uses */
 #define NR_KINDS    (sizeof(kinds) / sizeof(kinds[0]))
@@ -121,6 +123,32 @@ static void touch(void)
 	ok(true, "%lu GiBs are touched", n);
 }
 
+static void show(void)
+{
+	static u64 touched = GIB(128);
+
+	for (unsigned i = 0; i < SHOWN; i++) {
+		set_page(0, 0);
+		try(READ, TEST_PAGES);
+		asm volatile("movb (%0), %%al" : : "r"(touched) : "rax", "memory");
+		touched += GIB(1);
+		wait_ticks(SHOWN_TICKS);
+	}
+	say("# that was all\n");
+}
+
+static void stay(void)
+{
+	char key = 0;
+
+	while (key != 'q') {
+		key = typed();
+		if (key == 't')
+			show();
+		cpu_relax();
+	}
+}
+
 void guest_main(void)
 {
 	state = param_number("seed", 1) << 1 | 1;
@@ -137,6 +165,6 @@ void guest_main(void)
 	       param_number("match", 1));
 	touch();
 	plan();
-	while (param_number("stay", 0) && typed() != 'q')
-		cpu_relax();
+	if (param_number("stay", 0))
+		stay();
 }
