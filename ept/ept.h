@@ -136,6 +136,15 @@ int ept_protect(struct ept *ept, gpa_t gpa, u64 size, unsigned prot);
  */
 int ept_hold(struct ept *ept, gpa_t gpa, hpa_t hpa, unsigned prot, unsigned memtype);
 
+/* Can an entry have the permissions @prot, some or all of EPT_RWX? Returns 0; -EINVAL or
+ * -EOPNOTSUPP as ept_map(). */
+int ept_check_prot(const struct ept *ept, unsigned prot);
+
+/* The nearest permissions to @prot that an entry can have: fewer, perhaps none; or more, but none
+ * for none. SDM: "EPT Misconfigurations". */
+unsigned ept_prot_below(const struct ept *ept, unsigned prot);
+unsigned ept_prot_above(const struct ept *ept, unsigned prot);
+
 /*
  * Take the tables that have been retired until now. When every CPU that uses @ept has executed
  * INVEPT after that, give them to ept_free_retired(). No CPU may be inside an ept_walk() that began

@@ -3,12 +3,11 @@
  * The sub-page permission table. See sppt.h.
  */
 #include "ept/sppt.h"
+#include "ept/tables.h"
 #include "errno.h"
 
-#define ENTRIES    512
-#define ROOT_LEVEL 4
-#define VALID      BIT(0)
-#define PARTS      32
+#define VALID BIT(0)
+#define PARTS 32
 
 /* An entry of the last level: bit 2i is the permission of part i, the odd bits are reserved. */
 static u64 vector(u32 writable)
@@ -26,11 +25,10 @@ static u64 *next_table(struct ept *ept, u64 *entry)
 	u64 *table;
 
 	if (*entry & VALID)
-		return (u64 *)((*entry & EPT_ADDR_MASK) + ept->ops.va_offset);
+		return table_of(ept, *entry);
 	table = ept->ops.alloc_page();
 	if (table)
-		__atomic_store_n(entry, ((uintptr_t)table - ept->ops.va_offset) | VALID,
-				 __ATOMIC_RELEASE);
+		__atomic_store_n(entry, table_pa(ept, table) | VALID, __ATOMIC_RELEASE);
 	return table;
 }
 
@@ -63,5 +61,5 @@ int sppt_set(struct sppt *sppt, struct ept *ept, gpa_t gpa, u32 writable)
 
 u64 sppt_pointer(const struct sppt *sppt, const struct ept *ept)
 {
-	return sppt->root ? (uintptr_t)sppt->root - ept->ops.va_offset : 0;
+	return sppt->root ? table_pa(ept, sppt->root) : 0;
 }

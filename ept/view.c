@@ -6,20 +6,13 @@
  * it is told from entries that point to tables of the original.
  */
 #include "ept/view.h"
+#include "ept/tables.h"
 #include "errno.h"
 #include "lib/string.h"
-
-#define ENTRIES    512
-#define ROOT_LEVEL 4
 
 static u64 *entry_of(u64 *table, gpa_t gpa, int level)
 {
 	return &table[gpa >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1)];
-}
-
-static u64 *table_of(const struct ept *ept, u64 entry)
-{
-	return (u64 *)((entry & EPT_ADDR_MASK) + ept->ops.va_offset);
 }
 
 /* Have one more table. Returns false without memory. */
@@ -93,7 +86,7 @@ static u64 *own_entry(struct ept_view *view, struct ept *ept, gpa_t gpa, int *er
 			table = copy(view, ept, table);
 			if (!table)
 				return NULL;
-			*entry = ((uintptr_t)table - ept->ops.va_offset) | EPT_RWX | EPT_HELD;
+			*entry = table_pa(ept, table) | EPT_RWX | EPT_HELD;
 		}
 	}
 	return entry_of(table, gpa, 1);
@@ -133,6 +126,5 @@ int ept_view_open(struct ept_view *view, struct ept *ept, gpa_t gpa, hpa_t hpa, 
 
 u64 ept_view_pointer(const struct ept_view *view, const struct ept *ept)
 {
-	return ((uintptr_t)view->table[0] - ept->ops.va_offset) |
-	       (ept_pointer(ept) & ~EPT_ADDR_MASK);
+	return table_pa(ept, view->table[0]) | (ept_pointer(ept) & ~EPT_ADDR_MASK);
 }

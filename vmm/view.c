@@ -82,25 +82,12 @@ static struct view_page *find(struct view *view, gpa_t gpa)
 
 /* ---- Permissions ---- */
 
-/* The nearest permissions to @prot that the CPU can have, with fewer rights if @fewer, or more.
- * SDM: "EPT Misconfigurations". */
-static unsigned possible(const struct ept *ept, unsigned prot, bool fewer)
-{
-	bool needs_read = prot & EPT_W || (prot == EPT_X && !ept->caps.exec_only);
-
-	if (prot & EPT_R || !needs_read)
-		return prot;
-	if (!fewer)
-		return prot | EPT_R;
-	return prot & EPT_X && ept->caps.exec_only ? EPT_X : 0;
-}
-
 /* What the VM's tables allow. */
 static unsigned closed_prot(const struct ept *ept, const struct view_page *page)
 {
 	unsigned prot = page->own.prot & ~page->watched;
 
-	return possible(ept, page->copy ? prot & EPT_X : prot, true);
+	return ept_prot_below(ept, page->copy ? prot & EPT_X : prot);
 }
 
 /* The same for ept_hold(): with EPT_SUBPAGE where the CPU can allow the writes that are not
@@ -117,7 +104,7 @@ static unsigned held_prot(const struct ept *ept, const struct view_page *page)
 /* What a view allows in which the page is open for @kinds. */
 static unsigned open_prot(const struct ept *ept, const struct view_page *page, unsigned kinds)
 {
-	return possible(ept, closed_prot(ept, page) | kinds, false) & page->own.prot;
+	return ept_prot_above(ept, closed_prot(ept, page) | kinds) & page->own.prot;
 }
 
 /* What a page of the VM's tables, or one that is open for @kinds, is mapped to. Data is the guest's

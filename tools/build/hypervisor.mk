@@ -32,7 +32,7 @@ GENERATED := build/version.h build/font.h
 SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,arch/x86/%.c,desc firmware native paging smp trap) \
 	$(patsubst %,lib/%.c,backtrace integrity memmap number option_help options pages panic print symbols words) \
-	$(patsubst %,ept/%.c,memtype sppt view) \
+	$(patsubst %,ept/%.c,memtype prot sppt view) \
 	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept init_sipi intercepts recorder_text reflect room step trace_stat view vm) \
 	$(patsubst %,vmm/vmx/%.c,adjust capability debug dump entry_failure efer exceptions hidden_features icept ignne intercepts operation ready real_mode setup skip step vmcs_text) \
 	$(patsubst %,vmm/vm0/%.c,bios cmos cmos_memory create ferr hidden hide_cpus hypercall icr int15 kbc lapic_page leave mcheck microcode pic power) \
