@@ -52,6 +52,15 @@ HOLES = {
         Hole(6, "vmm/x86/io.c", "emulate_pio"),
         Hole(7, "vmm/x86/cpuid_mask.c", "cpuid_mask"),
     ],
+    5: [
+        Hole(1, "ept/walk.c", "ept_last_entry"),
+        Hole(2, "ept/leaf.c", "ept_new_leaf"),
+        Hole(3, "ept/leaf.c", "ept_split"),
+        Hole(4, "ept/change.c", "change_entry"),
+        Hole(5, "ept/prot.c", "ept_prot_below"),
+        Hole(6, "vmm/vmx/tlb.c", "vmx_flush_tlb"),
+        Hole(6, "vmm/vmx/tlb.c", "vmx_use_tables"),
+    ],
 }
 
 MUTANTS = {
@@ -119,7 +128,45 @@ MUTANTS = {
         Mutant(7, "subleaf-of-all", "vmm/x86/cpuid_mask.c",
                "	if (!cpuid_has_subleaves(leaf))\n		subleaf = 0;\n", ""),
     ],
+    5: [
+        Mutant(1, "leaf-at-level-1-only", "ept/walk.c", " || value & EPT_LEAF)", ")"),
+        Mutant(1, "eight-bits", "ept/walk.c", "table[gpa >> *shift & (ENTRIES - 1)]", "table[gpa >> *shift & (ENTRIES / 2 - 1)]"),
+        Mutant(1, "address-is-physical", "ept/walk.c", "table = table_of(ept, value);",
+               "table = (u64 *)table_of(ept, value - ept->ops.va_offset);"),
+        Mutant(2, "no-w", "ept/leaf.c", "(gpa + c->offset) | c->bits |", "(gpa + c->offset) | (c->bits & ~EPT_W) |"),
+        Mutant(2, "no-large-page", "ept/leaf.c", "(level > 1 ? EPT_LEAF : 0)", "(level > 2 ? EPT_LEAF : 0)"),
+        Mutant(2, "protect-adds-only", "ept/leaf.c", "(old & ~EPT_RWX) | c->bits", "old | c->bits"),
+        Mutant(3, "same-address-512-times", "ept/leaf.c", "entry + (u64)i * entry_size(level - 1)", "entry"),
+        Mutant(3, "bit-7-stays", "ept/leaf.c", "	if (level == 2)\n		entry &= ~EPT_LEAF;\n", ""),
+        Mutant(3, "no-accessed-and-dirty", "ept/leaf.c", "	if (ept->caps.ad)\n		entry |= AD_FLAGS;\n", ""),
+        Mutant(4, "no-collapse", "ept/change.c", "		collapse(ept, entry, level);\n		return ret;",
+               "		(void)collapse;\n		return ret;"),
+        Mutant(4, "frees-what-is-in-use", "ept/change.c", "drop_table(ept, table_of(ept, old), level - 1, true);",
+               "drop_table(ept, table_of(ept, old), level - 1, false);"),
+        Mutant(4, "table-is-lost", "ept/change.c", "		drop_table(ept, table, level - 1, false);\n		return ret;",
+               "		return ret;"),
+        Mutant(4, "seen-too-early", "ept/change.c", "	ret = ept_change_table(ept, table, level - 1, gpa, end, c);\n	if (ret) {",
+               "	write_entry(entry, table_pa(ept, table) | EPT_RWX);\n"
+               "	ret = ept_change_table(ept, table, level - 1, gpa, end, c);\n	if (ret) {"),
+        Mutant(4, "hole-for-a-moment", "ept/change.c", "	table = ept_split(ept, old, level);",
+               "	write_entry(entry, 0);\n	table = ept_split(ept, old, level);"),
+        Mutant(4, "table-cannot-be-written", "ept/change.c", "table_pa(ept, table) | EPT_RWX", "table_pa(ept, table) | EPT_R | EPT_X"),
+        Mutant(5, "no-execute-only", "ept/prot.c", "return prot & EPT_X && ept->caps.exec_only ? EPT_X : 0;",
+               "(void)ept;\n	return 0;"),
+        Mutant(5, "may-read", "ept/prot.c", "return prot & EPT_X && ept->caps.exec_only ? EPT_X : 0;",
+               "return prot & EPT_X && ept->caps.exec_only ? EPT_X : EPT_R;"),
+        Mutant(6, "no-invept", "vmm/vmx/tlb.c", "		flush_tables(ept_pointer(&vcpu->vm->ept));", "		(void)vcpu;"),
+        Mutant(6, "invept-each-time", "vmm/vmx/tlb.c", "	if (flush)\n", "	(void)flush;\n"),
+        Mutant(6, "invept-of-the-other", "vmm/vmx/tlb.c", "		flush_tables(pointer);\n",
+               "		flush_tables(ept_pointer(&vcpu->vm->ept));\n"),
+    ],
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
-QUICK = {1: {"no-vmclear", "launch-first"}, 2: {"rdi-not-last"}, 3: {"error-code-bit-lost"}, 4: {"rip-not-advanced", "rf-stays"}}
+QUICK = {
+    1: {"no-vmclear", "launch-first"},
+    2: {"rdi-not-last"},
+    3: {"error-code-bit-lost"},
+    4: {"rip-not-advanced", "rf-stays"},
+    5: {"no-w"},
+}
