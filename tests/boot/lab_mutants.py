@@ -61,6 +61,17 @@ HOLES = {
         Hole(6, "vmm/vmx/tlb.c", "vmx_flush_tlb"),
         Hole(6, "vmm/vmx/tlb.c", "vmx_use_tables"),
     ],
+    8: [
+        Hole(1, "vmm/x86/guest_walk.c", "find_leaf"),
+        Hole(2, "vmm/x86/guest_rights.h", "access_error"),
+        Hole(3, "vmm/x86/guest_rights.h", "may_access"),
+        Hole(4, "vmm/x86/guest_walk.c", "mark_accessed"),
+        Hole(5, "shadow/leaf.c", "leaf_rights"),
+        Hole(6, "shadow/leaf.c", "rights"),
+        Hole(6, "shadow/leaf.c", "make_spte"),
+        Hole(7, "shadow/fix.c", "fix_choose"),
+        Hole(8, "shadow/fix.c", "fix_map"),
+    ],
 }
 
 MUTANTS = {
@@ -160,6 +171,34 @@ MUTANTS = {
         Mutant(6, "invept-of-the-other", "vmm/vmx/tlb.c", "		flush_tables(pointer);\n",
                "		flush_tables(ept_pointer(&vcpu->vm->ept));\n"),
     ],
+    8: [
+        Mutant(1, "no-reserved-bits", "vmm/x86/guest_walk.c", "entry & walk_reserved(mode, level, leaf)",
+               "0 & walk_reserved(mode, level, leaf)"),
+        Mutant(1, "rights-of-the-leaf-only", "vmm/x86/guest_walk.c", "acc &= entry_acc(entry)", "acc = entry_acc(entry)"),
+        Mutant(1, "present-stays", "vmm/x86/guest_walk.c", "		w->error &= ~PF_ERROR_P;\n", ""),
+        Mutant(2, "error-code-bit-always", "vmm/x86/guest_rights.h", "(mode->smep || (mode->nx && mode->levels > 2))",
+               "mode->levels"),
+        Mutant(2, "error-code-bit-lost", "vmm/x86/guest_rights.h", "access & (PF_ERROR_W | PF_ERROR_U);", "access & PF_ERROR_W;"),
+        Mutant(3, "wp-for-users", "vmm/x86/guest_rights.h", "!(user || mode->wp)", "!mode->wp"),
+        Mutant(3, "smep-is-smap", "vmm/x86/guest_rights.h", "acc & ACC_U && mode->smep", "acc & ACC_U && mode->smap"),
+        Mutant(4, "a-bit-not-set", "vmm/x86/guest_walk.c", "u64 flags = PT_A;", "u64 flags = level == w->level ? PT_A : 0;"),
+        Mutant(4, "dirty-by-reads", "vmm/x86/guest_walk.c", "level == w->level && w->access & PF_ERROR_W", "level == w->level"),
+        Mutant(4, "changed-meanwhile", "vmm/x86/guest_walk.c", "			return false;\n", "			continue;\n"),
+        Mutant(5, "clean-is-writable", "shadow/leaf.c", "!(entry & PT_D)", "!(entry & PT_A)"),
+        Mutant(5, "override-for-users", "shadow/leaf.c", "(acc | ACC_W) & ~ACC_U", "acc | ACC_W"),
+        Mutant(6, "missing-w-bit", "shadow/leaf.c", "bits |= PT_W | PT_D;", "bits |= PT_D;"),
+        Mutant(6, "second-level-forgotten", "shadow/leaf.c", "acc & ACC_W && prot & EPT_W", "acc & ACC_W"),
+        Mutant(6, "pat-stays-in-its-place", "shadow/leaf.c", "spte |= level > 1 ? PT_LARGE_PAT : PT_PAT;",
+               "spte |= leaf_level > 1 ? PT_LARGE_PAT : PT_PAT;"),
+        Mutant(7, "maps-too-much", "shadow/fix.c", "fix->map.size >= spte_size(fix->level + 1)",
+               "fix->map.size >= spte_size(fix->level)"),
+        Mutant(7, "write-needs-no-w", "shadow/fix.c", "write ? EPT_R | EPT_W", "write ? EPT_R"),
+        Mutant(7, "shield-forgotten", "shadow/fix.c", "!has_shielded(fix, fix->level + 1)", "true"),
+        Mutant(8, "offset-stays", "shadow/fix.c", "ALIGN_DOWN(fix->map.hpa, spte_size(fix->level))",
+               "ALIGN_DOWN(fix->map.hpa, PAGE_SIZE)"),
+        Mutant(8, "no-unshield", "shadow/fix.c", "	if (w->access & PF_ERROR_W)\n", "	if (!w->mode)\n"),
+        Mutant(8, "always-new", "shadow/fix.c", "		return -EEXIST;\n", "		return 0;\n"),
+    ],
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
@@ -169,4 +208,5 @@ QUICK = {
     3: {"error-code-bit-lost"},
     4: {"rip-not-advanced", "rf-stays"},
     5: {"no-w"},
+    8: {"a-bit-not-set"},
 }
