@@ -55,11 +55,12 @@ static void unblock_nmis(void)
 		     : "rax", "rdx", "memory", "cc");
 }
 
-/* Whoever keeps an exception has the instruction executed again. With #DF the bit is undefined.
- * SDM: "Resuming Guest Software After Handling an Exception". */
-static void execute_again(u32 info)
+/* Whoever keeps an exception has the instruction executed again, unless he has emulated it. With
+ * #DF the bit is undefined. SDM: "Resuming Guest Software After Handling an Exception". */
+static void execute_again(const struct vcpu *vcpu, u32 info)
 {
-	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR)
+	if (info & INTR_INFO_UNBLOCK_NMI && (u8)info != DF_VECTOR &&
+	    vmread(GUEST_RIP) == exit_rip(vcpu))
 		vmx_block_nmis_again();
 }
 
@@ -75,7 +76,7 @@ static __noinline int handle_page_fault(struct vcpu *vcpu, u32 info, u64 address
 	STEP(is_page_fault);
 	r = mmu_page_fault(vcpu, &fault);
 	if (!vcpu->event.valid) /* the guest does not get it */
-		execute_again(info);
+		execute_again(vcpu, info);
 	return r;
 }
 
@@ -104,7 +105,7 @@ static int handle_exception(struct vcpu *vcpu)
 					 (u32)vmread(VM_EXIT_INTR_ERROR_CODE));
 	vmx_read_exception(info, exit_qualification(vcpu), &exception);
 	if (vmx_handle_fpu(vcpu, exception.vector) || exception_is_kept(vcpu, &exception)) {
-		execute_again(info);
+		execute_again(vcpu, info);
 		return 1;
 	}
 	if (!(to_vmx(vcpu)->exception_bitmap & BIT(exception.vector)))

@@ -431,7 +431,8 @@ static void unblock_nmis(struct vcpu *vcpu)
 	change_interruptibility(GUEST_INTR_STATE_NMI, 0);
 }
 
-/* A boot CPU gets #GP, as if it were the CPU's answer; another CPU stays stopped. */
+/* A boot CPU gets #GP, as if it were the CPU's answer; another CPU stops, as after INIT, so that
+ * the guest may start it once more. */
 static bool refuse(struct vcpu *vcpu)
 {
 	bool stop = vcpu->id != 0;
@@ -449,7 +450,7 @@ static bool refuse(struct vcpu *vcpu)
 			    stop ? "it stays stopped, and the guest continues without it"
 				 : "#GP to the guest");
 	if (stop)
-		vcpu_set_mp_state(vcpu, MP_STATE_INIT_RECEIVED);
+		vcpu_deliver_init(vcpu);
 	return stop;
 }
 
