@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invariant of the shadow tables: each leaf is a part of what the second-level tables map, with
- * no more rights; so nothing of the hypervisor's own can be in them. For debug builds.
+ * The invariant of the shadow tables: each leaf maps what the guest's entry says that it was made
+ * from, and a part of what the second-level tables map there, with no more rights; each other entry
+ * leads to a shadow page of the level below. So nothing of the hypervisor's own can be in them. For
+ * debug builds.
+ *
+ * Each leaf is checked when it is written. All entries of all pages in use are checked at every
+ * CHECK_EACH-th write, and whenever pages are retired or shielded; not more often, since that is up
+ * to a million instructions. Pages that are retired are not looked at any more, though a CPU may
+ * use them until it flushes its TLB.
  */
 #include "lib/log.h"
 #include "shadow/shadow.h"
+
+#define CHECK_EACH 256u
 
 void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
 		       gpa_t gpa)
@@ -22,4 +31,58 @@ void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page,
 			      "second-level tables say",
 			      spte, page->role.level, gpa + at);
 	}
+}
+
+/* What the guest's entry says that leaf @index of @page was made from. */
+static gpa_t leaf_gpa(const struct mmu_page *page, unsigned index)
+{
+	const struct paging_mode mode = {.entry_size = page->role.levels == 2 ? 4 : 8,
+					 .index_bits = page->role.levels == 2 ? 10 : 9};
+	int level = page->role.level;
+	gpa_t gpa;
+
+	if (page->role.direct)
+		return (page->gfn << PAGE_SHIFT) + index * spte_size(level);
+	gpa = walk_page(&mode, level, page->gptes[index]);
+	/* A page of 4 MiB has two shadow entries. */
+	return page->role.levels == 2 && level == 2 ? gpa + (index & 1) * spte_size(level) : gpa;
+}
+
+static void check_entry(const struct shadow *shadow, const struct mmu_page *page, unsigned index)
+{
+	u64 spte = page->spt[index], bit = BIT(index % 64);
+	unsigned word = index / 64;
+	int level = page->role.level;
+	const struct mmu_page *child;
+
+	if (!spte != !(page->present[word] & bit))
+		panic("the shadow entry %lx of level %d is not counted as it is", spte, level);
+	if (!spte)
+		return;
+	if (is_leaf_spte(spte, level)) {
+		shadow_check_leaf(shadow, page, index, leaf_gpa(page, index));
+		return;
+	}
+	child = shadow_child(shadow, spte);
+	if ((spte & PT_ADDR) - shadow->spts_pa >= shadow->nr * PAGE_SIZE || !child->used ||
+	    child->role.level != level - 1 || !(page->links[word] & bit))
+		panic("the shadow entry %lx of level %d leads to no table of the level below", spte,
+		      level);
+}
+
+void shadow_check_all(const struct shadow *shadow)
+{
+	for (unsigned i = 0; i < shadow->nr; i++)
+		for (unsigned index = 0; shadow->page[i].used && index < SPTE_ENTRIES; index++)
+			check_entry(shadow, &shadow->page[i], index);
+}
+
+void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
+			gpa_t gpa)
+{
+	static unsigned writes;
+
+	shadow_check_leaf(shadow, page, index, gpa);
+	if (++writes % CHECK_EACH == 0)
+		shadow_check_all(shadow);
 }

@@ -13,17 +13,25 @@
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
 
-/* The guest's tables refuse the access: with the error code of the walk. */
-static int reflect(struct vcpu *vcpu, const struct page_fault *fault, u32 error)
+/* Is @page that of a guest's table of level 1? */
+static bool is_table(const struct mmu_page *page)
 {
-	struct page_fault guests = *fault;
+	return page && page->role.level == 1 && page->table;
+}
 
-	guests.error_code = error;
-	if (!(error & PF_ERROR_P)) {
-		vcpu->shadow->expected = fault->address;
-		vcpu->shadow->expected_root = vcpu->shadow->root[0];
+/* The guest's tables refuse the access, with #PF's @error. @page: the table's that has refused it,
+ * if that is of level 1. */
+static int reflect(struct vcpu *vcpu, gva_t gva, u32 error, struct mmu_page *page)
+{
+	struct page_fault fault = {.kind = FAULT_GUEST_PAGING, .address = gva, .error_code = error};
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	if (is_table(page) && !(error & PF_ERROR_P)) {
+		v->expected = gva;
+		v->expected_page = page;
+		v->expected_root = v->root[0];
 	}
-	return reflect_page_fault(vcpu, &guests);
+	return reflect_page_fault(vcpu, &fault);
 }
 
 /* The second-level tables refuse it. */
@@ -77,19 +85,22 @@ static bool overrides_smap(struct vcpu *vcpu)
  */
 static struct mmu_page *common_table(struct vcpu *vcpu, gva_t gva)
 {
+	const struct shadow *shadow = to_shadow(vcpu);
 	struct mmu_page *page = shadow_root_of(vcpu, gva);
+	bool narrow;
 
 	if (!page || !page->table)
 		return NULL;
-	while (page->role.level > 1) {
-		unsigned index = spte_index(gva, page->role.level);
+	narrow = page->role.levels == 2;
+	for (int level = page->role.level; level > 1; level--) {
+		unsigned index = spte_index(gva, level);
 		u64 spte = page->spt[index];
 		struct mmu_page *child;
 
-		if (!(spte & PT_P) || spte & PT_PS ||
-		    guest_entry(page, index) != page->gptes[index])
+		if ((spte & (PT_P | PT_PS)) != PT_P ||
+		    shadow_guest_entry(page, level, index, narrow) != page->gptes[index])
 			break;
-		child = shadow_child(to_shadow(vcpu), spte);
+		child = shadow_child(shadow, spte);
 		if (!child->table)
 			break;
 		page = child;
@@ -97,44 +108,62 @@ static struct mmu_page *common_table(struct vcpu *vcpu, gva_t gva)
 	return page;
 }
 
-/* Begin the walk: not at the top, but there. */
-static void begin(struct fix *fix)
+/* Begin the walk: not at the top, but at the table of @page. */
+static void begin(struct fix *fix, struct mmu_page *page)
 {
 	struct guest_walk *w = &fix->walk;
 
-	fix->page = common_table(fix->vcpu, w->gva);
-	if (!fix->page) {
+	fix->page = page;
+	if (!page) {
 		walk_begin(w);
 		fix->page = shadow_root_of(fix->vcpu, w->gva);
 		return;
 	}
-	w->top = fix->page->role.level;
-	w->table = fix->page->gfn << PAGE_SHIFT;
-	w->acc = fix->page->role.acc;
+	w->top = page->role.level;
+	w->table = page->gfn << PAGE_SHIFT;
+	w->acc = page->role.acc;
 }
 
+/* A page fault ends what is cached of its address. What is not as the guest's tables say now is the
+ * entry of @page, the lowest table that both have in common, if any. SDM: "Operations that
+ * Invalidate TLBs and Paging-Structure Caches". */
+static void drop_stale(struct vcpu *vcpu, struct mmu_page *page, gva_t gva)
+{
+	unsigned index = spte_index(gva, page->role.level);
+
+	if (!page->spt[index] || guest_entry(page, index) == page->gptes[index])
+		return;
+	shadow_sync_address(vcpu, page, gva);
+	virt->flush_guest_tlb(vcpu);
+}
+
+/* What the entry's table is made from counts, not where that is in use now. */
 void shadow_make_expected(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	struct mmu_page *page = common_table(vcpu, v->expected);
+	struct mmu_page *page = v->expected_page;
+	struct shadow *shadow = to_shadow(vcpu);
 	unsigned index = spte_index(v->expected, 1);
+	u64 gpte;
 
-	v->expected_root = NULL;
-	if (!page || page->role.level > 1 || page->spt[index])
-		return;
-	shadow_prefetch(vcpu, page, index, guest_entry(page, index));
-	if (page->gptes[index] & PT_G)
-		shadow_note_global(to_shadow(vcpu), v->expected);
+	v->expected_page = NULL;
+	spin_lock(&shadow->lock);
+	gpte = guest_entry(page, index);
+	if (!page->spt[index] && gpte & PT_P) {
+		shadow_prefetch(vcpu, page, index, gpte);
+		if (gpte & PT_G)
+			shadow_note_global(shadow, v->expected);
+	}
+	spin_unlock(&shadow->lock);
 }
 
-int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
+/* Walk the guest's tables, from @page's on. With the lock held, which it releases. */
+static int walk_and_fix(struct vcpu *vcpu, const struct page_fault *fault, struct mmu_page *page)
 {
-	struct shadow *shadow = to_shadow(vcpu);
 	struct fix fix; /* large: only what is needed is set */
 	struct guest_walk *w = &fix.walk;
 	int r;
 
-	STEP(shadow_page_fault);
 	fix.vcpu = vcpu;
 	w->mode = &vcpu->shadow->mode;
 	w->vm = vcpu->vm;
@@ -143,14 +172,15 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	w->keys = guest_keys;
 	if (w->mode->smap && !(w->access & PF_ERROR_U) && overrides_smap(vcpu))
 		w->access |= WALK_AC;
-	spin_lock(&shadow->lock);
-	begin(&fix);
+	begin(&fix, page);
 	r = walk_addr(w);
 	if (!r)
 		r = fix_choose(&fix) ? fix_map(&fix) : -ERANGE;
-	spin_unlock(&shadow->lock);
+	else if (page)
+		drop_stale(vcpu, page, w->gva);
+	spin_unlock(&to_shadow(vcpu)->lock);
 	if (r == -EFAULT)
-		return reflect(vcpu, fault, w->error);
+		return reflect(vcpu, fault->address, w->error, fix.page);
 	if (r == -ERANGE)
 		return refuse(vcpu, w);
 	STEP(shadow_fixed);
@@ -160,4 +190,22 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
 	if (r == -ENOMEM)
 		vcpu_make_request(vcpu, REQ_SHADOW);
 	return 1;
+}
+
+int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault)
+{
+	unsigned index = spte_index(fault->address, 1);
+	struct shadow *shadow = to_shadow(vcpu);
+	struct mmu_page *page;
+
+	STEP(shadow_page_fault);
+	spin_lock(&shadow->lock);
+	page = common_table(vcpu, fault->address);
+	/* Most faults of a guest that gets its pages when it uses them are such. */
+	if (is_table(page) && !page->spt[index] && !(guest_entry(page, index) & PT_P)) {
+		spin_unlock(&shadow->lock);
+		return reflect(vcpu, fault->address, fault->error_code & vcpu->shadow->error_mask,
+			       page);
+	}
+	return walk_and_fix(vcpu, fault, page);
 }

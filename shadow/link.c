@@ -38,11 +38,11 @@ void shadow_write_leaf(const struct shadow *shadow, struct mmu_page *page, unsig
 		       u64 gpte, gpa_t gpa)
 {
 	if (page->role.level == 1 && spte & PT_W &&
-	    shadow_is_shielded(shadow, (spte & PT_ADDR) >> PAGE_SHIFT, 1))
+	    shadow_is_shielded(shadow, (spte & PT_ADDR) >> PAGE_SHIFT))
 		spte &= ~(PT_W | PT_D);
 	shadow_set_spte(page, index, spte, gpte, gpte & PT_G);
 	if (DEBUG_BUILD)
-		shadow_check_leaf(shadow, page, index, gpa);
+		shadow_check_write(shadow, page, index, gpa);
 }
 
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte)
@@ -53,7 +53,7 @@ void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u
 	unsigned acc;
 	gpa_t gpa;
 
-	if ((gpte & (PT_P | PT_A)) != (PT_P | PT_A) || gpte & walk_reserved(mode, 1, true))
+	if ((gpte & (PT_P | PT_A)) != (PT_P | PT_A) || gpte & vcpu->shadow->reserved)
 		return;
 	gpa = walk_page(mode, 1, gpte);
 	if (!second_level_walk(shadow, gpa, &map) || !(map.prot & EPT_R))
@@ -128,7 +128,7 @@ struct mmu_page *fix_link(struct fix *fix, struct mmu_page *page, int level)
 	if (!child)
 		return NULL;
 	if (old)
-		shadow_sync(fix->vcpu, child, true);
+		shadow_sync_again(fix->vcpu, child);
 	else if (direct && level == 2)
 		fill(shadow, child);
 	shadow->epoch++;

@@ -34,28 +34,37 @@ void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 	spin_unlock(&shadow->lock);
 }
 
+/* Returns the entry that translates @gva, with its level in *@level; or one that is not present. */
+static u64 find_leaf(struct vcpu *vcpu, gva_t gva, int *level)
+{
+	const struct shadow *shadow = to_shadow(vcpu);
+	const struct mmu_page *root = shadow_root_of(vcpu, gva);
+	const u64 *table = root ? root->spt : NULL;
+	u64 spte = 0;
+
+	for (*level = root ? root->role.level : 0; table; --*level) {
+		spte = table[spte_index(gva, *level)];
+		if (!(spte & PT_P) || is_leaf_spte(spte, *level))
+			break;
+		table = shadow_table(shadow, spte);
+	}
+	return spte;
+}
+
 /* What the supervisor may read in spite of SMAP is enough: pages of its own. */
 bool shadow_read(struct vcpu *vcpu, gva_t gva, void *buf, size_t len)
 {
 	struct shadow *shadow = to_shadow(vcpu);
-	struct mmu_page *page;
-	u64 spte = 0, size = PAGE_SIZE, hva;
+	u64 spte, hva;
 	hpa_t hpa;
+	int level;
 
 	spin_lock(&shadow->lock);
-	page = shadow_root_of(vcpu, gva);
-	while (page) {
-		int level = page->role.level;
-
-		size = spte_size(level);
-		spte = page->spt[spte_index(gva, level)];
-		page = spte & PT_P && !is_leaf_spte(spte, level) ? shadow_child(shadow, spte)
-								 : NULL;
-	}
+	spte = find_leaf(vcpu, gva, &level);
 	spin_unlock(&shadow->lock);
 	if (!(spte & PT_P) || spte & (PT_U | PT_KEY_MASK) || (gva & ~PAGE_MASK) + len > PAGE_SIZE)
 		return false;
-	hpa = (spte & PT_ADDR & ~(size - 1)) | (gva & (size - 1));
+	hpa = (spte & PT_ADDR & ~(spte_size(level) - 1)) | (gva & (spte_size(level) - 1));
 	hva = gfn_to_hva(vcpu->vm, hpa >> PAGE_SHIFT);
 	if (!hva || hva != (u64)phys_to_virt(ALIGN_DOWN(hpa, PAGE_SIZE)))
 		return false;

@@ -3,6 +3,7 @@
  * The shadow pages: their pool, how one is found, and how they end.
  */
 #include "arch/x86/paging.h"
+#include "debug_build.h"
 #include "lib/string.h"
 #include "shadow/shadow.h"
 #include "vmm/memslot.h"
@@ -170,6 +171,8 @@ void shadow_retire(struct shadow *shadow, bool all)
 	}
 	for (unsigned i = 0; i < shadow->vm->nr_vcpus; i++)
 		vcpu_make_request(shadow->vm->vcpus[i], REQ_SHADOW);
+	if (DEBUG_BUILD)
+		shadow_check_all(shadow);
 }
 
 /* Memory is short: retire what no vCPU uses, and if that is little, all. */

@@ -13,18 +13,6 @@
 
 #define CR3_PCID 0xfffull
 
-static bool has_pae_root(const struct paging_mode *mode)
-{
-	return mode->levels <= 3;
-}
-
-struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva)
-{
-	struct shadow_vcpu *v = vcpu->shadow;
-
-	return v->root[has_pae_root(&v->mode) ? gva >> 30 & 3 : 0];
-}
-
 /* Find the root page number @n. Returns false if there is none because the guest has none. */
 static bool root_gfn(const struct paging_mode *mode, unsigned n, gfn_t *gfn)
 {
@@ -51,14 +39,27 @@ static struct mmu_page *find_root(struct vcpu *vcpu, unsigned n)
 	return page;
 }
 
-static struct mmu_context *find_context(struct shadow_vcpu *v)
+static u16 pcid_of(const struct mmu_context *context)
 {
-	gfn_t gfn = v->mode.root >> PAGE_SHIFT;
+	return context->cr3 & CR3_PCID;
+}
 
+/* The context of @cr3, which has no bit but those of struct mmu_context; NULL: there is none. A
+ * guest with page-table isolation goes to and fro between two. */
+static struct mmu_context *find_context(struct shadow_vcpu *v, u64 cr3)
+{
+	if (v->before->cr3 == cr3 && v->before->root)
+		return v->before;
 	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++)
-		if (c->root && c->root->gfn == gfn && c->pcid == v->pcid)
+		if (c->cr3 == cr3 && c->root)
 			return c;
 	return NULL;
+}
+
+static void set_now(struct shadow_vcpu *v, struct mmu_context *context)
+{
+	v->before = v->now;
+	v->now = context;
 }
 
 /* Returns the root for the current CR3, with IA-32e paging, and brings what is below up to date, as
@@ -66,21 +67,24 @@ static struct mmu_context *find_context(struct shadow_vcpu *v)
 static struct mmu_page *set_context(struct vcpu *vcpu, bool keep)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	struct mmu_context *c = find_context(v);
+	u64 cr3 = v->mode.root | v->pcid;
+	struct mmu_context *c = find_context(v, cr3);
 	bool is_new = !c;
 
-	if (c && c->current && keep)
-		return c->root;
 	if (is_new) {
 		c = &v->context[v->next_context++ % NR_CONTEXTS];
-		*c = (struct mmu_context){.root = find_root(vcpu, 0), .pcid = v->pcid};
+		*c = (struct mmu_context){.root = find_root(vcpu, 0), .cr3 = cr3};
 		if (!c->root)
 			return NULL;
 	}
+	set_now(v, c);
+	if (c->current && keep)
+		return c->root;
 	shadow_sync(vcpu, c->root, is_new || !v->global_pages);
-	/* Without bit 63 nothing of the PCID is kept, whatever the root. */
-	for (struct mmu_context *o = v->context; !keep && o < v->context + NR_CONTEXTS; o++)
-		if (o->pcid == v->pcid)
+	/* Without bit 63 nothing of the PCID is kept, whatever the root; and with it, only one root
+	 * of each PCID is current: INVLPG need not look for others. */
+	for (struct mmu_context *o = v->context; o < v->context + NR_CONTEXTS; o++)
+		if (pcid_of(o) == v->pcid)
 			o->current = false;
 	c->current = true;
 	return c->root;
@@ -120,9 +124,13 @@ void shadow_load(struct vcpu *vcpu)
 	STEP(shadow_load);
 	spin_lock(&shadow->lock);
 	__atomic_store_n(&v->seen, shadow->retires, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < NR_CONTEXTS; i++)
-		v->context[i].root = NULL;
+	memset(v->context, 0, sizeof(v->context));
+	v->links.root = NULL;
+	v->now = v->before = v->context;
+	v->expected_page = NULL;
 	get_paging_mode(vcpu, &v->mode);
+	v->reserved = walk_reserved(&v->mode, 1, true);
+	v->error_mask = access_error(&v->mode, ~0u);
 	v->global_pages = cr4 & CR4_PGE;
 	v->has_pcid = cr4 & CR4_PCIDE;
 	v->pcid = v->has_pcid ? virt->get_sysreg(vcpu, SYSREG_CR3) & CR3_PCID : 0;
@@ -133,21 +141,41 @@ void shadow_load(struct vcpu *vcpu)
 	intercept_exceptions(vcpu, EXCEPTIONS_SHADOW, BIT(PF_VECTOR));
 }
 
+/*
+ * Go to the context of @cr3, if there is one of which everything may be kept. Without the lock:
+ * contexts are the vCPU's own, and pages that another one retires meanwhile can be used until this
+ * one has handled its REQ_SHADOW.
+ */
+static bool switch_back(struct vcpu *vcpu, u64 cr3)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct mmu_context *c = find_context(v, cr3);
+
+	if (!c || !c->current)
+		return false;
+	set_now(v, c);
+	v->root[0] = c->root;
+	virt->use_shadow(vcpu, shadow_pa(to_shadow(vcpu), c->root));
+	return true;
+}
+
 void shadow_new_cr3(struct vcpu *vcpu, u64 cr3, bool keep)
 {
 	struct shadow *shadow = to_shadow(vcpu);
 	struct shadow_vcpu *v = vcpu->shadow;
 
-	spin_lock(&shadow->lock);
 	v->mode.root = walk_root(&v->mode, cr3);
 	if (v->has_pcid)
 		v->pcid = cr3 & CR3_PCID;
-	if (shadow->work >= (u64)SHIELD_WORK * shadow->nr_used)
-		shadow_shield(vcpu);
-	set_root(vcpu, keep);
-	if (v->expected_root && v->expected_root == v->root[0])
+	if (!keep || !switch_back(vcpu, cr3)) {
+		spin_lock(&shadow->lock);
+		if (shadow->work >= (u64)SHIELD_WORK * shadow->nr_used)
+			shadow_shield(vcpu);
+		set_root(vcpu, keep);
+		spin_unlock(&shadow->lock);
+	}
+	if (v->expected_page && v->expected_root == v->root[0])
 		shadow_make_expected(vcpu);
-	spin_unlock(&shadow->lock);
 }
 
 /* Forget what is kept of @pcid, or of all if @any; with @globals, also of global pages. Not what is
@@ -157,7 +185,8 @@ static void forget(struct vcpu *vcpu, u16 pcid, bool any, bool globals)
 	struct shadow_vcpu *v = vcpu->shadow;
 
 	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++) {
-		if ((!any && c->pcid != pcid) || (c->root == v->root[0] && c->pcid == v->pcid))
+		if ((!any && pcid_of(c) != pcid) ||
+		    (c->root == v->root[0] && pcid_of(c) == v->pcid))
 			continue;
 		c->current = false;
 		if (globals)
@@ -175,24 +204,25 @@ static void sync_current(struct vcpu *vcpu, bool all)
 			shadow_sync(vcpu, v->root[n], all || !v->global_pages);
 }
 
-/* Compare what translates @gva: where the guest uses @pcid, or in all roots that are kept, as the
- * page may be a global one. Where they share the tables below, once is enough. */
-static void sync_page(struct vcpu *vcpu, gva_t gva, bool any, u16 pcid)
+/* INVLPG: compare what translates @gva, in all roots that are kept if it may be a global page.
+ * Where they share the tables below, once is enough. */
+static void sync_page(struct vcpu *vcpu, gva_t gva)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct mmu_page *root = shadow_root_of(vcpu, gva);
 	u64 done = 0;
 
-	if (root && (any || pcid == v->pcid)) {
+	shadow_sync_links(vcpu); /* the paging-structure caches, for all addresses */
+	if (root) {
 		shadow_sync_address(vcpu, root, gva);
 		done = root->spt[spte_index(gva, root->role.level)];
 	}
-	if (any && !shadow_has_globals(to_shadow(vcpu), gva))
+	if (!shadow_has_globals(to_shadow(vcpu), gva))
 		return;
 	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++) {
 		u64 spte;
 
-		if (!c->root || (!any && c->pcid != pcid))
+		if (!c->root)
 			continue;
 		spte = c->root->spt[spte_index(gva, c->root->role.level)];
 		if (spte & PT_P && spte != done)
@@ -200,13 +230,34 @@ static void sync_page(struct vcpu *vcpu, gva_t gva, bool any, u16 pcid)
 	}
 }
 
+/* The root for @gva that is kept of @pcid, of which there is one at most; NULL: none. */
+static struct mmu_page *kept_root(struct vcpu *vcpu, u16 pcid, gva_t gva)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	if (pcid == v->pcid)
+		return shadow_root_of(vcpu, gva);
+	if (v->before->current && pcid_of(v->before) == pcid)
+		return v->before->root;
+	for (struct mmu_context *c = v->context; c < v->context + NR_CONTEXTS; c++)
+		if (c->current && pcid_of(c) == pcid)
+			return c->root;
+	return NULL;
+}
+
 void shadow_invalidate(struct vcpu *vcpu, enum invalidation what, u16 pcid, gva_t gva)
 {
 	struct shadow *shadow = to_shadow(vcpu);
 
 	spin_lock(&shadow->lock);
-	if (what == INVALIDATE_PAGE || what == INVALIDATE_PCID_PAGE) {
-		sync_page(vcpu, gva, what == INVALIDATE_PAGE, pcid);
+	vcpu->shadow->expected_page = NULL; /* what leads there may have ended */
+	if (what == INVALIDATE_PAGE) {
+		sync_page(vcpu, gva);
+	} else if (what == INVALIDATE_PCID_PAGE) {
+		struct mmu_page *root = kept_root(vcpu, pcid, gva);
+
+		if (root)
+			shadow_sync_address(vcpu, root, gva);
 	} else if (what == INVALIDATE_ALL || what == INVALIDATE_LOCAL) {
 		forget(vcpu, 0, true, what == INVALIDATE_ALL);
 		sync_current(vcpu, what == INVALIDATE_ALL);

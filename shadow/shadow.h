@@ -32,6 +32,8 @@ struct mmu_page {
 	gfn_t gfn;             /* of the guest's table; direct: the first that it maps */
 	union mmu_role role;
 	bool used;
+	bool shielded;     /* no entry lets the guest write to its table: see shield.c */
+	u8 calm;           /* so often in a row it has been compared, and was unchanged */
 	u64 mark;          /* shadow.retires when it was last marked */
 	u64 *spt;          /* the entries that the CPU uses */
 	u64 *gptes;        /* for each that is present: what it was made from */
@@ -39,34 +41,52 @@ struct mmu_page {
 	u64 present[BITMAP_WORDS]; /* bit n: spt[n] is not 0 */
 	u64 local[BITMAP_WORDS];   /* the same, and it is not the leaf of a global page */
 	u64 links[BITMAP_WORDS];   /* the same, and it points to a table */
-	bool shielded;             /* no entry lets the guest write to its table: see shield.c */
-	u8 calm;                   /* so often in a row it has been compared, and was unchanged */
 	u64 quiet;                 /* shadow.epoch when it and all below were shielded */
 };
+
+_Static_assert(sizeof(struct mmu_page) == 256, "a power of two, since pages are found by number");
 
 /* A root that a vCPU has used, and what its entries are worth. Only of these, global pages are kept
  * when the guest switches from one to another. */
 struct mmu_context {
+	u64 cr3;               /* the guest's, without bit 63: the table and the PCID */
 	struct mmu_page *root; /* NULL: none */
-	u16 pcid;
 	bool current; /* nothing has been invalidated since it was used: MOV to CR3 may keep it */
 };
 #define NR_CONTEXTS 8
 
+/* The guest's entries that lead to the tables of one root, as they were when their shadow entries
+ * were made; see shadow_sync_links(). */
+#define NR_LINKS 64
+struct link_list {
+	const struct mmu_page *root; /* NULL: the list is not complete */
+	u64 epoch;                   /* shadow.epoch of then */
+	unsigned nr;
+	struct {
+		const u64 *entry;
+		u64 value;
+	} link[NR_LINKS];
+};
+
 struct shadow_vcpu {
 	u64 pae_root[4] __aligned(32); /* the page-directory-pointer table, below 4 GiB */
 	struct paging_mode mode;
-	struct mmu_page *root[4];       /* the first, or with PAE one for each PDPTE; NULL: none */
-	bool global_pages;              /* CR4.PGE */
-	bool has_pcid;                  /* CR4.PCIDE */
-	u16 pcid;                       /* the current one */
-	u64 seen;                       /* the shadow.retires that it has flushed its TLB after */
-	gva_t expected;                 /* a page that the guest is about to map... */
-	struct mmu_page *expected_root; /* ...and will use with this root; NULL: none */
+	struct mmu_page *root[4]; /* the first, or with PAE one for each PDPTE; NULL: none */
+	bool global_pages;        /* CR4.PGE */
+	bool has_pcid;            /* CR4.PCIDE */
+	u16 pcid;                 /* the current one */
+	u64 seen;                 /* the shadow.retires that it has flushed its TLB after */
+	u64 reserved;             /* walk_reserved() of leaves of level 1 */
+	u32 error_mask;           /* of the error code of a #PF by an entry that is not present */
+	gva_t expected;           /* a page that the guest is about to map... */
+	struct mmu_page *expected_page; /* ...by an entry of this one's table; NULL: none... */
+	struct mmu_page *expected_root; /* ...and will use with this root */
 	gva_t override[4]; /* whose entries are dropped after one instruction: see fault.c */
 	unsigned nr_overrides;
 	struct mmu_context context[NR_CONTEXTS];
+	struct mmu_context *now, *before; /* the current one, and that of the CR3 before */
 	unsigned next_context;
+	struct link_list links;
 };
 
 struct shadow {
@@ -117,6 +137,12 @@ static inline struct mmu_page *shadow_child(const struct shadow *shadow, u64 spt
 	return &shadow->page[((spte & PT_ADDR) - shadow->spts_pa) >> PAGE_SHIFT];
 }
 
+/* And its entries. */
+static inline const u64 *shadow_table(const struct shadow *shadow, u64 spte)
+{
+	return (const u64 *)(shadow->spts + ((spte & PT_ADDR) - shadow->spts_pa));
+}
+
 /* The host-physical address of the entries of @page. */
 static inline hpa_t shadow_pa(const struct shadow *shadow, const struct mmu_page *page)
 {
@@ -138,12 +164,19 @@ static inline bool is_leaf_spte(u64 spte, int level)
 	return level == 1 || spte & PT_PS;
 }
 
-/* The guest's entry that entry @index of @page stands for, as it is now. */
+/* The guest's entry that entry @index of @page, of @level, stands for, as it is now. @narrow: the
+ * guest's entries have 4 bytes. */
+static inline u64 shadow_guest_entry(const struct mmu_page *page, int level, unsigned index,
+				     bool narrow)
+{
+	if (likely(!narrow))
+		return READ_ONCE(((const u64 *)page->table)[index]);
+	return READ_ONCE(((const u32 *)page->table)[level == 2 ? index / 2 : index]);
+}
+
 static inline u64 guest_entry(const struct mmu_page *page, unsigned index)
 {
-	if (page->role.levels != 2)
-		return READ_ONCE(((const u64 *)page->table)[index]);
-	return READ_ONCE(((const u32 *)page->table)[page->role.level == 2 ? index / 2 : index]);
+	return shadow_guest_entry(page, page->role.level, index, page->role.levels == 2);
 }
 
 /* Remember that global pages are made for @gva; and ask. */
@@ -166,8 +199,8 @@ int shadow_page_fault(struct vcpu *vcpu, const struct page_fault *fault);
  * could have it cached: if it is present and accessed. */
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte);
 
-/* If the guest has mapped the page for whose absence it got its last page fault, and uses the root
- * of that time, make the entry before it faults once more. With the lock held. */
+/* If the guest has mapped the page for whose absence it got its last page fault, make the entry
+ * before it faults once more. */
 void shadow_make_expected(struct vcpu *vcpu);
 
 /* ---- shield.c. With the lock held. ---- */
@@ -188,18 +221,26 @@ void shadow_shield(struct vcpu *vcpu);
 /* The guest, or who acts for it, is about to write to @frame. */
 void shadow_unshield(struct shadow *shadow, u64 frame);
 
-/* Is one of the @nr frames from @frame on, an aligned power of two, shielded? */
-bool shadow_is_shielded(const struct shadow *shadow, u64 frame, u64 nr);
+/* Is @frame shielded? And one of the @nr frames from @frame on, an aligned power of two? */
+static inline bool shadow_is_shielded(const struct shadow *shadow, u64 frame)
+{
+	return frame < shadow->nr_frames && shadow->shield[frame / 64] & BIT(frame % 64);
+}
+
+bool shadow_has_shielded(const struct shadow *shadow, u64 frame, u64 nr);
 
 /* vmm/shadow_ops.h. Takes the lock. */
 void shadow_written(struct vm *vm, gpa_t gpa);
 
 /* ---- check.c. With the lock held. ---- */
 
-/* Panic unless entry @index of @page, a leaf that has been written for guest-physical @gpa, is
- * right. */
+/* Panic unless entry @index of @page, a leaf that maps guest-physical @gpa, is right; or unless all
+ * entries of all pages are. shadow_check_write: a leaf has been written; now and then all. */
 void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
 		       gpa_t gpa);
+void shadow_check_all(const struct shadow *shadow);
+void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
+			gpa_t gpa);
 
 /* ---- sync.c. With the lock held. ---- */
 
@@ -210,11 +251,18 @@ void shadow_sync_page(struct vcpu *vcpu, struct mmu_page *page, bool all);
  * not global. What differs is dropped, or made anew. */
 void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all);
 
+/* The same for a page that is linked again after it was not in use: here it is not trusted that
+ * tables are as when they were shielded, since a device may have written to what was free. */
+void shadow_sync_again(struct vcpu *vcpu, struct mmu_page *page);
+
+/* Compare all entries of the current root, and of those below, that point to the guest's tables. */
+void shadow_sync_links(struct vcpu *vcpu);
+
 /* Drop the leaf that translates @gva. */
 void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva);
 
-/* The same for what translates @gva, from the page @root on. */
-void shadow_sync_address(struct vcpu *vcpu, struct mmu_page *root, gva_t gva);
+/* Compare what translates @gva, from @page on. */
+void shadow_sync_address(struct vcpu *vcpu, struct mmu_page *page, gva_t gva);
 
 /* ---- root.c: the operations of struct shadow_ops. ---- */
 void shadow_load(struct vcpu *vcpu);
@@ -227,7 +275,18 @@ bool shadow_read(struct vcpu *vcpu, gva_t gva, void *buf, size_t len);
 void shadow_each_entry(struct vcpu *vcpu, gva_t gva,
 		       void (*seen)(int level, hpa_t at, u64 entry, u64 gpte));
 
+/* Does the CPU have a page-directory-pointer table, instead of one root? */
+static inline bool has_pae_root(const struct paging_mode *mode)
+{
+	return mode->levels <= 3;
+}
+
 /* The page of @vcpu's current root that translates @gva; NULL: none. */
-struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva);
+static inline struct mmu_page *shadow_root_of(struct vcpu *vcpu, gva_t gva)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	return v->root[has_pae_root(&v->mode) ? gva >> 30 & 3 : 0];
+}
 
 #endif

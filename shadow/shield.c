@@ -7,6 +7,7 @@
  * would have to flush its TLB before a table can be trusted.
  */
 #include "arch/x86/paging.h"
+#include "debug_build.h"
 #include "lib/string.h"
 #include "shadow/shadow.h"
 
@@ -23,12 +24,12 @@ void shadow_shield_init(struct shadow *shadow, void *memory, u64 nr_frames)
 	shadow->nr_frames = shadow_shield_size(nr_frames) * 8;
 }
 
-bool shadow_is_shielded(const struct shadow *shadow, u64 frame, u64 nr)
+bool shadow_has_shielded(const struct shadow *shadow, u64 frame, u64 nr)
 {
+	if (nr == 1)
+		return shadow_is_shielded(shadow, frame);
 	if (frame >= shadow->nr_frames)
 		return false;
-	if (nr == 1)
-		return shadow->shield[frame / 64] & BIT(frame % 64);
 	for (u64 word = frame / 64; word < MIN(frame + nr, shadow->nr_frames) / 64; word++)
 		if (shadow->shield[word])
 			return true;
@@ -39,7 +40,7 @@ void shadow_unshield(struct shadow *shadow, u64 frame)
 {
 	struct mmu_page *page;
 
-	if (!shadow_is_shielded(shadow, frame, 1))
+	if (!shadow_is_shielded(shadow, frame))
 		return;
 	shadow->shield[frame / 64] &= ~BIT(frame % 64);
 	shadow->epoch++;
@@ -55,7 +56,7 @@ void shadow_written(struct vm *vm, gpa_t gpa)
 {
 	struct shadow *shadow = vm->shadow;
 
-	if (!shadow_is_shielded(shadow, gpa >> PAGE_SHIFT, 1))
+	if (!shadow_is_shielded(shadow, gpa >> PAGE_SHIFT))
 		return;
 	spin_lock(&shadow->lock);
 	shadow_unshield(shadow, gpa >> PAGE_SHIFT);
@@ -74,9 +75,9 @@ static void close_entries(struct shadow *shadow, struct mmu_page *page)
 			u64 spte = page->spt[index];
 
 			if (!(spte & PT_W) ||
-			    !shadow_is_shielded(shadow,
-						(spte & PT_ADDR & ~(size - 1)) >> PAGE_SHIFT,
-						size >> PAGE_SHIFT))
+			    !shadow_has_shielded(shadow,
+						 (spte & PT_ADDR & ~(size - 1)) >> PAGE_SHIFT,
+						 size >> PAGE_SHIFT))
 				continue;
 			if (page->role.level > 1)
 				shadow_set_spte(page, index, 0, 0, false);
@@ -98,6 +99,7 @@ void shadow_shield(struct vcpu *vcpu)
 		struct mmu_page *page = &shadow->page[i];
 
 		if (!page->used || !page->table || page->shielded || page->calm < CALM ||
+		    !is_role_of(page->role, &vcpu->shadow->mode) ||
 		    page->gfn >= shadow->nr_frames ||
 		    virt_to_phys(page->table) >> PAGE_SHIFT != page->gfn)
 			continue;
@@ -110,4 +112,6 @@ void shadow_shield(struct vcpu *vcpu)
 	for (unsigned i = 0; any && i < shadow->nr; i++)
 		if (shadow->page[i].used)
 			close_entries(shadow, &shadow->page[i]);
+	if (DEBUG_BUILD && any)
+		shadow_check_all(shadow);
 }

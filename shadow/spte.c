@@ -19,7 +19,18 @@ union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant)
 	role.nx = mode->nx;
 	role.wp = mode->wp;
 	role.smep = !mode->wp && mode->smep;
+	role.smap = !mode->wp && (mode->smap || mode->pke);
 	return role;
+}
+
+bool is_role_of(union mmu_role role, const struct paging_mode *mode)
+{
+	union mmu_role root = root_role(mode, role.quadrant);
+
+	root.level = role.level;
+	root.acc = role.acc;
+	root.quadrant = role.quadrant;
+	return role.word == root.word;
 }
 
 union mmu_role table_role(union mmu_role parent, unsigned acc, gva_t gva)

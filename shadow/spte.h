@@ -33,6 +33,7 @@ union mmu_role {
 		u32 nx : 1;
 		u32 wp : 1;
 		u32 smep : 1; /* only with !wp: see leaf_rights() */
+		u32 smap : 1; /* the same, SMAP or protection keys: see override_once() */
 		/* direct: of the guest's leaf */
 		u32 pwt : 1;
 		u32 pcd : 1;
@@ -41,6 +42,10 @@ union mmu_role {
 		u32 key : 4;
 	};
 };
+
+/* Is @role, of a page that is not direct, one of @mode: does it read the guest's entries as @mode
+ * does? */
+bool is_role_of(union mmu_role role, const struct paging_mode *mode);
 
 /* The role of the table that the guest's CR3 names in @mode; of its first level that has a shadow
  * page: for 32-bit and PAE paging, and without paging, level 2. @quadrant: see above. */

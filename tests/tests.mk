@@ -36,7 +36,7 @@ boot: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf bu
 
 ## soak: the random guest for longer (SEED= another one, EXITS= how many VM exits in all, K= which tests), then `make fuzz` and the long nested tests
 .PHONY: soak
-soak: build/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf $(GUEST_FILES) $(LAB_GUESTS) $(EFI_FILES) $(STOCK) | setup-iso setup-efi setup-run setup-test
+soak: build/glasshouse.elf build/debug/glasshouse.elf build/glasshouse.efi build/glasshouse-graphics.elf $(GUEST_FILES) $(LAB_GUESTS) $(EFI_FILES) $(STOCK) | setup-iso setup-efi setup-run setup-test
 	SEED=$(or $(SEED),1) EXITS=$(or $(EXITS),20000000) \
 		$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rP tests/boot/test_monkey.py $(if $(K),-k '$(K)')
 	$(PYTHON) -m pytest -p no:cacheprovider -n 2 tests/boot -m soak

@@ -164,13 +164,20 @@ static void record_kick(struct vcpu *vcpu)
 		recorder_kicked(&vcpu->recorder, by - 1);
 }
 
+static void inject_event(struct vcpu *vcpu)
+{
+	if (vcpu->vm->view_ops)
+		vcpu->vm->view_ops->event(vcpu);
+	recorder_event(&vcpu->recorder, vcpu->event.type, vcpu->event.vector);
+	virt->inject_event(vcpu);
+}
+
 /* Returns 1 to enter the guest, 2 to check the requests again (after a step, too), or what
  * vcpu_run() returns. */
-static __noinline int handle_requests(struct vcpu *vcpu)
+static __noinline int handle_all_requests(struct vcpu *vcpu)
 {
 	u32 requests;
 
-	STEP(requests);
 	/* Clear wake before the requests are read: a request that is posted later sets it again.
 	 * INIT stays posted until it is done, so that vcpu_deliver_sipi() accepts a SIPI meanwhile;
 	 * intercepts, so that they are loaded last. */
@@ -231,13 +238,26 @@ static __noinline int handle_requests(struct vcpu *vcpu)
 		return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_SIPI ? 2 : 1;
 	if (vcpu->nmi_pending)
 		deliver_nmi(vcpu);
-	if (vcpu->event.valid) {
-		if (vcpu->vm->view_ops)
-			vcpu->vm->view_ops->event(vcpu);
-		recorder_event(&vcpu->recorder, vcpu->event.type, vcpu->event.vector);
-		virt->inject_event(vcpu);
-	}
+	if (vcpu->event.valid)
+		inject_event(vcpu);
 	return requests & REQ_STEP ? step_guest(vcpu) : 1;
+}
+
+/* The same. Mostly there is only an exception to be delivered. An NMI that arrives after the
+ * request has been taken posts it again. */
+static __noinline int handle_requests(struct vcpu *vcpu)
+{
+	u32 only = REQ_EVENT;
+
+	STEP(requests);
+	if (__atomic_compare_exchange_n(&vcpu->requests, &only, 0, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST) &&
+	    vcpu->event.valid && !READ_ONCE(vcpu->nmi_pending) &&
+	    vcpu->mp_state == MP_STATE_RUNNABLE) {
+		inject_event(vcpu);
+		return 1;
+	}
+	return handle_all_requests(vcpu);
 }
 
 static int vcpu_enter_guest(struct vcpu *vcpu)

@@ -10,6 +10,10 @@
 
 #define NO_FLUSH BIT(63)
 
+/* Another entry of the 64-bit root, for the same tables. */
+#define OTHER_SLOT    6
+#define OTHER_PAGE(i) (PAGE(i) + ((u64)(OTHER_SLOT - TEST_SLOT) << 39))
+
 enum invpcid { ONE_ADDRESS, ONE_CONTEXT, ALL_AND_GLOBAL, ALL_CONTEXTS };
 
 static u64 second_root[512] __aligned(4096);
@@ -96,6 +100,19 @@ static void check_switches(u64 first, u64 second)
 	write_cr3(first | 1 | NO_FLUSH);
 	good &= peek(PAGE(2)) == 2;
 	ok(good, "and forgets then what it had of its old root");
+
+	/* At an address that no global page has had. */
+	pml4[OTHER_SLOT] = pml4[TEST_SLOT];
+	write_cr3(first | 1);
+	good = peek(OTHER_PAGE(6)) == 26;
+	write_cr3(second | 1 | NO_FLUSH);
+	set_entry(&region[0][6], FRAME(6) | ALL);
+	invlpg(OTHER_PAGE(6));
+	write_cr3(first | 1 | NO_FLUSH);
+	good &= peek(OTHER_PAGE(6)) == 6;
+	pml4[OTHER_SLOT] = 0;
+	flush_all();
+	ok(good, "INVLPG is for a PCID, whatever its root");
 }
 
 /* Change a page that two PCIDs have used, and invalidate it for one of them, from the other. */

@@ -121,6 +121,45 @@ static void check_invlpg(void)
 	ok(good, "INVLPG of any address in a large page is for all of it");
 }
 
+/*
+ * INVLPG ends what is cached of tables, not of pages, for all addresses. The entry of a level leads
+ * to another table then, in which the page is another one; the old one gets the page, too, and is
+ * used at an alias meanwhile, so that it is cached there.
+ */
+static void check_table_caches(void)
+{
+	bool good = true;
+	struct probe p;
+
+	for (int level = 2; level <= 3; level++) {
+		u64 *entry = region_entry(level), old, alias = level == 2 ? MIB(2) : GIB(1);
+
+		region_reset();
+		old = *entry;
+		set_entry(&entry[1], old);
+		set_entry(&region[0][9], 0);
+		flush_all();
+		good &= peek(PAGE(1)) == 1 && peek(PAGE(1) + alias) == 1;
+		spare[0][9] = FRAME(20) | ALL;
+		spare[1][0] = (u64)spare[0] | ALL;
+		set_entry(entry, (u64)spare[level - 2] | ALL);
+		invlpg(PAGE(2) + alias);
+		set_entry(&region[0][9], FRAME(9) | ALL);
+		good &= peek(PAGE(9) + alias) == 9;
+		good &= peek(PAGE(9)) == 20;
+	}
+	ok(good, "INVLPG of any address: no table is used any more that was replaced before");
+
+	region_reset();
+	set_entry(&region[0][1], FRAME(1) | PT_P | PT_U);
+	flush_all();
+	good = peek(PAGE(1)) == 1;
+	set_entry(&region[0][1], 0);
+	probe_run(&p, KIND_WRITE, PAGE(1));
+	good &= p.vector == PF_VECTOR && faults(KIND_READ, PAGE(1), 0);
+	ok(good, "a page fault ends what is cached of its address");
+}
+
 /* A large page becomes small ones, and the other way round. */
 static void check_sizes(void)
 {
@@ -305,7 +344,10 @@ static void check_registers(void)
 	good = true;
 	set_cr0(CR0_WP, false);
 	for (int i = 0; i < 3 && seven.ebx & BIT(20); i++) {
-		set_cr4(CR4_SMAP | (seven.ebx & BIT(7) ? CR4_SMEP : 0), true);
+		good &= soon(KIND_WRITE, PAGE(1));
+		set_cr4(CR4_SMAP, true);
+		good &= faults(KIND_READ, PAGE(1), PF_ERROR_P);
+		set_cr4(seven.ebx & BIT(7) ? CR4_SMEP : 0, true);
 		good &= soon(KIND_WRITE | KIND_AC, PAGE(1)) && *(u8 *)FRAME(1) == MARK;
 		good &= faults(KIND_READ, PAGE(1), PF_ERROR_P);
 		good &= soon(KIND_WRITE | KIND_AC, PAGE(1)) && soon(KIND_READ | KIND_AC, PAGE(1));
@@ -333,6 +375,7 @@ void check_stale(void)
 	set_cr0(CR0_WP, true);
 	check_more_rights();
 	check_invlpg();
+	check_table_caches();
 	check_sizes();
 	check_cr3();
 	check_flags();

@@ -27,7 +27,7 @@ EXITS_TO_INIT = 1000
 # The same with shadow page tables.
 SHADOW_BOOT = 2.0
 SHADOW_FORK_EXEC = 4.0
-SHADOW_PAGE_FAULT = 3500  # ticks more than natively
+SHADOW_PAGE_FAULT = 3000  # ticks more than natively
 IMAGE = 384 << 10  # bytes
 BARE_IMAGE = 268 << 10  # without rooms; real mode and the exits of shadow paging have a part in it
 

@@ -106,10 +106,14 @@ def test_survives(number):
 
 
 def test_tables():
-    """Random page tables that change all the time, where Glasshouse makes shadow page tables of them."""
+    """Random page tables that change all the time, where Glasshouse makes shadow page tables of them.
+
+    The debug build checks each entry that it writes, and now and then all of them: shadow/check.c.
+    """
     wanted = EXITS * TABLES_PERCENT // 100
     actions = int(wanted / TABLES_PER_ACTION) + 1
     spec = mkiso.glasshouse(f"{E9} ept=off", IMAGE, f"cpus=1 seed={SEED} n={actions} tables=1", None)
+    spec.first.path = mkiso.BUILD / "debug" / "glasshouse.elf"
     run = boot("monkey-tables", spec, SKYLAKE, 1)
     assert run.wait() == "power-off"
     assert run.results()

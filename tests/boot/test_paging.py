@@ -13,7 +13,10 @@ def boot(name, opts, cmdline="x", cpus=1, model=SKYLAKE):
     """Boots the guest; natively if `opts` is None. Waits for its end; all its tests have to pass. Returns their names."""
     spec = mkiso.native(IMAGE, cmdline, None) if opts is None else \
         mkiso.glasshouse(opts, IMAGE, cmdline, None)
-    run = harness.boot(f"paging-{name}", spec, model, cpus, memory=256, ignore_bad_msrs=False)
+    long = "deep=1" in cmdline
+    run = harness.boot(f"paging-{name}", spec, model, cpus, memory=256, ignore_bad_msrs=False,
+                       ticks=harness.TICKS * (10 if long else 1))
+    run.deadline += harness.SECONDS * (4 if long else 0)
     assert run.wait() == "power-off"
     return run.results()
 

@@ -4,8 +4,10 @@
  * accesses memory. The CPU is simulated: it walks the shadow tables, as they are in the pool, and
  * what does not pass there is a #PF for shadow/. What comes out must be what the SDM allows after
  * the changes so far: guests/paging/walk.c walks the guest's own tables, with the values that each
- * entry has had since the last invalidation. And nothing that the second-level tables keep from the
- * guest is ever mapped.
+ * entry has had since the last invalidation, but no mixture of values from before and after an
+ * INVLPG, which invalidates all paging-structure caches; and only with the values of now where the
+ * last access was a #PF, which invalidates what is cached of its address. And nothing that the
+ * second-level tables keep from the guest is ever mapped.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -48,11 +50,13 @@ typedef u64 entries[TABLES][SLOTS];
 struct history {
 	u64 value[TABLES][SLOTS][VERSIONS];
 	u8 count[TABLES][SLOTS];
+	u8 sealed[TABLES][SLOTS]; /* the count at the last INVLPG; 0: none */
 };
 
 struct cpu_state {
 	u64 cr0, cr3, cr4, efer, rflags;
 	bool cpl3;
+	u64 shadow_cr3; /* of the CPU itself */
 	u32 pkru;
 	bool global; /* there may be global entries that are older than the history */
 	struct history history[PCIDS];
@@ -211,8 +215,7 @@ void get_paging_mode(struct vcpu *vcpu, struct paging_mode *mode)
 
 static void use_shadow(struct vcpu *vcpu, u64 cr3)
 {
-	(void)vcpu;
-	(void)cr3;
+	states[vcpu - vcpus].shadow_cr3 = cr3;
 }
 
 static void flush_guest_tlb(struct vcpu *vcpu)
@@ -253,6 +256,7 @@ static void forget_history(struct history *h)
 		for (unsigned n = 0; n < SLOTS; n++) {
 			h->value[t][n][0] = *slot(t, n);
 			h->count[t][n] = 1;
+			h->sealed[t][n] = 0;
 		}
 }
 
@@ -330,6 +334,7 @@ static void note_changes(void)
 struct path {
 	const struct history *history;
 	unsigned choice[WALK_LEVELS], choices[WALK_LEVELS], depth;
+	bool has_old, has_new; /* a value that an INVLPG has found replaced; and a later one */
 	u64 at[WALK_LEVELS], value[WALK_LEVELS];
 	unsigned count;
 };
@@ -348,8 +353,12 @@ static void *guest_entry_at(void *memory_of, int level, u64 pa)
 		;
 	path->choices[depth] = 1;
 	if (path->history && table < TABLES && n < SLOTS) {
+		unsigned sealed = path->history->sealed[table][n];
+
 		path->choices[depth] = path->history->count[table][n];
 		value = path->history->value[table][n][path->choice[depth]];
+		path->has_old |= path->choice[depth] + 1 < sealed;
+		path->has_new |= path->choice[depth] >= sealed;
 	}
 	if (!path->history)
 		for (unsigned i = 0; i < path->count; i++)
@@ -389,6 +398,7 @@ static struct walk_answer guest_walks(const struct vcpu *vcpu, const struct walk
 	struct walk_answer answer = {.pa = access->va};
 
 	path->depth = path->count = 0;
+	path->has_old = path->has_new = false;
 	return cpu_of(vcpu)->cr0 & CR0_PG ? sdm_walk(&mode, access, guest_entry_at, path) : answer;
 }
 
@@ -421,7 +431,7 @@ static struct walk_answer cpu_walks(struct vcpu *vcpu, const struct walk_access 
 					    .error = (access->write ? PF_ERROR_W : 0) |
 						     (access->user ? PF_ERROR_U : 0) |
 						     (access->fetch ? PF_ERROR_FETCH : 0)};
-	mode.cr3 = virt_to_phys(v->root[0]->spt);
+	mode.cr3 = cpu_of(vcpu)->shadow_cr3;
 	return sdm_walk(&mode, access, shadow_entry_at, NULL);
 }
 
@@ -471,12 +481,14 @@ static bool is_permitted(const struct vcpu *vcpu, const struct walk_access *acce
 		struct walk_answer answer = guest_walks(vcpu, access, &path);
 		unsigned i;
 
-		if (outcome == REFLECTED && answer.fault && answer.error == reflected_error)
-			return true;
-		if (outcome == SECOND_LEVEL && !answer.fault &&
-		    (answer.pa ^ refused_gpa) < PAGE_SIZE)
-			return true;
-		if (outcome == NOTHING && !answer.fault && answer.pa == pa)
+		bool same =
+			outcome == REFLECTED
+				? answer.fault && answer.error == reflected_error
+				: !answer.fault && (outcome == SECOND_LEVEL
+							    ? (answer.pa ^ refused_gpa) < PAGE_SIZE
+							    : answer.pa == pa);
+
+		if (same && !(path.has_old && path.has_new))
 			return true;
 		for (i = path.depth; i && path.choice[i - 1] + 1 >= path.choices[i - 1]; i--)
 			path.choice[i - 1] = 0;
@@ -686,6 +698,16 @@ static void move_to_cr3(struct input *in, struct vcpu *vcpu)
 		forget_history(&cpu->history[cpu->cr3 & 1]);
 }
 
+static void invlpg(struct vcpu *vcpu, u64 va)
+{
+	const struct cpu_state *cpu = cpu_of(vcpu);
+	struct history *h = &states[vcpu - vcpus].history[cpu->cr3 & 1];
+
+	enter(vcpu);
+	shadow_invalidate(vcpu, INVALIDATE_PAGE, cpu->cr3 & 1, va);
+	memcpy(h->sealed, h->count, sizeof(h->count));
+}
+
 static void invalidate(struct input *in, struct vcpu *vcpu)
 {
 	struct cpu_state *cpu = cpu_of(vcpu);
@@ -695,7 +717,7 @@ static void invalidate(struct input *in, struct vcpu *vcpu)
 	enter(vcpu);
 	switch (b % 4) {
 	case 0:
-		shadow_invalidate(vcpu, INVALIDATE_PAGE, 0, some_address(in, vcpu));
+		invlpg(vcpu, some_address(in, vcpu));
 		break;
 	case 1:
 		shadow_invalidate(vcpu, INVALIDATE_PCID, pcid, 0);
@@ -741,11 +763,14 @@ static void access_some(struct input *in, struct vcpu *vcpu)
 	cpu->cpl3 = access.user;
 	cpu->rflags = access.ac ? RFLAGS_AC : 0;
 	if (!exact && kind & 0x20) {
-		enter(vcpu);
-		shadow_invalidate(vcpu, INVALIDATE_PAGE, 0, access.va);
+		invlpg(vcpu, access.va);
 		exact = true;
 	}
 	access_and_check(vcpu, &access, exact);
+	if (outcome != REFLECTED)
+		return;
+	access.write = access.fetch = false;
+	access_and_check(vcpu, &access, true);
 }
 
 /* Take all tables for calm, and shield them from the guest. */

@@ -83,13 +83,18 @@ static void roles(void **state)
 	assert_true(root.level == 4 && root.quadrant == 0 && root.acc == ACC_ALL && !root.direct);
 	table = table_role(root, ACC_U, ~0ull);
 	assert_true(table.level == 3 && table.quadrant == 0 && table.acc == ACC_U);
+	assert_true(is_role_of(root, &mode) && is_role_of(table, &mode));
 	mode.nx = false;
 	other = root_role(&mode, 0);
 	assert_int_not_equal(other.word, root.word);
+	assert_false(is_role_of(table, &mode));
 	mode = four_levels;
 	mode.wp = false;
 	other = root_role(&mode, 0);
 	mode.smep = true;
+	assert_int_not_equal(root_role(&mode, 0).word, other.word);
+	other = root_role(&mode, 0);
+	mode.smap = true;
 	assert_int_not_equal(root_role(&mode, 0).word, other.word);
 	mode.levels = 5;
 	assert_int_equal(root_role(&mode, 0).level, 5);
@@ -100,6 +105,8 @@ static void roles(void **state)
 		assert_true(root.level == 2 && root.quadrant == n);
 		assert_int_equal(table_role(root, ACC_ALL, (u64)n << 30).quadrant, 0);
 		assert_int_equal(table_role(root, ACC_ALL, (u64)n << 30 | MIB(2)).quadrant, 1);
+		assert_true(is_role_of(table_role(root, ACC_U, MIB(2)), &mode));
+		assert_false(is_role_of(table_role(root, ACC_U, MIB(2)), &four_levels));
 	}
 	mode.levels = 0;
 	root = root_role(&mode, 1);

@@ -239,24 +239,17 @@ int handle_cr(struct vcpu *vcpu)
 	STEP(handle_cr);
 	if (to_vmx(vcpu)->icepts && vmx_handle_icept(vcpu))
 		return 1;
+	if (cr == 3 && vcpu->vm->shadow_ops)
+		return vmx_handle_cr3(vcpu, qual);
 	switch (CONTROL_REG_ACCESS_TYPE(qual)) {
 	case CR_TYPE_MOV_TO_CR:
 		if (cr == 0)
 			ok = mov_to_cr0(vcpu, read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
-		else if (cr == 3 && vcpu->vm->shadow_ops)
-			ok = vmx_mov_to_cr3(vcpu,
-					    read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
 		else if (cr == 4 && vcpu->vm->shadow_ops)
 			ok = vmx_mov_to_cr4(vcpu,
 					    read_register(vcpu, CONTROL_REG_ACCESS_REG(qual)));
 		else if (cr != 4)
 			return handle_unknown(vcpu, "control register access");
-		break;
-	case CR_TYPE_MOV_FROM_CR:
-		if (cr != 3 || !vcpu->vm->shadow_ops)
-			return handle_unknown(vcpu, "control register access");
-		vmx_mov_from_cr3(vcpu, CONTROL_REG_ACCESS_REG(qual));
-		ok = true;
 		break;
 	case CR_TYPE_CLTS:
 		ok = mov_to_cr0(vcpu, vmx_get_cr0(vcpu) & ~CR0_TS);

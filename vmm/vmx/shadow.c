@@ -13,6 +13,7 @@
 #include "vmm/shadow_ops.h"
 #include "vmm/steps.h"
 #include "vmm/vmx/event.h"
+#include "vmm/vmx/skip.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/guest_mem.h"
@@ -59,14 +60,23 @@ bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 cr3)
 	return true;
 }
 
-void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg)
+/* Nearly all exits of a guest with page-table isolation are these. */
+int vmx_handle_cr3(struct vcpu *vcpu, u64 qual)
 {
-	u64 value = to_vmx(vcpu)->cr3;
+	enum vcpu_reg reg = (enum vcpu_reg)CONTROL_REG_ACCESS_REG(qual);
 
-	if (reg == VCPU_RSP)
-		vmwrite(GUEST_RSP, value);
-	else
-		vcpu->regs[reg] = value;
+	if (CONTROL_REG_ACCESS_TYPE(qual) == CR_TYPE_MOV_FROM_CR) {
+		set_general_register(vcpu, reg, to_vmx(vcpu)->cr3);
+	} else {
+		u64 value = general_register(vcpu, reg);
+
+		if (!(vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK))
+			value = (u32)value;
+		if (!vmx_mov_to_cr3(vcpu, value))
+			return vmx_skip_or_fault(vcpu, -EINVAL);
+	}
+	vmx_skip_instruction(vcpu);
+	return 1;
 }
 
 /* It exits if it changes a host-owned bit, but may change all others, too. SDM: "MOV—Move to/from
@@ -89,6 +99,14 @@ bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4)
 	return true;
 }
 
+/* is_canonical(), in less time. */
+static bool has_translation(struct vcpu *vcpu, u64 address)
+{
+	unsigned unused = to_vmx(vcpu)->cr4 & CR4_LA57 ? 7 : 16;
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
 /* SDM: "INVLPG—Invalidate TLB Entries". */
 int handle_invlpg(struct vcpu *vcpu)
 {
@@ -99,7 +117,7 @@ int handle_invlpg(struct vcpu *vcpu)
 	if (!vcpu->vm->shadow_ops)
 		return handle_unknown(vcpu, exit_reason_name(exit_reason(vcpu)));
 	STEP(handle_invlpg);
-	if (is_canonical(vcpu, gva))
+	if (has_translation(vcpu, gva))
 		vcpu->vm->shadow_ops->invalidate(vcpu, INVALIDATE_PAGE, 0, gva);
 	vmx_skip_instruction(vcpu);
 	return 1;
@@ -120,7 +138,7 @@ static int operand_address(struct vcpu *vcpu, u32 info, u64 displacement, gva_t 
 	offset &= masks[MIN(info >> 7 & 7, 2)];
 	/* In 64-bit mode these segments are flat. PCIDs are of IA-32e mode only. */
 	if (to_vmx(vcpu)->cr4 & CR4_PCIDE && vmread(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK &&
-	    segment < SEG_FS && is_canonical(vcpu, offset)) {
+	    segment < SEG_FS && has_translation(vcpu, offset)) {
 		*gva = offset;
 		return 0;
 	}
@@ -149,7 +167,7 @@ static bool invpcid(struct vcpu *vcpu, u64 type, const struct invpcid *operand)
 		return false;
 	if (type < 2 && operand->pcid && !has_pcid)
 		return false;
-	if (type == 0 && !is_canonical(vcpu, operand->address))
+	if (type == 0 && !has_translation(vcpu, operand->address))
 		return false;
 	vcpu->vm->shadow_ops->invalidate(vcpu, kinds[type], (u16)operand->pcid, operand->address);
 	return true;

@@ -154,13 +154,13 @@ int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 void vmx_hide_features(struct vm *vm);
 
 /*
- * shadow.c: while shadow page tables are in use. MOV to CR3 and CR4: return false for #GP. MOV from
- * CR3 to general register @reg. RDMSR and WRMSR: return true if the MSR is IA32_EFER, which has
- * been handled. vmx_reload_shadow(): what translations depend on has changed. vmx_use_shadow(): see
- * virt_ops.use_shadow.
+ * shadow.c: while shadow page tables are in use. vmx_handle_cr3(): the exit for an access to CR3.
+ * MOV to CR3 and CR4: return false for #GP. RDMSR and WRMSR: return true if the MSR is IA32_EFER,
+ * which has been handled. vmx_reload_shadow(): what translations depend on has changed.
+ * vmx_use_shadow(): see virt_ops.use_shadow.
  */
+int vmx_handle_cr3(struct vcpu *vcpu, u64 qual);
 bool vmx_mov_to_cr3(struct vcpu *vcpu, u64 cr3);
-void vmx_mov_from_cr3(struct vcpu *vcpu, unsigned reg);
 bool vmx_mov_to_cr4(struct vcpu *vcpu, u64 cr4);
 bool vmx_rdmsr_shadow(struct vcpu *vcpu);
 bool vmx_wrmsr_shadow(struct vcpu *vcpu);
