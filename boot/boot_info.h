@@ -59,8 +59,9 @@ struct boot_info {
 	u64 rsdp_address; /* where the root pointer itself is; 0: unknown, look as a BIOS machine
 			     has it */
 
-	bool efi_boot_services;               /* UEFI boot services are still running */
-	bool efi;                             /* the machine was started by UEFI */
+	const char *refusal;    /* why the front door can go no further; NULL: it can */
+	bool efi_boot_services; /* UEFI boot services are still running */
+	bool efi;               /* the machine was started by UEFI */
 	const struct boot_firmware *firmware; /* NULL: the guest starts otherwise */
 	const u32 *apic_ids; /* CPUs that the firmware names, beside the ACPI tables */
 	unsigned nr_apic_ids;

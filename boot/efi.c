@@ -16,6 +16,7 @@
 #include "drivers/console.h"
 #include "drivers/pit.h"
 #include "lib/log.h"
+#include "lib/print.h"
 #include "lib/string.h"
 #include "vmm/vm0/hypercall.h"
 
@@ -99,6 +100,7 @@ static void add_module(struct boot_info *info, u64 start, u64 size, const char *
 static void fill_info(struct boot_info *info)
 {
 	static struct boot_firmware firmware = {.start_cpus = start_cpus, .leave = leave};
+	static char refusal[100];
 
 	info->cmdline = info->text;
 	info->cmdline_from = handoff->cmdline_from;
@@ -116,6 +118,12 @@ static void fill_info(struct boot_info *info)
 	info->own_log = handoff->log;
 	info->own_low_page = handoff->low_page;
 	info->efi_boot_services = handoff->boot_services;
+	if (handoff->exit_status) {
+		snprintf(refusal, sizeof(refusal),
+			 "The firmware does not give up the machine (ExitBootServices: %lx).",
+			 handoff->exit_status);
+		info->refusal = refusal;
+	}
 	if (!handoff->boot_services)
 		return;
 	firmware.state = &handoff->states[0];

@@ -32,6 +32,8 @@ struct efi_handoff {
 	struct mem_range mem[BOOT_MEM_RANGES]; /* the firmware's memory map, without the above */
 	u32 nr_mem;
 	u32 boot_services; /* they are alive: the guest goes on in the firmware's state */
+	u64 exit_status; /* without them: what ExitBootServices returned; an error: they have ended
+			    only in part, and the image can only say so */
 
 	/* Only without boot services: GRUB's modules, for Glasshouse's own loaders. */
 	struct {
@@ -40,11 +42,12 @@ struct efi_handoff {
 	u32 nr_modules;
 
 	/* The other CPUs, which the firmware's MP services bring; see boot/efi/cpus.c. */
-	u32 nr_others;    /* how many come; 0: the image starts those of the ACPI tables */
-	u32 max_cpus;     /* memory is reserved for so many */
-	u32 others;       /* enum efi_others; the image sets it */
-	u32 lock;         /* 1: another CPU uses the boot stack */
-	u64 others_event; /* the firmware's event: they have all returned */
+	u32 nr_others; /* how many come; 0: the image starts those of the ACPI tables */
+	u32 max_cpus;  /* memory is reserved for so many */
+	u32 has_mp_services;
+	u32 others;                 /* enum efi_others; the image sets it */
+	u32 lock;                   /* 1: another CPU uses the boot stack */
+	u64 others_event;           /* the firmware's event: they have all returned */
 	u32 apic_ids[HANDOFF_CPUS]; /* of the nr_others */
 	u32 enabled[HANDOFF_CPUS];  /* the firmware's numbers of those that it had disabled */
 	u32 nr_enabled;

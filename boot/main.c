@@ -640,6 +640,8 @@ void boot_main(struct boot_info *info)
 {
 	boot_info = info;
 	read_options();
+	if (boot_info->refusal)
+		boot_stop(boot_info->refusal);
 	/* The number of CPUs decides the heap's size, unless the front door has. */
 	if (!boot_info->own_heap.size)
 		read_acpi(map_boot);

@@ -80,6 +80,7 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 	if (!mp || mp->get_number(mp, &all, &enabled) || mp->who_am_i(mp, &self))
 		return 0;
 	h->max_cpus = (u32)all;
+	h->has_mp_services = true;
 	for (UINTN i = 0; i < all; i++) {
 		if (i == self)
 			continue;
@@ -218,8 +219,13 @@ EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h)
 		return 0;
 	/* With an event, the call returns at once: it does not wait for the CPUs to return. */
 	status = bs->CreateEvent(0, 0, NULL, NULL, (EFI_EVENT *)&h->others_event);
-	if (status)
+	if (status) {
+		door_print(door,
+			   "The firmware makes no event for the other CPUs (CreateEvent: %lx). "
+			   "Look for a newer firmware.\n",
+			   status);
 		return status;
+	}
 	/* A driver may use a CPU just now. */
 	for (unsigned tries = 0; tries < START_TRIES; tries++) {
 		status = mp->startup_all(mp, other_cpu, FALSE, (EFI_EVENT)h->others_event, 0, h,
@@ -231,8 +237,13 @@ EFI_STATUS door_bring_cpus(const struct door *door, struct efi_handoff *h)
 	if (!status)
 		return 0;
 	bs->CloseEvent((EFI_EVENT)h->others_event);
-	door_print(door, "The firmware does not start the other CPUs (StartupAllAPs: %lx).\n",
-		   status);
+	door_print(door, "The firmware does not start the other CPUs (StartupAllAPs: %lx)%s\n",
+		   status,
+		   status == EFI_UNSUPPORTED
+			   ? ": it does not start them without waiting for their return, "
+			     "at least not once it starts a boot entry (ReadyToBoot). "
+			     "Use one CPU, by the firmware's setup, or a newer firmware."
+			   : ".");
 	return status;
 }
 

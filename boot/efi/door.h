@@ -56,10 +56,31 @@ void door_wait_key(const struct door *door, unsigned seconds);
 
 /*
  * Start Glasshouse, and then, as its guest, what choose() has chosen. Returns when that has
- * returned, as the guest, for the caller to return to the firmware; or with an error, after a
- * message, if Glasshouse was not started.
+ * returned, as the guest, for the caller to return to the firmware; or with an error, after
+ * door_refuse(), if Glasshouse was not started.
  */
 EFI_STATUS door_run(const struct door *door);
+
+/* The end of every refusal, after the message that says why: wait for a key, because the firmware's
+ * boot manager would clear the screen. Returns @status. */
+EFI_STATUS door_refuse(const struct door *door, EFI_STATUS status);
+
+/* Where there is no way back: the CPU stops. */
+static inline void door_halt(void) __noreturn;
+static inline void door_halt(void)
+{
+	for (;;)
+		asm volatile("cli; hlt");
+}
+
+/* ---- check_cpu.c -------------------------------------------------------------------------- */
+
+/* Is this CPU not Glasshouse's guest already, and has it XD, once the firmware's limits are undone?
+ * Returns 0, or an error, after a message. */
+EFI_STATUS door_check_cpu(const struct door *door);
+
+/* Has it VT-x, and does the firmware allow it? Returns 0, or an error, after a message. */
+EFI_STATUS door_check_vmx(const struct door *door);
 
 /* ---- memory.c ----------------------------------------------------------------------------- */
 
@@ -74,8 +95,8 @@ struct door_map {
 EFI_STATUS door_read_map(const struct door *door, struct door_map *map);
 void door_free_map(const struct door *door, struct door_map *map);
 
-/* Allocate @size bytes, whole pages, of @type at addresses up to @limit. Returns NULL if there are
- * none. */
+/* Allocate @size bytes, whole pages, of @type, as high as possible at addresses up to @limit.
+ * Returns NULL if there are none. */
 void *door_pages(const struct door *door, EFI_MEMORY_TYPE type, u64 limit, u64 size);
 
 /* Give them back. @at 0: nothing. */

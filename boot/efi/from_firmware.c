@@ -15,7 +15,5 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 	char cmdline[DOOR_CMDLINE];
 	EFI_STATUS status = door_options(&door, cmdline);
 
-	if (status)
-		return status;
-	return door_run(&door);
+	return status ? door_refuse(&door, status) : door_run(&door);
 }

@@ -77,14 +77,14 @@ static EFI_STATUS start(const struct door *door)
 			   "GRUB's information names more than %u modules, "
 			   "or a module whose end is wrong. Give fewer in grub.cfg.\n",
 			   DOOR_MODULES);
-		return EFI_INVALID_PARAMETER;
+		return door_refuse(door, EFI_INVALID_PARAMETER);
 	}
 	if (strlen(door->cmdline) >= HANDOFF_CMDLINE) {
 		door_print(door,
 			   "Glasshouse's command line is longer than %lu characters. "
 			   "Make it shorter in grub.cfg.\n",
 			   HANDOFF_CMDLINE - 1);
-		return EFI_INVALID_PARAMETER;
+		return door_refuse(door, EFI_INVALID_PARAMETER);
 	}
 	return door_run(door);
 }
@@ -110,6 +110,5 @@ void multiboot2_efi_main(u32 magic, const struct mbi_header *mbi)
 	/* GRUB cannot go on: it is the firmware's program that ends. */
 	if (door.st && door.image)
 		door.st->BootServices->Exit(door.image, start(&door), 0, NULL);
-	for (;;)
-		asm volatile("cli; hlt");
+	door_halt();
 }

@@ -39,20 +39,6 @@ static u32 memory_type(u32 efi_type)
 	}
 }
 
-static bool add_range(struct efi_handoff *h, u64 base, u64 size, u32 type)
-{
-	struct mem_range *last = h->nr_mem ? &h->mem[h->nr_mem - 1] : NULL;
-
-	if (last && last->type == type && last->base + last->size == base) {
-		last->size += size;
-		return true;
-	}
-	if (h->nr_mem == ARRAY_SIZE(h->mem))
-		return false;
-	h->mem[h->nr_mem++] = (struct mem_range){base, size, type};
-	return true;
-}
-
 /* The firmware's memory map, in memory that door_free_map() gives back. */
 EFI_STATUS door_read_map(const struct door *door, struct door_map *map)
 {
@@ -83,25 +69,64 @@ void door_free_map(const struct door *door, struct door_map *map)
 		door->st->BootServices->FreePool(map->descriptors);
 }
 
+/* Make our ranges of the descriptors, in their place, where each needs less room. Returns how many
+ * there are, sorted by address. */
+static size_t sorted_ranges(const struct door_map *map, struct mem_range *ranges)
+{
+	EFI_MEMORY_DESCRIPTOR d;
+	size_t n = 0, i;
+
+	_Static_assert(sizeof(*ranges) <= sizeof(d), "a range overwrites the next descriptor");
+	for (UINTN at = 0; at + map->step <= map->size; at += map->step) {
+		memcpy(&d, (const u8 *)map->descriptors + at, sizeof(d));
+		if (!d.NumberOfPages)
+			continue;
+		for (i = n++; i && ranges[i - 1].base > d.PhysicalStart; i--)
+			ranges[i] = ranges[i - 1];
+		ranges[i] = (struct mem_range){d.PhysicalStart, d.NumberOfPages << PAGE_SHIFT,
+					       memory_type(d.Type)};
+	}
+	return n;
+}
+
+/* Make one range of neighbours of one type. Returns how many there are then. */
+static size_t merge_ranges(struct mem_range *ranges, size_t n)
+{
+	size_t merged = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct mem_range *last = merged ? &ranges[merged - 1] : NULL;
+
+		if (last && last->type == ranges[i].type &&
+		    last->base + last->size == ranges[i].base)
+			last->size += ranges[i].size;
+		else
+			ranges[merged++] = ranges[i];
+	}
+	return merged;
+}
+
+/* The descriptors come in any order, and a large machine has several hundred. */
 static EFI_STATUS convert_map(const struct door *door, struct efi_handoff *h)
 {
 	struct door_map map;
 	EFI_STATUS status = door_read_map(door, &map);
+	struct mem_range *ranges = (void *)map.descriptors;
+	size_t n = 0;
 
 	if (status)
 		door_print(door, "The firmware gives no memory map (GetMemoryMap: %lx).\n", status);
-	for (UINTN at = 0; !status && at + map.step <= map.size; at += map.step) {
-		const EFI_MEMORY_DESCRIPTOR *d = (const void *)((const u8 *)map.descriptors + at);
-
-		if (d->NumberOfPages &&
-		    !add_range(h, d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT,
-			       memory_type(d->Type))) {
-			door_print(door,
-				   "The firmware's memory map has more than %u ranges: "
-				   "build Glasshouse with a larger BOOT_MEM_RANGES.\n",
-				   BOOT_MEM_RANGES);
-			status = EFI_BUFFER_TOO_SMALL;
-		}
+	else
+		n = merge_ranges(ranges, sorted_ranges(&map, ranges));
+	if (n > ARRAY_SIZE(h->mem)) {
+		door_print(door,
+			   "The firmware's memory map has %lu ranges, more than %lu: "
+			   "build Glasshouse with a larger BOOT_MEM_RANGES.\n",
+			   n, ARRAY_SIZE(h->mem));
+		status = EFI_BUFFER_TOO_SMALL;
+	} else {
+		memcpy(h->mem, ranges, n * sizeof(*ranges));
+		h->nr_mem = (u32)n;
 	}
 	door_free_map(door, &map);
 	return status;
@@ -123,16 +148,24 @@ void door_free_pages(const struct door *door, u64 at, u64 size)
 		door->st->BootServices->FreePages(at, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
 }
 
+/*
+ * Reserve memory, at low addresses if there is room. At its top EDK2 keeps an area ("bin") for each
+ * type of memory that must be at the same address at each boot. It makes that area larger for the
+ * next boot when a boot has needed more there, and resets the machine once for it; so a refused
+ * start would cost a reset. Below its areas, and below what it allocates for itself, it does not
+ * count.
+ */
 static bool reserve(const struct door *door, struct mem_range *range, u64 size)
 {
-	size = ALIGN_UP(size, PAGE_SIZE);
-	*range = (struct mem_range){
-		(u64)door_pages(door, EfiReservedMemoryType, DOOR_BELOW_4G, size), size,
-		MEM_RESERVED};
+	static const u64 limits[] = {MIB(256) - 1, GIB(1) - 1, DOOR_BELOW_4G};
+
+	*range = (struct mem_range){0, ALIGN_UP(size, PAGE_SIZE), MEM_RESERVED};
+	for (unsigned i = 0; !range->base && i < ARRAY_SIZE(limits); i++)
+		range->base = (u64)door_pages(door, EfiReservedMemoryType, limits[i], range->size);
 	if (!range->base)
 		door_print(door,
 			   "The firmware has no %lu KiB of memory below 4 GiB for Glasshouse.\n",
-			   size >> 10);
+			   range->size >> 10);
 	return range->base;
 }
 
@@ -170,8 +203,15 @@ EFI_STATUS door_reserve_memory(const struct door *door, struct efi_handoff *h, u
 		     boot_heap_size(h->max_cpus, memory_top(h), option_reserve, option_trace)) ||
 	    !reserve_log(door, &h->log) || !reserve(door, &h->image, image->size))
 		return EFI_OUT_OF_RESOURCES;
-	/* Only needed where no MP services bring the other CPUs. */
+	/* Needed where no MP services bring the other CPUs, and after the boot services. */
 	h->low_page = (u64)door_pages(door, EfiReservedMemoryType, LOW_LIMIT, PAGE_SIZE);
+	if (!h->low_page && !h->has_mp_services) {
+		door_print(door,
+			   "The firmware has neither MP services, which start the other CPUs, "
+			   "nor a free page below 640 KiB to start them from. "
+			   "Look for a newer firmware.\n");
+		return EFI_OUT_OF_RESOURCES;
+	}
 	memcpy((void *)h->image.base, image, image->file_size);
 	memset((void *)(h->image.base + image->file_size), 0, image->size - image->file_size);
 	return 0;
@@ -219,6 +259,9 @@ EFI_STATUS door_copy_code(const struct door *door, struct efi_handoff *h)
 		attributes->set(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_RO);
 		status = attributes->clear(attributes, h->switch_page, PAGE_SIZE, EFI_MEMORY_XP);
 	}
+	/* It cannot be protected, so it is not. */
+	if (status == EFI_UNSUPPORTED)
+		status = 0;
 	if (status)
 		door_print(door,
 			   "The firmware does not let Glasshouse's code be executed "

@@ -3,43 +3,31 @@
  * From UEFI firmware into Glasshouse and out again as its guest: the steps.
  */
 #include "boot/efi/door.h"
-#include "arch/x86/cpu.h"
 #include "boot/efi_switch.h"
 #include "lib/number.h"
 #include "lib/string.h"
 #include "log_ring.h"
 #include "trace_ring.h"
-#include "vmm/x86/cpuid.h"
 
 #define LAST_WORDS  1500 /* bytes of the log that are printed after a refusal */
 #define KEY_SECONDS 10
+#define EXIT_TRIES  3
 
-static EFI_STATUS can_start(const struct door *door, const struct efi_handoff *h)
+/* The end of the image's log, from the start of a line on. @result: what door_switch_cpu()
+ * returned, which says why if the image was not reached. */
+static void print_last_words(const struct door *door, const struct efi_handoff *h, u64 result)
 {
-	struct cpuid_regs id = cpuid(CPUID_GLASSHOUSE, 0);
+	const struct log_ring *log = (const void *)h->last_words;
+	u64 from;
 
-	if (id.ebx == CPUID_GLASSHOUSE_EBX && id.ecx == CPUID_GLASSHOUSE_ECX &&
-	    id.edx == CPUID_GLASSHOUSE_EDX) {
-		door_print(door, "Glasshouse runs already, and this is its guest.\n");
-		return EFI_ALREADY_STARTED;
-	}
-	if (!door_has_xd()) {
+	if (!log) {
 		door_print(door,
-			   "This CPU has no execute-disable bit (CPUID 80000001h:EDX[20] is 0). "
-			   "Switch it on in the firmware's setup: "
-			   "XD, NX or \"No-Execute Memory Protection\".\n");
-		return EFI_UNSUPPORTED;
+			   "Glasshouse was not reached (reason %lu), a defect of Glasshouse or of "
+			   "the firmware. Please report it.\n",
+			   result);
+		return;
 	}
-	if (h)
-		return 0;
-	door_print(door, "The firmware has no memory below 4 GiB for Glasshouse's start.\n");
-	return EFI_OUT_OF_RESOURCES;
-}
-
-/* The end of the log, from the start of a line on. */
-static void print_last_words(const struct door *door, const struct log_ring *log)
-{
-	u64 from = log->written - MIN(log->written, MIN(log->size, LAST_WORDS));
+	from = log->written - MIN(log->written, MIN(log->size, LAST_WORDS));
 
 	while (from && from < log->written && log->text[(from - 1) % log->size] != '\n')
 		from++;
@@ -51,17 +39,23 @@ static void print_last_words(const struct door *door, const struct log_ring *log
 		door_write(door, &log->text[from % log->size], 1);
 }
 
-/* The firmware's boot services end, and the guest gets the whole machine. */
-static EFI_STATUS end_boot_services(const struct door *door)
+/*
+ * The firmware's boot services end, and the guest gets the whole machine. With an error, *@called
+ * says whether they have ended in part: then only memory services, and ExitBootServices, may be
+ * called. UEFI Specification: "EFI_BOOT_SERVICES.ExitBootServices()".
+ */
+static EFI_STATUS end_boot_services(const struct door *door, bool *called)
 {
 	struct door_map map;
 	EFI_STATUS status = EFI_INVALID_PARAMETER;
 
 	/* The map's key is stale if an event changed the map after it was read. */
-	for (unsigned tries = 0; tries < 3 && status; tries++) {
+	for (unsigned tries = 0; tries < EXIT_TRIES && status; tries++) {
 		status = door_read_map(door, &map);
-		if (!status)
-			status = door->st->BootServices->ExitBootServices(door->image, map.key);
+		if (status)
+			continue;
+		*called = true;
+		status = door->st->BootServices->ExitBootServices(door->image, map.key);
 	}
 	return status;
 }
@@ -140,25 +134,32 @@ static EFI_STATUS enter_in_place(const struct door *door, struct efi_handoff *h,
 	*busy = !door_wait_cpus(door, h, result != 0);
 	if (!result)
 		return 0;
-	print_last_words(door, (const void *)h->last_words);
+	print_last_words(door, h, result);
 	return EFI_UNSUPPORTED;
 }
 
-/* The guest is no EFI program: Glasshouse loads it when the firmware has given up the machine.
- * Returns only if that fails. */
+/* The guest is no EFI program: Glasshouse loads it when the firmware has given up the machine. If
+ * it does not, only the image can still print that. Returns if the firmware was not asked. */
 static EFI_STATUS enter_alone(const struct door *door, struct efi_handoff *h)
 {
 	const struct image_header *image = (const void *)h->image.base;
-	EFI_STATUS status;
+	bool called = false;
 
 	h->nr_others = 0; /* the MP services end with the others */
-	status = end_boot_services(door);
-	if (status)
-		door_print(door,
-			   "The firmware does not give up the machine (ExitBootServices: %lx).\n",
-			   status);
-	else
-		door_switch_cpu(h, image->boot_cpu, true);
+	h->exit_status = end_boot_services(door, &called);
+	if (!called) {
+		door_print(door, "The firmware gives no memory map (GetMemoryMap: %lx).\n",
+			   h->exit_status);
+		return h->exit_status;
+	}
+	door_switch_cpu(h, image->boot_cpu, true);
+	door_halt();
+}
+
+EFI_STATUS door_refuse(const struct door *door, EFI_STATUS status)
+{
+	door_print(door, "Glasshouse was not started. Press a key.\n");
+	door_wait_key(door, KEY_SECONDS);
 	return status;
 }
 
@@ -167,15 +168,22 @@ EFI_STATUS door_run(const struct door *door)
 	struct choice choice = {0};
 	struct efi_handoff *h = door_pages(door, EfiLoaderData, DOOR_BELOW_4G, sizeof(*h));
 	bool busy = false;
-	EFI_STATUS status = can_start(door, h);
+	EFI_STATUS status = door_check_cpu(door);
 
+	if (!status && !h) {
+		door_print(door,
+			   "The firmware has no memory below 4 GiB for Glasshouse's start.\n");
+		status = EFI_OUT_OF_RESOURCES;
+	}
 	if (status)
 		goto refused;
 	memset(h, 0, sizeof(*h));
 	status = choose(door, &choice);
 	if (status)
 		goto refused;
-	status = prepare(door, h);
+	status = door_check_vmx(door);
+	if (!status)
+		status = prepare(door, h);
 	if (!status)
 		status = choice.program || choice.back ? enter_in_place(door, h, &busy)
 						       : enter_alone(door, h);
@@ -195,8 +203,5 @@ EFI_STATUS door_run(const struct door *door)
 refused:
 	if (!busy)
 		door_free_pages(door, (u64)h, sizeof(*h));
-	/* The firmware's boot manager would clear the screen. */
-	door_print(door, "Glasshouse was not started. Press a key.\n");
-	door_wait_key(door, KEY_SECONDS);
-	return status;
+	return door_refuse(door, status);
 }

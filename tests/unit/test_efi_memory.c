@@ -10,7 +10,7 @@
 
 #define RO     0x20000ull
 #define XP     0x4000ull
-#define RANGES (BOOT_MEM_RANGES + 1)
+#define RANGES (3 * BOOT_MEM_RANGES)
 
 /* Where boot/efi/switch.S would be. */
 asm(".globl door_switch, door_exit_boot_services, door_switch_end\n"
@@ -23,6 +23,9 @@ static u64 attributes; /* the page's, of firmware that executes no code of its o
 static unsigned clears;
 static EFI_STATUS refuse; /* to make it executable */
 static bool has_protocol, page_is_free;
+static bool low_room;             /* there is memory below 640 KiB; and some */
+static u64 free_below;            /* below this address, in MiB, as high as that */
+static u64 limits[16], nr_limits; /* below which it was asked for */
 
 /* The memory map; its descriptors are larger than those of our specification. */
 static struct {
@@ -83,6 +86,9 @@ static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE type, EFI_MEMORY_TYPE 
 		return 0;
 	}
 	assert_int_equal(memory, EfiReservedMemoryType);
+	limits[nr_limits++ % ARRAY_SIZE(limits)] = *at;
+	if (*at < MIB(1) ? !low_room : *at < MIB(free_below))
+		return EFI_OUT_OF_RESOURCES;
 	*at = (u64)aligned_alloc(PAGE_SIZE, n * PAGE_SIZE);
 	return 0;
 }
@@ -158,6 +164,8 @@ static int start(void **state)
 	clears = 0;
 	refuse = 0;
 	nr_map = more_by_pool = 0;
+	low_room = true;
+	nr_limits = free_below = 0;
 	return 0;
 }
 
@@ -194,6 +202,18 @@ static void test_code_refused(void **state)
 	refuse = EFI_ACCESS_DENIED;
 	assert_int_equal(door_copy_code(&door, &h), EFI_ACCESS_DENIED);
 	assert_non_null(strstr(said, "(ClearMemoryAttributes: 800000000000000f)"));
+	refuse = 0;
+	door_free_memory(&door, &h);
+	assert_true(page_is_free);
+}
+
+/* Firmware that cannot change the attributes of this page does not protect it either. */
+static void test_code_unsupported(void **state)
+{
+	(void)state;
+	refuse = EFI_UNSUPPORTED;
+	assert_int_equal(door_copy_code(&door, &h), 0);
+	assert_string_equal(said, "");
 	refuse = 0;
 	door_free_memory(&door, &h);
 	assert_true(page_is_free);
@@ -238,13 +258,81 @@ static void test_map(void **state)
 	door_free_memory(&door, &h);
 }
 
-static void test_map_too_long(void **state)
+/* Descriptors in any order, three times as many as there may be ranges, become one range. */
+static void test_map_order(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < RANGES; i++)
+		describe(i % 2 ? EfiBootServicesData : EfiConventionalMemory, i * 101 % RANGES, 1);
+	h.max_cpus = 1;
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), 0);
+	assert_int_equal(h.nr_mem, 1);
+	assert_int_equal(h.mem[0].base, 0);
+	assert_int_equal(h.mem[0].size, MIB(RANGES));
+	door_free_memory(&door, &h);
+}
+
+static void test_map_too_long(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < BOOT_MEM_RANGES; i++)
 		describe(EfiConventionalMemory, 2 * i, 1);
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), 0);
+	assert_int_equal(h.nr_mem, BOOT_MEM_RANGES);
+	door_free_memory(&door, &h);
+	memset(&h, 0, sizeof(h));
+	describe(EfiConventionalMemory, 2 * BOOT_MEM_RANGES, 1);
 	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), EFI_BUFFER_TOO_SMALL);
-	assert_non_null(strstr(said, "more than 256 ranges"));
+	assert_int_equal(h.nr_mem, 0);
+	assert_non_null(strstr(said, "has 257 ranges, more than 256"));
+}
+
+/* Memory is reserved at low addresses, where it does not change what EDK2 keeps for the next boot;
+ * higher up only where there is none. */
+static void test_where(void **state)
+{
+	static const struct {
+		u64 free_below, limits[6]; /* for heap, log, image, page */
+	} cases[] = {
+		{0, {MIB(256) - 1, 0x9efff, MIB(256) - 1, 0x9efff}},
+		{300, {MIB(256) - 1, GIB(1) - 1, 0x9efff, MIB(256) - 1, GIB(1) - 1, 0x9efff}},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		start(state);
+		free_below = cases[i].free_below;
+		describe(EfiConventionalMemory, 0, 1);
+		h.max_cpus = 1;
+		assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), 0);
+		assert_memory_equal(limits, cases[i].limits, nr_limits * sizeof(limits[0]));
+		door_free_memory(&door, &h);
+	}
+	start(state);
+	free_below = 5000;
+	describe(EfiConventionalMemory, 0, 1);
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), EFI_OUT_OF_RESOURCES);
+	assert_int_equal(nr_limits, 3);
+	assert_int_equal(limits[2], GIB(4) - 1);
+	assert_non_null(strstr(said, "KiB of memory below 4 GiB for Glasshouse."));
+}
+
+/* A page to start CPUs from is needed where no MP services start them. */
+static void test_low_page(void **state)
+{
+	(void)state;
+	low_room = false;
+	describe(EfiConventionalMemory, 0, 1);
+	h.max_cpus = 1;
+	h.has_mp_services = true;
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), 0);
+	assert_int_equal(h.low_page, 0);
+	door_free_memory(&door, &h);
+	start(state);
+	low_room = false;
+	describe(EfiConventionalMemory, 0, 1);
+	assert_int_equal(door_reserve_memory(&door, &h, 0, TRACE_RECORDS), EFI_OUT_OF_RESOURCES);
+	assert_non_null(strstr(said, "nor a free page below 640 KiB"));
+	door_free_memory(&door, &h);
 }
 
 int main(void)
@@ -254,7 +342,11 @@ int main(void)
 		cmocka_unit_test_setup(test_code_without_protocol, start),
 		cmocka_unit_test_setup(test_code_refused, start),
 		cmocka_unit_test_setup(test_map, start),
+		cmocka_unit_test_setup(test_code_unsupported, start),
+		cmocka_unit_test_setup(test_map_order, start),
 		cmocka_unit_test_setup(test_map_too_long, start),
+		cmocka_unit_test_setup(test_where, start),
+		cmocka_unit_test_setup(test_low_page, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

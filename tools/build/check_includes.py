@@ -52,8 +52,9 @@ VENDORS = (
     Vendor("SVM", re.compile(r"vmm/svm/|arch/x86/svm"),
            re.compile(r"vmm/svm/|arch/x86/svm"), re.compile(r"\b(?:vmrun|vmsave|vmload|stgi|clgi)(?:_\w+)?\(")),
 )
-# The boot code selects the vendor's table of operations: (includer, included).
-VENDOR_CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h"), ("boot/main.c", "vmm/svm/svm_ops.h")}
+# The boot code selects the vendor's table of operations, and asks early whether a CPU can run it: (includer, included).
+VENDOR_CHOICE = {("boot/main.c", "vmm/vmx/vmx_ops.h"), ("boot/main.c", "vmm/svm/svm_ops.h"),
+                 ("boot/efi/check_cpu.c", "vmm/vmx/vmxon_refusal.h")}
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = {folder: number for number, row in enumerate(TABLE) for folder in row}

@@ -10,7 +10,7 @@ DOOR_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mstack-alignme
 
 # What both forms have; and what only the entry from GRUB, or only the program, has.
 DOOR_SOURCES := $(filter-out boot/efi/from_firmware.c boot/efi/sbat.S boot/efi/from_grub.%,$(wildcard boot/efi/*.[cS])) \
-	lib/number.c lib/print.c lib/string.c lib/words.c vmm/load/gather.c
+	lib/number.c lib/print.c lib/string.c lib/words.c vmm/load/gather.c vmm/vmx/vmxon_refusal.c
 DOOR_OBJECTS := $(DOOR_SOURCES:%=$(B)/door/%.o)
 
 $(B)/door/%.c.o: %.c $(B)/flags tools/build/efi.mk | setup-build build/version.h
@@ -29,12 +29,15 @@ $(B)/door.o: $(DOOR_OBJECTS) $(B)/door/boot/efi/from_grub.c.o $(B)/door/boot/efi
 	objcopy --keep-global-symbol=multiboot2_efi_entry $@
 	tools/build/check_door $@
 
-$(B)/glasshouse.bin: $(B)/glasshouse.elf
+# The image inside the program: without the front door for GRUB, whose code the program has itself.
+$(eval $(call image,$(B)/inside,$(OBJECTS),--defsym=multiboot2_efi_entry=multiboot2_entry))
+
+$(B)/glasshouse.bin: $(B)/inside/glasshouse.elf
 	objcopy -O binary $< $@
 
-$(B)/door/image.S: | setup-build
+$(B)/door/image.S: tools/build/efi.mk | setup-build
 	mkdir -p $(@D)
-	printf '%s\n' '.section .rodata, "a"' '.balign 4096' '.globl hypervisor_image' '.hidden hypervisor_image' 'hypervisor_image:' \
+	printf '%s\n' '.section .rodata, "a"' '.balign 16' '.globl hypervisor_image' '.hidden hypervisor_image' 'hypervisor_image:' \
 		'.incbin "$(B)/glasshouse.bin"' '.section .note.GNU-stack, "", @progbits' >$@
 
 $(B)/door/image.o: $(B)/door/image.S $(B)/glasshouse.bin

@@ -34,7 +34,7 @@ SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,lib/%.c,backtrace integrity memmap number option_help options pages panic print symbols words) \
 	$(patsubst %,ept/%.c,memtype prot sppt view) \
 	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept init_sipi intercepts recorder_text reflect room step trace_stat view vm) \
-	$(patsubst %,vmm/vmx/%.c,adjust capability debug dump entry_failure efer exceptions hidden_features icept ignne intercepts operation ready real_mode setup skip step vmcs_text) \
+	$(patsubst %,vmm/vmx/%.c,adjust capability debug dump entry_failure efer exceptions hidden_features icept ignne intercepts operation ready real_mode setup skip step vmcs_text vmxon_refusal) \
 	$(patsubst %,vmm/vm0/%.c,bios cmos cmos_memory create ferr hidden hide_cpus hypercall icr int15 kbc lapic_page leave mcheck microcode pic power) \
 	$(patsubst %,vmm/x86/%.c,breakpoint emulate guest_mem insn insn_address insn_fpu insn_mem io_string long_mode start start_firmware start_real task_switch unknown)
 $(SMALL:%=$(B)/obj/%.o): CFLAGS += -Os -fno-jump-tables
@@ -63,8 +63,9 @@ $(B)/symbols0.o: $(B)/symbols0.S $(B)/flags | setup-build
 
 # Link an image: $1 is its folder, $2 its objects, $3 the linker's further options.
 define image
-$1/pass1.elf: $2 $(B)/door.o $(B)/symbols0.o $(B)/linker.ld $(B)/flags
-	$$(LD) $$(LDFLAGS) $3 -T $(B)/linker.ld -o $$@ $2 $(B)/door.o $(B)/symbols0.o
+$1/pass1.elf: $2 $(B)/symbols0.o $(B)/linker.ld $(B)/flags
+	mkdir -p $$(@D)
+	$$(LD) $$(LDFLAGS) $3 -T $(B)/linker.ld -o $$@ $2 $(B)/symbols0.o
 
 $1/symbols.S: $1/pass1.elf tools/build/mksyms.awk
 	$$(NM) -n $$< | awk -f tools/build/mksyms.awk >$$@
@@ -72,16 +73,16 @@ $1/symbols.S: $1/pass1.elf tools/build/mksyms.awk
 $1/symbols.o: $1/symbols.S $(B)/flags | setup-build
 	$$(CC) $$(CFLAGS) -c -o $$@ $$<
 
-$1/glasshouse.elf: $1/pass1.elf $(B)/door.o $1/symbols.o
+$1/glasshouse.elf: $1/pass1.elf $1/symbols.o
 	$$(say) LD $$@
-	$$(LD) $$(LDFLAGS) $3 -T $(B)/linker.ld -o $$@ $2 $(B)/door.o $1/symbols.o
+	$$(LD) $$(LDFLAGS) $3 -T $(B)/linker.ld -o $$@ $2 $1/symbols.o
 	$$(NM) -n $$@ | awk -f tools/build/mksyms.awk | cmp -s - $1/symbols.S || { \
 		echo "$$@: functions moved between the two links, so the symbol table is wrong;" \
 			"keep .symtab_gh after all code in linker.ld" >&2; rm -f $$@; exit 1; }
 endef
 
 ## build/glasshouse.elf: the hypervisor (what plain `make` builds)
-$(eval $(call image,$(B),$(OBJECTS)))
+$(eval $(call image,$(B),$(OBJECTS) $(B)/door.o))
 
 -include $(OBJECTS:.o=.d)
 

@@ -71,6 +71,6 @@ $(LAB_OUT)/obj/%.o: $(HOLES)/% $(B)/flags tools/labs/labs.mk
 $(LAB_OUT)/obj/%.o: % $(B)/flags tools/labs/labs.mk
 	$(lab_object)
 
-$(eval $(call image,$(LAB_OUT),$(LAB_OBJECTS),$(LAB_WRAP)))
+$(eval $(call image,$(LAB_OUT),$(LAB_OBJECTS) $(B)/door.o,$(LAB_WRAP)))
 -include $(patsubst %,$(LAB_OUT)/obj/%.d,$(LAB_CHECK) $(LAB_COMPILED))
 endif

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "vmm/vmx/vmxon_refusal.h"
 
 #define REPORT_WIDTH  90
 #define REPORT_INDENT 12
@@ -146,35 +147,10 @@ static void describe_ept(const struct vmcs_config *config)
 static int report_vtx(const struct vmx_capability *cap)
 {
 	u64 fc = cap->feature_control;
+	char why[VMXON_REFUSAL_SIZE];
 
-	if (!cap->cpuid_vmx) {
-		pr_err("  VT-x      none: CPUID.1:ECX.VMX is 0. Glasshouse needs an Intel CPU with "
-		       "VT-x.\n"
-		       "            If this CPU has it, switch it on in the firmware's setup; in "
-		       "a\n"
-		       "            virtual machine, switch on nested virtualization (QEMU: -cpu "
-		       "host on\n"
-		       "            an Intel host with KVM), or use Bochs.\n");
-		return -ENODEV;
-	}
-	if ((fc & FEAT_CTL_LOCKED) && !(fc & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
-		pr_err("  VT-x      is off in the firmware: IA32_FEATURE_CONTROL (0x%lx) is "
-		       "locked\n"
-		       "            without VMXON. Switch on \"Intel Virtualization Technology\" "
-		       "(VT-x,\n"
-		       "            VMX) in the firmware's setup, usually under Advanced or CPU, "
-		       "and\n"
-		       "            switch the machine off and on.\n",
-		       fc);
-		return -ENODEV;
-	}
-	if (!(fc & FEAT_CTL_LOCKED)) {
-		pr_err("  VT-x      is off: IA32_FEATURE_CONTROL (0x%lx) is unlocked, but a write "
-		       "that\n"
-		       "            would allow VMXON causes #GP. In a virtual machine, switch on "
-		       "nested\n"
-		       "            virtualization on the host.\n",
-		       fc);
+	if (!can_enter_vmx(cap->cpuid_vmx, fc, why)) {
+		pr_err("  VT-x      %s", why);
 		return -ENODEV;
 	}
 	pr_info("  VT-x      VMCS revision 0x%x of %u bytes, %u physical-address bits\n",
