@@ -21,6 +21,7 @@
 #include "drivers/console_choice.h"
 #include "drivers/pit.h"
 #include "drivers/serial.h"
+#include "errno.h"
 #include "lib/integrity.h"
 #include "lib/log.h"
 #include "lib/pages.h"
@@ -58,6 +59,7 @@ static u64 rsdp;
 static struct vm *vm;
 
 static u64 start_tsc;        /* time-stamp counter at entry from the boot loader */
+static u64 first_pat;        /* the boot CPU's IA32_PAT then */
 static u32 cpus_ready;       /* CPUs that are checked and wait for launch */
 static u32 cpus_refused;     /* of these, the CPUs that cannot run the guest */
 static bool started_by_sipi; /* the other CPUs, which the firmware cannot get back */
@@ -115,8 +117,11 @@ static void use_framebuffer(void)
 
 	boot_info_check_framebuffer(boot_info);
 	if (fb->address && fb->type != FB_TEXT)
-		console_use_framebuffer(fb, framebuffer_end() <= GIB(4) ? phys_to_virt(fb->address)
-									: NULL);
+		console_use_framebuffer(
+			fb, framebuffer_end() <= GIB(4)
+				    ? paging_boot_write_combining(fb->address,
+								  (u64)fb->pitch * fb->height)
+				    : NULL);
 }
 
 static void read_options(void)
@@ -269,6 +274,9 @@ static void load_page_tables(void)
 	u64 fb = boot_info->fb.address, fb_size = console_framebuffer_size();
 	int r = paging_init();
 
+	/* Before memory of any type that the firmware may say is there. */
+	if (!r && fb_size && !ioremap_wc(fb, fb_size))
+		r = -ENOMEM;
 	if (!r)
 		r = paging_map_direct(0, LOW_MEMORY);
 	for (unsigned i = 0; !r && i < nr_reserved; i++)
@@ -279,8 +287,6 @@ static void load_page_tables(void)
 		if (mem_holds_bytes(m->type))
 			r = paging_map_direct(m->base, m->size);
 	}
-	if (!r && fb_size)
-		r = paging_map_direct(fb, fb_size);
 	if (r)
 		boot_stop("Out of memory for page tables: a defect of Glasshouse, which computed "
 			  "too small a heap. Boot with reserve=1M, and please report it.");
@@ -327,6 +333,7 @@ static void find_cpus(void)
 	boot_id = lapic_id();
 	add_cpu(boot_id);
 	cpus[0]->firmware = boot_info->firmware ? boot_info->firmware->state : NULL;
+	cpus[0]->guest_pat = first_pat;
 	for (unsigned i = 0; i < acpi.nr_cpus; i++)
 		if (acpi.cpus[i].apic_id != boot_id && acpi.cpus[i].enabled)
 			add_cpu(acpi.cpus[i].apic_id);
@@ -628,6 +635,7 @@ static void run_boot_cpu(void)
 void boot_early(u64 load_base, bool text_mode)
 {
 	start_tsc = rdtsc();
+	first_pat = paging_load_pat();
 	paging_set_image_base(load_base);
 	/* Before the IDT, whose gate for NMIs takes its stack from the TSS. */
 	desc_load_early();

@@ -109,24 +109,37 @@ static void store_quad(u8 *to, const struct quad *q)
 		*(pixels32 *)(to + 8) = (u32)q->high;
 }
 
-static void draw(unsigned at_row, unsigned at_column)
+/* Line @y of pixels of a cell. */
+static void draw_line(unsigned at_row, unsigned at_column, unsigned y)
 {
 	u8 number = (u8)(cells[at_row * columns + at_column] - FONT_FIRST);
-	const u8 *glyph = font_glyphs[MIN(number, ARRAY_SIZE(font_glyphs) - 1)];
-	u8 *to = screen + at_row * pitch * FONT_HEIGHT + at_column * pixel_bytes * FONT_WIDTH;
+	u8 bits = font_glyphs[MIN(number, ARRAY_SIZE(font_glyphs) - 1)][y];
+	u8 *to = screen + (at_row * FONT_HEIGHT + y) * pitch + at_column * pixel_bytes * FONT_WIDTH;
 
-	for (unsigned y = 0; y < FONT_HEIGHT; y++, to += pitch) {
-		store_quad(to, &quads[glyph[y] >> 4]);
-		store_quad(to + 4 * pixel_bytes, &quads[glyph[y] & 15]);
-	}
+	store_quad(to, &quads[bits >> 4]);
+	store_quad(to + 4 * pixel_bytes, &quads[bits & 15]);
 }
 
+static void draw(unsigned at_row, unsigned at_column)
+{
+	for (unsigned y = 0; y < FONT_HEIGHT; y++)
+		draw_line(at_row, at_column, y);
+}
+
+/* From left to right: stores to neighbouring pixels are combined. */
 static void draw_all(void)
 {
 	stale = false;
 	for (unsigned r = 0; r < rows; r++)
-		for (unsigned c = 0; c < columns; c++)
-			draw(r, c);
+		for (unsigned y = 0; y < FONT_HEIGHT; y++)
+			for (unsigned c = 0; c < columns; c++)
+				draw_line(r, c, y);
+}
+
+/* What was drawn appears now: the framebuffer is write-combining. */
+static void finish(void)
+{
+	asm volatile("sfence" : : : "memory");
 }
 
 static void put(unsigned at_row, unsigned at_column, u8 c)
@@ -173,6 +186,7 @@ void framebuffer_console_show(void *pixels)
 	screen = pixels;
 	if (screen)
 		draw_all();
+	finish();
 }
 
 void framebuffer_console_write(const char *s, size_t n)
@@ -189,6 +203,7 @@ void framebuffer_console_write(const char *s, size_t n)
 		else
 			put_next((u8)s[i]);
 	}
+	finish();
 }
 
 void framebuffer_console_panic(void)

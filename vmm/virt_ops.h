@@ -21,6 +21,11 @@ enum sysreg {
 	SYSREG_DEBUGCTL,
 	SYSREG_DEBUG_TRAPS, /* bits 0 to 3: B0 to B3 of a pending #DB; setting only adds bits */
 	SYSREG_PKRS,        /* 0 where the CPU has none; read-only */
+	/* CET's: IA32_S_CET, SSP and IA32_INTERRUPT_SSP_TABLE_ADDR, which can only be set, and only
+	 * where VM entries load them: elsewhere the CPU's own stay. */
+	SYSREG_S_CET,
+	SYSREG_SSP,
+	SYSREG_SSP_TABLE,
 };
 
 /* Interceptions on demand: see icept.h. */

@@ -13,6 +13,9 @@
  */
 extern char boot_pml4[];
 
+/* The entries of their 2-MiB pages, by address. */
+extern u64 boot_pd_low[];
+
 /* Switch to the stack whose top is @stack_top (linear, 16-byte aligned) and call @fn. */
 void call_on_stack(u64 stack_top, void (*fn)(void)) __noreturn;
 

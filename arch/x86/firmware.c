@@ -23,6 +23,10 @@ CHECK(FIRMWARE_GDTR, gdt_limit);
 CHECK(FIRMWARE_IDTR, idt_limit);
 CHECK(FIRMWARE_SELECTORS, selectors);
 CHECK(FIRMWARE_BACK, back);
+CHECK(FIRMWARE_PAT, pat);
+CHECK(FIRMWARE_S_CET, s_cet);
+CHECK(FIRMWARE_SSP, ssp);
+CHECK(FIRMWARE_SSP_TABLE, ssp_table);
 
 bool firmware_can_leave(const struct firmware_state *state)
 {

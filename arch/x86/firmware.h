@@ -21,6 +21,10 @@
 #define FIRMWARE_IDTR      102
 #define FIRMWARE_SELECTORS 112
 #define FIRMWARE_BACK      128
+#define FIRMWARE_PAT       136
+#define FIRMWARE_S_CET     144
+#define FIRMWARE_SSP       152
+#define FIRMWARE_SSP_TABLE 160
 
 #ifndef __ASSEMBLER__
 #include "bits.h"
@@ -35,6 +39,8 @@ struct firmware_state {
 	u64 idt_base;
 	u16 selectors[8]; /* ES, CS, SS, DS, FS, GS, LDTR, TR */
 	u64 back;         /* physical address of the code that returns natively */
+	u64 pat;
+	u64 s_cet, ssp, ssp_table; /* of CET; 0 where CR4.CET is 0 */
 
 	/* The segments of the selectors, as the descriptors had them. */
 	struct {

@@ -114,7 +114,7 @@ boot_gdtr:
 
 	.section .bss, "aw", @nobits
 	.balign 4096
-	.globl boot_pml4, boot_stack_top
+	.globl boot_pml4, boot_pd_low, boot_stack_top
 boot_pml4:	.skip 4096
 boot_pdpt_low:	.skip 4096
 boot_pd_low:	.skip 4*4096

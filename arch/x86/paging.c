@@ -4,6 +4,8 @@
  */
 #include "arch/x86/paging.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/early.h"
+#include "arch/x86/msr.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/pages.h"
@@ -19,6 +21,7 @@
 
 #define DATA   (PTE_P | PTE_W | PTE_NX)
 #define DEVICE (DATA | PTE_PCD | PTE_PWT)
+#define SCREEN (DATA | PTE_PWT) /* PAT's entry 1 */
 
 extern char __image_start[], __text_start[], __text_end[], __rodata_end[], __image_end[];
 
@@ -27,6 +30,22 @@ static u64 *pml4;
 static bool has_1g;
 static u64 next_stack = STACK_BASE;
 static spinlock_t lock;
+
+u64 paging_load_pat(void)
+{
+	u64 old = rdmsr(MSR_IA32_CR_PAT);
+
+	wrmsr(MSR_IA32_CR_PAT, PAGING_PAT);
+	return old;
+}
+
+void *paging_boot_write_combining(u64 pa, u64 size)
+{
+	for (u64 at = ALIGN_UP(pa, MIB(2)); at + MIB(2) <= pa + size; at += MIB(2))
+		boot_pd_low[at / MIB(2)] |= PTE_PWT;
+	write_cr3(read_cr3());
+	return phys_to_virt(pa);
+}
 
 void paging_set_image_base(u64 pa)
 {
@@ -170,6 +189,11 @@ int paging_map_direct(u64 pa, u64 size)
 void *ioremap(u64 pa, u64 size)
 {
 	return map_direct(pa, size, DEVICE) ? NULL : phys_to_virt(pa);
+}
+
+void *ioremap_wc(u64 pa, u64 size)
+{
+	return map_direct(pa, size, SCREEN) ? NULL : phys_to_virt(pa);
 }
 
 bool paging_is_mapped(u64 pa, u64 size)

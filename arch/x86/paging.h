@@ -31,6 +31,16 @@ static inline void *phys_to_virt(u64 pa)
 }
 
 /*
+ * What Glasshouse's page tables expect in the MSR IA32_PAT: the values after power-up, but entry 1
+ * is write-combining, which counts more than the MTRRs' "uncached". SDM: "Effective Page-Level
+ * Memory Types".
+ */
+#define PAGING_PAT 0x0007040600070106
+
+/* Load it into this CPU. Returns what was there, which the guest is to have. */
+u64 paging_load_pat(void);
+
+/*
  * Allocate the page tables (by lib/pages) and map the image, each section with its access rights.
  * The caller maps everything else it uses by paging_map_direct(), then calls paging_load(). Returns
  * 0, or -ENOMEM when there is no free page.
@@ -49,6 +59,14 @@ int paging_map_direct(u64 pa, u64 size);
  * page.
  */
 void *ioremap(u64 pa, u64 size);
+
+/* The same, write-combining, for a framebuffer: stores reach it late and in any order, until an
+ * SFENCE. Reads are as slow as ever. */
+void *ioremap_wc(u64 pa, u64 size);
+
+/* Make a framebuffer below 4 GiB, [@pa, @pa+@size), write-combining in the boot page tables
+ * (early.h), as far as their large pages hold nothing else. Returns its linear address. */
+void *paging_boot_write_combining(u64 pa, u64 size);
 
 /* Is all of [@pa, @pa+@size) mapped in the direct map, at phys_to_virt(@pa)? */
 bool paging_is_mapped(u64 pa, u64 size);

@@ -36,9 +36,10 @@ struct cpu {
 	void *virt_area;   /* memory for hardware_enable(): VT-x's VMXON region (KVM: vmxarea) */
 	/* The state in which it came from the firmware, which its guest continues in; NULL: none */
 	const struct firmware_state *firmware;
-	bool parked;  /* the user does not want it: it runs no guest, or the firmware only */
-	bool online;  /* it runs C code on its own stack */
-	bool virt_on; /* hardware_enable() has enabled virtualisation */
+	u64 guest_pat; /* IA32_PAT as it was before Glasshouse's: the guest's at its start */
+	bool parked;   /* the user does not want it: it runs no guest, or the firmware only */
+	bool online;   /* it runs C code on its own stack */
+	bool virt_on;  /* hardware_enable() has enabled virtualisation */
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };

@@ -67,6 +67,7 @@ void cpu_init_registers(void)
 void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 {
 	cpu_init_registers();
+	cpu->guest_pat = paging_load_pat();
 	desc_load(cpu);
 	idt_load();
 	if (smp_x2apic && !lapic_is_x2apic())

@@ -21,7 +21,9 @@
 #include "boot/efi_switch.h"
 #include "boot/image.h"
 
-#define CR4_PCIDE_CET ((1 << 17) | (1 << 23))
+#define CR4_PCIDE (1 << 17)
+#define CR4_CET	  (1 << 23)
+#define NO_TSS	  0xfff0
 
 	.macro save_msr msr, offset
 	movl $\msr, %ecx
@@ -34,6 +36,7 @@
 	.balign 16
 	.globl door_switch, door_switch_end
 door_switch:
+	endbr64
 	pushq %rbx
 	pushq %rbp
 	pushq %r12
@@ -69,12 +72,24 @@ door_switch:
 	save_msr MSR_EFER, FIRMWARE_EFER
 	save_msr MSR_FS_BASE, FIRMWARE_FS_BASE
 	save_msr MSR_GS_BASE, FIRMWARE_GS_BASE
+	save_msr MSR_PAT, FIRMWARE_PAT
+	testl $CR4_CET, FIRMWARE_CR4(%rdi)
+	jz 1f
+	save_msr MSR_S_CET, FIRMWARE_S_CET
+	save_msr MSR_SSP_TAB, FIRMWARE_SSP_TABLE
+	xorl %eax, %eax
+	rdsspq %rax			/* does nothing while shadow stacks are off */
+	movq %rax, FIRMWARE_SSP(%rdi)
+1:
 	sgdt FIRMWARE_GDTR(%rdi)
 	sidt FIRMWARE_IDTR(%rdi)
 
-	/* 3. PCIDE would make it impossible to switch paging off; CET, to use this code's stack. */
+	/*
+	 * 3. PCIDE would make it impossible to switch paging off. CET must be off before the far return, whose frame is
+	 * not on the shadow stack; from then on nobody changes SSP, so that the guest's RET finds its own frame there.
+	 */
 	movq %cr4, %rax
-	andq $~CR4_PCIDE_CET, %rax
+	andq $~(CR4_PCIDE | CR4_CET), %rax
 	movq %rax, %cr4
 	leaq gdt(%rip), %rax
 	subq $16, %rsp
@@ -111,12 +126,28 @@ in32:
  * page tables and descriptor tables are loaded, interrupts are off.
  */
 natively:
+	load_msr MSR_PAT, FIRMWARE_PAT
 	movq FIRMWARE_CR3(%rdi), %rax
 	movq %rax, %cr3
 	movq FIRMWARE_CR4(%rdi), %rax
 	movq %rax, %cr4
 	load_msr MSR_EFER, FIRMWARE_EFER
 	movq FIRMWARE_RSP(%rdi), %rsp
+	/*
+	 * A null selector cannot be loaded into TR again, and EDK2 would take Glasshouse's for one of its own: it would load
+	 * it the next time that it wakes this CPU. It does not for one beyond its table: from a table on the stack.
+	 */
+	pushq $0
+	movabsq $0x0000890000000067, %rax	/* an available TSS at address 0 */
+	pushq %rax
+	leaq -NO_TSS(%rsp), %rax
+	subq $16, %rsp
+	movw $0xffff, 6(%rsp)
+	movq %rax, 8(%rsp)
+	lgdt 6(%rsp)
+	movl $NO_TSS, %eax
+	ltr %ax
+	addq $32, %rsp
 	lgdt FIRMWARE_GDTR(%rdi)
 	lidt FIRMWARE_IDTR(%rdi)
 	movw FIRMWARE_SELECTORS(%rdi), %es
@@ -127,7 +158,7 @@ natively:
 	lldt FIRMWARE_SELECTORS+12(%rdi)
 	load_msr MSR_FS_BASE, FIRMWARE_FS_BASE
 	load_msr MSR_GS_BASE, FIRMWARE_GS_BASE
-	/* TR may only be loaded from a descriptor that is not busy; a null selector means that there is none. */
+	/* TR may only be loaded from a descriptor that is not busy; a null selector means that there was none. */
 	movzwl FIRMWARE_SELECTORS+14(%rdi), %eax
 	testl $~7, %eax
 	jz 1f
@@ -170,6 +201,7 @@ gdt:	.quad 0, DESC_CODE64, DESC_DATA, DESC_CODE32
  */
 	.globl door_exit_boot_services
 door_exit_boot_services:
+	endbr64				/* others call it, perhaps with indirect branch tracking on */
 	subq $40, %rsp
 	call *door_switch_end(%rip)
 	addq $40, %rsp

@@ -7,7 +7,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
 
-#define NON_CANONICAL 0x8000000000000000ull
+#define NON_CANONICAL      0x8000000000000000ull
+#define PAT_AFTER_POWER_UP 0x0007040600070406ull
 
 static u64 try_rdmsr(u32 msr, u64 *value)
 {
@@ -166,6 +167,8 @@ void check_msrs(unsigned cpu)
 	must_keep(cpu, "IA32_SYSENTER_CS", MSR_IA32_SYSENTER_CS, 0x10);
 	must_keep(cpu, "IA32_SYSENTER_ESP", MSR_IA32_SYSENTER_ESP, 0xffff900000001000);
 	must_keep(cpu, "IA32_SYSENTER_EIP", MSR_IA32_SYSENTER_EIP, 0xffffffff81000000);
+	ok(try_rdmsr(MSR_IA32_CR_PAT, &value) == NO_TRAP && value == PAT_AFTER_POWER_UP,
+	   "cpu %u: IA32_PAT has its value after power-up", cpu);
 	must_keep(cpu, "IA32_PAT", MSR_IA32_CR_PAT, 0x0007040600070106);
 	must_keep(cpu, "IA32_TSC_AUX", MSR_TSC_AUX, 0x1234);
 	must_keep(cpu, "IA32_MTRR_PHYSBASE0", MSR_MTRRphysBase0, 0x80000000);

@@ -38,6 +38,7 @@ class Run:
         self.deadline = time.monotonic() + seconds
         self.text = ""
         self.seen = 0
+        self.mappings = None
         runs.append(self)
 
     def _more(self):
@@ -139,10 +140,13 @@ class Run:
         return b"".join(iter(lambda: self.monitor.recv(65536), b"")).decode("latin-1")
 
     def picture(self):
-        """Waits until Glasshouse has stopped in QEMU, ends it, and returns the screen.Picture that it showed."""
+        """Waits until Glasshouse has stopped in QEMU, ends it, and returns the screen.Picture that it showed.
+
+        `mappings`: what its page tables map then, as QEMU's command "info tlb" prints it.
+        """
         path = self.folder / "screen.ppm"
-        said = self.last_commands(f"screendump {path}")
-        assert path.exists(), said
+        self.mappings = self.last_commands(f"screendump {path}", "info tlb")
+        assert path.exists(), self.mappings
         return screen.read_ppm(path.read_bytes())
 
     def look(self):

@@ -53,6 +53,8 @@ def test_panic(how, why, frames):
     words = report(run, cpu=1 if how.endswith("@1") else 0)
     assert why in words
     assert "The last exits of vCPU 1 (" in words
+    # Glasshouse's own PAT, with a write-combining type; the guest's is the machine's.
+    assert "HOST_IA32_PAT=7040600070106 " in words and "GUEST_IA32_PAT=7040600070406 " in words
     for frame in frames:
         assert re.search(rf"ffffffff80\w{{6}} {frame}[.+]", words), f"{frame} is not named"
 

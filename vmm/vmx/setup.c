@@ -219,7 +219,7 @@ static void vmx_set_host_state(struct cpu *cpu)
 		vmwrite(HOST_IA32_EFER, rdmsr(MSR_EFER));
 	vmwrite(HOST_RIP, (u64)vmx_return);
 	if (vmcs_config.has_pat)
-		vmwrite(HOST_IA32_PAT, rdmsr(MSR_IA32_CR_PAT));
+		vmwrite(HOST_IA32_PAT, PAGING_PAT);
 	if (vmcs_config.has_cet) {
 		vmwrite(HOST_S_CET, 0);
 		vmwrite(HOST_SSP, 0);
@@ -273,7 +273,9 @@ static void vmx_set_guest_msrs(void)
 	vmwrite(GUEST_SYSENTER_ESP, rdmsr(MSR_IA32_SYSENTER_ESP));
 	vmwrite(GUEST_SYSENTER_EIP, rdmsr(MSR_IA32_SYSENTER_EIP));
 	if (vmcs_config.has_pat)
-		vmwrite(GUEST_IA32_PAT, rdmsr(MSR_IA32_CR_PAT));
+		vmwrite(GUEST_IA32_PAT, this_cpu()->guest_pat);
+	else
+		wrmsr(MSR_IA32_CR_PAT, this_cpu()->guest_pat); /* for both */
 	if (vmcs_config.has_bndcfgs)
 		vmwrite(GUEST_BNDCFGS, 0);
 	if (vmcs_config.has_cet) {

@@ -83,8 +83,21 @@ u64 vmx_get_sysreg(struct vcpu *vcpu, enum sysreg reg)
 		return vmread(GUEST_IA32_DEBUGCTL);
 	case SYSREG_DEBUG_TRAPS:
 		return vmread(GUEST_PENDING_DBG_EXCEPTIONS) & 0xf;
+	case SYSREG_S_CET:
+	case SYSREG_SSP:
+	case SYSREG_SSP_TABLE:
+		break;
 	}
 	return 0;
+}
+
+static void set_cet(enum sysreg reg, u64 value)
+{
+	if (vmcs_config.has_cet)
+		vmwrite(reg == SYSREG_S_CET ? GUEST_S_CET
+			: reg == SYSREG_SSP ? GUEST_SSP
+					    : GUEST_INTR_SSP_TABLE,
+			value);
 }
 
 void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
@@ -121,6 +134,11 @@ void vmx_set_sysreg(struct vcpu *vcpu, enum sysreg reg, u64 value)
 		vmwrite(GUEST_IA32_DEBUGCTL, value);
 		break;
 	case SYSREG_PKRS:
+		break;
+	case SYSREG_S_CET:
+	case SYSREG_SSP:
+	case SYSREG_SSP_TABLE:
+		set_cet(reg, value);
 		break;
 	case SYSREG_DEBUG_TRAPS:
 		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,

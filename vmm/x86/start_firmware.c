@@ -42,6 +42,9 @@ void start_firmware_state(struct vcpu *vcpu, const struct firmware_state *state)
 	virt->set_sysreg(vcpu, SYSREG_CR4, state->cr4);
 	virt->set_sysreg(vcpu, SYSREG_EFER, state->efer);
 	virt->set_sysreg(vcpu, SYSREG_CR0, state->cr0);
+	virt->set_sysreg(vcpu, SYSREG_S_CET, state->s_cet);
+	virt->set_sysreg(vcpu, SYSREG_SSP, state->ssp);
+	virt->set_sysreg(vcpu, SYSREG_SSP_TABLE, state->ssp_table);
 	virt->set_sysreg(vcpu, SYSREG_DR7, state->dr7);
 	virt->set_sysreg(vcpu, SYSREG_RFLAGS, state->rflags);
 	virt->set_sysreg(vcpu, SYSREG_RSP, state->rsp);
