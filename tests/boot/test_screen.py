@@ -13,12 +13,13 @@ import mkiso
 import screen
 import test_bad_loader as liar
 import words
-from mkiso import Boot, Entry
 from test_budgets import START
 
 GUESTS = mkiso.BUILD / "guest"
-CONFORMANCE, PAINTER, RAW, STOCK = (GUESTS / name for name in ("conformance.img", "painter.img", "raw.img", "stock/vmlinuz"))
+CONFORMANCE, PAINTER, STOCK = (GUESTS / name for name in ("conformance.img", "painter.img", "stock/vmlinuz"))
 
+# Where QEMU's framebuffer is.
+QEMU_SCREEN = 0xfd000000
 # Where Bochs 2.7 shows the machine's screen in its window.
 BOCHS_ORIGIN = 4, 36
 
@@ -44,12 +45,17 @@ def until_refused(name, mode):
 @pytest.mark.parametrize("width, height, depth", [
     (1024, 768, 32), (800, 600, 24), (1280, 1024, 24), (640, 400, 32)])
 def test_mode(width, height, depth):
-    """The screen shows what the other consoles show, from the first line on, and nothing else."""
-    _, said, picture = until_refused(f"{width}-{depth}", f"{width}x{height}x{depth}")
+    """The screen shows what the other consoles show, from the first line on, and nothing else.
+
+    It is mapped by entry 1 of the PAT, which is write-combining: QEMU's T is PWT, C is PCD.
+    """
+    run, said, picture = until_refused(f"{width}-{depth}", f"{width}x{height}x{depth}")
     assert (picture.width, picture.height) == (width, height)
     lines, expected = screen.text(picture), screen.wrapped(said, width // 8)
     assert lines[:len(expected)] == expected
     assert not any(lines[len(expected):])
+    flags = re.findall(rf": 0+{QEMU_SCREEN:x} ([-A-Z]+)", run.mappings)
+    assert flags and all("T" in flag and "C" not in flag for flag in flags), run.mappings
 
 
 UNUSED = "The screen is in graphics mode, and stays without messages: its pixels do not have 24 or 32 bits"
@@ -184,16 +190,15 @@ def test_panic_over_linux(x_server, depth):
     check_panic(run, x_server, 1024, 768)
 
 
-def test_uefi():
-    """The report on the screen of UEFI firmware. The guest needs no boot services, so Glasshouse stops for good."""
-    files = mkesp.debian(Boot(Entry(mkiso.ELF), [Entry(RAW, "raw addr=0x4000000 mode=64")]))
-    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi.img", files | {mkesp.REMOVABLE: mkesp.GRUB})
-    run = harness.boot_qemu("screen-uefi", disk, firmware=harness.UEFI)
-    picture = run.picture()
-    said = all_said(run)
-    lines, expected = screen.text(picture), screen.wrapped(said, picture.width // 8)
-    assert lines[:len(expected)] == expected
-    assert not any(lines[len(expected):])
+def test_uefi(x_server):
+    """The same on a screen of UEFI's (GOP), over which a program of UEFI, the guest, has painted: guests/efi/screen.c."""
+    painter = GUESTS / "screen.efi"
+    files = {mkesp.REMOVABLE: painter, "EFI/test/screen.efi": painter, "EFI/glasshouse/glasshouse.efi": mkesp.EFI,
+             "EFI/glasshouse/glasshouse.conf": rb"boot=\EFI\test\screen.efi provoke=panic/500"}
+    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi.img", files)
+    run = harness.boot("screen-uefi", disk, bios=bochs.OVMF, x_display=x_server.display)
+    run.expect("screen: painted 800x600.")
+    check_panic(run, x_server, 800, 600)
 
 
 def test_console(x_server):

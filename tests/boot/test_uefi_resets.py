@@ -77,15 +77,22 @@ def chainload(words):
 
 
 def test_chainloader():
-    """GRUB's chainloader starts glasshouse.efi, this GRUB, this Linux. Glasshouse panics, and resets the machine.
+    """GRUB's chainloader starts glasshouse.efi, which cannot run with these options, and gives GRUB the CPUs back.
 
+    Again: it starts this GRUB, this Linux. Glasshouse panics, and resets the machine.
     The same again: a CPU of Linux goes off and on, and Linux finds the log of the panic.
     """
     run = boot("uefi-chainloader", [
-        chainload("provoke=panic/5000 panic=reset"), linux("exits"),
+        chainload("icr=tarp ept=off") + chainload("provoke=panic/5000 panic=reset"), linux("exits"),
         chainload("icr=trap"), linux("hotplug", "gh.last=panics_on_CPU_0")], 1, guests="13")
+    run.expect("Glasshouse cannot run on this machine. The end of its log:")
+    run.expect("Glasshouse was not started. Press a key.")
+    run.send("\r")
     assert run.wait() == "power-off"
-    panic, hotplug = boots(run)
+    refused, panic, hotplug = boots(run)
+    assert 'option "icr": "tarp" is not allowed' in refused
+    assert "Wrong options (above) have no effect. Correct them in glasshouse.efi's boot entry or command." in refused
+    assert "CPU 1: ready" in refused and "Shadow page tables need a machine started by its BIOS." in refused
     assert "panics on CPU 0" in panic
     assert "The boot before this one ended with" in hotplug
     assert harness.tap(hotplug.partition("--- End ---")[2])
@@ -106,6 +113,16 @@ def test_after_boot_services():
     assert re.search(r"^raw with ACPI$(?s:.*) panics on CPU 0", raw, re.M)
     assert "# conformance under Glasshouse, 2 CPUs" in conformance
     assert harness.tap(conformance)
+
+
+@pytest.mark.soak
+def test_no_end_of_boot_services():
+    """Firmware that does not end its boot services is not asked to print that: Glasshouse itself does, and stops."""
+    files = mkesp.debian(modules(RAW, "raw addr=0x4000000 mode=64"))
+    files |= {mkesp.REMOVABLE: GUEST / "stubborn.efi"}
+    run = harness.boot("uefi-no-end", mkesp.make_esp(harness.FOLDER / "uefi-no-end.img", files), bios=bochs.OVMF)
+    run.expect(r"The firmware does not give up the machine \(ExitBootServices: 8000000000000002\)\.")
+    run.expect("Glasshouse has stopped.")
 
 
 @pytest.mark.soak

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import mkiso
 
+# Of the machine's memory, this many MiB at most are in Bochs' own at a time; it has a limit of 2 GiB.
+HOST_MEMORY = 1024
+
 # Emulated instructions per emulated second.
 IPS = 50_000_000
 
@@ -52,7 +55,7 @@ plugin_ctrl: speaker=0, parallel=0
 config_interface: textconfig
 display_library: {display}
 cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
-memory: guest={memory}, host={memory}
+memory: guest={memory}, host={host}
 romimage: {bios}
 vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
 vga: extension=vbe, update_freq=5, realtime=0
@@ -128,7 +131,8 @@ class Machine:
         # Bochs 3.0 panics when a CPU with CET sets a dirty flag for a write that CR0.WP=0 allows, and
         # continues correctly if not fatal.
         not_fatal = "".join(f", cpu{n}=report" for n in range(self.cpus) if version() == (3, 0))
-        return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory, ips=IPS,
+        return BOCHSRC.format(not_fatal=not_fatal, model=self.model, cpus=self.cpus, memory=self.memory,
+                              host=min(self.memory, HOST_MEMORY), ips=IPS,
                               iso=Path(self.iso).resolve(), com1=com1, com2=com2, second=second,
                               bios=self.bios, display=self.display, cmos=cmos, bad_msrs=int(self.ignore_bad_msrs))
 
