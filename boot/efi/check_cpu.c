@@ -51,6 +51,6 @@ EFI_STATUS door_check_vmx(const struct door *door)
 
 	if (has_vmx(why))
 		return 0;
-	door_print(door, "  VT-x      %s", why);
+	door_print(door, "%s", why);
 	return EFI_UNSUPPORTED;
 }

@@ -93,7 +93,7 @@ def test_platforms():
 
 # Adjacent literals, with macros between them.
 LITERALS = r'((?:"(?:\\.|[^"\\])*"\s*|[A-Z_]{3,}\s*)+)'
-TROUBLE = r"\b(?:(?:pr_err|pr_warn|pr_warn_ratelimited|boot_stop|panic)\(|door_print\(\s*door,)\s*"
+TROUBLE = r"\b(?:(?:pr_err|pr_warn|pr_warn_ratelimited|boot_stop|panic)\(|door_print\(\s*door,|snprintf\(\s*why, VMXON_REFUSAL_SIZE,)\s*"
 # These files print a panic's report, which docs/debugging.md describes; the last, a list of programs.
 REPORT = ("report/panic_report.c", "vmm/recorder_text.c", "vmm/vmx/dump.c", "boot/efi/list_programs.c")
 

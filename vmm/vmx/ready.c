@@ -150,7 +150,7 @@ static int report_vtx(const struct vmx_capability *cap)
 	char why[VMXON_REFUSAL_SIZE];
 
 	if (!can_enter_vmx(cap->cpuid_vmx, fc, why)) {
-		pr_err("  VT-x      %s", why);
+		pr_err("%s", why);
 		return -ENODEV;
 	}
 	pr_info("  VT-x      VMCS revision 0x%x of %u bytes, %u physical-address bits\n",
