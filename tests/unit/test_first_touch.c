@@ -179,12 +179,29 @@ static void hidden_memory_is_never_mapped(void **state)
 	for (u64 key = 0; key < 64; key++) {
 		gpa_t at = KEY(key) + HIDDEN + MIB(1) - 1;
 
-		maps(KEY(key) + HIDDEN - 1, PAGE_SIZE, MEMTYPE_WB);
+		maps(KEY(key) + HIDDEN - 1, MIB(2), MEMTYPE_WB);
 		maps(KEY(key) + HIDDEN + MIB(1), PAGE_SIZE, MEMTYPE_WB);
 		assert_int_equal(touch(at, key & 1), 1);
 		assert_int_equal(hidden_access, at);
 		assert_false(ept_walk(&vm0.vm.ept, at, &map));
 		hidden_access = 0;
+	}
+	end();
+}
+
+/* A guest that touches all of a GiB with hidden pages, with each KeyID. */
+static void aliases_use_few_tables(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	make(ACTIVE, true);
+	for (u64 key = 1; key < 64; key++) {
+		before = pages_allocated;
+		for (gpa_t at = ALIGN_DOWN(HIDDEN, GIB(1)); at < GIB(2); at += PAGE_SIZE)
+			touch(KEY(key) + at, true);
+		/* One table of each level below the root's. */
+		assert_int_equal(pages_allocated - before, 3);
 	}
 	end();
 }
@@ -229,6 +246,7 @@ int main(void)
 		cmocka_unit_test(memory_has_its_type),
 		cmocka_unit_test(an_alias_has_the_type_of_its_memory),
 		cmocka_unit_test(hidden_memory_is_never_mapped),
+		cmocka_unit_test(aliases_use_few_tables),
 		cmocka_unit_test(the_local_apic_stays_trapped),
 		cmocka_unit_test(what_is_mapped_stays),
 	};

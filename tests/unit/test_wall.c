@@ -45,6 +45,10 @@ static void every_alias_meets_the_wall(void **state)
 				 0);
 		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN + HIDDEN_SIZE, GIB(1)),
 				 PAGE_SIZE);
+		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN - 1, GIB(1)), MIB(2));
+		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN - 1, MIB(2)), MIB(2));
+		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN - 1, PAGE_SIZE), PAGE_SIZE);
+		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN, PAGE_SIZE), 0);
 		assert_int_equal(vm0_touch_size(&vm0, KEY(key) + HIDDEN - GIB(1), GIB(1)), GIB(1));
 	}
 }
@@ -56,6 +60,7 @@ static void the_local_apic_has_one_address(void **state)
 	assert_int_equal(vm0_touch_size(&vm0, LAPIC, GIB(1)), GIB(1));
 	assert_int_equal(vm0_touch_size(&vm0, KEY(1) + LAPIC + 0x300, GIB(1)), 0);
 	assert_int_equal(vm0_touch_size(&vm0, KEY(1) + LAPIC + PAGE_SIZE, GIB(1)), PAGE_SIZE);
+	assert_int_equal(vm0_touch_size(&vm0, KEY(1) + LAPIC + MIB(2), GIB(1)), MIB(2));
 }
 
 /* An alias of the log, with a KeyID, is not the log: it stays hidden. */

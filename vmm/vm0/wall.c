@@ -41,7 +41,12 @@ static bool is_walled(const struct vm0 *vm0, gpa_t gpa, u64 size)
 
 u64 vm0_touch_size(const struct vm0 *vm0, gpa_t gpa, u64 block)
 {
-	if (!is_walled(vm0, ALIGN_DOWN(gpa, block), block))
-		return block;
-	return is_walled(vm0, ALIGN_DOWN(gpa, PAGE_SIZE), PAGE_SIZE) ? 0 : PAGE_SIZE;
+	static const u64 smaller[] = {MIB(2), PAGE_SIZE};
+
+	for (unsigned i = 0; is_walled(vm0, ALIGN_DOWN(gpa, block), block); i++) {
+		if (i == ARRAY_SIZE(smaller))
+			return 0;
+		block = MIN(block, smaller[i]);
+	}
+	return block;
 }

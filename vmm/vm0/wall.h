@@ -23,9 +23,11 @@ bool vm0_is_hidden(const struct vm0 *vm0, gpa_t gpa, u64 size);
 bool vm0_is_log(const struct vm0 *vm0, gpa_t gpa);
 
 /*
- * How many bytes to map when the guest touches @gpa for the first time: @block, for the block that
- * holds it; PAGE_SIZE; or 0, if the address is hidden. The local APIC's page with a KeyID is hidden
- * too, because the ICR trap covers the address without one only.
+ * How many bytes to map when the guest touches @gpa for the first time: the largest block around it
+ * without a hidden page, of @block, 2 MiB or PAGE_SIZE; or 0, if the address is hidden. The local
+ * APIC's page with a KeyID is hidden too, because the ICR trap covers the address without one only.
+ * So a KeyID costs page tables only for the few 2-MiB blocks that hold hidden pages. What else is
+ * in these is the guest's own memory, which it may use with a KeyID: it is not hidden with them.
  */
 u64 vm0_touch_size(const struct vm0 *vm0, gpa_t gpa, u64 block);
 
