@@ -36,7 +36,7 @@ def test_holes(path):
     assert functions(path) == functions(tree) and functions(path)
     for this in check_includes.includes(str(path.relative_to(ROOT))):
         moved = check_includes.Include(place(path), this.line, this.name, this.path)
-        assert this.name == "seed.h" or not check_includes.layer_violation(moved)
+        assert this.name == "seed.h" or place(path).startswith("labs/") or not check_includes.layer_violation(moved)
 
 
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: str(lab.number))

@@ -70,10 +70,15 @@ class Output:
         return self.others.get(boot, Output("", "")) if boot else self
 
 
-def run(spec, folder):
+def cpus(lab):
+    """How many CPUs a lab's machine has."""
+    return getattr(lab.check, "CPUS", 1)
+
+
+def run(lab, spec, folder):
     """Boots `spec` in Bochs until the machine ends, or Glasshouse stops. Returns its Output."""
     iso = mkiso.make_iso(folder / "boot.iso", spec)
-    process, line = bochs.start(bochs.Machine(iso, MODEL, 1, MEMORY), folder, bochs.script(TICKS))
+    process, line = bochs.start(bochs.Machine(iso, MODEL, cpus(lab), MEMORY), folder, bochs.script(TICKS))
     said, deadline = b"", time.monotonic() + SECONDS
     try:
         with line, selectors.DefaultSelector() as selector:
@@ -155,7 +160,7 @@ def check(lab, seed, holes, answers, out):
         return None, None
     output = Output("", "")
     for boot, opts in lab.boots.items():
-        this = run(boot_of(lab, image, seed, opts), run_folder(out, boot))
+        this = run(lab, boot_of(lab, image, seed, opts), run_folder(out, boot))
         if boot:
             output.others[boot] = this
         else:

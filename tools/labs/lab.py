@@ -194,7 +194,7 @@ Lab {lab.number}: {lab.title}. SEED={seed}.
   Ctrl-A x    switch the machine off at once
 Glasshouse's messages: {terminal.FOLDER / 'glasshouse.log'}
 """, flush=True)
-    return terminal.on_terminal(grade.bochs.Machine(disk, grade.MODEL, 1, grade.MEMORY), 0, True)
+    return terminal.on_terminal(grade.bochs.Machine(disk, grade.MODEL, grade.cpus(lab), grade.MEMORY), 0, True)
 
 
 def main():

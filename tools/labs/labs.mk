@@ -48,13 +48,13 @@ labs-iso: $(LAB_FILES) | setup-iso setup-efi setup-run
 # __wrap_NAME, and calls the function by __real_NAME.
 
 ifneq ($(LAB),)
-LAB_HOLES := $(patsubst $(HOLES)/%,%,$(wildcard $(HOLES)/*/*.* $(HOLES)/*/*/*.*))
+LAB_HOLES := $(patsubst $(HOLES)/%,%,$(wildcard $(HOLES)/*/*.* $(HOLES)/*/*/*.* $(HOLES)/*/*/*/*.*))
 LAB_COMPILED := $(sort $(filter %.c %.S,$(LAB_HOLES)) \
 	$(foreach f,$(filter %.inc %.h,$(LAB_HOLES)), \
 		$(patsubst $(B)/obj/%.d,%,$(shell grep -lwF '$f' $(OBJECTS:.o=.d)))))
 LAB_CHECK := $(wildcard labs/common/*.c labs/$(LAB)/check/*.[cS])
 LAB_WRAP := $(patsubst __wrap_%,--wrap=%,$(sort $(shell grep -oh '__wrap_[a-z0-9_]*' $(LAB_CHECK))))
-LAB_OBJECTS := $(patsubst %,$(LAB_OUT)/obj/%.o,$(LAB_CHECK) $(LAB_COMPILED)) \
+LAB_OBJECTS := $(patsubst %,$(LAB_OUT)/obj/%.o,$(sort $(LAB_CHECK) $(LAB_COMPILED))) \
 	$(patsubst %,$(B)/obj/%.o,$(filter-out $(LAB_COMPILED),$(SOURCES)))
 LAB_CFLAGS = -iquote $(LAB_OUT) -iquote $(HOLES) $(CFLAGS)
 
