@@ -51,6 +51,7 @@ HOLES = {
         Hole(5, "vmm/x86/io.c", "assign_register"),
         Hole(6, "vmm/x86/io.c", "emulate_pio"),
         Hole(7, "vmm/x86/cpuid_mask.c", "cpuid_mask"),
+        Hole(8, "vmm/x86/cpuid_exits.c", "cpuid_exits"),
     ],
     5: [
         Hole(1, "ept/walk.c", "ept_last_entry"),
@@ -162,6 +163,8 @@ MUTANTS = {
         Mutant(7, "first-entry-only", "vmm/x86/cpuid_mask.c", "i = hidden->next", "i = 0"),
         Mutant(7, "subleaf-of-all", "vmm/x86/cpuid_mask.c",
                "	if (!cpuid_has_subleaves(leaf))\n		subleaf = 0;\n", ""),
+        Mutant(8, "any-reason", "vmm/x86/cpuid_exits.c", " && reason < RECORDER_REASONS", ""),
+        Mutant(8, "first-vcpu-only", "vmm/x86/cpuid_exits.c", "i < vm->nr_vcpus &&", "i < 1 &&"),
     ],
     5: [
         Mutant(1, "leaf-at-level-1-only", "ept/walk.c", " || value & EPT_LEAF)", ")"),
@@ -236,8 +239,9 @@ MUTANTS = {
         Mutant(9, "test-fails-always", "labs/07-other-cpus/check/kick_test.c", "	return NULL;", "	return \"wrong\";"),
         Mutant(10, "test-of-a-guest-that-exits", "labs/07-other-cpus/check/kick_test.c", "	lab_quiet();\n", ""),
         Mutant(11, "test-of-the-nmi-only", "labs/07-other-cpus/check/kick_test.c", "		if (vcpu_call(vcpu, nothing, 100000))\n",
-               "		vcpu_make_request(vcpu, REQ_EVENT);\n		for (unsigned t = 0; t < 100000 && *(volatile u32 *)&vcpu->kicked; t++)\n"
-               "			;\n		if ((void)nothing, vcpu->kicked)\n"),
+               "		if (({ vcpu_make_request(vcpu, REQ_EVENT);\n"
+               "			for (unsigned t = 0; t < 100000 && *(volatile u32 *)&vcpu->kicked; t++)\n				;\n"
+               "			(void)nothing; vcpu->kicked; }))\n"),
         Mutant(12, "test-of-one-kick", "labs/07-other-cpus/check/kick_test.c", "i < 10", "i < 1"),
     ],
     8: [

@@ -85,7 +85,7 @@ static int setup(void **state)
 static void beyond_the_last_the_same_is_hidden(void **state)
 {
 	static const u32 beyond[] = {LAST + 1,   0x1f,       0x20, 0x50,
-				     0x7fffffff, 0x80000009, ~0u,  0x40000002};
+				     0x7fffffff, 0x80000009, ~0u,  0x40000004};
 
 	(void)state;
 	reads(LAST, 0, LAST, 0xf0);
@@ -111,10 +111,29 @@ static void a_hypervisor_below_is_not_seen(void **state)
 	virtual = true;
 	reads(0x40000003, 0, LAST, 0xf0);
 	reads(0x40000003, 5, LAST + 5, 0xf0);
-	reads(CPUID_GLASSHOUSE, 0, LOG_RING_LEAF, CPUID_GLASSHOUSE_EBX);
+	reads(CPUID_GLASSHOUSE, 0, CPUID_EXITS, CPUID_GLASSHOUSE_EBX);
 	clamps = false;
 	reads(LAST + 1, 0, 0, 0);
 	reads(0x80000008, 0, 0x80000008, 0xf0f0);
+}
+
+/* The sum over the vCPUs; a guest may ask for any reason. */
+static void exits_are_counted(void **state)
+{
+	struct vcpu vcpus[2] = {0};
+
+	(void)state;
+	vm.nr_vcpus = 2;
+	vm.vcpus[0] = &vcpus[0];
+	vm.vcpus[1] = &vcpus[1];
+	vcpus[0].recorder.count[10] = 0xffffffff;
+	vcpus[1].recorder.count[10] = 2;
+	vcpus[1].recorder.count[RECORDER_REASONS - 1] = 3;
+	reads(CPUID_EXITS, 10, 1, 1);
+	reads(CPUID_EXITS, RECORDER_REASONS - 1, 3, 0);
+	reads(CPUID_EXITS, RECORDER_REASONS, 0, 0);
+	reads(CPUID_EXITS, ~0u, 0, 0);
+	vm.nr_vcpus = 0;
 }
 
 static void leaves_up_to_the_last_may_be_plain(void **state)
@@ -134,6 +153,7 @@ int main(void)
 		cmocka_unit_test_setup(beyond_the_last_the_same_is_hidden, setup),
 		cmocka_unit_test_setup(what_is_answered_otherwise_is_not, setup),
 		cmocka_unit_test_setup(a_hypervisor_below_is_not_seen, setup),
+		cmocka_unit_test_setup(exits_are_counted, setup),
 		cmocka_unit_test_setup(leaves_up_to_the_last_may_be_plain, setup),
 	};
 

@@ -148,7 +148,7 @@ static void a_leaf_names_the_log(void **state)
 
 	(void)state;
 	assert_int_equal(cpuid_policy_init(&vm), 0);
-	cpuid_is(CPUID_GLASSHOUSE, 0, LOG_RING_LEAF, CPUID_GLASSHOUSE_EBX, CPUID_GLASSHOUSE_ECX,
+	cpuid_is(CPUID_GLASSHOUSE, 0, CPUID_EXITS, CPUID_GLASSHOUSE_EBX, CPUID_GLASSHOUSE_ECX,
 		 CPUID_GLASSHOUSE_EDX);
 	cpuid_is(LOG_RING_LEAF, LOG_RING_NOW, 0, 0, 0, 0);
 	policy.logs = logs;

@@ -186,7 +186,7 @@ static void change(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs
 /* Glasshouse's name. */
 static void name_leaf(u32 regs[4])
 {
-	regs[CPUID_EAX] = LOG_RING_LEAF;
+	regs[CPUID_EAX] = CPUID_EXITS;
 	regs[CPUID_EBX] = CPUID_GLASSHOUSE_EBX;
 	regs[CPUID_ECX] = CPUID_GLASSHOUSE_ECX;
 	regs[CPUID_EDX] = CPUID_GLASSHOUSE_EDX;
@@ -206,17 +206,27 @@ static void log_leaf(const struct mem_range *logs, u32 which, u32 regs[4])
 	regs[CPUID_EDX] = 0;
 }
 
+/* Glasshouse's own leaves, from CPUID_GLASSHOUSE to CPUID_EXITS. */
+static __noinline void own_leaf(const struct vm *vm, u32 leaf, u32 subleaf, u32 regs[4])
+{
+	if (leaf == CPUID_GLASSHOUSE) {
+		name_leaf(regs);
+	} else if (leaf == CPUID_EXITS) {
+		cpuid_exits(vm, subleaf, regs);
+	} else {
+		if (subleaf == LOG_RING_TRACE)
+			recorder_publish(vm);
+		log_leaf(vm->cpuid->logs, subleaf, regs);
+	}
+}
+
 void emulate_cpuid_masked(struct vcpu *vcpu)
 {
 	u32 leaf = (u32)vcpu->regs[VCPU_RAX], subleaf = (u32)vcpu->regs[VCPU_RCX];
 	u32 regs[4];
 
-	if (leaf == CPUID_GLASSHOUSE) {
-		name_leaf(regs);
-	} else if (leaf == LOG_RING_LEAF) {
-		if (subleaf == LOG_RING_TRACE)
-			recorder_publish(vcpu->vm);
-		log_leaf(vcpu->vm->cpuid->logs, subleaf, regs);
+	if (unlikely(leaf >= CPUID_GLASSHOUSE && leaf <= CPUID_EXITS)) {
+		own_leaf(vcpu->vm, leaf, subleaf, regs);
 	} else {
 		host_cpuid(leaf, subleaf, regs);
 		if (unlikely(leaf > vcpu->vm->cpuid->last[leaf >> 31]))

@@ -13,12 +13,13 @@
 
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
-/* The hypervisor's leaf: EBX, ECX, EDX hold its name, and EAX the last of its leaves, which is
- * LOG_RING_LEAF. */
+/* The hypervisor's leaves. The first: EBX, ECX, EDX hold its name, and EAX the last of its leaves.
+ * The second is LOG_RING_LEAF. The third: see cpuid_exits(). */
 #define CPUID_GLASSHOUSE     0x40000000u
 #define CPUID_GLASSHOUSE_EBX 0x73616c47u /* "Glasshouse  " */
 #define CPUID_GLASSHOUSE_ECX 0x756f6873u
 #define CPUID_GLASSHOUSE_EDX 0x20206573u
+#define CPUID_EXITS          0x40000002u
 
 /*
  * The CPUID bits that are hidden from a VM's guest. The vendor's vm_init creates it; other code may
@@ -105,6 +106,10 @@ static inline bool cpuid_has_subleaves(u32 leaf)
 /* Clear what @p hides of the CPU's answer @regs for (@leaf, @subleaf), indexed by enum cpuid_reg.
  * (cpuid_mask.c) */
 void cpuid_mask(const struct cpuid_policy *p, u32 leaf, u32 subleaf, u32 regs[4]);
+
+/* Answer CPUID_EXITS: EBX:EAX becomes the number of exits of all vCPUs of @vm for the basic exit
+ * reason @reason, 0 for one that does not exist; ECX the number of vCPUs, EDX 0. (cpuid_exits.c) */
+void cpuid_exits(const struct vm *vm, u32 reason, u32 regs[4]);
 
 /* Is the leaf in the guest's EAX passed through unchanged? */
 static inline bool cpuid_is_plain(const struct vcpu *vcpu)

@@ -26,7 +26,8 @@ enum test {
 	TEST_WRMSR,
 	TEST_ASSIGN,
 	TEST_PIO,
-	TEST_CPUID
+	TEST_CPUID,
+	TEST_EXITS
 };
 
 #define ROUNDS  200
@@ -283,7 +284,7 @@ static const char *check_pio(void)
 	return NULL;
 }
 
-/* ---- 7: CPUID ---- */
+/* ---- 7: CPUID's hidden bits ---- */
 
 static struct cpuid_policy policy;
 
@@ -346,6 +347,45 @@ static const char *check_cpuid(void)
 	return NULL;
 }
 
+/* ---- 8: the leaf with counts ---- */
+
+#define NR_VCPUS 3
+
+static const char *check_exits(void)
+{
+	static struct vcpu vcpus[NR_VCPUS + 1]; /* behind the counts there are other numbers */
+	static struct vm vm;
+
+	for (unsigned i = 0; i <= NR_VCPUS; i++)
+		memset(vcpus[i].regs, 0x5a, sizeof(vcpus[i].regs));
+	for (unsigned i = 0; i < NR_VCPUS; i++)
+		vm.vcpus[i] = &vcpus[i];
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		u32 reason = (u32)lab_random() % (RECORDER_REASONS + 8), regs[4];
+		u64 sum = 0;
+
+		vm.nr_vcpus = 1 + i % NR_VCPUS;
+		for (unsigned n = 0; n < NR_VCPUS; n++) {
+			for (unsigned k = 0; k < RECORDER_REASONS; k++)
+				vcpus[n].recorder.count[k] = lab_random() >> (i % 2 ? 8 : 40);
+			if (n < vm.nr_vcpus && reason < RECORDER_REASONS)
+				sum += vcpus[n].recorder.count[reason];
+		}
+		for (unsigned reg = 0; reg < 4; reg++)
+			regs[reg] = (u32)lab_random();
+		cpuid_exits(&vm, reason, regs);
+		if (regs[CPUID_EAX] == (u32)sum && regs[CPUID_EBX] == sum >> 32 &&
+		    regs[CPUID_ECX] == vm.nr_vcpus && !regs[CPUID_EDX])
+			continue;
+		pr_info("# %u vCPUs, reason %u, %lx exits: EAX is %x, EBX %x, ECX %x, EDX %x\n",
+			vm.nr_vcpus, reason, sum, regs[CPUID_EAX], regs[CPUID_EBX], regs[CPUID_ECX],
+			regs[CPUID_EDX]);
+		return "cpuid_exits: EBX:EAX is the sum over the vCPUs, ECX how many these are, "
+		       "EDX 0";
+	}
+	return NULL;
+}
+
 /* ---- All of them ---- */
 
 static const u64 fields[] = {GUEST_RIP, GUEST_RFLAGS, GUEST_INTERRUPTIBILITY_INFO,
@@ -387,6 +427,7 @@ static void check_all(void)
 	lab_result(TEST_ASSIGN, check_assign());
 	with_notes(TEST_PIO, check_pio);
 	lab_result(TEST_CPUID, check_cpuid());
+	lab_result(TEST_EXITS, check_exits());
 	lab_stop_if_failed();
 }
 

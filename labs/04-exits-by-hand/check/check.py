@@ -28,6 +28,9 @@ TESTS = [
     Test("cpuid_mask", "log", "Hole 7. The line that begins with # has the leaf, the register, and what must be left.",
          "Which table: bit 31 of the leaf. Leaves of CPUID_MAX_LEAVES and more (without bit 31) hide nothing: do not "
          "index with them. Index i in first[] or next means hidden[i - 1].", "ok 7"),
+    Test("cpuid_exits", "log", "Hole 8. The line that begins with # has the sum, and what you have answered.",
+         "Add 64-bit numbers, then cut the sum into two halves. The guest chooses the reason: look at its range before you index with it.",
+         "ok 8"),
     Test("guest", "guest", "The guest executes the instructions: which of its lines says not ok?",
          "A guest that does not come to its end executes an instruction again and again, or gets an exception that it should "
          "not get.", "ok 6 - a single step over CPUID"),

@@ -29,6 +29,20 @@ static bool upper_halves_are_0(void)
 	return !(rax & UPPER) && !(rdx & UPPER);
 }
 
+#define EXITS_LEAF  0x40000002u
+#define CPUID_EXITS 10
+
+/* The leaf that counts exits counts those of CPUID, which asking for it is, too. */
+static bool exits_are_counted(void)
+{
+	struct cpuid_regs before = cpuid(EXITS_LEAF, CPUID_EXITS), after;
+
+	for (unsigned i = 0; i < 5; i++)
+		cpuid(0, 0);
+	after = cpuid(EXITS_LEAF, CPUID_EXITS);
+	return before.eax && after.eax == before.eax + 6 && before.ecx == 1;
+}
+
 static void check_instructions(void)
 {
 	u64 base = rdmsr(MSR_IA32_APICBASE);
@@ -45,6 +59,7 @@ static void check_instructions(void)
 	   "RDMSR of an MSR of VMX: #GP");
 	ok(STEPS("xor %%eax, %%eax", "cpuid"), "a single step over CPUID");
 	ok(STEPS("", "inb $0x92, %%al"), "a single step over IN");
+	ok(exits_are_counted(), "CPUID counts exits");
 	ok(STEPS("mov $0x1b, %%ecx\n\trdmsr", "wrmsr"), "a single step over WRMSR");
 }
 
