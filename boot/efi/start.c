@@ -181,7 +181,9 @@ EFI_STATUS door_run(const struct door *door)
 	status = choose(door, &choice);
 	if (status)
 		goto refused;
-	status = door_check_vmx(door);
+	/* Where it cannot go back, the image says it on its own screen, with all it has found. */
+	if (choice.program || choice.back)
+		status = door_check_vmx(door);
 	if (!status)
 		status = prepare(door, h);
 	if (!status)

@@ -13,10 +13,11 @@ import mkiso
 import screen
 import test_bad_loader as liar
 import words
+from mkiso import Boot, Entry
 from test_budgets import START
 
 GUESTS = mkiso.BUILD / "guest"
-CONFORMANCE, PAINTER, STOCK = (GUESTS / name for name in ("conformance.img", "painter.img", "stock/vmlinuz"))
+CONFORMANCE, PAINTER, RAW, STOCK = (GUESTS / name for name in ("conformance.img", "painter.img", "raw.img", "stock/vmlinuz"))
 
 # Where QEMU's framebuffer is.
 QEMU_SCREEN = 0xfd000000
@@ -190,15 +191,16 @@ def test_panic_over_linux(x_server, depth):
     check_panic(run, x_server, 1024, 768)
 
 
-def test_uefi(x_server):
-    """The same on a screen of UEFI's (GOP), over which a program of UEFI, the guest, has painted: guests/efi/screen.c."""
-    painter = GUESTS / "screen.efi"
-    files = {mkesp.REMOVABLE: painter, "EFI/test/screen.efi": painter, "EFI/glasshouse/glasshouse.efi": mkesp.EFI,
-             "EFI/glasshouse/glasshouse.conf": rb"boot=\EFI\test\screen.efi provoke=panic/500"}
-    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi.img", files)
-    run = harness.boot("screen-uefi", disk, bios=bochs.OVMF, x_display=x_server.display)
-    run.expect("screen: painted 800x600.")
-    check_panic(run, x_server, 800, 600)
+def test_uefi():
+    """The report on the screen of UEFI firmware. The guest needs no boot services, so Glasshouse stops for good."""
+    files = mkesp.debian(Boot(Entry(mkiso.ELF), [Entry(RAW, "raw addr=0x4000000 mode=64")]))
+    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi.img", files | {mkesp.REMOVABLE: mkesp.GRUB})
+    run = harness.boot_qemu("screen-uefi", disk, firmware=harness.UEFI)
+    picture = run.picture()
+    said = all_said(run)
+    lines, expected = screen.text(picture), screen.wrapped(said, picture.width // 8)
+    assert lines[:len(expected)] == expected
+    assert not any(lines[len(expected):])
 
 
 def test_console(x_server):

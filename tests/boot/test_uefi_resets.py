@@ -116,16 +116,6 @@ def test_after_boot_services():
 
 
 @pytest.mark.soak
-def test_no_end_of_boot_services():
-    """Firmware that does not end its boot services is not asked to print that: Glasshouse itself does, and stops."""
-    files = mkesp.debian(modules(RAW, "raw addr=0x4000000 mode=64"))
-    files |= {mkesp.REMOVABLE: GUEST / "stubborn.efi"}
-    run = harness.boot("uefi-no-end", mkesp.make_esp(harness.FOLDER / "uefi-no-end.img", files), bios=bochs.OVMF)
-    run.expect(r"The firmware does not give up the machine \(ExitBootServices: 8000000000000002\)\.")
-    run.expect("Glasshouse has stopped.")
-
-
-@pytest.mark.soak
 def test_multiboot():
     """A kernel by multiboot 1, with a module. Its first lines get lost: it writes faster than the UART, as OVMF leaves it, sends."""
     run = boot("uefi-multiboot", [modules(MACH, "multiboot console=com0", Entry(MODULE, "module a module"))], 0)

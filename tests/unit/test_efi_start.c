@@ -347,7 +347,7 @@ static void test_alone(void **state)
 	alone = true;
 	if (!setjmp(ended))
 		door_run(&plain);
-	assert_string_equal(steps, "handoff cpu choose vmx cpus reserve code map exit switch");
+	assert_string_equal(steps, "handoff cpu choose cpus reserve code map exit switch");
 	assert_int_equal(handoff.exit_status, 0);
 }
 
@@ -360,7 +360,7 @@ static void test_no_exit(void **state)
 	exit_status = EFI_INVALID_PARAMETER;
 	if (!setjmp(ended))
 		door_run(&plain);
-	assert_string_equal(steps, "handoff cpu choose vmx cpus reserve code map exit map exit map "
+	assert_string_equal(steps, "handoff cpu choose cpus reserve code map exit map exit map "
 				   "exit switch");
 	assert_int_equal(handoff.exit_status, EFI_INVALID_PARAMETER);
 }
@@ -372,9 +372,8 @@ static void test_no_map(void **state)
 	alone = true;
 	refused = "map";
 	assert_int_equal(door_run(&plain), EFI_ABORTED);
-	assert_string_equal(steps,
-			    "handoff cpu choose vmx cpus reserve code map map map drop -cpus "
-			    "-memory -handoff key");
+	assert_string_equal(steps, "handoff cpu choose cpus reserve code map map map drop -cpus "
+				   "-memory -handoff key");
 	assert_non_null(strstr(said, "gives no memory map (GetMemoryMap: 8000000000000015)"));
 }
 
