@@ -356,7 +356,7 @@ const char *check_map(struct vcpu *vcpu)
 	vcpu->event.valid = false;
 	vcpu->requests &= ~(u32)REQ_EVENT;
 	memset(vcpu->mmu_outcomes, 0, sizeof(vcpu->mmu_outcomes));
-	vcpu->shadow->expected_root = NULL;
+	vcpu->shadow->expected_page = NULL;
 	vcpu->vm->shadow_ops->drop(vcpu->vm);
 	return why;
 }

@@ -38,8 +38,9 @@ static __used bool has_shielded(const struct fix *fix, int level)
 	u64 size = spte_size(level);
 
 	return fix->acc & ACC_W && fix->map.prot & EPT_W &&
-	       shadow_is_shielded(to_shadow(fix->vcpu),
-				  ALIGN_DOWN(fix->map.hpa, size) >> PAGE_SHIFT, size >> PAGE_SHIFT);
+	       shadow_has_shielded(to_shadow(fix->vcpu),
+				   ALIGN_DOWN(fix->map.hpa, size) >> PAGE_SHIFT,
+				   size >> PAGE_SHIFT);
 }
 
 /*
