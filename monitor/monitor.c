@@ -29,21 +29,23 @@
 #define LINGER      8
 #define MAX_LINGERS 1000  /* bytes in one beat, as a UART may be broken */
 #define MAX_DROPPED 65536 /* bytes, for the same reason */
-/* While somebody types the beat is this much faster, so that a UART with a FIFO of 16 bytes keeps
- * all that comes between two beats at 115200 baud. */
-#define FASTER       10
-#define FAST_SECONDS 60
-#define MAX_PAGE     1000
-#define MIN_WIDTH    20
-#define TOO_LONG     "the line is too long; there is room for 255 characters"
-#define GDB_BEATS    10 /* how long to wait for the rest of a packet of gdb */
+/* When a paste is to come the beat is this much faster, so that a UART with a FIFO of 16 bytes
+ * keeps all that comes between two beats at 115200 baud. An empty line, or Ctrl-T, announces one:
+ * so long it is waited for, and so long for more of it. */
+#define FASTER        10
+#define PASTE_SECONDS 60
+#define MORE_SECONDS  1
+#define MAX_PAGE      1000
+#define MIN_WIDTH     20
+#define TOO_LONG      "the line is too long; there is room for 255 characters"
+#define GDB_BEATS     10 /* how long to wait for the rest of a packet of gdb */
 
 static struct vcpu *self;
 static u16 uart;                   /* 0: there is no monitor, only scripts */
 static bool shared;                /* the UART is the guest's, too: see share.h */
 static bool has_terminal;          /* and the monitor has it now; if it is not shared: always */
 static u64 beat_ticks;             /* of the time-stamp counter, between two beats */
-static u64 typed;                  /* when the last byte came; 0: none has come yet */
+static u64 paste_until;            /* a paste may come until then; 0: none */
 static bool beats, fast;           /* the heart does */
 static bool paused, reset;         /* what commands have asked for */
 static bool (*live)(bool stopped); /* what to call at each beat; see monitor_live() */
@@ -266,7 +268,6 @@ static void drop_paste(void)
 		last = rdtsc();
 	}
 	lost = terminal.lost = false;
-	typed = last;
 	if (gdbs) {
 		gdb_ask_again();
 		return;
@@ -294,13 +295,22 @@ static void go_on(void)
 	line_begin(&line);
 }
 
+static void expect_paste(unsigned seconds)
+{
+	paste_until = rdtsc() + seconds * monitor_second();
+}
+
 /* A byte has come, for whom it may be. */
 static void take_byte(char byte)
 {
+	if (paste_until)
+		expect_paste(MORE_SECONDS);
 	if (gdb_input(byte, !line.length)) {
 		if (gdb_attached())
 			paused = false; /* gdb decides */
 	} else if (line_input(&line, byte)) {
+		if (!line.text[0])
+			expect_paste(PASTE_SECONDS);
 		answer();
 		if (!live)
 			line_begin(&line);
@@ -332,7 +342,6 @@ static void listen(void)
 				return;
 		} else {
 			bytes++;
-			typed = last;
 			take_byte((char)byte);
 			if (live)
 				return;
@@ -341,11 +350,14 @@ static void listen(void)
 	}
 }
 
-/* Beat fast for a while after something was typed. */
+/* Beat fast while a paste may come, and while what the guest has printed meanwhile is sent. */
 static void choose_pace(void)
 {
-	bool wanted = typed && rdtsc() - typed < beat_ticks * MONITOR_HZ * FAST_SECONDS;
+	bool wanted;
 
+	if (paste_until && rdtsc() > paste_until)
+		paste_until = 0;
+	wanted = paste_until || (shared && share_drains());
 	if (wanted != fast)
 		virt->start_heartbeat(self, wanted ? beat_ticks / FASTER : beat_ticks, beat);
 	fast = wanted;
@@ -376,7 +388,8 @@ static void take_terminal(void)
 		line_begin(&line);
 	}
 	greeted = true;
-	typed = shared ? rdtsc() : 0;
+	if (shared)
+		expect_paste(PASTE_SECONDS);
 }
 
 /* If it is wanted back, and what was typed before that is done, the terminal is the guest's. */
@@ -386,6 +399,7 @@ static void leave_terminal(void)
 		return;
 	show_text("\n[the guest]\n");
 	has_terminal = false;
+	paste_until = 0;
 	share_release();
 }
 

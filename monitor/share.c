@@ -133,6 +133,12 @@ bool share_is_left(void)
 	return !__atomic_load_n(&uart.to_monitor, __ATOMIC_RELAXED);
 }
 
+bool share_drains(void)
+{
+	return __atomic_load_n(&uart.drains, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&uart.held, __ATOMIC_RELAXED);
+}
+
 void share_release(void)
 {
 	spin_lock(&lock);

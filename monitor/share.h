@@ -22,6 +22,8 @@ void share_leave(void);
 bool share_beat(void);
 /* Ctrl-T has been typed: what comes now is the guest's. */
 bool share_is_left(void);
+/* Is what the guest has printed meanwhile still being sent, at beats? */
+bool share_drains(void);
 /* What was typed before it has been done: the guest has the terminal. */
 void share_release(void);
 /* Ctrl-T is a byte as any other, or is not. */

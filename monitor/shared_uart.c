@@ -42,6 +42,7 @@
 #define FIFO_SIZE    16u
 #define MAX_PULL     64     /* bytes at a time, as a UART may be broken */
 #define MAX_POLLS    100000 /* for the same reason */
+#define MAX_WAIT     10000  /* of a second: a tenth of a millisecond is a byte, at 115200 baud */
 #define MAX_PATIENCE 2      /* seconds until a line of the guest's is broken */
 #define ODD_BEATS    50     /* how long a guest may take to program the UART */
 
@@ -209,7 +210,7 @@ static u8 status_of(struct shared_uart *u)
 
 /*
  * The guest has switched the FIFOs off, or never on: have them on while the monitor gets what
- * comes, which is looked at a thousand times per second only. Changing that empties them.
+ * comes, which is looked at now and then only. Changing that empties them.
  */
 static void use_fifo(struct shared_uart *u)
 {
@@ -384,6 +385,20 @@ static u8 read_data(struct shared_uart *u)
 	return u->last_byte;
 }
 
+/* A guest that polls until it may send the next byte is answered when it may: an exit for each time
+ * that it looks would come late by half the time of one. Not for long. */
+static u8 wait_for_room(struct shared_uart *u)
+{
+	u64 start = u->now();
+	u8 status = pull(u);
+
+	while (u->polls && !(status & (LSR_THRE | LSR_DR)) && !guest_count(u) &&
+	       u->now() - start < u->second / MAX_WAIT)
+		status = pull(u);
+	u->polls = !(status & LSR_THRE);
+	return status;
+}
+
 static u8 read_lsr(struct shared_uart *u)
 {
 	u8 status;
@@ -391,7 +406,7 @@ static u8 read_lsr(struct shared_uart *u)
 	pump(u);
 	if (loops(u) && !guest_count(u))
 		return u->in(UART_LSR);
-	status = pull(u) & (LSR_THRE | LSR_TEMT);
+	status = (keeps(u) ? pull(u) : wait_for_room(u)) & (LSR_THRE | LSR_TEMT);
 	if (keeps(u) && !loops(u))
 		status = has_room(u) ? LSR_THRE | LSR_TEMT : 0;
 	if (u->overrun)
@@ -455,6 +470,8 @@ static u8 read_iir(struct shared_uart *u)
 
 u8 shared_uart_read(struct shared_uart *u, unsigned reg)
 {
+	if (reg != UART_LSR)
+		u->polls = false;
 	if (u->lcr & LCR_DLAB && (reg <= UART_IER || (reg == UART_IIR && u->lcr == LCR_EXTENDED)))
 		return u->in(reg);
 	if (reg == UART_DATA || reg == UART_IIR || reg == UART_LSR)
@@ -531,6 +548,7 @@ static void write_mcr(struct shared_uart *u, u8 mcr)
 
 void shared_uart_write(struct shared_uart *u, unsigned reg, u8 value)
 {
+	u->polls = false;
 	if (u->lcr & LCR_DLAB && (reg <= UART_IER || (reg == UART_IIR && u->lcr == LCR_EXTENDED))) {
 		u->out(reg, value);
 		return;

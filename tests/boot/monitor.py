@@ -36,10 +36,10 @@ class Monitor:
 
     def type(self, keys):
         """Sends `keys` as fast as a person who types well: not more at a time than a UART keeps."""
-        for at in range(0, len(keys), 8):
-            self.line.sendall(keys[at:at + 8].encode())
-            if keys[at:at + 8].isprintable():
-                self.until(keys[at:at + 8])
+        for at in range(0, len(keys), 15):
+            self.line.sendall(keys[at:at + 15].encode())
+            if keys[at:at + 15].isprintable():
+                self.until(keys[at:at + 15])
 
     def ask(self, command):
         """The answer to a command: the lines, without the last one, which must be ok."""

@@ -103,11 +103,12 @@ def test_in_place(cpus):
     check_linux(harness.boot(f"in-place-{cpus}", disk, cpus=cpus, ticks=3 * harness.TICKS))
 
 
-def test_second_disk():
-    """Glasshouse on the first disk boots a system with its own GRUB on the second."""
+@pytest.mark.parametrize("opts", ["", " monitor=com1"])
+def test_second_disk(opts):
+    """Glasshouse on the first disk boots a system with its own GRUB on the second; also when they share COM1."""
     pair = mkiso.grub_cfg(mkiso.native(CONFORMANCE, "", None))
-    disk = mkdisk.make_disk(harness.FOLDER / "second.img", *pair)
-    run = harness.boot("second-disk", glasshouse("boot=hd1"), ignore_bad_msrs=False, second=disk)
+    disk = mkdisk.make_disk(harness.FOLDER / f"second{len(opts)}.img", *pair)
+    run = harness.boot(f"second-disk-{len(opts)}", glasshouse("boot=hd1" + opts), ignore_bad_msrs=False, second=disk)
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
     assert run.results()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The monitor's terminal: Tab, Ctrl-C, the pager, a paste; JSON. The random guest runs meanwhile."""
 import json
+import time
 
+import bochs
 import mkiso
-from monitor import COMMANDS, PROMPT, boot
+from monitor import COMMANDS, PROMPT, boot, number
 
 
 def lines_of(monitor, count):
@@ -65,6 +67,23 @@ def paste(monitor):
     told = monitor.until("err: bytes were lost: more came at once than is kept. Before a paste, press Enter.\n" + PROMPT)
     assert told.count("example: vmcs 1 rip") > 5
     assert monitor.ask("help page")[1] == "example: page 24"
+
+
+def pace(monitor):
+    """The heart beats 100 times per second, also while somebody types; faster only when a paste has been announced."""
+    def period():
+        return number("VMX_PREEMPTION_TIMER_VALUE=([0-9a-f]+)", monitor.ask("vmcs 482e"))
+
+    slow = period()
+    assert abs(slow / (bochs.IPS / 100) - 1) < 0.02 and period() == slow
+    monitor.line.sendall(b"\r")
+    monitor.until(PROMPT)
+    assert abs(period() - slow / 10) < 2
+    for _ in range(30):
+        time.sleep(2)  # more than a second of the machine's, on most hosts
+        if period() == slow:
+            return
+    assert False, "it still beats fast"
 
 
 def rows(monitor, command):
@@ -133,6 +152,7 @@ def test_terminal():
     tab(monitor)
     stop(monitor)
     page(monitor)
+    pace(monitor)
     paste(monitor)
     as_json(monitor)
     assert "defect of Glasshouse" not in run.log("glasshouse.log")

@@ -563,6 +563,38 @@ static void test_slow(void **state)
 	assert_true(uart.held);
 }
 
+/* A guest that polls for room is answered when there is some, soon after; not one that only looks.
+ */
+static void test_room_soon(void **state)
+{
+	u64 start;
+
+	(void)state;
+	begin(false);
+	wr(UART_IIR, 0);
+	wr(UART_DATA, 'a');
+	wr(UART_DATA, 'b'); /* waits until a has left */
+	start = clock;
+	assert_int_equal(rd(UART_LSR) & 0x20, 0);
+	assert_in_range(clock - start, 1, 10);
+	assert_int_equal(rd(UART_LSR) & 0x20, 0x20);
+	assert_in_range(clock - start, FAST / 2, FAST + 10);
+	/* It is not kept for long, nor when it looks at other registers between. */
+	run(BEAT, false);
+	byte_time = SECOND;
+	wr(UART_DATA, 'c');
+	wr(UART_DATA, 'd');
+	for (unsigned i = 0; i < 3; i++) {
+		start = clock;
+		assert_int_equal(rd(UART_LSR) & 0x20, 0);
+		assert_in_range(clock - start, 1, i ? SECOND / 10000 + 10 : 10);
+	}
+	assert_int_equal(rd(UART_IIR), 1);
+	start = clock;
+	assert_int_equal(rd(UART_LSR) & 0x20, 0);
+	assert_in_range(clock - start, 1, 10);
+}
+
 static char pattern[UART_INPUT * 20];
 
 static void fill_pattern(void)
@@ -859,14 +891,14 @@ static void test_wild(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probe),  cmocka_unit_test(test_alone),
-		cmocka_unit_test(test_switch), cmocka_unit_test(test_hangs),
-		cmocka_unit_test(test_polls),  cmocka_unit_test(test_interrupt_again),
-		cmocka_unit_test(test_lines),  cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_paste),  cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_end),    cmocka_unit_test(test_room),
-		cmocka_unit_test(test_random), cmocka_unit_test(test_wild),
-		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_probe),     cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_switch),    cmocka_unit_test(test_hangs),
+		cmocka_unit_test(test_polls),     cmocka_unit_test(test_interrupt_again),
+		cmocka_unit_test(test_lines),     cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_room_soon), cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_busy),      cmocka_unit_test(test_end),
+		cmocka_unit_test(test_room),      cmocka_unit_test(test_random),
+		cmocka_unit_test(test_wild),      cmocka_unit_test(test_clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
