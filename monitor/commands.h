@@ -53,6 +53,9 @@ void monitor_release(struct vcpu *vcpu);
  */
 const char *monitor_pause(bool pause);
 
+/* Are all vCPUs kept out of the guest, by monitor_pause() or by gdb? */
+bool monitor_is_paused(void);
+
 /* Ticks of the time-stamp counter in a second. */
 u64 monitor_second(void);
 

@@ -168,6 +168,11 @@ const char *monitor_pause(bool pause)
 	return why;
 }
 
+bool monitor_is_paused(void)
+{
+	return paused || gdb_attached();
+}
+
 void monitor_release(struct vcpu *vcpu)
 {
 	if (!paused && vcpu != self)

@@ -67,16 +67,9 @@ static u16 read_fsw(void)
 	return fsw;
 }
 
-/* What FXSAVE stores. SDM: "Layout of the Legacy Region of an XSAVE Area". */
-struct fxsave {
-	u16 fcw, fsw, ftw, opcode;
-	u64 ip, dp;
-	u64 rest[61];
-} __aligned(16);
-
 _Static_assert(sizeof(struct fxsave) == 512, "FXSAVE stores 512 bytes");
 
-static void fxsave(struct fxsave *area, bool wide)
+void fpu_save(struct fxsave *area, bool wide)
 {
 	if (wide)
 		asm volatile("fxsave64 %0" : "=m"(*area));
@@ -90,7 +83,7 @@ static void set_pointers(const struct fxsave *before, const struct fpu_pointers 
 {
 	struct fxsave area;
 
-	fxsave(&area, guest->wide);
+	fpu_save(&area, guest->wide);
 	if (area.ip != before->ip)
 		area.ip = guest->ip;
 	if (area.dp != before->dp)
@@ -121,7 +114,7 @@ enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter,
 	/* All others wait for a pending exception, which would be #MF in root mode. */
 	if (read_fsw() & FSW_ES)
 		return FPU_REFUSED;
-	fxsave(&before, pointers->wide);
+	fpu_save(&before, pointers->wide);
 	switch (kind) {
 	case FPU_MM:
 		store_mm(reg, value);

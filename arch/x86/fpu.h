@@ -7,7 +7,7 @@
 #ifndef GH_FPU_H
 #define GH_FPU_H
 
-#include "types.h"
+#include "bits.h"
 
 enum fpu_store {
 	FPU_XMM,    /* a quarter of an XMM register: MOVD, MOVSS, EXTRACTPS, PEXTRD */
@@ -44,6 +44,22 @@ struct fpu_pointers {
  */
 enum fpu_stored fpu_store(enum fpu_store kind, unsigned reg, unsigned quarter,
 			  const struct fpu_pointers *pointers, u32 *value);
+
+/* What FXSAVE stores. SDM: "Layout of the Legacy Region of an XSAVE Area". */
+struct fxsave {
+	u16 fcw, fsw;
+	u8 ftw; /* a bit for each register: it is not empty */
+	u8 reserved;
+	u16 opcode;
+	u64 ip, dp;
+	u32 mxcsr, mxcsr_mask;
+	u8 st[8][16]; /* ST(0) to ST(7), and MM0 to MM7: 10 bytes each */
+	u8 xmm[16][16];
+	u8 rest[96];
+} __aligned(16);
+
+/* Store all of that state in @area. Never faults. @wide: with pointers of 64 bits. */
+void fpu_save(struct fxsave *area, bool wide);
 
 /* Is an unmasked x87 exception pending? */
 bool fpu_error_pending(void);

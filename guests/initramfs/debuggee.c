@@ -10,10 +10,16 @@
 
 volatile long watched;
 
-/* Not inlined, and with more than one instruction. */
+/* Not inlined, and with more than one instruction. While it stores, XMM9 has n, and ST(0) pi. */
 __attribute__((noinline)) long work(long n)
 {
-	watched = 3 * n;
+	asm volatile("movq %1, %%xmm9\n\t"
+		     "fldpi\n\t"
+		     "movq %2, %0\n\t"
+		     "fstp %%st(0)"
+		     : "=m"(watched)
+		     : "r"(n), "r"(3 * n)
+		     : "xmm9", "st");
 	return watched + 1;
 }
 

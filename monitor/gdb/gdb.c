@@ -59,9 +59,20 @@ static struct registers registers; /* for the next two, on the vCPU's CPU */
 static enum gdb_register written;
 static bool write_ok;
 
+static unsigned read_thread; /* for read_on() */
+
 static void read_on(struct vcpu *vcpu)
 {
-	registers_read(vcpu, &registers);
+	if (thread_is_own(read_thread))
+		own_registers(vcpu, &registers);
+	else
+		registers_read(vcpu, &registers);
+}
+
+static bool read_all(unsigned thread)
+{
+	read_thread = thread;
+	return thread_call(thread, read_on);
 }
 
 static void write_on(struct vcpu *vcpu)
@@ -95,7 +106,7 @@ static void report(void)
 {
 	static const u8 first[] = {GDB_rip, GDB_rsp, GDB_rbp};
 	u8 signal = report_stop.kind == STOP_INTERRUPT ? SIGINT : SIGTRAP;
-	bool known = thread_call(reported, read_on);
+	bool known = read_all(reported);
 
 	reply_begin(&reply);
 	reply_text(&reply, "T");
@@ -197,7 +208,7 @@ static void read_memory(const char *at)
 		return;
 	}
 	length = memory.length;
-	if (!thread_call(current, read_memory_on) || !memory.length)
+	if (thread_is_own(current) || !thread_call(current, read_memory_on) || !memory.length)
 		memory.length = own_read(memory.address, memory.bytes, length);
 	if (!memory.length) {
 		answer("E01");
@@ -211,7 +222,7 @@ static void read_memory(const char *at)
 /* M has hexadecimal digits, X the bytes themselves. */
 static void write_memory(const char *at, bool binary)
 {
-	bool ok = take_range(&at) && take_char(&at, ':');
+	bool ok = take_range(&at) && take_char(&at, ':') && !thread_is_own(current);
 	size_t length = memory.length;
 
 	if (ok && binary)
@@ -228,7 +239,7 @@ static void write_memory(const char *at, bool binary)
 
 static void read_registers(void)
 {
-	if (!thread_call(current, read_on)) {
+	if (!read_all(current)) {
 		answer("E01");
 		return;
 	}
@@ -241,7 +252,7 @@ static void read_register(const char *at)
 {
 	u64 n;
 
-	if (!take_number(&at, &n) || n >= GDB_NR_REGISTERS || !thread_call(current, read_on)) {
+	if (!take_number(&at, &n) || n >= GDB_NR_REGISTERS || !read_all(current)) {
 		answer("E01");
 		return;
 	}
@@ -255,8 +266,8 @@ static void write_register(const char *at)
 {
 	u64 n, value;
 
-	if (!take_number(&at, &n) || n >= GDB_NR_REGISTERS || !take_char(&at, '=') ||
-	    !take_register(&at, (enum gdb_register)n, &value)) {
+	if (thread_is_own(current) || !take_number(&at, &n) || n >= GDB_NR_REGISTERS ||
+	    !take_char(&at, '=') || !take_register(&at, (enum gdb_register)n, &value)) {
 		answer("E01");
 		return;
 	}
@@ -279,14 +290,15 @@ static void list_threads(void)
 
 static void describe_thread(const char *at)
 {
-	char text[16];
+	char text[24];
 	s64 n;
 
 	if (!take_thread(&at, &n) || !thread_vcpu(n)) {
 		answer("E01");
 		return;
 	}
-	snprintf(text, sizeof(text), "vCPU %u", (unsigned)n - 1);
+	snprintf(text, sizeof(text), "%svCPU %u", thread_is_own((unsigned)n) ? "Glasshouse, " : "",
+		 ((unsigned)n - 1) % threads_limit());
 	reply_begin(&reply);
 	reply_bytes(&reply, text, strlen(text));
 	send_reply();
@@ -575,7 +587,7 @@ static void handle(void)
 bool gdb_start(struct vm *vm, const struct gdb_host *of, u64 ticks)
 {
 	host = of;
-	return threads_init(vm, of->serve, ticks);
+	return own_init(vm) && threads_init(vm, of->serve, ticks);
 }
 
 bool gdb_input(char byte, bool free)

@@ -5,10 +5,11 @@
 #include "monitor/gdb/registers.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "lib/string.h"
 #include "vmm/registers.h"
 #include "vmm/x86/guest_mem.h"
 
-#define REGISTER_BYTES 8u /* registers with more are not available */
+#define REGISTER_BYTES 8u /* larger ones are in struct fxsave only */
 
 /* CF, PF, AF, ZF, SF, DF, OF. */
 #define FLAGS_ARITHMETIC 0xcd5ull
@@ -27,6 +28,18 @@
 				FLAG("AC", 18) FLAG("VIF", 19) FLAG("VIP", 20)                     \
 					FLAG("ID", 21) "</flags>"
 
+#define VECTOR(name, type, count) "<vector id=\"" name "\" type=\"" type "\" count=\"" #count "\"/>"
+#define VECTOR_FIELD(name)        "<field name=\"" name "\" type=\"" name "\"/>"
+#define TYPE_VEC128                                                                \
+	VECTOR("v4_float", "ieee_single", 4)                                       \
+	VECTOR("v2_double", "ieee_double", 2)                                      \
+	VECTOR("v16_int8", "int8", 16)                                             \
+	VECTOR("v4_int32", "int32", 4)                                             \
+	VECTOR("v2_int64", "int64", 2)                                             \
+	"<union id=\"vec128\">" VECTOR_FIELD("v4_float") VECTOR_FIELD("v2_double") \
+		VECTOR_FIELD("v16_int8") VECTOR_FIELD("v4_int32") VECTOR_FIELD(    \
+			"v2_int64") "<field name=\"uint128\" type=\"uint128\"/></union>"
+
 const char registers_xml[] = "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
 			     "<target version=\"1.0\"><architecture>i386:x86-64</architecture>"
 #include "monitor/gdb/registers.def"
@@ -36,9 +49,11 @@ const char registers_xml[] = "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"g
 #undef FEATURE_END
 #undef REGISTER
 #undef TYPE_EFLAGS
+#undef TYPE_VEC128
 #define FEATURE(name)
 #define FEATURE_END
 #define TYPE_EFLAGS
+#define TYPE_VEC128
 
 static const u8 sizes[] = {
 #define REGISTER(name, bits, type) (bits) / 8,
@@ -65,11 +80,57 @@ static enum vcpu_reg general_number(unsigned n)
 	return (enum vcpu_reg)(n < ARRAY_SIZE(general) ? general[n] : n);
 }
 
+/* Tags: 0 a number, 1 zero, 2 special, 3 empty. */
+static unsigned tag_of(const u8 *st)
+{
+	u16 exponent;
+	u64 mantissa;
+
+	memcpy(&mantissa, st, sizeof(mantissa));
+	memcpy(&exponent, st + sizeof(mantissa), sizeof(exponent));
+	exponent &= 0x7fff;
+	if (!exponent)
+		return mantissa ? 2 : 1;
+	return exponent == 0x7fff || !(mantissa & BIT(63)) ? 2 : 0;
+}
+
+u16 full_tag_word(const struct fxsave *fpu)
+{
+	unsigned top = fpu->fsw >> 11 & 7;
+	u16 tags = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned tag = fpu->ftw & BIT(i) ? tag_of(fpu->st[(i - top) & 7]) : 3;
+
+		tags |= (u16)(tag << 2 * i);
+	}
+	return tags;
+}
+
+static void read_fpu(struct vcpu *vcpu, struct registers *registers)
+{
+	bool wide = guest_mode(vcpu) == INSN_64;
+	struct fxsave *fpu = &registers->fpu;
+	u64 *value = registers->value;
+
+	fpu_save(fpu, wide);
+	value[GDB_fctrl] = fpu->fcw;
+	value[GDB_fstat] = fpu->fsw;
+	value[GDB_ftag] = full_tag_word(fpu);
+	value[GDB_fiseg] = fpu->ip >> 32 & 0xffff;
+	value[GDB_fioff] = (u32)fpu->ip;
+	value[GDB_foseg] = fpu->dp >> 32 & 0xffff;
+	value[GDB_fooff] = (u32)fpu->dp;
+	value[GDB_fop] = fpu->opcode;
+	value[GDB_mxcsr] = fpu->mxcsr;
+}
+
 void registers_read(struct vcpu *vcpu, struct registers *registers)
 {
 	u64 *value = registers->value;
 	struct segment seg;
 
+	registers->own = false;
 	for (unsigned i = GDB_rax; i <= GDB_r15; i++)
 		value[i] = general_register(vcpu, general_number(i));
 	value[GDB_rip] = virt->get_sysreg(vcpu, SYSREG_RIP);
@@ -89,6 +150,7 @@ void registers_read(struct vcpu *vcpu, struct registers *registers)
 	value[GDB_cr4] = virt->get_sysreg(vcpu, SYSREG_CR4);
 	value[GDB_cr8] = read_cr8();
 	value[GDB_efer] = virt->get_sysreg(vcpu, SYSREG_EFER);
+	read_fpu(vcpu, registers);
 }
 
 bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value)
@@ -109,12 +171,19 @@ bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value)
 
 void reply_register(struct reply *reply, const struct registers *registers, enum gdb_register n)
 {
-	bool known = n < GDB_st0 || n > GDB_fop;
+	const void *at = &registers->value[n];
+	bool kept = n == GDB_rbx || n == GDB_rbp || n == GDB_rsp || n == GDB_rip ||
+		    (n >= GDB_r12 && n <= GDB_r15);
 
-	if (known && sizes[n] <= REGISTER_BYTES)
-		reply_bytes(reply, &registers->value[n], sizes[n]);
-	else
+	if (registers->own && !kept) {
 		reply_unavailable(reply, sizes[n]);
+		return;
+	}
+	if (n >= GDB_st0 && n <= GDB_st7)
+		at = registers->fpu.st[n - GDB_st0];
+	else if (n >= GDB_xmm0 && n <= GDB_xmm15)
+		at = registers->fpu.xmm[n - GDB_xmm0];
+	reply_bytes(reply, at, sizes[n]);
 }
 
 void reply_registers(struct reply *reply, const struct registers *registers)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's registers, as gdb sees them. The x87 and vector registers are not available: Glasshouse
- * is compiled without them, so they are nowhere but in the CPU.
+ * A vCPU's registers, as gdb sees them. The x87 and XMM registers are the guest's in the CPU
+ * itself, as Glasshouse does not use them; they cannot be set.
  */
 #ifndef GH_MONITOR_GDB_REGISTERS_H
 #define GH_MONITOR_GDB_REGISTERS_H
 
+#include "arch/x86/fpu.h"
 #include "monitor/gdb/packet.h"
 
 struct vcpu;
@@ -14,11 +15,13 @@ enum gdb_register {
 #define FEATURE(name)
 #define FEATURE_END
 #define TYPE_EFLAGS
+#define TYPE_VEC128
 #define REGISTER(name, bits, type) GDB_##name,
 #include "monitor/gdb/registers.def"
 #undef FEATURE
 #undef FEATURE_END
 #undef TYPE_EFLAGS
+#undef TYPE_VEC128
 #undef REGISTER
 	GDB_NR_REGISTERS
 };
@@ -27,7 +30,9 @@ enum gdb_register {
 extern const char registers_xml[];
 
 struct registers {
-	u64 value[GDB_NR_REGISTERS];
+	u64 value[GDB_NR_REGISTERS]; /* of those that have at most 64 bits */
+	struct fxsave fpu;
+	bool own; /* they are Glasshouse's: see own.h */
 };
 
 /* Read all of @vcpu's registers. On its own CPU, between an exit and an entry. */
@@ -39,6 +44,10 @@ void registers_read(struct vcpu *vcpu, struct registers *registers);
  * many values of the others.
  */
 bool registers_write(struct vcpu *vcpu, enum gdb_register n, u64 value);
+
+/* The x87 tag word, with two bits for each register, of which FXSAVE stores one. SDM: "Recreating
+ * FSAVE Format". */
+u16 full_tag_word(const struct fxsave *fpu);
 
 /* Add register @n to @reply, or all. */
 void reply_register(struct reply *reply, const struct registers *registers, enum gdb_register n);

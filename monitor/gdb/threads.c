@@ -40,14 +40,20 @@ bool threads_init(struct vm *vm, void (*function)(struct vcpu *vcpu), u64 ticks)
 
 struct vcpu *thread_vcpu(s64 n)
 {
-	struct vcpu *vcpu = n > 0 && n <= machine->nr_vcpus ? machine->vcpus[n - 1] : NULL;
+	s64 nr = machine->nr_vcpus;
+	struct vcpu *vcpu = n > 0 && n <= 2 * nr ? machine->vcpus[(n - 1) % nr] : NULL;
 
 	return vcpu && READ_ONCE(vcpu->mp_state) == MP_STATE_RUNNABLE ? vcpu : NULL;
 }
 
+bool thread_is_own(unsigned n)
+{
+	return n > machine->nr_vcpus;
+}
+
 unsigned thread_after(unsigned n)
 {
-	while (++n <= machine->nr_vcpus)
+	while (++n <= 2 * machine->nr_vcpus)
 		if (thread_vcpu(n))
 			return n;
 	return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vCPUs as gdb's threads: vCPU n is thread n + 1. Either all are stopped, which means that none
- * is in its guest, or those run that gdb has let run. The boot CPU, which has the heartbeat, talks
- * to gdb; a vCPU that hits something stops itself, and the boot CPU stops the others when it next
- * looks.
+ * The vCPUs as gdb's threads: vCPU n is thread n + 1; behind these, once more as many threads are
+ * Glasshouse itself on their CPUs, which are only looked at. Either all are stopped, which means
+ * that none is in its guest, or those run that gdb has let run. The boot CPU, which has the
+ * heartbeat, talks to gdb; a vCPU that hits something stops itself, and the boot CPU stops the
+ * others when it next looks.
  */
 #ifndef GH_MONITOR_GDB_THREADS_H
 #define GH_MONITOR_GDB_THREADS_H
@@ -23,9 +24,11 @@ bool threads_init(struct vm *vm, void (*serve)(struct vcpu *vcpu), u64 ticks);
 
 /* The vCPU of thread @n, or NULL; a vCPU that waits for its SIPI is none. */
 struct vcpu *thread_vcpu(s64 n);
+/* Is thread @n Glasshouse itself, on the CPU of thread_vcpu(@n)? */
+bool thread_is_own(unsigned n);
 /* The first thread after @n, or 0. */
 unsigned thread_after(unsigned n);
-/* How many threads there may ever be. */
+/* How many vCPUs may be threads. */
 unsigned threads_limit(void);
 
 /* Have thread @n's own CPU call @function. Returns false if it does not answer. */

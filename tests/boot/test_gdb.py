@@ -85,10 +85,21 @@ def memory(this, symbols):
 
 
 def glasshouse(this):
-    """Glasshouse's own variables, by its symbols."""
+    """Glasshouse's own variables, by its symbols; and on each CPU its registers and stack, as threads."""
     this.ask(f"add-symbol-file {mkiso.ELF}")
     assert this.number("vm->nr_vcpus") == 2
     assert this.number("vm->vcpus[1]->id") == 1
+    told = this.ask("info threads")
+    assert re.findall(r"Thread (\d) \(Glasshouse, vCPU (\d)\)", told) == [("3", "0"), ("4", "1")], told
+    for thread, path in (3, ("gdb_input", "handle_preemption_timer", "vcpu_run")), (4, ("handle_call", "handle_requests", "vcpu_run")):
+        this.ask(f"thread {thread}")
+        frames = re.findall(r"(?m)^#\d+ +(?:0x[0-9a-f]+ in )?(\w+) \(", this.ask("backtrace"))
+        places = [frames.index(name) for name in path if name in frames]
+        assert "own_registers" in frames[:2] and len(places) >= 2 and places == sorted(places), frames
+        assert this.number("$rip") >= 0xffffffff80000000
+        assert "Could not write register" in this.ask("set $rbx = 0")
+        assert "unavailable" in this.ask("output $rax")
+    this.ask("thread 1")
 
 
 def work(run):
@@ -150,16 +161,24 @@ def program(run, this):
     assert this.number("$rdi") == 0 and this.number("$cs & 3") == 3
     assert straight_on(this, 4) >= 2
     this.ask("delete")
+    this.ask("break work")  # in the code of this program only
+    for n in 1, 2:
+        assert re.search(r"Breakpoint 3, 0x[0-9a-f]+ in work \(\)", this.ask("continue"))
+        assert this.number("$rdi") == n
+    this.ask("delete")
     this.ask("watch *(long *)&watched")
-    for old, new in (0, 3), (3, 6), (6, 9):
+    for old, new in (3, 6), (6, 9), (9, 12):
         told = this.ask("continue")
-        assert re.search(rf"Hardware watchpoint 3:.*\s+Old value = {old}\s+New value = {new}\s", told), told
+        assert re.search(rf"Hardware watchpoint 4:.*\s+Old value = {old}\s+New value = {new}\s", told), told
+        assert this.number("$xmm9.v2_int64[0]") == new // 3
+        assert this.ask("output $st0").startswith("3.14159265358979")
+        assert (this.number("$fctrl"), this.number("$mxcsr"), this.number("$ftag")) == (0x37f, 0x1f80, 0x3fff)
     this.ask("delete")
     this.ask("awatch *(long *)&watched")
     told = this.ask("continue")  # work() reads it
-    assert re.search(r"Hardware access \(read/write\) watchpoint 4:.*\s+Value = 9\s", told), told
+    assert re.search(r"Hardware access \(read/write\) watchpoint 5:.*\s+Value = 12\s", told), told
     told = this.ask("continue")
-    assert re.search(r"Hardware access \(read/write\) watchpoint 4:.*\s+Old value = 9\s+New value = 12\s", told), told
+    assert re.search(r"Hardware access \(read/write\) watchpoint 5:.*\s+Old value = 12\s+New value = 15\s", told), told
     this.ask("delete")
     this.start("continue")
     run.expect(rf"# sum {SUM}\n")
