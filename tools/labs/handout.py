@@ -21,8 +21,8 @@ from pieces import outline
 
 OUT = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build/handout")
 NAME = "glasshouse-labs"  # the folder in the archive
-# They have solutions, or are of no use to students.
-LEFT_OUT = ("tests/", "docs/teaching.md")
+# It has solutions.
+LEFT_OUT = "tests/"
 
 
 def holes():
@@ -66,7 +66,7 @@ def objects(cut):
 
 
 def copy_tree(tree, cut):
-    """Copies what git knows, but what is left out; hole files, or their outlines, take the place of solutions."""
+    """Copies what git knows, but LEFT_OUT; hole files, or their outlines, take the place of solutions."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
         target = tree / name
