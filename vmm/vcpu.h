@@ -207,8 +207,8 @@ void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector);
 
 /*
  * Parts of the run loop, before a VM entry. init_sipi.c: REQ_INIT and REQ_SIPI, which the two above
- * have posted: change the vCPU's state. nmi.c: an NMI is pending: move it into vcpu->event, or
- * request an exit for when the guest can take one.
+ * have posted, or an exit by INIT: change the vCPU's state. nmi.c: an NMI is pending: move it into
+ * vcpu->event, or request an exit for when the guest can take one.
  */
 void handle_init(struct vcpu *vcpu);
 void handle_sipi(struct vcpu *vcpu);

@@ -342,11 +342,12 @@ static int handle_task_switch(struct vcpu *vcpu)
 	return 1;
 }
 
-/* An INIT arrived while the guest ran: in VMX operation it exits instead of resetting the CPU. */
+/* An INIT arrived while the guest ran: in VMX operation it exits instead of resetting the CPU. A
+ * SIPI that comes before the next entry is lost, so there is no detour by a request. */
 static int handle_init_signal(struct vcpu *vcpu)
 {
 	STEP(handle_signal);
-	vcpu_deliver_init(vcpu);
+	handle_init(vcpu);
 	return 1;
 }
 
