@@ -115,6 +115,12 @@ static void end_by(const char *how, unsigned cpus)
 		reset_by_keyboard(0);
 	} else if (!strncmp(how, "pm1", 3))
 		outb(0xb005, 0x20);
+	else if (!strncmp(how, "waits", 5)) {
+		/* By power-off, while another CPU waits for a SIPI. */
+		apic_send(1, ICR_INIT);
+		wait_ticks(10000);
+		return;
+	}
 	/* The end may take effect a little later. */
 	for (;;)
 		cpu_halt();

@@ -5,6 +5,7 @@
 #include "vmm/vm0/power.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
+#include "arch/x86/lapic.h"
 #include "drivers/console.h"
 #include "drivers/pit.h"
 #include "drivers/reset.h"
@@ -21,6 +22,17 @@
 #define SLP_EN     (1u << 5) /* in the second byte of a PM1 control register */
 #define SLP_TYP(b) ((b) >> 2 & 7u)
 
+/* Has @vcpu's CPU switched virtualisation off? While it waits for a SIPI as a guest, a SIPI makes
+ * it exit; an NMI does not. One that comes too early is lost, so each call sends it. */
+static bool has_stopped(const struct vcpu *vcpu)
+{
+	if (!__atomic_load_n(&vcpu->cpu->virt_on, __ATOMIC_ACQUIRE))
+		return true;
+	if (__atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_WAIT_FOR_SIPI)
+		lapic_send_ipi(ICR_DELIVERY_STARTUP << 8 | (u32)ICR_ASSERT, vcpu->cpu->apic_id);
+	return false;
+}
+
 /* Make all other CPUs leave their run loop and switch virtualisation off. Returns false if one has
  * not done so within 100 ms. */
 static bool stop_others(struct vcpu *vcpu)
@@ -34,8 +46,7 @@ static bool stop_others(struct vcpu *vcpu)
 		bool all = true;
 
 		for (unsigned i = 0; i < vm->nr_vcpus; i++)
-			if (vm->vcpus[i] != vcpu &&
-			    __atomic_load_n(&vm->vcpus[i]->cpu->virt_on, __ATOMIC_ACQUIRE))
+			if (vm->vcpus[i] != vcpu && !has_stopped(vm->vcpus[i]))
 				all = false;
 		if (all)
 			return true;
