@@ -2,7 +2,6 @@
 /*
  * INIT and SIPI. See vcpu.h. SDM: "MP Initialization Protocol Algorithm".
  */
-#include "arch/x86/cpu.h"
 #include "vmm/vcpu.h"
 #include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
@@ -35,27 +34,6 @@ void handle_init(struct vcpu *vcpu)
 	vcpu_set_mp_state(vcpu, state);
 }
 
-#define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
-
-/*
- * A kick while the CPU waited for a SIPI: its NMI was dropped, or is still on its way. Let that
- * arrive: it must not be taken for the guest's, which has no IDT for it yet. If it was dropped, the
- * next entry must exit at once, for the kick's request; see vcpu_root_nmi().
- */
-static void end_kick(struct vcpu *vcpu)
-{
-	u64 start = rdtsc();
-
-	while (__atomic_load_n(&vcpu->kicked, __ATOMIC_ACQUIRE)) {
-		if (rdtsc() - start > KICK_TICKS) {
-			__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
-			virt->request_immediate_exit(vcpu);
-			return;
-		}
-		cpu_relax();
-	}
-}
-
 void handle_sipi(struct vcpu *vcpu)
 {
 	struct segment cs;
@@ -64,7 +42,7 @@ void handle_sipi(struct vcpu *vcpu)
 		return;
 	if (vcpu->mp_state == MP_STATE_WAIT_FOR_SIPI) {
 		reset_by_init(vcpu);
-		end_kick(vcpu);
+		vcpu_end_kick(vcpu); /* the NMI was dropped, or has no IDT yet */
 	}
 	/* Drop NMIs that arrived while the vCPU waited: a CPU blocks them in that state, and the
 	 * guest has no IDT for them yet. */

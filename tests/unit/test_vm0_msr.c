@@ -11,7 +11,8 @@
 /* The machine's MSRs: each has its own number as value until it is written. */
 static u32 written;
 static u64 written_value;
-static unsigned accesses;
+static unsigned accesses, ended_kicks;
+static u64 apic_base;
 
 static int fake_rdmsr(u32 msr, u64 *value)
 {
@@ -23,12 +24,14 @@ static int fake_rdmsr(u32 msr, u64 *value)
 static int fake_wrmsr(u32 msr, u64 value)
 {
 	accesses++;
+	if (msr == MSR_IA32_APICBASE)
+		apic_base = value;
 	written = msr;
 	written_value = value;
 	return 0;
 }
 
-#define rdmsr(msr)             ((u64)(msr))
+#define rdmsr(msr)             ((msr) == MSR_IA32_APICBASE ? apic_base : (u64)(msr))
 #define rdmsr_safe(msr, value) fake_rdmsr(msr, value)
 #define wrmsr_safe(msr, value) fake_wrmsr(msr, value)
 #include "vmm/vm0/msr.c"
@@ -55,6 +58,12 @@ bool cpuid_hides_msr(const struct vm *of, u32 msr)
 {
 	(void)of;
 	return msr == MSR_IA32_VMX_BASIC;
+}
+
+void vcpu_end_kick(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	ended_kicks++;
 }
 
 void icr_apic_reset(struct vcpu *of)
@@ -189,6 +198,25 @@ static void the_guest_leaves_xd_on(void **state)
 	assert_false(log_has("execute-disable"));
 }
 
+/* Kicks of a CPU whose local APIC was off were lost. */
+static void a_local_apic_that_is_on_again_has_no_kick(void **state)
+{
+	u64 off = 0xfee00100, on = off | APICBASE_ENABLE, x2 = on | APICBASE_EXTD;
+
+	(void)state;
+	apic_base = x2;
+	ended_kicks = 0;
+	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, off), 0);
+	assert_int_equal(ended_kicks, 0);
+	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, on), 0);
+	assert_true(apic_base == on);
+	assert_int_equal(ended_kicks, 1);
+	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, x2), 0);
+	assert_int_equal(ended_kicks, 1);
+	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, x2 + PAGE_SIZE), -EINVAL);
+	assert_true(apic_base == x2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +225,7 @@ int main(void)
 		cmocka_unit_test_setup(paravirtual_msrs_stay_below, setup),
 		cmocka_unit_test_setup(hidden_ones_are_refused, setup),
 		cmocka_unit_test_setup(the_guest_leaves_xd_on, setup),
+		cmocka_unit_test_setup(a_local_apic_that_is_on_again_has_no_kick, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,9 @@ static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 	 * Reset". */
 	if ((value ^ old) & (APICBASE_ENABLE | APICBASE_EXTD))
 		icr_apic_reset(vcpu);
+	/* While it was off, the NMIs of kicks were lost. SDM: "Disabled Local APIC State". */
+	if (value & ~old & APICBASE_ENABLE)
+		vcpu_end_kick(vcpu);
 	return 0;
 }
 
