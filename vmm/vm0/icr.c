@@ -16,7 +16,12 @@
 
 #define XAPIC_BROADCAST  0xffu
 #define X2APIC_BROADCAST 0xffffffffu
-#define DFR_CLUSTER      0x0fffffffu
+#define DFR_MODEL(dfr)   ((dfr) >> 28) /* the other bits are reserved */
+#define DFR_CLUSTER      0u
+
+/* Reserved in x2APIC mode. Bit 12 is, too, but Intel's CPUs ignore it. SDM: "ICR Operation in
+ * x2APIC Mode". */
+#define X2APIC_ICR_RESERVED 0xfff32000u
 
 /* Is the CPU with @apic_id under Glasshouse's control, so that the guest cannot start it natively?
  * It is if it runs a vCPU or is parked in root mode. */
@@ -141,7 +146,7 @@ static bool matches_logical(const struct vcpu *target, u32 dest, bool x2apic)
 		return dest >> 16 == id >> 4 && dest & 1u << (id & 15);
 	}
 	v = to_vm0_vcpu(target);
-	if (v->lapic_dfr == DFR_CLUSTER)
+	if (DFR_MODEL(v->lapic_dfr) == DFR_CLUSTER)
 		return dest >> 4 == v->lapic_ldr >> 28 && dest & (v->lapic_ldr >> 24 & 0xf);
 	return dest & v->lapic_ldr >> 24;
 }
@@ -222,7 +227,7 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (lapic_is_on() && lapic_is_x2apic() &&
+	if (lapic_is_on() && lapic_is_x2apic() && !(value & X2APIC_ICR_RESERVED) &&
 	    emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(msr, value) ? -EINVAL : 0;
