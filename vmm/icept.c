@@ -5,6 +5,7 @@
  */
 #include "vmm/icept.h"
 #include "errno.h"
+#include "vmm/registers.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 
@@ -42,7 +43,7 @@ void icept_exceptions(struct vm *vm, u32 vectors, u32 mask, u32 match)
 	apply(vm);
 }
 
-const struct icept_msr *icept_find_msr(const struct vm *vm, u32 msr)
+static const struct icept_msr *find_msr(const struct vm *vm, u32 msr)
 {
 	for (unsigned i = 0; i < ICEPT_MSRS; i++) {
 		const struct icept_msr *m = &vm->icepts.msrs[i];
@@ -57,7 +58,7 @@ const struct icept_msr *icept_find_msr(const struct vm *vm, u32 msr)
  * order in which a vCPU that reads it meanwhile finds the old or the new one. */
 static struct icept_msr *room_for_msr(struct vm *vm, u32 msr)
 {
-	struct icept_msr *m = (struct icept_msr *)icept_find_msr(vm, msr);
+	struct icept_msr *m = (struct icept_msr *)find_msr(vm, msr);
 
 	for (unsigned i = 0; !m && i < ICEPT_MSRS; i++)
 		if (!vm->icepts.msrs[i].read && !vm->icepts.msrs[i].write &&
@@ -100,6 +101,21 @@ int icept_answer(struct vm *vm, u32 msr, bool on, u64 value)
 	__atomic_store_n(&m->answers, on, __ATOMIC_RELEASE);
 	apply(vm);
 	return 0;
+}
+
+bool icept_give_answer(struct vcpu *vcpu, u32 msr, const enum vcpu_reg *into)
+{
+	const struct icept_msr *m = find_msr(vcpu->vm, msr);
+
+	if (!m || !m->answers)
+		return false;
+	if (into) {
+		set_general_register(vcpu, *into, m->value);
+	} else {
+		vcpu->regs[VCPU_RAX] = (u32)m->value;
+		vcpu->regs[VCPU_RDX] = m->value >> 32;
+	}
+	return true;
 }
 
 int icept_port(struct vm *vm, u16 port, bool on)

@@ -6,6 +6,7 @@
 #ifndef GH_VMM_ICEPT_H
 #define GH_VMM_ICEPT_H
 
+#include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
 #include "vmm/vm.h"
 
@@ -34,7 +35,8 @@ int icept_port(struct vm *vm, u16 port, bool on);
 /* Have RDMSR of @msr answer @value, from now on; or no more. Returns as icept_msr(). */
 int icept_answer(struct vm *vm, u32 msr, bool on, u64 value);
 
-/* The interception of @msr; NULL: there is none. */
-const struct icept_msr *icept_find_msr(const struct vm *vm, u32 msr);
+/* Give @vcpu, which executes RDMSR of @msr, that answer, in the register *@into; NULL: in EDX:EAX.
+ * On the vCPU's own CPU. Returns false if there is none. */
+bool icept_give_answer(struct vcpu *vcpu, u32 msr, const enum vcpu_reg *into);
 
 #endif

@@ -268,7 +268,7 @@ static int handle_rdmsr_imm(struct vcpu *vcpu)
 	u32 msr = (u32)exit_qualification(vcpu);
 	enum vcpu_reg reg = msr_imm_register();
 
-	if (vmx_handle_icept_msr(vcpu, msr, false, &vcpu->regs[reg]))
+	if (vmx_handle_icept_msr(vcpu, msr, false, &reg))
 		return 1;
 	return vmx_skip_or_fault(vcpu, emulate_rdmsr_imm(vcpu, msr, reg));
 }

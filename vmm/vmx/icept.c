@@ -210,18 +210,11 @@ bool vmx_handle_icept(struct vcpu *vcpu)
 	return true;
 }
 
-bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, u64 *into)
+bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, const enum vcpu_reg *into)
 {
-	const struct icept_msr *m = icept_find_msr(vcpu->vm, msr);
 	const u8 *needed = ((struct vm_vmx *)vcpu->vm->arch)->bitmaps + BITMAP_MSR;
 
-	if (m && m->answers && !write) {
-		if (into) {
-			*into = m->value;
-		} else {
-			vcpu->regs[VCPU_RAX] = (u32)m->value;
-			vcpu->regs[VCPU_RDX] = m->value >> 32;
-		}
+	if (!write && icept_give_answer(vcpu, msr, into)) {
 		vmx_skip_instruction(vcpu);
 		return true;
 	}

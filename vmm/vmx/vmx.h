@@ -194,8 +194,9 @@ void vmx_set_bit(u8 *bitmap, u32 bit, bool on);
 bool vmx_can_intercept(enum icept what);
 void vmx_load_icepts(struct vcpu *vcpu);
 bool vmx_handle_icept(struct vcpu *vcpu);
-/* The same for RDMSR or WRMSR of @msr. RDMSR reads into *@into; NULL: into EDX:EAX. */
-bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, u64 *into);
+/* The same for RDMSR or WRMSR of @msr. RDMSR reads into the register *@into; NULL: into EDX:EAX.
+ */
+bool vmx_handle_icept_msr(struct vcpu *vcpu, u32 msr, bool write, const enum vcpu_reg *into);
 /* exits.c: have exits of RDMSR and WRMSR ask it, and without EPT be those of IA32_EFER. */
 void vmx_watch_msrs(bool watch);
 /* exits.c: see virt_ops.watch_exit. */
