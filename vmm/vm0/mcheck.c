@@ -49,6 +49,12 @@ static void panic_with_banks(const char *why)
 	panic("machine check, and %s: MCG_STATUS %lx%s", why, status, banks);
 }
 
+/* While MCG_STATUS says that a machine check is being handled, the next one shuts this CPU down. */
+static void allow_the_next(void)
+{
+	wrmsr_safe(MSR_IA32_MCG_STATUS, 0);
+}
+
 static void make_request(struct vcpu *vcpu)
 {
 	vcpu_make_request(vcpu, REQ_MACHINE_CHECK);
@@ -59,10 +65,9 @@ void machine_check_with(u64 status)
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
-	/* Machine checks are signalled on all CPUs; the others report it. Without this the next one
-	 * would shut this CPU down. */
+	/* Machine checks are signalled on all CPUs; the others report it. */
 	if (this_cpu()->parked) {
-		wrmsr_safe(MSR_IA32_MCG_STATUS, 0);
+		allow_the_next();
 		return;
 	}
 	if (!(status & MCG_STATUS_RIPV))
@@ -81,7 +86,8 @@ void machine_check(struct trap_frame *frame)
 	machine_check_with(status);
 }
 
-/* The banks and MCG_STATUS are not changed: the guest reads them. */
+/* The banks are not changed: the guest reads them. Nor is MCG_STATUS where the guest's handler
+ * clears it. */
 void deliver_machine_check(struct vcpu *vcpu)
 {
 	char banks[160];
@@ -94,6 +100,7 @@ void deliver_machine_check(struct vcpu *vcpu)
 	format_banks(banks, sizeof(banks));
 	/* Machine checks are signalled on all CPUs: one that runs a guest delivers it. */
 	if (vcpu->mp_state != MP_STATE_RUNNABLE) {
+		allow_the_next();
 		pr_warn_ratelimited("vCPU %u: machine check while it waits for a SIPI%s: the other "
 				    "CPUs deliver it",
 				    vcpu->id, banks);
