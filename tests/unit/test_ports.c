@@ -11,6 +11,7 @@ static enum { NOTHING, BANK, ALIAS } kind; /* of 72h to 77h */
 static bool index_readable, guest_runs;
 static u8 reg[128], bank[128], cmos_index, bank_index;
 static u8 command, output_port, keyboard, port92;
+static bool as_guest; /* an access that exits, with the guest's registers */
 
 static u8 read_reg(void)
 {
@@ -38,6 +39,7 @@ static u8 inb(u16 port)
 			return read_reg();
 		return kind == BANK && port != 0x75 ? bank[bank_index] : 0xff;
 	case 0x92:
+		assert_true(as_guest);
 		return port92;
 	default:
 		return 0xff;
@@ -145,12 +147,14 @@ void pio_as_guest(u64 *regs, u64 k)
 	unsigned size = 1u << k % 3;
 
 	registers_are_the_guests(regs);
+	as_guest = true;
 	for (unsigned i = 0; i < size; i++) {
 		if (k < 3)
 			outb((u16)(port + i), (u8)(regs[VCPU_RAX] >> 8 * i));
 		else
 			((u8 *)&regs[VCPU_RAX])[i] = inb((u16)(port + i));
 	}
+	as_guest = false;
 }
 
 static void guest_out(u16 port, u8 value)
@@ -378,6 +382,19 @@ static void the_output_port_is_not_reached(void **state)
 	assert_int_equal(keyboard, 0x10);
 }
 
+static void port_92h_resets_by_an_edge(void **state)
+{
+	(void)state;
+	guest_out(0x92, 0);
+	assert_int_equal(port92, 2); /* A20 stays on */
+	guest_out(0x92, 3);
+	assert_int_equal(resets, 1);
+	assert_int_equal(port92, 2);
+	port92 = 3;
+	guest_out(0x92, 3);
+	assert_int_equal(resets, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup(uefi_firmware_has_the_machines, setup),
 		cmocka_unit_test_setup(an_alias_keeps_the_mask_of_nmis, setup),
 		cmocka_unit_test_setup(the_output_port_is_not_reached, setup),
+		cmocka_unit_test_setup(port_92h_resets_by_an_edge, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static bool port92_written(struct vcpu *vcpu, const struct pio_access *io, u32 v
 {
 	(void)io;
 	(void)value;
-	if (*byte & PORT92_RESET && !(inb(PORT92) & PORT92_RESET)) {
+	if (*byte & PORT92_RESET && !(pio_in(vcpu, PORT92) & PORT92_RESET)) {
 		reset_cpus(vcpu, "port 92h");
 		return false;
 	}
