@@ -24,19 +24,22 @@ void printk(enum log_level level, const char *fmt, ...) __printf(2, 3);
 #define pr_debug(...) printk(LOG_DEBUG, __VA_ARGS__)
 
 /*
- * For messages that a guest can cause as often as it likes. Each place that uses this macro prints
- * its first 10 messages, and from then on only those whose number is a power of two, with that
- * number. The macro adds the newline.
+ * For messages that a guest can cause as often as it likes. Each place that uses these macros
+ * prints its first 10 messages, and from then on only those whose number is a power of two, with
+ * that number. They add the newline.
  */
-#define pr_warn_ratelimited(fmt, ...)                                      \
+#define pr_ratelimited(pr, fmt, ...)                                       \
 	do {                                                               \
 		static u64 times_;                                         \
 		u64 n_ = __atomic_add_fetch(&times_, 1, __ATOMIC_RELAXED); \
 		if (n_ <= 10)                                              \
-			pr_warn(fmt "\n", ##__VA_ARGS__);                  \
+			pr(fmt "\n", ##__VA_ARGS__);                       \
 		else if ((n_ & (n_ - 1)) == 0)                             \
-			pr_warn(fmt " (%lu times)\n", ##__VA_ARGS__, n_);  \
+			pr(fmt " (%lu times)\n", ##__VA_ARGS__, n_);       \
 	} while (0)
+
+#define pr_warn_ratelimited(...) pr_ratelimited(pr_warn, __VA_ARGS__)
+#define pr_info_ratelimited(...) pr_ratelimited(pr_info, __VA_ARGS__)
 
 /*
  * Print the message @fmt and a report of the state of host and guest on every console, then halt

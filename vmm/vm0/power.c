@@ -92,21 +92,22 @@ static bool returns_to_guest(struct vcpu *vcpu)
 	return bios_present(vcpu->vm) && cmos_bios_returns(to_vm0(vcpu->vm));
 }
 
-static void init_all(struct vcpu *vcpu)
+static void init_all(struct vm *vm)
 {
-	struct vm *vm = vcpu->vm;
-
-	pr_info("INIT to all CPUs: the shutdown code makes the BIOS return to the guest.\n");
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_deliver_init(vm->vcpus[i]);
 }
 
 void reset_cpus(struct vcpu *vcpu, const char *by)
 {
-	pr_info("vCPU %u: reset by %s.\n", vcpu->id, by);
-	if (!returns_to_guest(vcpu))
+	if (!returns_to_guest(vcpu)) {
+		pr_info("vCPU %u: reset by %s.\n", vcpu->id, by);
 		vm_reset(vcpu);
-	init_all(vcpu);
+	}
+	pr_info_ratelimited("vCPU %u: reset by %s. INIT to all CPUs: the shutdown code makes the "
+			    "BIOS return to the guest",
+			    vcpu->id, by);
+	init_all(vcpu->vm);
 }
 
 void vm0_boot_cpu_init(struct vcpu *vcpu)
