@@ -249,7 +249,7 @@ unsigned acpi_hide_cpus(void *madt, u32 length, bool (*runs)(u32 apic_id))
 bool acpi_needs_x2apic(const struct acpi_info *info)
 {
 	for (unsigned i = 0; i < info->nr_cpus; i++)
-		if (info->cpus[i].apic_id >= 0xff)
+		if (info->cpus[i].enabled && info->cpus[i].apic_id >= 0xff)
 			return true;
 	return false;
 }

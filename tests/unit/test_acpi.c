@@ -419,6 +419,10 @@ static void test_many(void **state)
 	assert_int_equal(info.nr_cpus, ACPI_CPUS);
 	assert_int_equal(info.nr_skipped_cpus, 1100 - ACPI_CPUS);
 	assert_true(acpi_needs_x2apic(&info));
+	/* CPUs that may be added later are not started. */
+	for (u32 i = 0; i < ACPI_CPUS; i++)
+		info.cpus[i].enabled = i < 0xff;
+	assert_false(acpi_needs_x2apic(&info));
 	assert_true(log_has("more than 1024 CPUs"));
 }
 
