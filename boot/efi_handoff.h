@@ -11,7 +11,7 @@
 #include "boot/boot_info.h"
 
 #define HANDOFF_CPUS    1024
-#define HANDOFF_CMDLINE KIB(4)
+#define HANDOFF_CMDLINE (KIB(4) + 1) /* the NUL among them */
 
 /* What the other CPUs are to do, which wait in the firmware's state. */
 enum efi_others { OTHERS_WAIT, OTHERS_COME, OTHERS_LEAVE };

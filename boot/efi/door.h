@@ -17,7 +17,7 @@
 #include "boot/efi_handoff.h"
 
 #define DOOR_MODULES BOOT_MODULES
-#define DOOR_CMDLINE KIB(4)
+#define DOOR_CMDLINE HANDOFF_CMDLINE
 
 /* A module that GRUB loaded. */
 struct door_module {

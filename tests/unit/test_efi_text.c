@@ -153,12 +153,22 @@ static void test_wide(void **state)
 	assert_int_equal(text[0], 'x');
 }
 
+/* 4,096 characters and the NUL. */
+static void test_longest_command_line(void **state)
+{
+	struct efi_handoff *h = NULL;
+
+	(void)state;
+	assert_int_equal(DOOR_CMDLINE, 4097);
+	assert_int_equal(sizeof(h->cmdline), 4097);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file), cmocka_unit_test(test_load_options),
 		cmocka_unit_test(test_room), cmocka_unit_test(test_option),
-		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_wide), cmocka_unit_test(test_longest_command_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
