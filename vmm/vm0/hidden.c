@@ -133,13 +133,17 @@ int emulate_hidden_access(struct vcpu *vcpu, const struct page_fault *fault)
 	bool write = fault->write && !fault->table;
 	const void *log = log_page(to_vm0(vcpu->vm), fault->address);
 
-	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is Glasshouse's: %s", vcpu->id,
+	pr_warn_ratelimited("vCPU %u: guest at RIP %lx %s %lx, which is %s: %s", vcpu->id,
 			    virt->get_sysreg(vcpu, SYSREG_RIP),
 			    write          ? "writes to"
 			    : fault->table ? "has a page table at"
 			    : fault->fetch ? "executes"
 					   : "reads",
-			    fault->address, what_happens(fault, log));
+			    fault->address,
+			    vm0_is_hidden(to_vm0(vcpu->vm), fault->address, 1)
+				    ? "Glasshouse's"
+				    : "the local APIC's page with a KeyID",
+			    what_happens(fault, log));
 	if (write && emulate_without_write(vcpu, fault->address, log))
 		return 1;
 	if ((log && fault->fetch) || map_hidden_page(vcpu, fault))
