@@ -80,8 +80,9 @@ int acpi_parse_rsdp(struct acpi_info *info, const struct acpi_mem *mem, const vo
 		    size_t len);
 
 /*
- * Does an enabled CPU have an APIC ID that only x2APIC mode can address? SDM: "x2APIC State Transitions",
- * "Determining IPI Destination": in xAPIC mode an ID has 8 bits, and 255 is the broadcast.
+ * Does an enabled CPU have an APIC ID that only x2APIC mode can address? SDM: "x2APIC State
+ * Transitions", "Determining IPI Destination": in xAPIC mode an ID has 8 bits, and 255 is the
+ * broadcast.
  */
 bool acpi_needs_x2apic(const struct acpi_info *info);
 
