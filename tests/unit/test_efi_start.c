@@ -426,15 +426,15 @@ static void start_by_grub(size_t length, unsigned modules)
 static void test_grub(void **state)
 {
 	(void)state;
-	start_by_grub(HANDOFF_CMDLINE - 1, DOOR_MODULES);
+	start_by_grub(4096, DOOR_MODULES);
 	assert_non_null(strstr(steps, "guest -handoff end"));
 }
 
 static void test_grub_refusals(void **state)
 {
-	start_by_grub(HANDOFF_CMDLINE, 0);
+	start_by_grub(4097, 0);
 	assert_string_equal(steps, "key error");
-	assert_non_null(strstr(said, "command line is longer than 4095 characters"));
+	assert_non_null(strstr(said, "command line is longer than 4096 characters"));
 	start(state);
 	start_by_grub(0, DOOR_MODULES + 1);
 	assert_string_equal(steps, "key error");
