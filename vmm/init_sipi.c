@@ -2,6 +2,7 @@
 /*
  * INIT and SIPI. See vcpu.h. SDM: "MP Initialization Protocol Algorithm".
  */
+#include "arch/x86/cpu.h"
 #include "vmm/vcpu.h"
 #include "vmm/view_ops.h"
 #include "vmm/virt_ops.h"
@@ -32,6 +33,22 @@ void handle_init(struct vcpu *vcpu)
 		reset_by_init(vcpu);
 	}
 	vcpu_set_mp_state(vcpu, state);
+}
+
+#define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
+
+void vcpu_end_kick(struct vcpu *vcpu)
+{
+	u64 start = rdtsc();
+
+	while (__atomic_load_n(&vcpu->kicked, __ATOMIC_ACQUIRE)) {
+		if (rdtsc() - start > KICK_TICKS) {
+			__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
+			virt->request_immediate_exit(vcpu);
+			return;
+		}
+		cpu_relax();
+	}
 }
 
 void handle_sipi(struct vcpu *vcpu)

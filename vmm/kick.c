@@ -3,7 +3,6 @@
  * Requests that one CPU posts to another's vCPU, and the kick that makes it look at them. See
  * vcpu.h.
  */
-#include "arch/x86/cpu.h"
 #include "arch/x86/smp.h"
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -38,22 +37,6 @@ void vcpu_make_request(struct vcpu *vcpu, u32 request)
 {
 	__atomic_or_fetch(&vcpu->requests, request, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu);
-}
-
-#define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
-
-void vcpu_end_kick(struct vcpu *vcpu)
-{
-	u64 start = rdtsc();
-
-	while (__atomic_load_n(&vcpu->kicked, __ATOMIC_ACQUIRE)) {
-		if (rdtsc() - start > KICK_TICKS) {
-			__atomic_store_n(&vcpu->kicked, 0, __ATOMIC_RELEASE);
-			virt->request_immediate_exit(vcpu);
-			return;
-		}
-		cpu_relax();
-	}
 }
 
 void vcpu_nmi(struct vcpu *vcpu)

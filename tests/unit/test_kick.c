@@ -30,6 +30,11 @@ bool smp_send_nmi(const struct cpu *cpu)
 	return sender_has_apic;
 }
 
+void vcpu_set_mp_state(struct vcpu *v, enum mp_state state)
+{
+	v->mp_state = state;
+}
+
 static void guest_nmi(struct vcpu *v)
 {
 	(void)v;

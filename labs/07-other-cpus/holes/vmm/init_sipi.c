@@ -36,15 +36,14 @@ void handle_init(struct vcpu *vcpu)
 	pr_warn_ratelimited("Lab 7: handle_init() is yours to write.");
 }
 
-/* Given. */
 #define KICK_TICKS 100000u /* of the time-stamp counter: an NMI arrives in less time */
 
 /*
- * A kick while the CPU waited for a SIPI: its NMI was dropped, or is still on its way. Let that
- * arrive: it must not be taken for the guest's, which has no IDT for it yet. If it was dropped, the
- * next entry must exit at once, for the kick's request; see vcpu_root_nmi().
+ * Given. A kick while the CPU waited for a SIPI: its NMI was dropped, or is still on its way. Let
+ * that arrive: it must not be taken for the guest's, which has no IDT for it yet. If it was
+ * dropped, the next entry must exit at once, for the kick's request; see vcpu_root_nmi().
  */
-static void end_kick(struct vcpu *vcpu)
+void vcpu_end_kick(struct vcpu *vcpu)
 {
 	u64 start = rdtsc();
 
@@ -63,7 +62,7 @@ static void end_kick(struct vcpu *vcpu)
  *
  *  - If the vCPU runs (vcpu->mp_state is MP_STATE_RUNNABLE), a SIPI does nothing.
  *  - If it is in MP_STATE_WAIT_FOR_SIPI, do now what hole 8 has left out: reset_by_init(), and then
- *    end_kick().
+ *    vcpu_end_kick().
  *  - NMIs that came while it waited are dropped: vcpu->nmi_pending becomes 0.
  *  - It starts in real mode at vector * 4 KiB: in CS (virt->get_segment(), virt->set_segment(),
  *    SEG_CS) only the selector, vector * 256, and the base change. RIP (virt->set_sysreg(),
@@ -73,7 +72,7 @@ static void end_kick(struct vcpu *vcpu)
  */
 void handle_sipi(struct vcpu *vcpu)
 {
-	(void)vcpu, (void)end_kick;
+	(void)vcpu;
 	pr_warn_ratelimited("Lab 7: handle_sipi() is yours to write.");
 }
 
