@@ -97,6 +97,12 @@ HOLES = {
         Hole(7, "shadow/fix.c", "fix_choose"),
         Hole(8, "shadow/fix.c", "fix_map"),
     ],
+    9: [
+        Hole(1, "labs/09-inspector/inspector.c", "gate_handler"),
+        Hole(2, "labs/09-inspector/inspector.c", "find_gate"),
+        Hole(3, "labs/09-inspector/inspector.c", "gate_changed"),
+        Hole(4, "labs/09-inspector/inspector.c", "idtr_changed"),
+    ],
 }
 
 MUTANTS = {
@@ -272,6 +278,25 @@ MUTANTS = {
         Mutant(8, "no-unshield", "shadow/fix.c", "	if (w->access & PF_ERROR_W)\n", "	if (!w->mode)\n"),
         Mutant(8, "always-new", "shadow/fix.c", "		return -EEXIST;\n", "		return 0;\n"),
     ],
+    9: [
+        Mutant(1, "lower-half-only", "labs/09-inspector/inspector.c", " | gate[1] << 32;", ";"),
+        Mutant(1, "wrong-part", "labs/09-inspector/inspector.c", "gate[0] >> 32 & 0xffff0000", "gate[0] & 0xffff0000"),
+        Mutant(2, "no-limit", "labs/09-inspector/inspector.c",
+               "	if (GATE_SIZE * vector + GATE_SIZE - 1 > idtr.limit)\n		return -EFAULT;\n", ""),
+        Mutant(2, "first-byte-only", "labs/09-inspector/inspector.c", "GATE_SIZE * vector + GATE_SIZE - 1 >", "GATE_SIZE * vector >"),
+        Mutant(2, "linear-is-physical", "labs/09-inspector/inspector.c",
+               "	return guest_physical(vcpu, idtr.base + GATE_SIZE * vector, gpa);",
+               "	(void)vcpu;\n	*gpa = idtr.base + GATE_SIZE * vector;\n	return 0;"),
+        Mutant(3, "alarm-each-time", "labs/09-inspector/inspector.c", "is_bad && !inspector->alarmed", "is_bad"),
+        Mutant(3, "each-write", "labs/09-inspector/inspector.c", "bool is_bad = now[0] != inspector->good[0] ||", "bool is_bad = now[0] || inspector->good[0] ||"),
+        Mutant(3, "handler-only", "labs/09-inspector/inspector.c",
+               "now[0] != inspector->good[0] || (u32)now[1] != (u32)inspector->good[1]",
+               "gate_handler(now) != gate_handler(inspector->good)"),
+        Mutant(3, "all-bits", "labs/09-inspector/inspector.c", "(u32)now[1] != (u32)inspector->good[1]", "now[1] != inspector->good[1]"),
+        Mutant(3, "once-for-ever", "labs/09-inspector/inspector.c", "	inspector->alarmed = is_bad;", "	inspector->alarmed |= is_bad;"),
+        Mutant(4, "stays-at-the-old-table", "labs/09-inspector/inspector.c", "		inspector->gate = gpa;\n", ""),
+        Mutant(4, "each-lidt", "labs/09-inspector/inspector.c", "	return gate_changed(inspector, now);\n}\n", "	return true;\n}\n"),
+    ],
 }
 
 # Those that `make test` boots; `make soak` and `make labs-selftest` boot all.
@@ -284,4 +309,5 @@ QUICK = {
     6: {"second-nmi-forgotten"},
     7: {"kick-without-nmi"},
     8: {"a-bit-not-set"},
+    9: {"handler-only"},
 }

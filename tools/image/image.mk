@@ -75,7 +75,7 @@ $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,guests/$g,$g)))
 # The initramfs with a kernel module added that asks Glasshouse to leave.
 build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
 	$(say) KO $@
-	tools/image/mkmodule $@
+	tools/image/mkmodule $@ guests/module/leave.c
 
 # Guests in real mode: a boot sector, and one that resets the CPU; and one in 64-bit mode.
 build/guest/raw.img build/guest/sector.img build/guest/warm.img: build/guest/%.img: build/guest/obj/guests/sector/%.S.o

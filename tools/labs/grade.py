@@ -9,12 +9,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs import ROOT, Seed
+from labs import ROOT, Seed  # first: it says where the next two are
 
-sys.path[:0] = [str(ROOT / folder) for folder in ("tools/image", "tools/run")]
-
-import bochs  # noqa: E402  pylint: disable=wrong-import-position
-import mkiso  # noqa: E402  pylint: disable=wrong-import-position
+import bochs  # pylint: disable=wrong-import-order
+import mkiso  # pylint: disable=wrong-import-order
 
 MODEL = "corei7_skylake_x"
 MEMORY = 128  # MiB
@@ -44,10 +42,16 @@ def build(lab, out, seed, holes, broken=0):
     return None if done.returncode else image
 
 
+def guest_of(lab):
+    """A lab's guest: what its machine runs, or the initrd of its Linux."""
+    return mkiso.BUILD / f"guest/lab-{lab.folder.name}.img"
+
+
 def boot_of(lab, image, seed, opts="", guest_words=""):
     """What GRUB loads: the lab's image and its guest, with Glasshouse's options, and the guest's words besides the lab's."""
     words = f"{lab.check.guest_words(Seed(seed, lab.number))} {guest_words}".strip()
-    spec = mkiso.glasshouse(opts, mkiso.BUILD / f"guest/lab-{lab.folder.name}.img", words, None)
+    guest = guest_of(lab)
+    spec = lab.check.loads(guest, opts, words) if hasattr(lab.check, "loads") else mkiso.glasshouse(opts, guest, words, None)
     spec.first.path = image
     return spec
 
@@ -75,10 +79,16 @@ def cpus(lab):
     return getattr(lab.check, "CPUS", 1)
 
 
+def memory(lab):
+    """The memory of a lab's machine, in MiB."""
+    return getattr(lab.check, "MEMORY", MEMORY)
+
+
 def run(lab, spec, folder):
     """Boots `spec` in Bochs until the machine ends, or Glasshouse stops. Returns its Output."""
     iso = mkiso.make_iso(folder / "boot.iso", spec)
-    process, line = bochs.start(bochs.Machine(iso, MODEL, cpus(lab), MEMORY), folder, bochs.script(TICKS))
+    ticks = bochs.script(getattr(lab.check, "TICKS", TICKS))
+    process, line = bochs.start(bochs.Machine(iso, MODEL, cpus(lab), memory(lab)), folder, ticks)
     said, deadline = b"", time.monotonic() + SECONDS
     try:
         with line, selectors.DefaultSelector() as selector:

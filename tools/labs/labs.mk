@@ -3,7 +3,15 @@
 
 LABS := $(notdir $(wildcard labs/[0-9]*))
 LAB_GUESTS := $(LABS:%=build/guest/lab-%.img)
-$(foreach g,$(LABS),$(eval $(call own_guest,labs/$g/guest,lab-$g)))
+$(foreach g,$(patsubst labs/%/guest/main.c,%,$(wildcard labs/*/guest/main.c)),$(eval $(call own_guest,labs/$g/guest,lab-$g)))
+
+# The guest of this lab is Linux, with two modules and a script more.
+LAB_LINUX := build/guest/lab-09-inspector.img
+LAB_LINUX_FILES := $(wildcard labs/09-inspector/guest/*.[ch] labs/09-inspector/guest/*.sh)
+
+$(LAB_LINUX): tools/image/mkmodule $(LAB_LINUX_FILES) build/guest/initrd.img build/guest/vmlinuz | setup-build setup-test
+	$(say) KO $@
+	tools/image/mkmodule $@ $(LAB_LINUX_FILES)
 
 LAB_NUMBERS := $(foreach g,$(LABS),$(patsubst 0%,%,$(firstword $(subst -, ,$g))))
 
@@ -13,8 +21,9 @@ ifneq ($(SHIPPED),)
 .DEFAULT_GOAL := labs
 endif
 
-# What tools/labs/lab.py needs. It builds a lab's image by a make of its own: see below.
-LAB_FILES := $(if $(SHIPPED),,build/glasshouse.elf) $(LAB_GUESTS)
+# What tools/labs/lab.py needs, for all labs but lab 9. It builds a lab's image by a make of its own: see below.
+LAB_FILES := $(if $(SHIPPED),,build/glasshouse.elf) $(filter-out $(LAB_LINUX),$(LAB_GUESTS))
+lab-9 lab-9-check: $(LAB_LINUX)
 export SEED SOLUTION BROKEN BOOT
 
 ## labs: list the labs, and which of their tests passed when they were checked last
@@ -44,7 +53,7 @@ handin: | setup-run
 
 ## labs-iso: build/labs.iso, with a menu of all labs as you have them, for a real machine (SEED=)
 .PHONY: labs-iso
-labs-iso: $(LAB_FILES) | setup-iso setup-efi setup-run
+labs-iso: $(LAB_FILES) $(if $(SHIPPED),,$(LAB_LINUX)) | setup-iso setup-efi setup-run
 	$(PYTHON) tools/labs/lab.py iso
 
 ifeq ($(SHIPPED),)
@@ -57,12 +66,12 @@ endif
 # ---- A lab's image ---------------------------------------------------------------------------
 # $(LAB): the lab's folder in labs/. $(HOLES): a folder whose files take the place of the tree's of the same names;
 # what includes one of them is compiled again. $(LAB_OUT): where the image goes; seed.h is there already. All other
-# objects are the hypervisor's. The lab's check calls functions of the hypervisor's by the linker's --wrap: it has
-# __wrap_NAME, and calls the function by __real_NAME.
+# objects are the hypervisor's, and those of the lab's folder and its check/. The check calls functions of the
+# hypervisor's by the linker's --wrap: it has __wrap_NAME, and calls the function by __real_NAME.
 
 ifneq ($(LAB_OUT),)
 LAB_HOLES := $(patsubst $(HOLES)/%,%,$(wildcard $(HOLES)/*/*.* $(HOLES)/*/*/*.* $(HOLES)/*/*/*/*.*))
-LAB_CHECK := $(if $(LAB),$(wildcard labs/common/*.c labs/$(LAB)/check/*.[cS]))
+LAB_CHECK := $(if $(LAB),$(wildcard labs/common/*.c labs/$(LAB)/*.c labs/$(LAB)/check/*.[cS]))
 LAB_WRAP := $(if $(LAB),$(patsubst __wrap_%,--wrap=%,$(sort $(shell grep -oh '__wrap_[a-z0-9_]*' $(LAB_CHECK)))))
 LAB_CFLAGS = -iquote $(LAB_OUT) -iquote $(HOLES) $(CFLAGS)
 

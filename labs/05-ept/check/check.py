@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from labs import Test
 
+TICKS = 2_000_000_000  # hole 4 is tried at length
 LINUX = ("2.6.33", "3.18")
 # The steps of which one is asked for, and how.
 ROAD = {"handle_ept_violation": "handles the exit EPT_VIOLATION", "mmu_page_fault": "all page faults come to",
