@@ -28,6 +28,13 @@ def test_as_native():
     harness.same(native, boot("shadow", "ept=off"))
 
 
+def test_keys():
+    """The same with shadow page tables on a CPU that has protection keys."""
+    native = boot("native-keys", None, model="tigerlake")
+    assert any("protection keys" in name for name in native)
+    harness.same(native, boot("shadow-keys", "ept=off", model="tigerlake"))
+
+
 @pytest.mark.parametrize("cpus", [2, 4])
 def test_cpus(cpus):
     """One CPU changes tables that the others use: nothing is lost, natively and under Glasshouse."""

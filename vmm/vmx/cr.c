@@ -18,7 +18,9 @@
 
 /* What shadow page tables depend on, or cannot have. */
 #define SHADOW_CR0 CR0_WP
-#define SHADOW_CR4 (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_LA57 | CR4_SMEP | CR4_SMAP)
+#define SHADOW_CR4                                                                            \
+	(CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_LA57 | CR4_SMEP | CR4_SMAP | CR4_PKE | \
+	 CR4_PKS)
 
 /* What CPL 3 in virtual-8086 mode feels, but real mode does not: see real_mode.c. */
 #define REAL_CR4 (CR4_VME | CR4_TSD | CR4_PCE | CR4_UMIP)
