@@ -17,7 +17,7 @@
 #include "vmm/view.h"
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
-#include "vmm/x86/insn_size.h"
+#include "monitor/insn_size.h"
 
 #define WATCHES   16u
 #define MAX_BYTES PAGE_SIZE /* of a watch */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmm/x86/insn_size.c: how many bytes instructions access that insn_memory_op() does not know.
+ * monitor/insn_size.c: how many bytes instructions access that insn_memory_op() does not know.
  */
 #include "tests/unit/stubs.h"
 
-#include "vmm/x86/insn_size.h"
+#include "monitor/insn_size.h"
 
 static struct insn_size of(enum insn_mode mode, const char *bytes, size_t n)
 {

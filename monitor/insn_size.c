@@ -2,7 +2,7 @@
 /*
  * How many bytes instructions access. See insn_size.h.
  */
-#include "vmm/x86/insn_size.h"
+#include "monitor/insn_size.h"
 
 /* FXSAVE leaves the last 48 of its 512 bytes to software. SDM: "FXSAVE—Save x87 FPU, MMX
  * Technology, and SSE State". */

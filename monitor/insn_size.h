@@ -2,8 +2,8 @@
 /*
  * How many bytes of memory an instruction accesses that insn_memory_op() does not know. Pure.
  */
-#ifndef GH_INSN_SIZE_H
-#define GH_INSN_SIZE_H
+#ifndef GH_MONITOR_INSN_SIZE_H
+#define GH_MONITOR_INSN_SIZE_H
 
 #include "vmm/x86/insn.h"
 
