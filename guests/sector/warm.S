@@ -4,7 +4,8 @@
  * 7C0h, and prints on COM1:
  *   a20:    for each way to switch A20 off, 1 if 10:0500 wraps to 0:0500 afterwards, 2 if not
  *   resets: for each way to reset the CPU, its letter, and after the BIOS has come back by the vector at 40:67: R, u
- *           under Glasshouse or n without it, and the shutdown byte, which the BIOS clears
+ *           under Glasshouse or n without it, and the shutdown byte, which the BIOS clears; then what the other CPU does,
+ *           before and after its start: s it stands still (or is not there), m it moves
  *   last:   a CPU-only reset by CF9h, which ends Glasshouse
  */
 #define SEGMENT	0x7c0
@@ -13,6 +14,11 @@
 #define RETURN	0x0a		/* the shutdown code: jump by the vector at 40:67 */
 #define GLAS	0x73616c47	/* CPUID 40000000h: "Glasshouse" */
 #define LOW	0x500
+#define AP_BASE	0x8000
+#define AP_COUNT (AP_BASE + 0x80)	/* which the other CPU counts */
+#define APIC_BASE	0x1b
+#define X2APIC_ON	0xc00
+#define X2APIC_ICR	0x830
 
 	.text
 	.code16
@@ -38,6 +44,7 @@ start:	call setup
 	addw $2, %di
 	cmpw $reset_ways, %di
 	jb 1b
+	call start_ap
 	movw $text_resets, %si
 	call puts
 	jmp next
@@ -55,6 +62,9 @@ resume:	call setup
 2:	call putc
 	call read_shutdown
 	call put_digit
+	call put_ap
+	call start_ap
+	call put_ap
 	movb $' ', %al
 	call putc
 	addw $2, way
@@ -156,6 +166,48 @@ kbc_ready:
 	testb $2, %al
 	jnz kbc_ready
 	ret
+
+/* INIT and two SIPIs to the CPU with APIC ID 1, by x2APIC mode, which works in real mode. If it waits for a SIPI already,
+ * the INIT may stay pending until the first SIPI. */
+start_ap:
+	movw $ap_code, %si
+	movw $AP_BASE, %di
+	movw $ap_end - ap_code, %cx
+5:	lodsb
+	movb %al, %ss:(%di)
+	incw %di
+	loop 5b
+	movl $APIC_BASE, %ecx
+	rdmsr
+	orl $X2APIC_ON, %eax
+	wrmsr
+	movl $X2APIC_ICR, %ecx
+	movl $1, %edx
+	movl $0x4500, %eax
+	wrmsr
+	call send_sipi
+send_sipi:
+	movw $0x1000, %cx
+6:	inb $0x80, %al
+	loop 6b
+	movl $X2APIC_ICR, %ecx
+	movl $0x4600 | AP_BASE >> 12, %eax
+	wrmsr
+	ret
+ap_code:
+	incl %cs:AP_COUNT - AP_BASE
+	jmp ap_code
+ap_end:
+
+put_ap:	movl %ss:AP_COUNT, %ebx
+	xorw %cx, %cx
+7:	inb $0x80, %al
+	movb $'m', %al
+	cmpl %ebx, %ss:AP_COUNT
+	jne putc
+	loop 7b
+	movb $'s', %al
+	jmp putc
 
 read_shutdown:
 	movb $0x0f, %al
