@@ -55,7 +55,6 @@ int __wrap_ept_init(struct ept *ept, const struct ept_ops *ops, const struct ept
 	lab_result(TEST_CHANGES, check_changes());
 	lab_result(TEST_PROT, check_prot());
 	lab_stop_if_failed();
-	tell_tables();
 	return __real_ept_init(ept, ops, caps);
 }
 
@@ -182,6 +181,7 @@ static void tell_entry(const char *key, gpa_t gpa)
 void __wrap_vmx_hardware_disable(void)
 {
 	lab_result(TEST_WATCH, wrong_watch());
+	tell_tables();
 	tell_entry("entry", LAB_ASKED);
 	tell_entry("watched-entry", LAB_WATCHED);
 	__real_vmx_hardware_disable();
