@@ -66,7 +66,7 @@ walkthrough: build/glasshouse.elf build/guest/cycle.img | setup-iso setup-run
 ## lint: who includes whom, clang-format over all C, clang-tidy over Glasshouse, and each of its headers by itself
 .PHONY: lint
 C_FILES = $(shell git ls-files '*.c' '*.h')
-HEADERS = $(filter-out guests/% tests/% arch/x86/debug/%,$(filter %.h,$(C_FILES)))
+HEADERS = $(filter-out guests/% tests/% arch/x86/debug/% $(wildcard labs/*/guest/*.h),$(filter %.h,$(C_FILES)))
 lint: compile_commands.json $(GENERATED) | setup-build setup-lint
 	$(PYTHON) tools/build/check_includes.py
 	clang-format --dry-run -Werror $(C_FILES)
