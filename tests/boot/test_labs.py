@@ -110,6 +110,11 @@ def test_linux_by_two_seeds(number):
     other_seed_passes(LABS[number], solution_passes(LABS[number]))
 
 
+def test_flags():
+    """build/flags has the flags of all files, not those of one: a lab, built by another make, would compile all again."""
+    assert "-O2" in (ROOT / "build/flags").read_text() and "-Os" not in (ROOT / "build/flags").read_text()
+
+
 @pytest.mark.parametrize("number", LABS)
 def test_untouched(number):
     """The files as they are handed out compile; the first test fails, with its hint, and the answers are missing."""
