@@ -11,8 +11,8 @@
 #define MIN_PAGES 64 /* more than the tables of one instruction */
 #define ENOUGH    8  /* an eighth of all pages is enough to retire at a time */
 
-/* A pool of @nr pages: what each needs, its table, the copies of the guest's entries, and buckets.
- */
+/* A pool of @nr pages: what each needs, its table, the copies of the guest's entries, and buckets;
+ * and the empty table. */
 static u64 pool_bytes(unsigned nr)
 {
 	u64 buckets = 1;
@@ -21,7 +21,7 @@ static u64 pool_bytes(unsigned nr)
 		buckets *= 2;
 	return ALIGN_UP(nr * sizeof(struct mmu_page) + buckets * sizeof(struct mmu_page *),
 			PAGE_SIZE) +
-	       2ull * nr * PAGE_SIZE;
+	       (2ull * nr + 1) * PAGE_SIZE;
 }
 
 bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
@@ -39,11 +39,11 @@ bool shadow_pool_init(struct shadow *shadow, void *pool, u64 size)
 	shadow->nr = nr;
 	shadow->spts = pool;
 	shadow->spts_pa = virt_to_phys(pool);
-	gptes = shadow->spts + nr * PAGE_SIZE;
+	gptes = shadow->spts + (nr + 1ull) * PAGE_SIZE;
 	shadow->page = (struct mmu_page *)(gptes + nr * PAGE_SIZE);
 	shadow->hash = (struct mmu_page **)(shadow->page + nr);
 	shadow->hash_mask = buckets - 1;
-	memset(shadow->spts, 0, nr * PAGE_SIZE);
+	memset(shadow->spts, 0, (nr + 1ull) * PAGE_SIZE);
 	memset(shadow->page, 0, (size_t)((u8 *)(shadow->hash + buckets) - (u8 *)shadow->page));
 	for (unsigned i = nr; i--;) {
 		struct mmu_page *page = &shadow->page[i];
@@ -116,42 +116,43 @@ void shadow_free_retired(struct shadow *shadow)
 }
 
 /* Mark @page and all below it: they are in use. */
-static void mark(struct shadow *shadow, struct mmu_page *page)
+static void mark(struct shadow *shadow, struct mmu_page *page, u64 visit)
 {
-	if (page->mark == shadow->retires)
+	if (!shadow_visit(page, visit))
 		return;
-	page->mark = shadow->retires;
 	for (unsigned word = 0; page->role.level > 1 && word < BITMAP_WORDS; word++) {
 		for (u64 bits = page->present[word]; bits; bits &= bits - 1) {
 			u64 spte = page->spt[word * 64 + (unsigned)__builtin_ctzll(bits)];
 
 			if (!is_leaf_spte(spte, page->role.level))
-				mark(shadow, shadow_child(shadow, spte));
+				mark(shadow, shadow_child(shadow, spte), visit);
 		}
 	}
 }
 
 /* Mark what the vCPUs use, or keep for later. */
-static void mark_used(struct shadow *shadow)
+static void mark_used(struct shadow *shadow, u64 visit)
 {
 	for (unsigned i = 0; i < shadow->vm->nr_vcpus; i++) {
 		const struct shadow_vcpu *v = shadow->vm->vcpus[i]->shadow;
 
 		for (unsigned n = 0; n < ARRAY_SIZE(v->root); n++)
 			if (v->root[n])
-				mark(shadow, v->root[n]);
+				mark(shadow, v->root[n], visit);
 		for (unsigned n = 0; n < NR_CONTEXTS; n++)
 			if (v->context[n].root)
-				mark(shadow, v->context[n].root);
+				mark(shadow, v->context[n].root, visit);
 	}
 }
 
 void shadow_retire(struct shadow *shadow, bool all)
 {
+	u64 visit = ++shadow->visit;
+
 	shadow->retires++;
 	shadow->epoch++;
 	if (!all)
-		mark_used(shadow);
+		mark_used(shadow, visit);
 	else if (shadow->nr_frames)
 		memset(shadow->shield, 0, shadow->nr_frames / 8);
 	memset(shadow->hash, 0, (shadow->hash_mask + 1) * sizeof(struct mmu_page *));
@@ -160,7 +161,7 @@ void shadow_retire(struct shadow *shadow, bool all)
 
 		if (!page->used)
 			continue;
-		if (all || page->mark != shadow->retires) {
+		if (all || page->mark != visit) {
 			page->used = false;
 			shadow->nr_used--;
 			list = &shadow->retired;

@@ -101,7 +101,7 @@ static void set_root(struct vcpu *vcpu, bool keep)
 		struct mmu_page *root = set_context(vcpu, keep);
 
 		v->root[0] = root;
-		virt->use_shadow(vcpu, root ? shadow_pa(shadow, root) : virt_to_phys(v->pae_root));
+		virt->use_shadow(vcpu, root ? shadow_pa(shadow, root) : shadow_empty_pa(shadow));
 		return;
 	}
 	for (unsigned n = 0; n < 4; n++) {

@@ -34,7 +34,7 @@ struct mmu_page {
 	bool used;
 	bool shielded;     /* no entry lets the guest write to its table: see shield.c */
 	u8 calm;           /* so often in a row it has been compared, and was unchanged */
-	u64 mark;          /* shadow.retires when it was last marked */
+	u64 mark;          /* shadow.visit when it was last visited */
 	u64 *spt;          /* the entries that the CPU uses */
 	u64 *gptes;        /* for each that is present: what it was made from */
 	const void *table; /* the guest's entry for spt[0]; NULL: direct, or not in memory */
@@ -94,13 +94,14 @@ struct shadow {
 	struct vm *vm;
 	struct mmu_page *page; /* all of them */
 	unsigned nr;
-	u8 *spts; /* their tables, one after the other */
+	u8 *spts; /* their tables, one after the other, and an empty one */
 	hpa_t spts_pa;
 	struct mmu_page **hash;
 	unsigned hash_mask;
 	struct mmu_page *free, *retired;
 	unsigned nr_used, nr_retired;
 	u64 retires;   /* how often pages have been retired */
+	u64 visit;     /* how often pages have been visited, from roots on */
 	u64 *shield;   /* bit n: no entry lets the guest write to frame n */
 	u64 nr_frames; /* bits in it */
 	u64 work;      /* pages that have been compared since the last call of shadow_shield() */
@@ -147,6 +148,22 @@ static inline const u64 *shadow_table(const struct shadow *shadow, u64 spte)
 static inline hpa_t shadow_pa(const struct shadow *shadow, const struct mmu_page *page)
 {
 	return shadow->spts_pa + (u64)((u8 *)page->spt - shadow->spts);
+}
+
+/* The host-physical address of the table that is empty: the root where there is no page for one. */
+static inline hpa_t shadow_empty_pa(const struct shadow *shadow)
+{
+	return shadow->spts_pa + (u64)shadow->nr * PAGE_SIZE;
+}
+
+/* Returns true if @page was not visited before in @visit, a number of shadow.visit. The guest's
+ * tables may lead to themselves, so whoever follows them must not follow any of them twice. */
+static inline bool shadow_visit(struct mmu_page *page, u64 visit)
+{
+	if (page->mark == visit)
+		return false;
+	page->mark = visit;
+	return true;
 }
 
 /* Write @spte, made from the guest's entry @gpte, to entry @index; 0: drop it. */

@@ -61,14 +61,18 @@ void shadow_sync_page(struct vcpu *vcpu, struct mmu_page *page, bool all)
 	}
 }
 
-/* Returns true if @page and all below are shielded. @trust: those are not compared. */
-static bool sync_tree(struct vcpu *vcpu, struct mmu_page *page, bool all, bool trust)
+/* Returns true if it is known that @page and all below are shielded. @trust: those are not
+ * compared.
+ * @visit: see shadow_visit(). */
+static bool sync_tree(struct vcpu *vcpu, struct mmu_page *page, bool all, bool trust, u64 visit)
 {
 	struct shadow *shadow = to_shadow(vcpu);
 	bool quiet;
 
 	if (!page->table || (trust && page->quiet == shadow->epoch))
 		return true;
+	if (!shadow_visit(page, visit))
+		return page->quiet == shadow->epoch;
 	if (!trust || !page->shielded)
 		shadow_sync_page(vcpu, page, all);
 	quiet = page->shielded;
@@ -76,7 +80,8 @@ static bool sync_tree(struct vcpu *vcpu, struct mmu_page *page, bool all, bool t
 		for (u64 bits = page->links[word]; bits; bits &= bits - 1) {
 			unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
 
-			if (!sync_tree(vcpu, shadow_child(shadow, page->spt[index]), all, trust))
+			if (!sync_tree(vcpu, shadow_child(shadow, page->spt[index]), all, trust,
+				       visit))
 				quiet = false;
 		}
 	}
@@ -87,12 +92,12 @@ static bool sync_tree(struct vcpu *vcpu, struct mmu_page *page, bool all, bool t
 
 void shadow_sync(struct vcpu *vcpu, struct mmu_page *page, bool all)
 {
-	sync_tree(vcpu, page, all, true);
+	sync_tree(vcpu, page, all, true, ++to_shadow(vcpu)->visit);
 }
 
 void shadow_sync_again(struct vcpu *vcpu, struct mmu_page *page)
 {
-	sync_tree(vcpu, page, true, false);
+	sync_tree(vcpu, page, true, false, ++to_shadow(vcpu)->visit);
 }
 
 /* What there is no room for it counts. */
@@ -107,8 +112,10 @@ static void note_link(struct link_list *list, const u64 *entry, u64 value)
 
 /* Compare @page's entries that point to tables, and those below, and note in @list those that the
  * guest can change without being seen. */
-static void sync_links(struct vcpu *vcpu, struct mmu_page *page, struct link_list *list)
+static void sync_links(struct vcpu *vcpu, struct mmu_page *page, struct link_list *list, u64 visit)
 {
+	if (!shadow_visit(page, visit))
+		return;
 	for (unsigned word = 0; word < BITMAP_WORDS; word++) {
 		for (u64 bits = page->links[word]; bits; bits &= bits - 1) {
 			unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
@@ -124,7 +131,7 @@ static void sync_links(struct vcpu *vcpu, struct mmu_page *page, struct link_lis
 				note_link(list, (const u64 *)page->table + index,
 					  page->gptes[index]);
 			if (child->role.level > 1)
-				sync_links(vcpu, child, list);
+				sync_links(vcpu, child, list, visit);
 		}
 	}
 }
@@ -144,13 +151,15 @@ void shadow_sync_links(struct vcpu *vcpu)
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct link_list *list = &v->links;
 	bool pae = has_pae_root(&v->mode);
+	u64 visit;
 
 	if (is_list_current(list, v->root[0], to_shadow(vcpu)->epoch))
 		return;
 	list->nr = 0;
+	visit = ++to_shadow(vcpu)->visit;
 	for (unsigned n = 0; n < (pae ? 4 : 1); n++)
 		if (v->root[n] && v->root[n]->table)
-			sync_links(vcpu, v->root[n], list);
+			sync_links(vcpu, v->root[n], list, visit);
 	list->root = pae || list->nr > NR_LINKS ? NULL : v->root[0];
 	list->epoch = to_shadow(vcpu)->epoch;
 }

@@ -408,8 +408,8 @@ static void *shadow_entry_at(void *unused, int level, u64 pa)
 {
 	(void)unused;
 	(void)level;
-	if (pa - POOL_PA >= shadow.nr * PAGE_SIZE)
-		abort(); /* a table outside of the pool */
+	if (pa - POOL_PA >= (shadow.nr + 1ull) * PAGE_SIZE)
+		abort(); /* a table outside of the pool and the empty one behind it */
 	return pool + (pa - POOL_PA);
 }
 
@@ -426,11 +426,6 @@ static struct walk_answer cpu_walks(struct vcpu *vcpu, const struct walk_access 
 		mode.levels = 3;
 		return sdm_walk(&mode, access, shadow_entry_at, NULL);
 	}
-	if (!v->root[0])
-		return (struct walk_answer){.fault = true,
-					    .error = (access->write ? PF_ERROR_W : 0) |
-						     (access->user ? PF_ERROR_U : 0) |
-						     (access->fetch ? PF_ERROR_FETCH : 0)};
 	mode.cr3 = cpu_of(vcpu)->shadow_cr3;
 	return sdm_walk(&mode, access, shadow_entry_at, NULL);
 }
