@@ -104,7 +104,8 @@ static int change_entry(struct ept *ept, u64 *entry, int level, gpa_t gpa, gpa_t
 		collapse(ept, entry, level);
 		return ret;
 	}
-	table = ept_split(ept, old, level);
+	/* All entries of level 1 fit, for @gpa and @end are multiples of its size. */
+	table = level > 1 ? ept_split(ept, old, level) : NULL;
 	if (!table)
 		return -ENOMEM;
 	ret = ept_change_table(ept, table, level - 1, gpa, end, c);

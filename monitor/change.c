@@ -164,10 +164,11 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 	why = parse_number("LEAF", args->word[2], 16, ~0u, &leaf);
 	if (!why)
 		why = parse_number("SUBLEAF", args->word[3], 16, ~0u, &subleaf);
-	if (!why && !args->word[4])
-		why = missing("REGISTER");
-	if (!why)
-		why = parse_number("BIT", args->word[5], 10, 31, &bit);
+	if (why)
+		return why;
+	if (!args->word[4])
+		return missing("REGISTER");
+	why = parse_number("BIT", args->word[5], 10, 31, &bit);
 	if (!why)
 		why = parse_number("0 or 1", args->word[6], 10, 1, &value);
 	if (why)

@@ -75,17 +75,17 @@ struct shadow_vcpu {
 	bool global_pages;        /* CR4.PGE */
 	bool has_pcid;            /* CR4.PCIDE */
 	u16 pcid;                 /* the current one */
+	u32 error_mask;           /* of the error code of a #PF by an entry that is not present */
 	u64 seen;                 /* the shadow.retires that it has flushed its TLB after */
 	u64 reserved;             /* walk_reserved() of leaves of level 1 */
-	u32 error_mask;           /* of the error code of a #PF by an entry that is not present */
 	gva_t expected;           /* a page that the guest is about to map... */
 	struct mmu_page *expected_page; /* ...by an entry of this one's table; NULL: none... */
 	struct mmu_page *expected_root; /* ...and will use with this root */
 	gva_t override[4]; /* whose entries are dropped after one instruction: see fault.c */
 	unsigned nr_overrides;
+	unsigned next_context;
 	struct mmu_context context[NR_CONTEXTS];
 	struct mmu_context *now, *before; /* the current one, and that of the CR3 before */
-	unsigned next_context;
 	struct link_list links;
 };
 
