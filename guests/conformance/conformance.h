@@ -34,9 +34,6 @@ void check_kick(unsigned cpu);
 void check_quick_start(unsigned cpu, u64 ticks);
 void check_init(unsigned cpu, bool trapped);
 
-/* On another CPU, in xAPIC mode: its local APIC is off while the hypervisor wants to reach it. */
-void check_kick_without_apic(unsigned cpu);
-
 /* Load an IDT that has a handler for @vector only. */
 void load_idt(unsigned vector, const u8 *handler);
 

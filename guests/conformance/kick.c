@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * INIT to a CPU with blocked NMIs, at every point of a VM exit and entry. The hypervisor must force
- * a VM exit without waiting for the IRET that unblocks NMIs. Also: INIT during an interrupt; a CPU
- * whose local APIC is off while the hypervisor needs it.
+ * a VM exit without waiting for the IRET that unblocks NMIs. Also: INIT during an interrupt.
  */
 #include "guests/conformance/conformance.h"
 
 #include "arch/x86/cpu.h"
-#include "arch/x86/io.h"
-#include "arch/x86/msr.h"
 #include "lib/string.h"
 
 #define CPUID_AT 6600 /* ticks after the start of a trial */
 #define AROUND   500  /* INIT is sent by up to so many ticks before and after that */
 #define STEP     5
 #define GATE     0x8e0000100000ull /* present, interrupt gate, selector 10h */
-
-#define WRITE_OUTPUT_PORT 0xd1 /* of the keyboard controller */
-#define A20_AND_NO_RESET  0xdf
 
 #define IVT_NMI 8ul /* the real-mode vector 2 */
 #define TRAP_AT (AP_BASE + 0xf00)
@@ -114,34 +108,6 @@ static bool takes_nmi(unsigned cpu)
 	wait_ticks(5000);
 	nmi_awaited = false;
 	return ap_wait(cpu) && trap.nmis == nmis + 1;
-}
-
-static volatile enum { APIC_ON, APIC_OFF, APIC_ON_AGAIN } apic_state;
-
-static void switch_apic(unsigned cpu)
-{
-	(void)cpu;
-	unblock_nmis();
-	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) & ~APICBASE_ENABLE);
-	apic_state = APIC_OFF;
-	while (apic_state == APIC_OFF)
-		cpu_relax();
-	apic_init(false);
-}
-
-/* From now on the data port of the keyboard controller exits, and the hypervisor tells all CPUs so:
- * it cannot reach this one. Afterwards the first NMI is taken. */
-void check_kick_without_apic(unsigned cpu)
-{
-	apic_state = APIC_ON;
-	ap_start_job(cpu, switch_apic);
-	for (unsigned i = 0; i < 1000 && apic_state != APIC_OFF; i++)
-		wait_ticks(1000);
-	outb(0x64, WRITE_OUTPUT_PORT);
-	outb(0x60, A20_AND_NO_RESET);
-	apic_state = APIC_ON_AGAIN;
-	ok(ap_wait(cpu) && takes_nmi(cpu), "cpu %u: takes an NMI after its local APIC was off",
-	   cpu);
 }
 
 void check_quick_start(unsigned cpu, u64 ticks)
