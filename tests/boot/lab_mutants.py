@@ -130,6 +130,8 @@ MUTANTS = {
         Mutant(2, "wrong-pop", "vmm/vmx/vmx_registers.inc", "	popq RDI(%rdi)", "	popq RSI(%rdi)"),
         Mutant(2, "rsp-in-its-place", "vmm/vmx/vmx_registers.inc", "	movq %rbp, RBP(%rdi)\n",
                "	movq %rbp, RBP(%rdi)\n	movq %rsp, 4*8(%rdi)\n"),
+        Mutant(2, "address-lost", "vmm/vmx/vmx_registers.inc", "	popq RDI(%rdi)\n",
+               "	popq %rax\n	movq %rax, (%rsp)\n	movq %rax, RDI(%rdi)\n"),
     ],
     3: [
         Mutant(1, "vector-only", "vmm/vmx/page_fault.h", "(INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==\n"

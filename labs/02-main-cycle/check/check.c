@@ -15,7 +15,7 @@ enum test { TEST_LOAD = 1, TEST_SAVE };
 #define RSP    4
 #define AROUND 16 /* words behind regs[], which nobody may change */
 
-extern u64 lab_registers[NR];
+extern u64 lab_registers[NR], lab_word;
 void lab_load(const u64 *vcpu), lab_save(u64 *vcpu);
 
 int __real_vmx_hardware_setup(void), __wrap_vmx_hardware_setup(void);
@@ -59,6 +59,9 @@ static const char *check_save(void)
 		lab_save(vcpu);
 		if (lab_registers[RSP] != 8)
 			return "save_guest_registers has changed RSP";
+		if (lab_word != (u64)vcpu)
+			return "save_guest_registers has changed the word at 0(%rsp), which "
+			       "vmx_run.S pops";
 		for (unsigned i = 0; i < NR; i++)
 			if (i != RSP && vcpu[i] != lab_registers[i]) {
 				pr_info("# regs[%u] is %lx, %s was %lx\n", i, vcpu[i], names[i],

@@ -3,7 +3,8 @@
  * Calls the macros of lab 2 as vmx_run.S does, with all registers known.
  *
  * lab_load(vcpu): lab_registers[] is what load_guest_registers has made of the registers, [4] what it has made of RSP.
- * lab_save(vcpu): save_guest_registers, when the registers are lab_registers[]; [4] is RSP then.
+ * lab_save(vcpu): save_guest_registers, when the registers are lab_registers[]; [4] is RSP then,
+ * and lab_word what is at 0(%rsp).
  */
 #include "vmm/vmx/vmx_registers.inc"
 
@@ -76,6 +77,8 @@ lab_save:
 	movq AT(14*8), %r14
 	movq AT(15*8), %r15
 	save_guest_registers
+	movq (%rsp), %rax
+	movq %rax, lab_word(%rip)
 	movq lab_rsp(%rip), %rax
 	subq %rsp, %rax
 	movq %rax, AT(OWN_RSP)
@@ -83,10 +86,12 @@ lab_save:
 
 	.bss
 	.balign 8
-	.globl lab_registers
+	.globl lab_registers, lab_word
 lab_registers:
 	.skip 16*8
 lab_rsp:
+	.skip 8
+lab_word:
 	.skip 8
 
 	.section .note.GNU-stack, "", @progbits
