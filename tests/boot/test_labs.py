@@ -11,6 +11,7 @@ import pytest
 
 import grade
 import harness
+import lab as lab_program
 import mkiso
 from lab_mutants import HOLES, MUTANTS, QUICK
 from labs import ROOT, Lab, Seed, all_labs
@@ -140,10 +141,18 @@ def test_iso():
     assert not any(grade.judge(LABS[2], output, None))
 
 
-def test_handin():
-    """`make handin` packs the student's files, answers, number and results."""
-    told = program("handin", SEED="4711")
-    assert "SEED 4711" in told
+def test_handin(tmp_path, monkeypatch, capsys):
+    """`make handin` packs the student's files, answers and results, and the number that these were made with."""
+    monkeypatch.setattr(grade, "output_folder", lambda lab, _solution: tmp_path / lab.folder.name)
+    monkeypatch.setattr(lab_program, "changed_besides", lambda: ["vmm/vmx/exits.c"])
+    monkeypatch.delenv("SEED", raising=False)
+    for number in 1, 2:
+        path = grade.output_folder(LABS[number], False) / lab_program.LAST
+        path.parent.mkdir()
+        path.write_text(f"# lab {number}, SEED=4711, Glasshouse 1\n1..1\nok 1 - a\n")
+    lab_program.handin()
+    told = capsys.readouterr().out
+    assert "SEED 4711\nchanged: vmm/vmx/exits.c\nlab 1: checked\n" in told and "lab 3: never checked\n" in told
     with tarfile.open(ROOT / "build/handin.tar.gz") as archive:
         names = archive.getnames()
         assert archive.extractfile("handin/ABOUT").read().decode() in told
@@ -151,6 +160,11 @@ def test_handin():
             text = archive.extractfile(f"handin/{lab.folder.name}/answers.txt").read()
             assert text == (lab.folder / "answers.txt").read_bytes()
             assert all(f"handin/{lab.folder.name}/holes/{hole.file}" in names for hole in HOLES[lab.number])
+    for seed in "4711", "5":
+        path.write_text(f"# lab 2, SEED={seed}, Glasshouse 1\n1..1\nok 1 - a\n")
+        monkeypatch.setenv("SEED", "4712" if seed == "4711" else "4711")
+        with pytest.raises(SystemExit, match=f"lab {1 if seed == '4711' else 2} was checked with SEED={seed}"):
+            lab_program.handin()
 
 
 def test_terminal():
