@@ -33,7 +33,12 @@ enum test {
 #define ROUNDS  200
 #define NR_REGS 16
 
+/* What else can be pending: B0 to B3, and that one of these is enabled. */
+#define PENDING_DBG_OTHERS (GENMASK(3, 0) | PENDING_DBG_ENABLED_BP)
+
 int __real_vmx_handle_exit(struct vcpu *vcpu), __wrap_vmx_handle_exit(struct vcpu *vcpu);
+void __real_vmx_end_instruction(u64 rflags, u64 interruptibility),
+	__wrap_vmx_end_instruction(u64 rflags, u64 interruptibility);
 void __real_vmx_hardware_disable(void), __wrap_vmx_hardware_disable(void);
 
 static struct vcpu *vcpu;
@@ -52,7 +57,8 @@ static void set_guest(void)
 	guest.blocking = (random >> 32) & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_NMI);
 	if (random & BIT(40))
 		guest.blocking = (guest.blocking & GUEST_INTR_STATE_NMI) | GUEST_INTR_STATE_MOV_SS;
-	guest.pending = random & BIT(41) ? PENDING_DBG_BS : 0;
+	guest.pending =
+		(random & BIT(41) ? PENDING_DBG_BS : 0) | (random >> 48 & PENDING_DBG_OTHERS);
 	guest.debugctl = random & BIT(42) ? DEBUGCTLMSR_BTF : 0;
 	vmwrite(GUEST_RFLAGS, guest.rflags);
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, guest.blocking);
@@ -63,10 +69,11 @@ static void set_guest(void)
 static const char *wrong_end(void)
 {
 	u64 rflags = vmread(GUEST_RFLAGS), blocking = vmread(GUEST_INTERRUPTIBILITY_INFO);
-	bool steps = guest.rflags & RFLAGS_TF;
-	bool bs = steps ? !guest.debugctl : guest.pending != 0;
+	u64 pending = guest.pending;
 	const char *why = NULL;
 
+	if (guest.rflags & RFLAGS_TF)
+		pending = (pending & ~PENDING_DBG_BS) | (guest.debugctl ? 0 : PENDING_DBG_BS);
 	if (rflags & RFLAGS_RF)
 		why = "RFLAGS.RF stays 1: the next instruction would not stop at a breakpoint";
 	else if (rflags != (guest.rflags & ~RFLAGS_RF))
@@ -75,7 +82,9 @@ static const char *wrong_end(void)
 		why = "the shadow of STI or MOV SS stays: it is over after one instruction";
 	else if (blocking != (guest.blocking & GUEST_INTR_STATE_NMI))
 		why = "the blocking by NMI has changed: only IRET ends it";
-	else if (!!(vmread(GUEST_PENDING_DBG_EXCEPTIONS) & PENDING_DBG_BS) != bs)
+	else if ((vmread(GUEST_PENDING_DBG_EXCEPTIONS) ^ pending) & ~PENDING_DBG_BS)
+		why = "pending debug exceptions: another bit than BS has changed";
+	else if (vmread(GUEST_PENDING_DBG_EXCEPTIONS) != pending)
 		why = "pending debug exceptions: BS must be 1 after an instruction with TF, but "
 		      "for BTF";
 	if (why)
@@ -87,18 +96,30 @@ static const char *wrong_end(void)
 	return why;
 }
 
+static unsigned ends; /* calls of vmx_end_instruction() */
+
+void __wrap_vmx_end_instruction(u64 rflags, u64 interruptibility)
+{
+	ends++;
+	__real_vmx_end_instruction(rflags, interruptibility);
+}
+
 static const char *check_skip_to(void)
 {
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		u64 rip = lab_random() >> 18;
 
 		set_guest();
-		vmwrite(GUEST_RFLAGS, 2);
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO, 0);
+		vmwrite(GUEST_RFLAGS, guest.rflags & ~(RFLAGS_RF | RFLAGS_TF));
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO, guest.blocking & GUEST_INTR_STATE_NMI);
+		ends = 0;
 		vmx_skip_to(rip);
 		if (vmread(GUEST_RIP) != rip)
 			return "RIP is not where it was to go: the guest would execute the "
 			       "instruction again";
+		if (ends)
+			return "vmx_end_instruction() has been called, but there is neither RF, TF "
+			       "nor a shadow";
 	}
 	return NULL;
 }
@@ -291,7 +312,7 @@ static struct cpuid_policy policy;
 /* Hide random bits of a few leaves, as cpuid_hide() does. */
 static void make_policy(void)
 {
-	static const u32 leaves[] = {1, 7, 7, 0xd, 0x80000001, 0x80000008, 1, 7};
+	static const u32 leaves[] = {1, 7, 7, 0xd, 0x80000001, 0x80000008, 1, 7, 0x80000000, 0x23};
 
 	memset(&policy, 0, sizeof(policy));
 	for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
@@ -299,7 +320,7 @@ static void make_policy(void)
 		struct cpuid_hidden *h = &policy.hidden[i];
 
 		h->leaf = leaves[i];
-		h->subleaf = i % 2 && (leaves[i] == 7 || leaves[i] == 0xd);
+		h->subleaf = i % 2 && (leaves[i] == 7 || leaves[i] == 0xd || leaves[i] == 0x23);
 		h->reg = (enum cpuid_reg)(lab_random() & 3);
 		h->bits = (u32)(lab_random() & lab_random());
 		h->next = *first;
@@ -440,13 +461,14 @@ static u64 cpuids, writes, ports[0x100];
 int __wrap_vmx_handle_exit(struct vcpu *v)
 {
 	u32 reason = (u32)vmread(VM_EXIT_REASON);
+	u64 port = IO_QUAL_PORT(vmread(EXIT_QUALIFICATION));
 
 	if (reason == EXIT_REASON_CPUID)
 		cpuids++;
 	else if (reason == EXIT_REASON_MSR_WRITE)
 		writes++;
-	else if (reason == EXIT_REASON_IO_INSTRUCTION)
-		ports[IO_QUAL_PORT(vmread(EXIT_QUALIFICATION)) & 0xff]++;
+	else if (reason == EXIT_REASON_IO_INSTRUCTION && port < ARRAY_SIZE(ports))
+		ports[port]++;
 	return __real_vmx_handle_exit(v);
 }
 
