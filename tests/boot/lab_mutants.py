@@ -113,6 +113,11 @@ MUTANTS = {
         Mutant(2, "forgets-lmce", "vmm/vmx/adjust.c", "value = cap->feature_control | FEAT_CTL", "value = FEAT_CTL"),
         Mutant(3, "no-vmxe", "vmm/vmx/operation.c", "	write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & "
                "vmx_capability.cr4_fixed1);\n", ""),
+        Mutant(3, "cr0-as-it-is", "vmm/vmx/operation.c", "	write_cr0((read_cr0() | vmx_capability.cr0_fixed0) & "
+               "vmx_capability.cr0_fixed1);\n", ""),
+        Mutant(3, "vmxe-only", "vmm/vmx/operation.c",
+               "write_cr4((read_cr4() | vmx_capability.cr4_fixed0) & vmx_capability.cr4_fixed1)",
+               "write_cr4(read_cr4() | CR4_VMXE)"),
         Mutant(4, "no-vmclear", "vmm/vmx/operation.c", "	r = vmclear(pa);", "	r = 0;"),
         Mutant(4, "clear-after-load", "vmm/vmx/operation.c", "	return vmptrld(pa);", "	return vmptrld(pa) ?: vmclear(pa);"),
         Mutant(5, "launch-first", "vmm/vmx/vmx_enter.inc", "	vmresume\n", "	vmlaunch\n	vmresume\n"),

@@ -170,16 +170,28 @@ static const char *wrong_vmxon(int r)
 		return "CR4.VMXE is 0";
 	if (vmx_capability.cr0_fixed0 & ~cr0 || vmx_capability.cr4_fixed0 & ~cr4)
 		return "a bit of CR0 or CR4 is 0 that VMX operation fixes to 1";
+	if (cr4 & CR4_DE)
+		return "a bit of CR4 is 1 that VMX operation fixes to 0: vmx_capability.cr4_fixed1";
 	if (current_vmcs() != ~0ull)
 		return "there is a current VMCS already";
 	return NULL;
 }
 
+/* CR0.NE, which must be 1, is 0 before. No CPU fixes CR4.DE to 0: meanwhile vmx_capability says
+ * that this one does. */
 int __wrap_cpu_vmxon(u64 vmxon_pointer)
 {
-	int r = __real_cpu_vmxon(vmxon_pointer);
+	u64 fixed1 = vmx_capability.cr4_fixed1, de = read_cr4() & CR4_DE;
+	int r;
 
+	write_cr0(read_cr0() & ~CR0_NE);
+	write_cr4(read_cr4() | CR4_DE);
+	vmx_capability.cr4_fixed1 &= ~CR4_DE;
+	r = __real_cpu_vmxon(vmxon_pointer);
 	lab_result(TEST_VMXON, wrong_vmxon(r));
+	vmx_capability.cr4_fixed1 = fixed1;
+	write_cr4((read_cr4() & ~CR4_DE) | de);
+	write_cr0(read_cr0() | CR0_NE);
 	return r;
 }
 
