@@ -14,7 +14,7 @@ import harness
 import lab as lab_program
 import mkiso
 from lab_mutants import HOLES, MUTANTS, QUICK
-from labs import ROOT, Lab, Seed, all_labs
+from labs import ROOT, Lab, Seed, all_labs, plain
 from test_run import terminal
 
 LABS = {lab.number: lab for lab in all_labs()}
@@ -238,6 +238,12 @@ def test_verdict_needs_all():
     told = "ok 1 - a\nok 2 - b\n1..2\n"
     assert grade.judge(lab, grade.Output("", f"ok 3\n{grade.ENTERED}\n{told}"), {})[5] is None
     assert grade.judge(lab, grade.Output("", told), {})[5]
+
+
+def test_answer_with_zeros():
+    """An answer may have 0x and leading zeros."""
+    assert [plain(text) for text in ("guest_cr3 0x0012F000", "0x0", "000", "10", "vmm/vmx/exits.c:20")] == \
+        ["guest_cr3 12f000", "0", "0", "10", "vmm/vmx/exits.c:20"]
 
 
 @pytest.mark.soak

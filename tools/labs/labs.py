@@ -13,6 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tools/image", "tools/run")]
 
 
+def plain(answer):
+    """An answer without 0x and leading zeros of its numbers."""
+    return re.sub(r"\b(0x)?0*(?=[0-9a-f])", "", answer.lower())
+
+
 @dataclass
 class Test:
     """A test of a lab. Its number is its place in the list TESTS of the lab's check.py, from 1.
