@@ -35,7 +35,7 @@ BROKEN = Test("", "answer",
 
 TESTS = [
     Test("adjust_vmx_controls", "log",
-         "Hole 1. The word is (min or opt), and what may be 1, or what must be 1.",
+         "Hole 1. Two things: of min and opt keep the bits that may be 1; then add all bits that must be 1.",
          "The low half of the capability has the bits that must be 1, the high half those that may be 1. Bits that must be "
          "1 are set even if nobody asks for them. Only a bit of min that may not be 1 is an error.",
          "ok 1"),

@@ -29,10 +29,10 @@ static inline bool is_page_fault(u32 intr_info)
  *
  *  - kind: FAULT_SECOND_LEVEL; address: @gpa; gva_hint: ~0, as the caller asks for a linear address
  *    later;
- *  - write: the access was a write, or a read and a write in one (EPT_VIOLATION_ACC_WRITE). fetch:
- * it was an instruction fetch (EPT_VIOLATION_ACC_INSTR). Neither: a read;
- *  - table: nobody asked for @gpa. The CPU itself did, which was on its way through the guest's
- * page tables, for a linear address. Then EPT_VIOLATION_GVA_IS_VALID is 1, and
+ *  - write: the access was a write, or a read and a write in one (EPT_VIOLATION_ACC_WRITE).
+ *    fetch: it was an instruction fetch (EPT_VIOLATION_ACC_INSTR). Neither: a read;
+ *  - table: nobody asked for @gpa. The CPU itself did, which was on its way through the
+ *    guest's page tables, for a linear address. Then EPT_VIOLATION_GVA_IS_VALID is 1, and
  *    EPT_VIOLATION_GVA_TRANSLATED is 0. If the first is 0, the second means nothing.
  *
  * What is not named is 0. SDM: "Exit Qualification for EPT Violations".

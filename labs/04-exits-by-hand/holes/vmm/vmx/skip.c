@@ -15,10 +15,11 @@
  *
  *  - RFLAGS.RF, which keeps one instruction from stopping at a breakpoint, is 0 afterwards.
  *  - STI and MOV SS hold off interrupts for one instruction (GUEST_INTR_STATE_STI,
- * GUEST_INTR_STATE_MOV_SS): that is over. The blocking by an NMI is not.
+ *    GUEST_INTR_STATE_MOV_SS): that is over. The blocking by an NMI is not.
  *  - If RFLAGS.TF was set, a single-step trap follows: PENDING_DBG_BS in
- * GUEST_PENDING_DBG_EXCEPTIONS. But not while the guest traps branches only (DEBUGCTLMSR_BTF in
- * GUEST_IA32_DEBUGCTL): then the bit is 0. If TF was not set, the field stays.
+ *    GUEST_PENDING_DBG_EXCEPTIONS, whose other bits stay. But not while the guest traps
+ *    branches only (DEBUGCTLMSR_BTF in GUEST_IA32_DEBUGCTL): then the bit is 0. If TF was not
+ *    set, the field stays.
  *
  * SDM: "Debug Exceptions", "Guest Non-Register State".
  */
