@@ -215,6 +215,7 @@ MUTANTS = {
                "return prot & EPT_X && ept->caps.exec_only ? EPT_X : EPT_R;"),
         Mutant(6, "no-invept", "vmm/vmx/tlb.c", "		flush_tables(ept_pointer(&vcpu->vm->ept));", "		(void)vcpu;"),
         Mutant(6, "invept-each-time", "vmm/vmx/tlb.c", "	if (flush)\n", "	(void)flush;\n"),
+        Mutant(6, "invept-single-always", "vmm/vmx/tlb.c", "	if (vmcs_config.has_invept_single)\n", "	if (pointer)\n"),
         Mutant(6, "invept-of-the-other", "vmm/vmx/tlb.c", "		flush_tables(pointer);\n",
                "		flush_tables(ept_pointer(&vcpu->vm->ept));\n"),
     ],

@@ -92,6 +92,21 @@ static const char *wrong_use(struct vcpu *vcpu, bool flush)
 	return NULL;
 }
 
+/* A CPU that has INVEPT of all only: that does not fail, and leaves no number. */
+static const char *wrong_without_single(struct vcpu *vcpu)
+{
+	bool has = vmcs_config.has_invept_single;
+
+	vmcs_config.has_invept_single = false;
+	forget_error();
+	vmx_use_tables(vcpu, ept_pointer(&vcpu->vm->ept) | RESERVED, true);
+	vmcs_config.has_invept_single = has;
+	return invept_executed() && vmcs_config.has_invept_all
+		       ? "without vmcs_config.has_invept_single: INVEPT of one pointer, which "
+			 "this CPU does not have"
+		       : NULL;
+}
+
 static const char *wrong_flush(struct vcpu *vcpu)
 {
 	u64 *root = vcpu->vm->ept.root;
@@ -113,6 +128,8 @@ static const char *check_invept(struct vcpu *vcpu)
 		why = wrong_use(vcpu, true);
 	if (!why)
 		why = wrong_use(vcpu, false);
+	if (!why)
+		why = wrong_without_single(vcpu);
 	vmwrite(EPT_POINTER, ept_pointer(&vcpu->vm->ept));
 	vmx_flush_all();
 	return why;

@@ -88,7 +88,8 @@ static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, i
  * part or all of what @entry of @level covers. There are three cases:
  *
  * 1. fits_entry(): the change can be made in this entry alone. Write the new entry, unless it is
- * the old one. If the old one pointed to a table, drop that (drop_table()). Write by write_entry();
+ * the old one. If the old one pointed to a table, drop that (drop_table()): first write the entry,
+ * then drop the table, as a CPU may still come to it meanwhile. Write by write_entry();
  * but a PROTECT by __atomic_fetch_xor(entry, old ^ new, __ATOMIC_ACQ_REL), which keeps a flag that
  * a CPU sets at this moment.
  *
