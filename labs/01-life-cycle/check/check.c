@@ -216,12 +216,28 @@ static const char *wrong_vmcs_load(u64 pa)
 	return NULL;
 }
 
+/* VMPTRLD refuses a VMCS of another revision, and both instructions the VMXON region. */
+static const char *wrong_error(u64 pa)
+{
+	u32 *revision = phys_to_virt(pa);
+	int r;
+
+	*revision ^= 1;
+	r = __real_vmcs_load(pa);
+	*revision ^= 1;
+	if (!r)
+		return "vmcs_load() returns 0, although VMPTRLD has failed: another revision";
+	if (!__real_vmcs_load(virt_to_phys(this_cpu()->virt_area)))
+		return "vmcs_load() returns 0, although VMCLEAR has failed: the VMXON region";
+	return NULL;
+}
+
 int __wrap_vmcs_load(u64 pa)
 {
 	const char *why;
 
 	fill_vmcs(pa, 0xff);
-	why = wrong_vmcs_load(pa);
+	why = wrong_vmcs_load(pa) ?: wrong_error(pa);
 	lab_result(TEST_VMCS_LOAD, why);
 	if (current_vmcs() == pa)
 		vmclear(pa);
@@ -246,6 +262,24 @@ int __wrap_vmx_handle_exit(struct vcpu *vcpu)
 
 /* ---- 7: cpu_vmxoff() ---- */
 
+/* Leave VMX operation without a VMCS. A VMCLEAR of address 0 would change the memory there: with
+ * Bochs, which watches a place behind, the first bytes. */
+static const char *wrong_without_vmcs(void)
+{
+	u8 saved[64], *memory = phys_to_virt(0);
+	bool same = true;
+
+	memcpy(saved, memory, sizeof(saved));
+	memset(memory, 0xff, sizeof(saved));
+	__real_cpu_vmxoff(0);
+	for (unsigned i = 0; i < sizeof(saved); i++)
+		same &= memory[i] == 0xff;
+	memcpy(memory, saved, sizeof(saved));
+	if (read_cr4() & CR4_VMXE)
+		return "CR4.VMXE is still 1 after cpu_vmxoff(0)";
+	return same ? NULL : "VMCLEAR of address 0: there is no VMCS if pa is 0";
+}
+
 /* Enter VMX operation once more to look whether the VMCS has been cleared, and leave it. */
 static const char *wrong_vmcs(u64 pa)
 {
@@ -258,9 +292,11 @@ static const char *wrong_vmcs(u64 pa)
 		return "VMPTRLD fails afterwards";
 	clear = vmcs_is_clear();
 	vmclear(pa);
+	if (clear)
+		return wrong_without_vmcs();
 	vmxoff();
 	write_cr4(read_cr4() & ~CR4_VMXE);
-	return clear ? NULL : "the VMCS has not been cleared: the CPU may still keep parts of it";
+	return "the VMCS has not been cleared: the CPU may still keep parts of it";
 }
 
 void __wrap_cpu_vmxoff(u64 pa)

@@ -183,12 +183,15 @@ static struct exception random_exception(void)
 	if (e.vector == BP_VECTOR) {
 		e.type = EVENT_SOFT_EXCEPTION;
 		e.insn_len = 1;
+	} else if (e.vector == DB_VECTOR && random & BIT(48)) { /* INT1 */
+		e.type = EVENT_PRIV_EXCEPTION;
+		e.insn_len = 1;
 	}
 	e.has_error_code = e.vector == PF_VECTOR || e.vector == GP_VECTOR;
 	e.error_code = e.has_error_code ? (u32)(random >> 32) & 0x1f : 0;
 	if (e.vector == PF_VECTOR)
 		e.payload = lab_random();
-	else if (e.vector == DB_VECTOR)
+	else if (e.vector == DB_VECTOR && e.type == EVENT_EXCEPTION)
 		e.payload = random >> 16 & (DR6_BREAKPOINTS | DR6_BS);
 	return e;
 }
@@ -203,7 +206,7 @@ static const char *wrong_reflection(const struct exception *e, u64 cr2, u64 rfla
 	if (event->has_error_code != e->has_error_code || event->error_code != e->error_code)
 		return "the error code of the event is wrong";
 	if (event->insn_len != e->insn_len)
-		return "insn_len of the event is wrong: INT3 returns behind itself";
+		return "insn_len of the event is wrong: INT3 and INT1 return behind themselves";
 	if (read_cr2() != (e->vector == PF_VECTOR ? e->payload : cr2))
 		return e->vector == PF_VECTOR ? "CR2 is not the linear address"
 					      : "CR2 has changed: it does with #PF only";
