@@ -266,6 +266,8 @@ MUTANTS = {
         Mutant(8, "runs-and-starts-again", "vmm/init_sipi.c", "	if (vcpu->mp_state == MP_STATE_RUNNABLE)\n		return;\n", ""),
         Mutant(8, "old-nmi", "vmm/init_sipi.c", "	vcpu->nmi_pending = 0;\n	virt->get_segment", "	virt->get_segment"),
         Mutant(9, "test-fails-always", "labs/07-other-cpus/check/kick_test.c", "	return NULL;", "	return \"wrong\";"),
+        Mutant(9, "test-that-counts", "labs/07-other-cpus/check/kick_test.c", "	lab_quiet();\n",
+               "	static int n;\n\n	(void)nothing;\n	if (n++)\n		return \"wrong\";\n	lab_quiet();\n"),
         Mutant(10, "test-of-a-guest-that-exits", "labs/07-other-cpus/check/kick_test.c", "	lab_quiet();\n", ""),
         Mutant(11, "test-of-the-nmi-only", "labs/07-other-cpus/check/kick_test.c", "		if (vcpu_call(vcpu, nothing, 100000))\n",
                "		if (({ vcpu_make_request(vcpu, REQ_EVENT);\n"

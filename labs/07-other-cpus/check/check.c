@@ -599,18 +599,23 @@ static const char *try_test(unsigned way)
 	return why;
 }
 
+/* The right kicks come first and last: a test that only counts how often it runs is found, too. */
 static void run_student_test(void)
 {
-	const char *why;
+	const char *right, *no_nmi, *late, *once;
 
 	set_exits(1);
-	why = try_test(RIGHT);
-	if (why)
-		pr_info("# your test says: %s\n", why);
-	lab_result(TEST_RIGHT, why);
-	lab_result(TEST_NO_NMI, try_test(NO_NMI) ? NULL : "your test finds nothing wrong");
-	lab_result(TEST_LATE, try_test(LATE) ? NULL : "your test finds nothing wrong");
-	lab_result(TEST_ONCE, try_test(ONCE) ? NULL : "your test finds nothing wrong");
+	right = try_test(RIGHT);
+	no_nmi = try_test(NO_NMI);
+	late = try_test(LATE);
+	once = try_test(ONCE);
+	right = right ?: try_test(RIGHT);
+	if (right)
+		pr_info("# your test says: %s\n", right);
+	lab_result(TEST_RIGHT, right);
+	lab_result(TEST_NO_NMI, no_nmi ? NULL : "your test finds nothing wrong");
+	lab_result(TEST_LATE, late ? NULL : "your test finds nothing wrong");
+	lab_result(TEST_ONCE, once ? NULL : "your test finds nothing wrong");
 	lab_stop_if_failed();
 }
 

@@ -14,8 +14,8 @@ static void nothing(struct vcpu *vcpu)
 /*
  * Hole 10. A test is good if it passes on right code, and fails on wrong code. Write one for kicks.
  * @vcpu runs its guest on another CPU. Return NULL if a kick makes it come, or a sentence that says
- * what is wrong. It runs four times: with your holes 2 and 3, and with three broken ones
- * (check.c has them: __wrap_smp_send_nmi, __wrap_vcpu_make_request):
+ * what is wrong. It runs several times: with your holes 2 and 3, first and last, and with three
+ * broken ones (check.c has them: __wrap_smp_send_nmi, __wrap_vcpu_make_request):
  *
  *  - no NMI is sent;
  *  - the request is posted after the kick, not before;
