@@ -317,6 +317,7 @@ MUTANTS = {
         Mutant(3, "handler-only", "labs/09-inspector/inspector.c",
                "now[0] != inspector->good[0] || (u32)now[1] != (u32)inspector->good[1]",
                "gate_handler(now) != gate_handler(inspector->good)"),
+        Mutant(3, "word-0-only", "labs/09-inspector/inspector.c", " || (u32)now[1] != (u32)inspector->good[1];", ";"),
         Mutant(3, "all-bits", "labs/09-inspector/inspector.c", "(u32)now[1] != (u32)inspector->good[1]", "now[1] != inspector->good[1]"),
         Mutant(3, "once-for-ever", "labs/09-inspector/inspector.c", "	inspector->alarmed = is_bad;", "	inspector->alarmed |= is_bad;"),
         Mutant(4, "stays-at-the-old-table", "labs/09-inspector/inspector.c", "		inspector->gate = gpa;\n", ""),

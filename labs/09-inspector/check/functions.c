@@ -177,7 +177,7 @@ static const char *judge(struct oracle *oracle, const u64 now[2], bool says)
 static void choose_gate(u64 now[2], const u64 good[2])
 {
 	memcpy(now, good, 2 * sizeof(*now));
-	switch (below(5)) {
+	switch (below(6)) {
 	case 0: /* another handler */
 		make_gate(now, lab_random());
 		break;
@@ -186,6 +186,9 @@ static void choose_gate(u64 now[2], const u64 good[2])
 		break;
 	case 2: /* a bit without a meaning */
 		now[1] ^= BIT(32 + below(32));
+		break;
+	case 3: /* one bit of the handler's upper half */
+		now[1] ^= BIT(below(32));
 		break;
 	}
 }
