@@ -251,6 +251,8 @@ MUTANTS = {
     7: [
         Mutant(1, "label-too-late", "arch/x86/halt_until.inc", "halt_until_test:\n	cmpl $0, (%rdi)\n	jne 1f\n",
                "2:\n	cmpl $0, (%rdi)\n	jne 1f\nhalt_until_test:\n"),
+        Mutant(1, "end-behind-the-jmp", "arch/x86/halt_until.inc", "halt_until_end:\n	jmp halt_until_test\n",
+               "	jmp halt_until_test\nhalt_until_end:\n"),
         Mutant(1, "sleeps-once", "arch/x86/halt_until.inc", "	jmp halt_until_test\n", ""),
         Mutant(2, "kick-without-nmi", "vmm/kick.c", "!smp_send_nmi(vcpu->cpu)", "!vcpu->cpu"),
         Mutant(2, "second-nmi", "vmm/kick.c", "__atomic_compare_exchange_n(&vcpu->kicked, &nobody, kicker(), false, __ATOMIC_SEQ_CST,\n"

@@ -54,10 +54,12 @@ static struct {
 	bool lost;
 } sleep;
 
+/* NMIs of the guest leave the flag as it is. */
 static void nmi_sets_flag(struct trap_frame *frame)
 {
 	(void)frame;
-	sleep.flag = 1;
+	if (sleep.steps == sleep.nmi_at || sleep.halts >= 3)
+		sleep.flag = 1;
 }
 
 /* An NMI hits the code at the place of @frame. */
@@ -92,8 +94,7 @@ static bool each_instruction(struct trap_frame *frame)
 	sleep.lost |= sleep.flag;
 	sleep.halts++;
 	frame->rip++;
-	if (sleep.halts >= 3)
-		pretend_nmi(frame);
+	pretend_nmi(frame);
 	return true;
 }
 
