@@ -263,6 +263,8 @@ MUTANTS = {
         Mutant(4, "kicked-stays", "vmm/kick.c", "__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL)", "vcpu->kicked"),
         Mutant(5, "enters-after-the-nmi", "vmm/kick.c", "	virt->request_immediate_exit(vcpu);\n", ""),
         Mutant(6, "sipi-lost", "vmm/init_sipi.c", "!(__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & REQ_INIT) &&\n	    ", ""),
+        Mutant(6, "vector-too-late", "vmm/init_sipi.c", "	vcpu->sipi_vector = vector;\n	vcpu_make_request(vcpu, REQ_SIPI);\n",
+               "	vcpu_make_request(vcpu, REQ_SIPI);\n	vcpu->sipi_vector = vector;\n"),
         Mutant(7, "reset-too-early", "vmm/init_sipi.c", "		virt->wait_for_sipi(vcpu);\n",
                "		reset_by_init(vcpu);\n		virt->wait_for_sipi(vcpu);\n"),
         Mutant(8, "runs-and-starts-again", "vmm/init_sipi.c", "	if (vcpu->mp_state == MP_STATE_RUNNABLE)\n		return;\n", ""),

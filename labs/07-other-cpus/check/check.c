@@ -157,6 +157,7 @@ static struct {
 	bool works;
 	enum mp_state waits_in;
 	u32 requests, wake, kicked; /* at the NMI */
+	u8 sipi_vector;             /* then, too */
 	unsigned nmis, to_vm, at_once, waits, resets, vm_resets, starts;
 	unsigned resets_before; /* the CS was set */
 	enum mp_state at_start, at_wait;
@@ -384,12 +385,14 @@ static const char *check_deliver(void)
 		drops = fake.mp_state == MP_STATE_RUNNABLE && !fake.requests;
 		vcpu_deliver_sipi(&fake, vector);
 		if (!(fake.requests & REQ_SIPI) == drops &&
-		    fake.sipi_vector == (drops ? 0 : vector) && fake.wake == !drops)
+		    fake.sipi_vector == (drops ? 0 : vector) && fake.wake == !drops &&
+		    noted.sipi_vector == fake.sipi_vector)
 			continue;
 		pr_info("# SIPI %x; the vCPU %s%s\n", vector, states[fake.mp_state],
 			i < 3 ? "" : ", REQ_INIT is posted");
 		return drops ? "SIPI: a CPU that runs drops it"
-			     : "SIPI: sipi_vector and REQ_SIPI, with a kick";
+			     : "SIPI: sipi_vector, then REQ_SIPI with a kick: the other CPU may "
+			       "look at once";
 	}
 	return NULL;
 }
@@ -548,6 +551,7 @@ bool __wrap_smp_send_nmi(const struct cpu *cpu)
 		noted.requests = fake.requests;
 		noted.wake = fake.wake;
 		noted.kicked = fake.kicked;
+		noted.sipi_vector = fake.sipi_vector;
 		return noted.works;
 	}
 	sent++;

@@ -88,7 +88,7 @@ void vcpu_deliver_init(struct vcpu *vcpu)
  * so do nothing if vcpu->mp_state is MP_STATE_RUNNABLE, unless REQ_INIT is still posted: then it
  * will wait. Look at the request first, then at the state, with __atomic_load_n() and
  * __ATOMIC_ACQUIRE: the run loop changes the state, and takes the request back afterwards.
- * Otherwise set vcpu->sipi_vector, and post REQ_SIPI.
+ * Otherwise set vcpu->sipi_vector, then post REQ_SIPI.
  */
 void vcpu_deliver_sipi(struct vcpu *vcpu, u8 vector)
 {
