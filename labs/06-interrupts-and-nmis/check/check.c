@@ -27,8 +27,9 @@ enum test {
 	TEST_BLOCK_AGAIN
 };
 
-#define ROUNDS  300
-#define SHADOWS (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+#define ROUNDS          300
+#define SHADOWS         (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+#define BLOCKING_BY_SMI BIT(2) /* of interruptibility */
 
 int __real_vmx_handle_exit(struct vcpu *vcpu), __wrap_vmx_handle_exit(struct vcpu *vcpu);
 void __real_vmx_hardware_disable(void), __wrap_vmx_hardware_disable(void);
@@ -198,11 +199,12 @@ static const char *check_allowed(void)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		u64 blocking = random_blocking();
 
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocking);
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO, blocking | (lab_random() & BLOCKING_BY_SMI));
 		vmwrite(GUEST_RFLAGS, lab_random() & 1 ? 0x202 : 2);
 		if (vmx_nmi_allowed(vcpu) == !blocking)
 			continue;
-		pr_info("# interruptibility %lx, RFLAGS %lx\n", blocking, vmread(GUEST_RFLAGS));
+		pr_info("# interruptibility %lx, RFLAGS %lx\n", vmread(GUEST_INTERRUPTIBILITY_INFO),
+			vmread(GUEST_RFLAGS));
 		return "vmx_nmi_allowed: an NMI waits for the end of a shadow and of an NMI's "
 		       "handler, and for nothing else";
 	}
@@ -278,7 +280,9 @@ static void set_guest(void)
 
 	guest.real_mode = random & 1;
 	guest.blocking = random_blocking();
-	guest.activity = random & 2 ? GUEST_ACTIVITY_HLT : GUEST_ACTIVITY_ACTIVE;
+	guest.activity = random & 2   ? GUEST_ACTIVITY_HLT
+			 : random & 4 ? GUEST_ACTIVITY_WAIT_SIPI
+				      : GUEST_ACTIVITY_ACTIVE;
 	vmwrite(GUEST_CR0,
 		guest.real_mode ? vmread(GUEST_CR0) & ~CR0_PE : vmread(GUEST_CR0) | CR0_PE);
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, guest.blocking);
@@ -315,8 +319,11 @@ static const char *wrong_injection(const struct vcpu_event *event)
 		return "interruptibility: the VM entry would refuse the event, or the guest's "
 		       "blocking is lost";
 	}
-	if (vmread(GUEST_ACTIVITY_STATE) != GUEST_ACTIVITY_ACTIVE)
-		return "the guest is still halted";
+	if (vmread(GUEST_ACTIVITY_STATE) !=
+	    (guest.activity == GUEST_ACTIVITY_HLT ? GUEST_ACTIVITY_ACTIVE : guest.activity))
+		return guest.activity == GUEST_ACTIVITY_HLT
+			       ? "the guest is still halted"
+			       : "only a guest that is halted wakes up";
 	return vcpu->event.valid ? "the event stays in vcpu->event: it would come again" : NULL;
 }
 
@@ -359,6 +366,14 @@ static void set_fields(const struct vcpu_event *event, u64 info, u64 error_code,
 	vmwrite(length, event->insn_len ?: 7);
 }
 
+/* Put a length that no instruction has into the field @length: the usual one is taken instead. */
+static void set_wrong_length(struct vcpu_event *event, u64 length)
+{
+	vmwrite(length, lab_random() & 1 ? 0 : 16 + lab_random() % 16);
+	if (event->insn_len)
+		event->insn_len = event->type == EVENT_SOFT_INTR ? 2 : 1;
+}
+
 static const char *check_again(void (*function)(struct vcpu *v), u64 info, u64 error_code,
 			       u64 length)
 {
@@ -370,6 +385,8 @@ static const char *check_again(void (*function)(struct vcpu *v), u64 info, u64 e
 		if (i % 4 == 3)
 			event = (struct vcpu_event){.valid = false};
 		set_fields(&event, info, error_code, length);
+		if (i % 4 == 2)
+			set_wrong_length(&event, length);
 		vcpu->event = (struct vcpu_event){.valid = false};
 		vcpu->requests = REQ_SIPI;
 		function(vcpu);
