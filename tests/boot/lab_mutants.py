@@ -309,6 +309,7 @@ MUTANTS = {
         Mutant(7, "shield-forgotten", "shadow/fix.c", "!has_shielded(fix, fix->level + 1)", "true"),
         Mutant(8, "offset-stays", "shadow/fix.c", "ALIGN_DOWN(fix->map.hpa, spte_size(fix->level))",
                "ALIGN_DOWN(fix->map.hpa, PAGE_SIZE)"),
+        Mutant(8, "no-page-below", "shadow/fix.c", "		if (!page)\n			return -ENOMEM;\n", ""),
         Mutant(8, "no-unshield", "shadow/fix.c", "	if (w->access & PF_ERROR_W)\n", "	if (!w->mode)\n"),
         Mutant(8, "always-new", "shadow/fix.c", "		return -EEXIST;\n", "		return 0;\n"),
     ],

@@ -21,6 +21,8 @@ bool __real_shadow_second_level(struct shadow *shadow, gpa_t gpa, unsigned need,
 				   struct ept_mapping *map);
 void __real_shadow_unshield(struct shadow *shadow, u64 frame),
 	__wrap_shadow_unshield(struct shadow *shadow, u64 frame);
+struct mmu_page *__real_fix_link(struct fix *fix, struct mmu_page *page, int level),
+	*__wrap_fix_link(struct fix *fix, struct mmu_page *page, int level);
 
 /* ---- 5: leaf_rights() ---- */
 
@@ -325,15 +327,37 @@ static const char *one_fault(struct vcpu *vcpu)
 	return why;
 }
 
+static bool no_page_free;
+static unsigned links;
+
+struct mmu_page *__wrap_fix_link(struct fix *fix, struct mmu_page *page, int level)
+{
+	links++;
+	return no_page_free ? NULL : __real_fix_link(fix, page, level);
+}
+
+/* There is no page to begin at; and the page below it cannot be made. */
 static const char *without_pages(struct vcpu *vcpu)
 {
+	struct mmu_page top;
 	struct fix fix;
+	int r;
 
 	memset(&fix, 0, sizeof(fix));
+	memset(&top, 0, sizeof(top));
 	fix.vcpu = vcpu;
 	fix.walk.mode = &vcpu->shadow->mode;
 	fix.level = 1;
-	return fix_map(&fix) == -ENOMEM ? NULL : "fix_map must return -ENOMEM if there is no page";
+	if (fix_map(&fix) != -ENOMEM)
+		return "fix_map must return -ENOMEM if there is no page";
+	top.role.level = 3;
+	fix.page = &top;
+	no_page_free = true;
+	links = 0;
+	r = fix_map(&fix);
+	no_page_free = false;
+	return r == -ENOMEM && links == 1 ? NULL
+					  : "fix_map must return -ENOMEM if fix_link() gives none";
 }
 
 const char *check_map(struct vcpu *vcpu)
