@@ -319,6 +319,12 @@ MUTANTS = {
         Mutant(2, "no-limit", "labs/09-inspector/inspector.c",
                "	if (GATE_SIZE * vector + GATE_SIZE - 1 > idtr.limit)\n		return -EFAULT;\n", ""),
         Mutant(2, "first-byte-only", "labs/09-inspector/inspector.c", "GATE_SIZE * vector + GATE_SIZE - 1 >", "GATE_SIZE * vector >"),
+        Mutant(2, "page-of-the-base", "labs/09-inspector/inspector.c", "idtr.base + GATE_SIZE * vector, gpa",
+               "(idtr.base & ~0xfffull) + GATE_SIZE * vector, gpa"),
+        Mutant(2, "base-is-translated", "labs/09-inspector/inspector.c",
+               "	return guest_physical(vcpu, idtr.base + GATE_SIZE * vector, gpa);",
+               "	if (guest_physical(vcpu, idtr.base, gpa))\n		return -EFAULT;\n"
+               "	*gpa += GATE_SIZE * vector;\n	return 0;"),
         Mutant(2, "linear-is-physical", "labs/09-inspector/inspector.c",
                "	return guest_physical(vcpu, idtr.base + GATE_SIZE * vector, gpa);",
                "	(void)vcpu;\n	*gpa = idtr.base + GATE_SIZE * vector;\n	return 0;"),

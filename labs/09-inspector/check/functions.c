@@ -69,10 +69,10 @@ static void restore_guest(struct vcpu *vcpu)
 	vmwrite(GUEST_IDTR_LIMIT, saved_limit);
 }
 
-/* The page of the IDT number @which. */
+/* The page of the IDT number @which. The first lies behind the second. */
 static gpa_t idt_page(unsigned which)
 {
-	return SCRATCH + (TABLES + which) * PAGE_SIZE;
+	return SCRATCH + (PAGES - 1 - which) * PAGE_SIZE;
 }
 
 /* Have the guest map two pages from the linear address @base on to those of the IDTs, or to none.
@@ -115,7 +115,9 @@ static const char *wrong_find(struct vcpu *vcpu, unsigned round)
 	unsigned gates = 1 + (unsigned)below(256);
 	unsigned vector = below(2) ? (unsigned)below(256) : gates - 1; /* often the last one */
 	bool present = round % 8, reached = vector < gates;
-	gva_t base = random_base();
+	u64 start = 16 * below(256), offset = start + 16 * vector; /* it may end in the next page */
+	gva_t base = random_base() + start;
+	gpa_t expected = idt_page(offset >> PAGE_SHIFT) + (offset & (PAGE_SIZE - 1));
 	gpa_t gpa = 0;
 	int r;
 
@@ -124,12 +126,12 @@ static const char *wrong_find(struct vcpu *vcpu, unsigned round)
 	if (round % 16 == 1)
 		reached = vector < gates - 1; /* the last gate lacks a byte */
 	r = find_gate(vcpu, vector, &gpa);
-	if (r == (present && reached ? 0 : -EFAULT) && (r || gpa == idt_page(0) + 16 * vector))
+	if (r == (present && reached ? 0 : -EFAULT) && (r || gpa == expected))
 		return NULL;
-	pr_info("# IDTR: base %lx, limit %lx, %s at guest-physical %lx; vector %u: you return %d "
-		"and %lx\n",
-		base, vmread(GUEST_IDTR_LIMIT), present ? "mapped" : "not mapped", idt_page(0),
-		vector, r, gpa);
+	pr_info("# IDTR: base %lx, limit %lx, %s; vector %u, whose gate is at guest-physical %lx: "
+		"you return %d and %lx\n",
+		base, vmread(GUEST_IDTR_LIMIT), present ? "mapped" : "not mapped", vector, expected,
+		r, gpa);
 	if (!present || !reached)
 		return "an IDT that is too short, or not mapped, is -EFAULT";
 	return "the gate is somewhere else";
