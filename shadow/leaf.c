@@ -10,8 +10,9 @@ unsigned leaf_rights(const struct paging_mode *mode, unsigned acc, u64 entry, bo
 		acc &= ~ACC_W;
 	if (!override)
 		return acc;
-	acc = (acc | ACC_W) & ~ACC_U;
-	return mode->smep ? acc & ~ACC_X : acc;
+	if (mode->smep && acc & ACC_U)
+		acc &= ~ACC_X;
+	return (acc | ACC_W) & ~ACC_U;
 }
 
 /* What the guest's tables and the second-level tables both allow. */

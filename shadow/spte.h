@@ -64,7 +64,8 @@ union mmu_role direct_role(int level, unsigned acc, u64 leaf, int leaf_level);
  * The rights of the shadow of a leaf @entry, for whose page the guest's entries together give @acc.
  * Without the dirty flag none may write, so that the first write is seen. @override: the supervisor
  * writes to a page that is not writable, which CR0.WP = 0 allows: the entry is writable then, but
- * for the supervisor only, and not executable where SMEP would have kept the supervisor from it.
+ * for the supervisor only, and not executable where SMEP would have kept the supervisor from it: if
+ * it is a user page.
  */
 unsigned leaf_rights(const struct paging_mode *mode, unsigned acc, u64 entry, bool override);
 

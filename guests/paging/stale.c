@@ -6,6 +6,7 @@
 #include "guests/paging/region.h"
 
 #include "arch/x86/cpu.h"
+#include "lib/string.h"
 
 #define ERROR_I 16u
 
@@ -259,6 +260,27 @@ static void check_cr3(void)
 	ok(good && read_cr3() == cr3, "MOV to CR3 of an address that is too wide is #GP");
 }
 
+/* Where CR0.WP is clear, code in a page of the supervisor that is not writable writes to its own
+ * page: SMEP is for user pages only. SDM: "Determination of Access Rights". */
+static void check_own_page(void)
+{
+	/* MOV to the byte behind it, which becomes INT3 */
+	static const u8 code[] = {0xc6, 0x05, 0, 0, 0, 0, MARK, 0x90, MARK};
+	bool smep = cpuid(7, 0).ebx & BIT(7), good;
+
+	region_reset();
+	memcpy((void *)FRAME(1), code, sizeof(code));
+	set_entry(&region[0][1], FRAME(1) | PT_P);
+	flush_all();
+	set_cr0(CR0_WP, false);
+	set_cr4(CR4_SMEP, smep);
+	fetches(PAGE(1));
+	good = last_peek()->vector == BP_VECTOR && last_peek()->rip == PAGE(1) + 8;
+	set_cr4(CR4_SMEP, false);
+	set_cr0(CR0_WP, true);
+	ok(good, "an instruction may write to its own page then, with CR4.SMEP, too");
+}
+
 /* An access sets the flags again that were cleared. */
 static void check_flags(void)
 {
@@ -379,6 +401,7 @@ void check_stale(void)
 	check_sizes();
 	check_cr3();
 	check_flags();
+	check_own_page();
 	check_registers();
 	set_cr0(CR0_WP, false);
 	pml4[TEST_SLOT] = 0;

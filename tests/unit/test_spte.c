@@ -44,6 +44,9 @@ static void clean_pages_are_read_only(void **state)
 	assert_int_equal(leaf_rights(&mode, ACC_U | ACC_X, PT_D, true), ACC_W | ACC_X);
 	mode.smep = true;
 	assert_int_equal(leaf_rights(&mode, ACC_U | ACC_X, PT_D, true), ACC_W);
+	/* SMEP is for user pages only. */
+	assert_int_equal(leaf_rights(&mode, ACC_X, PT_D, true), ACC_W | ACC_X);
+	assert_int_equal(leaf_rights(&mode, 0, PT_D, true), ACC_W);
 }
 
 /* The bits for caching have other places in large pages, and go along to the parts of one. */
