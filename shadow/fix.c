@@ -16,6 +16,7 @@ int fix_map(struct fix *fix)
 
 	if (!page)
 		return -ENOMEM;
+	fix->linked = false;
 	for (int level = page->role.level; level > fix->level; level--) {
 		page = fix_link(fix, page, level);
 		if (!page)
@@ -26,11 +27,11 @@ int fix_map(struct fix *fix)
 	index = spte_index(w->gva, fix->level);
 	spte = make_spte(fix->level, ALIGN_DOWN(fix->map.hpa, spte_size(fix->level)), fix->acc,
 			 fix->map.prot, fix->leaf, w->mode->levels ? fix->guest_level : 0);
-	if (page->spt[index] == spte)
-		return -EEXIST;
-	shadow_write_leaf(to_shadow(vcpu), page, index, spte, fix->leaf, w->gpa);
 	if (fix->leaf & PT_G)
 		shadow_note_global(to_shadow(vcpu), w->gva);
+	if (page->spt[index] == spte)
+		return fix->linked ? 0 : -EEXIST;
+	shadow_write_leaf(to_shadow(vcpu), page, index, spte, fix->leaf, w->gpa);
 	if (fix->level == 1 && page->table)
 		shadow_prefetch_around(vcpu, page, index, w->gva);
 	return 0;

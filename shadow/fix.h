@@ -17,6 +17,7 @@ struct fix {
 	int level;              /* that of the shadow entry */
 	unsigned acc;           /* its rights, by the guest's tables */
 	bool override;          /* see leaf_rights() */
+	bool linked;            /* by fix_link(): a table that was not in use here */
 };
 
 /* ---- fix.c ---- */

@@ -93,6 +93,17 @@ static void fill(struct shadow *shadow, struct mmu_page *page)
 	}
 }
 
+/* May there be global pages in @page, which has been in use, and below? */
+static bool may_have_globals(const struct mmu_page *page)
+{
+	if (page->role.level > 1)
+		return true;
+	for (unsigned word = 0; word < BITMAP_WORDS; word++)
+		if (page->present[word] & ~page->local[word])
+			return true;
+	return false;
+}
+
 /* The guest's entry that the entry of @page at @level stands for. */
 static u64 entry_at(const struct fix *fix, int level)
 {
@@ -127,10 +138,13 @@ struct mmu_page *fix_link(struct fix *fix, struct mmu_page *page, int level)
 	child = shadow_get_page(shadow, gfn, role, &old);
 	if (!child)
 		return NULL;
+	fix->linked = true;
 	if (old)
 		shadow_sync_again(fix->vcpu, child);
 	else if (direct && level == 2)
 		fill(shadow, child);
+	if (old && !direct && may_have_globals(child))
+		shadow_note_global(shadow, w->gva);
 	shadow->epoch++;
 	shadow_set_spte(page, index, shadow_pa(shadow, child) | SPTE_TABLE, gpte,
 			direct && gpte & PT_G);

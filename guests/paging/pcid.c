@@ -141,6 +141,29 @@ static bool after(enum invpcid type, u64 root, unsigned global)
 	return good;
 }
 
+/* INVLPG of a global page, at an address where its table has been used for another one before; from
+ * another root, which has not used it. */
+static void check_global(u64 first, u64 second)
+{
+	bool good;
+
+	region_reset();
+	pml4[OTHER_SLOT] = second_root[OTHER_SLOT] = pml4[TEST_SLOT];
+	set_entry(&region[0][3], FRAME(3) | ALL | PT_G);
+	set_cr4(CR4_PGE, true);
+	write_cr3(first | 1);
+	good = peek(PAGE(3)) == 3 && peek(OTHER_PAGE(3)) == 3;
+	write_cr3(second | 2);
+	set_entry(&region[0][3], FRAME(4) | ALL | PT_G);
+	invlpg(OTHER_PAGE(3));
+	write_cr3(first | 1 | NO_FLUSH);
+	good &= peek(OTHER_PAGE(3)) == 4;
+	pml4[OTHER_SLOT] = second_root[OTHER_SLOT] = 0;
+	set_cr4(CR4_PGE, false);
+	flush_all();
+	ok(good, "INVLPG of a global page is for all PCIDs, whatever their roots");
+}
+
 static void check_invpcid(u64 root)
 {
 	static const char *const names[] = {"of one address", "of one PCID",
@@ -178,6 +201,7 @@ void check_pcid(void)
 	check_off(root);
 	set_cr4(CR4_PCIDE, true);
 	check_switches(root, (u64)second_root);
+	check_global(root, (u64)second_root);
 	if (cpuid(7, 0).ebx & BIT(10))
 		check_invpcid(root);
 	region_reset();
