@@ -131,7 +131,8 @@ static void drop_stale(struct vcpu *vcpu, struct mmu_page *page, gva_t gva)
 {
 	unsigned index = spte_index(gva, page->role.level);
 
-	if (!page->spt[index] || guest_entry(page, index) == page->gptes[index])
+	if (!shadow_is_stale(page, index) &&
+	    !(page->role.levels == 2 && page->role.level == 2 && shadow_is_stale(page, index ^ 1)))
 		return;
 	shadow_sync_address(vcpu, page, gva);
 	virt->flush_guest_tlb(vcpu);

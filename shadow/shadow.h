@@ -196,6 +196,12 @@ static inline u64 guest_entry(const struct mmu_page *page, unsigned index)
 	return shadow_guest_entry(page, page->role.level, index, page->role.levels == 2);
 }
 
+/* Is there entry @index of @page, which is not direct, and is the guest's another one now? */
+static inline bool shadow_is_stale(const struct mmu_page *page, unsigned index)
+{
+	return page->spt[index] && guest_entry(page, index) != page->gptes[index];
+}
+
 /* Remember that global pages are made for @gva; and ask. */
 static inline void shadow_note_global(struct shadow *shadow, gva_t gva)
 {

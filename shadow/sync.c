@@ -192,6 +192,9 @@ void shadow_sync_address(struct vcpu *vcpu, struct mmu_page *page, gva_t gva)
 		unsigned index = spte_index(gva, level);
 		u64 spte = page->spt[index];
 
+		/* A page of 4 MiB has two shadow entries. SDM: "Details of TLB Use". */
+		if (narrow && level == 2 && page->table && shadow_is_stale(page, index ^ 1))
+			renew(vcpu, page, index ^ 1);
 		if (!(spte & PT_P))
 			return;
 		if (page->table &&

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of PDPTEs, in PAE paging, step by step. Each READ stores the byte at 1 GiB, or all ones
- * after #PF, in pdptes_found.
+ * Changes of PDPTEs, in PAE paging, step by step; then of a page of 4 MiB. Each READ stores the
+ * byte at 1 GiB, or at another address, or all ones after #PF, in pdptes_found.
  */
 	.text
 	.code32
-	.macro READ number
+	.macro READ number, address=0x40000000
 	movl $1f, %edi
-	movzbl 0x40000000, %eax
+	movzbl \address, %eax
 1:	movl %eax, pdptes_found + 4 * \number
 	.endm
 
@@ -68,6 +68,32 @@ pdptes_code:
 	movl $pdptes_root + 0x7, %eax		/* ignored */
 	movl %eax, %cr3
 	READ 11
+
+	movl saved_cr0, %eax
+	movl %eax, %cr0
+	jmp 2f
+2:	movl saved_cr4, %eax
+	andl $~0x20, %eax
+	orl $0x10, %eax		/* PSE, not PAE */
+	movl %eax, %cr4
+	movl $large_root, %eax
+	movl %eax, %cr3
+	movl %cr0, %eax
+	orl $0x80000000, %eax
+	movl %eax, %cr0
+	jmp 2f
+
+2:	READ 12
+	READ 13, 0x40200000
+	movl large_entries + 4, %eax
+	movl %eax, large_root + 4 * 256
+	invlpg 0x40000000
+	READ 14, 0x40200000
+	READ 15
+	movl large_entries, %eax
+	movl %eax, large_root + 4 * 256
+	invlpg 0x40200000
+	READ 16
 
 	movl saved_cr0, %eax
 	movl %eax, %cr0

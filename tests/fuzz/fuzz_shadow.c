@@ -742,6 +742,23 @@ static bool is_pending(const struct vcpu *vcpu)
 	return cpu->global;
 }
 
+/* Is the translation of @va that of a page of 4 MiB, by all values that its entry has had? */
+static bool is_4m_page(const struct vcpu *vcpu, u64 va)
+{
+	const struct cpu_state *cpu = cpu_of(vcpu);
+	const struct history *h = &cpu->history[cpu->cr3 & 1];
+	unsigned table = (unsigned)(cpu->cr3 >> PAGE_SHIFT), index = va >> 22 & 1023, n;
+
+	if (!(cpu->cr0 & CR0_PG) || cpu->cr4 & CR4_PAE || !(cpu->cr4 & CR4_PSE) || table >= TABLES)
+		return false;
+	for (n = 0; n < SLOTS && slots[n] != index / 2; n++)
+		;
+	for (unsigned i = 0; n < SLOTS && i < h->count[table][n]; i++)
+		if (!((u32)(h->value[table][n][i] >> 32 * (index & 1)) & PT_PS))
+			return false;
+	return n < SLOTS;
+}
+
 static void access_some(struct input *in, struct vcpu *vcpu)
 {
 	struct cpu_state *cpu = cpu_of(vcpu);
@@ -758,7 +775,8 @@ static void access_some(struct input *in, struct vcpu *vcpu)
 	cpu->cpl3 = access.user;
 	cpu->rflags = access.ac ? RFLAGS_AC : 0;
 	if (!exact && kind & 0x20) {
-		invlpg(vcpu, access.va);
+		/* INVLPG of any address in a page is for all of it. */
+		invlpg(vcpu, is_4m_page(vcpu, access.va) ? access.va ^ MIB(2) : access.va);
 		exact = true;
 	}
 	access_and_check(vcpu, &access, exact);
