@@ -186,7 +186,9 @@ static int walk_and_fix(struct vcpu *vcpu, const struct page_fault *fault, struc
 		return refuse(vcpu, w);
 	STEP(shadow_fixed);
 	vcpu->mmu_outcomes[r == -EEXIST ? MMU_SPURIOUS : MMU_FIXED]++;
-	if (!r && fix.override && (w->mode->smap || w->mode->pke) && w->leaf_acc & ACC_U)
+	/* The entry may be there: another CPU's instruction under way has it, too. */
+	if ((!r || r == -EEXIST) && fix.override && (w->mode->smap || w->mode->pke) &&
+	    w->leaf_acc & ACC_U)
 		override_once(vcpu, w->gva);
 	if (r == -ENOMEM)
 		vcpu_make_request(vcpu, REQ_SHADOW);

@@ -281,7 +281,8 @@ void shadow_sync_again(struct vcpu *vcpu, struct mmu_page *page);
 /* Compare all entries of the current root, and of those below, that point to the guest's tables. */
 void shadow_sync_links(struct vcpu *vcpu);
 
-/* Drop the leaf that translates @gva. */
+/* Drop the leaf that translates @gva; of a page of the guest's that is mapped in parts, all of
+ * them. */
 void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva);
 
 /* Compare what translates @gva, from @page on. */

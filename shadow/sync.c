@@ -172,6 +172,7 @@ void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva)
 		int level = page->role.level;
 		unsigned index = spte_index(gva, level);
 		u64 spte = page->spt[index];
+		struct mmu_page *child;
 
 		if (!(spte & PT_P))
 			return;
@@ -179,7 +180,13 @@ void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva)
 			shadow_set_spte(page, index, 0, 0, false);
 			return;
 		}
-		page = shadow_child(to_shadow(vcpu), spte);
+		child = shadow_child(to_shadow(vcpu), spte);
+		if (child->role.direct && !page->role.direct) {
+			to_shadow(vcpu)->epoch++;
+			shadow_set_spte(page, index, 0, 0, false);
+			return;
+		}
+		page = child;
 	}
 }
 

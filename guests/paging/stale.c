@@ -378,6 +378,19 @@ static void check_registers(void)
 		set_cr4(CR4_SMAP | CR4_SMEP, false);
 		good &= fetches(PAGE(1));
 	}
+	/* The first 2 MiB are memory of several kinds, so that shadow tables have small pages. */
+	set_entry(&region[1][1], PT_P | PT_U | PT_PS);
+	flush_all();
+	if (seven.ebx & BIT(20)) {
+		set_cr4(CR4_SMAP, true);
+		good &= soon(KIND_WRITE | KIND_AC, LARGE(1) + 0xb8000);
+		good &= faults(KIND_READ, LARGE(1) + 0xb8000, PF_ERROR_P);
+		good &= faults(KIND_READ, LARGE(1) + 0x7000, PF_ERROR_P);
+		good &= soon(KIND_READ | KIND_AC, LARGE(1) + 0x7000);
+		set_cr4(CR4_SMAP, false);
+	}
+	set_entry(&region[1][1], 0);
+	flush_all();
 	set_cr0(CR0_WP, true);
 	ok(good, "a write that CR0.WP = 0 allows changes nothing for SMAP and SMEP");
 	set_entry(&region[0][2], FRAME(2) | ALL | PT_NX);
