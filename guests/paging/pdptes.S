@@ -68,6 +68,23 @@ pdptes_code:
 	movl $pdptes_root + 0x7, %eax		/* ignored */
 	movl %eax, %cr3
 	READ 11
+	movl %cr0, %eax
+	andl $~0x60000000, %eax	/* CD, NW */
+	movl %eax, %cr0
+	movl $pdptes_root, %eax
+	movl %eax, %cr3
+	SET pdptes_directories + 4
+	movl %cr0, %eax
+	orl $0x40000000, %eax	/* CD: a change loads them, too */
+	movl %eax, %cr0
+	invlpg 0x40000000
+	READ 17
+	SET pdptes_directories + 0
+	movl %cr0, %eax
+	andl $~0x40000000, %eax
+	movl %eax, %cr0
+	invlpg 0x40000000
+	READ 18
 
 	movl saved_cr0, %eax
 	movl %eax, %cr0

@@ -7,7 +7,7 @@
 
 #include "arch/x86/cpu.h"
 
-#define READS 17
+#define READS 19
 
 extern const u8 pdptes_fault[];
 void pdptes_code(void);
@@ -57,6 +57,7 @@ void check_pdptes(void)
 	ok(found(5, 3, ~0u), "and one that was not present stays so");
 	ok(found(8, 1, 130) && found(9, 1, 128), "until CR4.PGE or CR4.PSE changes");
 	ok(found(10, 1, 129) && found(11, 1, 128), "they lie at any multiple of 32 bytes");
+	ok(found(17, 1, 129) && found(18, 1, 128), "a change of CR0.CD loads them, too");
 	ok(found(12, 1, 129) && found(13, 1, 130) && found(14, 1, 1) && found(15, 1, 131) &&
 		   found(16, 1, 129),
 	   "INVLPG of any address in a page of 4 MiB is for all of it");

@@ -59,10 +59,22 @@ static u64 cr0_fixed(const struct vcpu *vcpu)
 	return fpu_is_trapped(vcpu) ? fixed | CR0_TS : fixed;
 }
 
+/* Without EPT: the bits of CR0 whose change loads the PDPTEs of PAE paging, beside PG. SDM: "PDPTE
+ * Registers". */
+static u64 cr0_of_pdptes(const struct vcpu *vcpu)
+{
+	bool pae = ((const struct vcpu_vmx *)vcpu)->cr4 & CR4_PAE &&
+		   !(vmx_get_efer(vcpu) & EFER_LMA) && vmread(CR0_READ_SHADOW) & CR0_PG;
+
+	return pae ? CR0_CD | CR0_NW : 0;
+}
+
 /* And all of them. */
 static u64 cr0_owned(const struct vcpu *vcpu)
 {
-	return vmcs_config.has_ept ? cr0_fixed(vcpu) : cr0_fixed(vcpu) | CR0_AM;
+	u64 fixed = cr0_fixed(vcpu);
+
+	return vmcs_config.has_ept ? fixed : fixed | CR0_AM | cr0_of_pdptes(vcpu);
 }
 
 /* What of CR0 and CR4 exits when it changes: all of it while somebody wants to see that. */
@@ -100,7 +112,8 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	u32 vectors = cr0 & CR0_NE ? 0 : BIT(MF_VECTOR);
 
-	if (!vmcs_config.has_ept && (vmx_get_cr0(vcpu) ^ cr0) & (CR0_PG | CR0_PE | SHADOW_CR0))
+	if (!vmcs_config.has_ept &&
+	    (vmx_get_cr0(vcpu) ^ cr0) & (CR0_PG | CR0_PE | SHADOW_CR0 | cr0_of_pdptes(vcpu)))
 		vmx_reload_shadow(vcpu);
 	vmwrite(CR0_READ_SHADOW, cr0);
 	if (fpu_is_trapped(vcpu))
@@ -116,13 +129,17 @@ void vmx_set_cr0(struct vcpu *vcpu, u64 cr0)
 
 void vmx_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
-	u64 kept = cr4 & shadow_cr4() & ~vcpu->vm->cpuid->hidden_cr4;
+	u64 kept = cr4 & shadow_cr4() & ~vcpu->vm->cpuid->hidden_cr4, cr0 = vmx_get_cr0(vcpu);
 
 	vmwrite(CR4_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR4, cr4_owned(vcpu)));
 	vmwrite(CR4_READ_SHADOW, (cr4 & ~cr4_owned(vcpu)) | kept);
 	to_vmx(vcpu)->cr4 = kept;
-	if (!vmcs_config.has_ept)
+	if (!vmcs_config.has_ept) {
+		/* Which bits of CR0 are owned may have changed with PAE. */
+		vmwrite(CR0_READ_SHADOW, cr0);
+		vmwrite(CR0_GUEST_HOST_MASK, cr_mask(vcpu, ICEPT_CR0, cr0_owned(vcpu)));
 		vmx_reload_shadow(vcpu);
+	}
 	load_cr4(vcpu, cr4);
 }
 
