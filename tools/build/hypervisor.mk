@@ -30,7 +30,7 @@ GENERATED := build/version.h build/font.h
 
 # These run once, or when somebody asks, or when a guest does what guests hardly do: they are made small, the others fast.
 SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
-	$(patsubst %,arch/x86/%.c,cpu desc firmware lapic native paging smp trap) \
+	$(patsubst %,arch/x86/%.c,cpu desc firmware fpu lapic native paging smp trap) \
 	$(patsubst %,lib/%.c,backtrace integrity memmap number option_help options pages panic print symbols system_map words) \
 	$(patsubst %,ept/%.c,memtype prot sppt view) \
 	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept init_sipi intercepts recorder_text reflect room step trace_stat view vm) \
