@@ -40,7 +40,8 @@ def test_conforms(name, model, cpus, cmdline, opts):
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
     assert run.results()
-    assert words.VIRT_OFF in run.log("com2.log")
+    # A CPU whose local APIC the guest has switched off cannot stop the others.
+    assert (words.VIRT_OFF in run.log("com2.log")) == ("apicoff" not in cmdline)
     if "ports" in cmdline:
         return
     lifted = f"All {cpus} CPUs run: IPIs no longer exit." in run.log("com2.log")
