@@ -214,8 +214,8 @@ MUTANTS = {
         Mutant(4, "seen-too-early", "ept/change.c", "	ret = ept_change_table(ept, table, level - 1, gpa, end, c);\n	if (ret) {",
                "	write_entry(entry, table_pa(ept, table) | EPT_RWX);\n"
                "	ret = ept_change_table(ept, table, level - 1, gpa, end, c);\n	if (ret) {"),
-        Mutant(4, "hole-for-a-moment", "ept/change.c", "	table = ept_split(ept, old, level);",
-               "	write_entry(entry, 0);\n	table = ept_split(ept, old, level);"),
+        Mutant(4, "hole-for-a-moment", "ept/change.c", "	table = level > 1 ? ept_split(",
+               "	write_entry(entry, 0);\n	table = level > 1 ? ept_split("),
         Mutant(4, "table-cannot-be-written", "ept/change.c", "table_pa(ept, table) | EPT_RWX", "table_pa(ept, table) | EPT_R | EPT_X"),
         Mutant(5, "no-execute-only", "ept/prot.c", "return prot & EPT_X && ept->caps.exec_only ? EPT_X : 0;",
                "(void)ept;\n	return 0;"),
@@ -311,7 +311,7 @@ MUTANTS = {
                "ALIGN_DOWN(fix->map.hpa, PAGE_SIZE)"),
         Mutant(8, "no-page-below", "shadow/fix.c", "		if (!page)\n			return -ENOMEM;\n", ""),
         Mutant(8, "no-unshield", "shadow/fix.c", "	if (w->access & PF_ERROR_W)\n", "	if (!w->mode)\n"),
-        Mutant(8, "always-new", "shadow/fix.c", "		return -EEXIST;\n", "		return 0;\n"),
+        Mutant(8, "always-new", "shadow/fix.c", "return fix->linked ? 0 : -EEXIST;", "return 0;"),
     ],
     9: [
         Mutant(1, "lower-half-only", "labs/09-inspector/inspector.c", " | gate[1] << 32;", ";"),

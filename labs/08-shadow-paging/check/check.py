@@ -32,7 +32,7 @@ TESTS = [
          "and returns false when the entry is another one now: return false, too.", "ok 4"),
     Test("leaf_rights", "log",
          "Hole 5. The line that begins with # has the guest's rights, and what they must become.",
-         "Without PT_D no ACC_W. With override: ACC_W, no ACC_U, and with SMEP no ACC_X. An override is a write: the walk has set "
+         "Without PT_D no ACC_W. With override: ACC_W, no ACC_U, and with SMEP no ACC_X if there was ACC_U. An override is a write: the walk has set "
          "PT_D.", "ok 5"),
     Test("make_spte", "log",
          "Hole 6, and rights(). Compare the two entries in the line that begins with #, bit by bit.",

@@ -32,8 +32,8 @@ static unsigned rights_of(bool smep, unsigned acc, bool dirty, bool override)
 
 	if (override) {
 		w = true;
+		x = x && !(u && smep);
 		u = false;
-		x = x && !smep;
 	}
 	return (w ? ACC_W : 0) | (u ? ACC_U : 0) | (x ? ACC_X : 0);
 }

@@ -12,16 +12,17 @@
 /*
  * Hole 8. Write the shadow entry that fix_choose() has chosen for @fix, and those above it.
  *
- *  1. Begin at fix->page, of level fix->page->role.level; if it is NULL: -ENOMEM. Above fix->level,
- *     fix_link(fix, page, level) returns the page below, which it finds or makes; NULL: -ENOMEM.
+ *  1. Set fix->linked to false: fix_link() sets it when it makes a link. Begin at fix->page, of
+ *     level fix->page->role.level; if it is NULL: -ENOMEM. Above fix->level, fix_link(fix, page,
+ *     level) returns the page below, which it finds or makes; NULL: -ENOMEM.
  *  2. If the access (fix->walk.access) is a write: shadow_unshield(to_shadow(vcpu), the frame of
  *     fix->map.hpa), as the guest may be about to change one of its tables.
  *  3. The entry is made by make_spte(), with the host-physical address of the page that it maps:
  *     fix->map.hpa without the bits inside of spte_size(fix->level). Its place in the page:
  *     spte_index(gva, fix->level).
- *  4. If it is there already: -EEXIST. Otherwise write it by shadow_write_leaf(to_shadow(vcpu),
- * page, index, spte, fix->leaf, fix->walk.gpa).
- *  5. If the guest's leaf is global (PT_G): shadow_note_global(to_shadow(vcpu), gva).
+ *  4. If the guest's leaf is global (PT_G): shadow_note_global(to_shadow(vcpu), gva).
+ *  5. If the entry is there already: -EEXIST, or 0 if fix->linked. Otherwise write it by
+ *     shadow_write_leaf(to_shadow(vcpu), page, index, spte, fix->leaf, fix->walk.gpa).
  *  6. At level 1, if page->table is not NULL: shadow_prefetch_around(vcpu, page, index, gva).
  *  7. Return 0.
  */

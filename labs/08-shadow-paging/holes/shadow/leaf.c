@@ -13,8 +13,8 @@
  *    flag can be set. (Not without paging, if mode->levels is 0: there is no flag.)
  *  - @override: the guest's supervisor has just written to a page that is not writable, which is
  *    allowed with its CR0.WP = 0. The entry must be writable (ACC_W), but then not for CPL 3 (no
- *    ACC_U). As the CPU would not know any more that it is a user page, it must not be executable
- *    either if mode->smep.
+ *    ACC_U). If it was a user page, the CPU would not know that any more: then it must not be
+ *    executable either if mode->smep.
  */
 unsigned leaf_rights(const struct paging_mode *mode, unsigned acc, u64 entry, bool override)
 {
