@@ -17,6 +17,7 @@
  * It also prints when the answers of CPUID and RDMSR change.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
@@ -251,10 +252,7 @@ static u64 random(void)
 {
 	static u64 state = 0x9e3779b97f4a7c15;
 
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 /* A page fault of a random kind at a random address. SDM: "Page-Fault Exceptions". */

@@ -21,6 +21,7 @@
 #include "arch/x86/io.h"
 #include "arch/x86/msr.h"
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 #include "lib/string.h"
 
 #define LOAD_ADDRESS MIB(16) /* as in guests/lib/guest.ld; the guest is smaller than 2 MiB */
@@ -52,10 +53,7 @@ static const char *end;
 
 u64 rnd(struct mcpu *m)
 {
-	m->seed ^= m->seed << 13;
-	m->seed ^= m->seed >> 7;
-	m->seed ^= m->seed << 17;
-	return m->seed * 0x2545f4914f6cdd1d;
+	return xorshift64(&m->seed) * 0x2545f4914f6cdd1d;
 }
 
 /* An exception in the monkey itself: it has overwritten its own IDT, or there is a defect. */

@@ -7,6 +7,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "guests/lib/random.h"
 #include "lib/string.h"
 
 struct gate {
@@ -133,8 +134,5 @@ u64 random(void)
 {
 	static u64 state = 0x9e3779b97f4a7c15;
 
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1d >> 16;
+	return xorshift64(&state) * 0x2545f4914f6cdd1d >> 16;
 }

@@ -6,6 +6,7 @@
  * Command line: seed=N, of the random values. stay=1: it goes on until a q comes on COM1.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 
@@ -37,21 +38,13 @@ static const char *const names[NR] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", 
 
 static u64 state;
 
-static u64 next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 /* One exit with random registers. Returns the number of the first register that is wrong, or NR. */
 static unsigned one_exit(bool port)
 {
 	u64 wanted[NR];
 
 	for (unsigned i = 0; i < NR; i++)
-		wanted[i] = lab_values[i] = next_random();
+		wanted[i] = lab_values[i] = xorshift64(&state);
 	if (port) {
 		lab_values[RDX] = wanted[RDX] = CMOS_INDEX;
 		exit_by_port();
@@ -79,7 +72,7 @@ void guest_main(void)
 
 	state = param_number("seed", 1) << 1 | 1;
 	while (wrong == NR && exits < EXITS) {
-		wrong = one_exit(next_random() & 64);
+		wrong = one_exit(xorshift64(&state) & 64);
 		exits++;
 	}
 	if (wrong == NR)
@@ -89,5 +82,5 @@ void guest_main(void)
 		   names[wrong]);
 	plan();
 	while (param_number("stay", 0) && typed() != 'q')
-		one_exit(next_random() & 64);
+		one_exit(xorshift64(&state) & 64);
 }

@@ -8,6 +8,7 @@
  * for a q on COM1; after a t it makes page faults and first touches for a while, to be looked at.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 #include "labs/03-page-faults/check/phases.h"
@@ -42,14 +43,6 @@ static const struct {
 
 static u64 state;
 
-static u64 next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static void begin(enum phase phase, u64 exits, u64 faults)
 {
 	u64 rax = PHASE_LEAF, rcx = phase;
@@ -69,7 +62,7 @@ static u64 try(enum access access, u64 address)
 /* One page fault. Adds 1 to *@exits if the filter lets it exit. Returns what is wrong, or NULL. */
 static const char *one_fault(u64 mask, u64 match, u64 *exits)
 {
-	u64 random = next_random(), count = trap.count;
+	u64 random = xorshift64(&state), count = trap.count;
 	unsigned kind = (unsigned)(random >> 32) % NR_KINDS, page = (random >> 12) % NR_PAGES;
 	u64 address = TEST_PAGES + page * 4096ull + (random & 0xfff), vector;
 

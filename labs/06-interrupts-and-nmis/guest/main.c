@@ -7,6 +7,7 @@
  * Command line: seed=N, of the kinds; cases=N. stay=1: at its end it waits for a q on COM1.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 
@@ -43,14 +44,6 @@ static const char *const names[] = {
 };
 
 static u64 state;
-
-static u64 next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
 
 /* INVD, and directly afterwards the command to the local APIC: an event for this CPU. */
 static void signal_and_send(u32 command)
@@ -135,7 +128,7 @@ static bool nmi_before_iret(void)
 
 static bool protection(void)
 {
-	u32 selector = NO_GDT + ((u32)next_random() & 0x1ff8);
+	u32 selector = NO_GDT + ((u32)xorshift64(&state) & 0x1ff8);
 
 	return TRY("invd\n\tmovw %w0, %%fs",
 		   :
@@ -146,7 +139,7 @@ static bool protection(void)
 
 static bool page(void)
 {
-	u64 address = TEST_PAGES + (next_random() & 0x1ffff8);
+	u64 address = TEST_PAGES + (xorshift64(&state) & 0x1ffff8);
 
 	return TRY("invd\n\tmovq %0, (%0)",
 		   :
@@ -214,7 +207,7 @@ void guest_main(void)
 	state = param_number("seed", 1) << 1 | 1;
 	prepare();
 	for (; good && i < cases; i++) {
-		kind = (enum kind)(next_random() >> 20) % NR_KINDS;
+		kind = (enum kind)(xorshift64(&state) >> 20) % NR_KINDS;
 		good = one_case(kind);
 	}
 	if (good)

@@ -7,6 +7,7 @@
  * Command line: seed=N, of the random times; rounds=N. stay=1: at its end it waits for a q on COM1.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 
@@ -17,14 +18,6 @@ static volatile bool stop;
 static volatile u8 exits;
 static volatile u64 beats;
 static u64 state;
-
-static u64 next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
 
 static void ask(u64 calls)
 {
@@ -58,7 +51,7 @@ static bool beats_on(void)
  * Returns false if it does not run afterwards. */
 static bool one_round(void)
 {
-	u64 random = next_random();
+	u64 random = xorshift64(&state);
 
 	stop = false;
 	exits = random & 1;

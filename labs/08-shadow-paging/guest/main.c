@@ -8,6 +8,7 @@
  * end it waits for a q on COM1.
  */
 #include "guests/lib/guest.h"
+#include "guests/lib/random.h"
 
 #include "arch/x86/cpu.h"
 
@@ -30,14 +31,6 @@ static u64 *top;
 static u8 page[2][4096] __aligned(4096) = {{0x41, 0xff, 0xe3}, {0x41, 0xff, 0xe3}};
 
 static u64 state;
-
-static u64 next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
 
 static u64 read_root(void)
 {
@@ -83,7 +76,7 @@ static u64 try(enum access access, u64 address)
 
 static u64 spoiled(u64 value)
 {
-	u64 random = next_random();
+	u64 random = xorshift64(&state);
 
 	if (!(random % 12))
 		value &= ~P;
@@ -129,7 +122,7 @@ static const char *wrong_flags(enum access access, u64 address)
 
 static const char *one_case(void)
 {
-	u64 random = next_random(), address = REGION | (random & 0x7ffffff000ull), error;
+	u64 random = xorshift64(&state), address = REGION | (random & 0x7ffffff000ull), error;
 	enum access access = (enum access)((random >> 50) % 3);
 	const char *wrong = NULL;
 	u64 vector;
