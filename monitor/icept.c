@@ -180,11 +180,13 @@ static const char *port(struct vm *vm, const struct arguments *args)
 	return icept_port(vm, (u16)number, on) ? "no more ports: switch others off" : NULL;
 }
 
+#define MAX_FLIPS 1000000 /* a script cannot be stopped by Ctrl-C */
+
 /* Switch it N times, and wait each time until that is in force. */
 static const char *flip(struct vm *vm, enum icept what, const char *times)
 {
 	u64 n;
-	const char *why = parse_number("N", times, 10, ~0ull, &n);
+	const char *why = parse_number("N", times, 10, MAX_FLIPS, &n);
 
 	if (why)
 		return why;

@@ -13,6 +13,15 @@
 	(BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) | \
 	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(CP_VECTOR))
 
+/* VM entry demands an error code for #CP on CPUs that have that exception, and refuses one on
+ * others. SDM: "VM-Entry Controls for Event Injection". */
+static bool has_control_protection(void)
+{
+	struct cpuid_regs features = cpuid(7, 0);
+
+	return cpuid(0, 0).eax >= 7 && (features.ecx & BIT(7) || features.edx & BIT(20));
+}
+
 /* For deliver(), on the vCPU's CPU. */
 static struct {
 	enum event_type type;
@@ -71,6 +80,8 @@ static const char *parse(const char *const *word)
 		return "the vectors of interrupts are 16 to 255";
 	if (sent.type == EVENT_EXCEPTION && (vector > 31 || vector == NMI_VECTOR))
 		return "the vectors of exceptions are 0 to 31, without 2";
+	if (sent.type == EVENT_EXCEPTION && vector == CP_VECTOR && !has_control_protection())
+		return "this CPU has no exception 21";
 	if (word[1] && word[2] && (!number_of(word[2], 16, &error_code) || error_code >> 16))
 		return "an error code has 16 bits";
 	sent.vector = (u8)vector;

@@ -165,7 +165,9 @@ const char *monitor_pause(bool pause)
 			why = on_vcpu(vcpu, nothing);
 	}
 	paused = pause;
-	return why;
+	return why ? "a vCPU's CPU has not answered within a second: it stops when it can, the "
+		     "others are paused; resume lets all run"
+		   : NULL;
 }
 
 bool monitor_is_paused(void)
@@ -175,7 +177,7 @@ bool monitor_is_paused(void)
 
 void monitor_release(struct vcpu *vcpu)
 {
-	if (!paused && vcpu != self)
+	if (!paused && !gdb_keeps(vcpu) && vcpu != self)
 		vcpu_resume(vcpu);
 }
 
@@ -445,20 +447,31 @@ static void end_beats(void)
 	beats = false;
 }
 
+/* A command that goes on is a person's: a script waits for its end. */
 static void beat(struct vcpu *vcpu)
 {
 	do {
-		if (script_pending()) {
+		if (script_pending() && !live) {
 			script_continue();
 			row_begin(false, show);
 		}
 		if (uart)
 			attend();
-	} while ((paused || gdb_keeps()) && !reset && (uart || script_pending()));
+	} while ((paused || gdb_keeps(vcpu)) && !reset && (uart || script_pending()));
 	if (reset)
 		vm_reset(vcpu);
 	else if (!uart && !script_pending())
 		end_beats();
+}
+
+/* Do the work of a beat outside a beat. If a command lets the vCPU run, its beat is not over. */
+static void serve(struct vcpu *vcpu)
+{
+	if (vcpu->beats)
+		return;
+	vcpu->beats = true;
+	beat(vcpu);
+	vcpu->beats = false;
 }
 
 void monitor_attach(struct vm *vm)
@@ -484,11 +497,11 @@ void monitor_after_scripts(void)
 	if (paused || reset)
 		monitor_start_beat();
 	if (paused && uart)
-		beat(self); /* before the guest's first instruction */
+		serve(self); /* before the guest's first instruction */
 }
 
 static const struct gdb_host gdb_host = {
-	.send = send_to_gdb, .command = run_for_gdb, .serve = beat, .reset = monitor_reset};
+	.send = send_to_gdb, .command = run_for_gdb, .serve = serve, .reset = monitor_reset};
 
 /* Listen on the UART, which the guest sees no more. */
 static bool start(const struct room_setup *setup)

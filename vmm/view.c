@@ -526,8 +526,8 @@ static bool open_page(struct vcpu *vcpu, const struct view_page *page, unsigned 
 /* There is no memory for the vCPU's tables: open the page for all, and for good. With the lock. */
 static void give_up(struct vcpu *vcpu, struct view_page *page)
 {
-	pr_warn("vCPU %u: no memory left to watch guest-physical %lx: it is not watched any more, "
-		"and breakpoints there are removed\n",
+	pr_warn("vCPU %u: no memory left to watch guest-physical %lx, or one instruction needs too "
+		"many pages: it is not watched any more, and breakpoints there are removed\n",
 		vcpu->id, page->gpa);
 	page->watched = 0;
 	page->nr_patches = 0;

@@ -11,6 +11,7 @@
 #include "lib/string.h"
 
 #define CPU_ENABLED 2 /* in processor_info.flags */
+#define CPU_HEALTHY 4
 
 #define CPUS_UNKNOWN   64 /* memory is reserved for so many, when the firmware has no MP services */
 #define START_TRIES    3
@@ -98,6 +99,15 @@ EFI_STATUS door_find_cpus(const struct door *door, struct efi_handoff *h)
 				   "The machine has more than %u CPUs, "
 				   "the most that Glasshouse can run.\n",
 				   HANDOFF_CPUS);
+			return EFI_UNSUPPORTED;
+		}
+		if (!(info.flags & (CPU_ENABLED | CPU_HEALTHY))) {
+			door_print(door,
+				   "The firmware has disabled CPU %lu (APIC ID %lu), because it "
+				   "has failed its self-test. Glasshouse does not start it, and "
+				   "cannot leave it to the firmware. "
+				   "Switch it off in the firmware's setup.\n",
+				   i, info.id);
 			return EFI_UNSUPPORTED;
 		}
 		if (!(info.flags & CPU_ENABLED) && !enable_cpu(mp, h, i)) {

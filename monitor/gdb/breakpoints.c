@@ -84,19 +84,37 @@ static void remove_patch(struct patch *patch)
 		view_unpatch(machine, patch->gpa);
 }
 
-/* RIP is that of the INT3. */
+/* Is the INT3 at linear @address a patch, not the guest's own? */
+static bool is_patch(struct vcpu *vcpu, u64 address, gpa_t *gpa)
+{
+	return !guest_physical(vcpu, address, gpa) && is_patched(*gpa);
+}
+
+/*
+ * RIP is that of the INT3. The page may have another linear address, in another process for
+ * example, where gdb knows of no breakpoint: there the guest executes its own byte. If that is an
+ * INT3, too, the exception is the guest's.
+ */
 static enum exception_verdict breakpoint_exception(struct vcpu *vcpu,
 						   const struct exception *exception)
 {
-	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP);
+	u64 rip = virt->get_sysreg(vcpu, SYSREG_RIP), address;
 	struct segment cs;
+	u8 own = 0;
 	gpa_t gpa;
 
 	guest_segment(vcpu, SEG_CS, &cs);
+	address = cs.base + rip;
 	if (exception->type != EVENT_SOFT_EXCEPTION || exception->insn_len != 1 ||
-	    guest_physical(vcpu, cs.base + rip, &gpa) || !is_patched(gpa))
+	    !is_patch(vcpu, address, &gpa))
 		return EXCEPTION_REFLECT;
-	stop(vcpu, STOP_SOFTWARE, rip);
+	if (find_patch(&address)) {
+		stop(vcpu, STOP_SOFTWARE, rip);
+		return EXCEPTION_KEEP;
+	}
+	if (read_guest_virt(vcpu, address, &own, 1) || own == INT3)
+		return EXCEPTION_REFLECT;
+	view_skip_patch(vcpu, gpa);
 	return EXCEPTION_KEEP;
 }
 

@@ -22,7 +22,8 @@
 
 /* Bytes of memory in one packet, at most: two digits each. */
 #define MEMORY_BYTES (PACKET_SIZE / 2)
-#define LINE_BYTES   99 /* of a command of the monitor */
+#define LINE_BYTES   255 /* of a command of the monitor */
+#define ENTERS       2   /* in a row: gdb has gone */
 
 static const struct gdb_host *host;
 static struct packet packet;
@@ -378,11 +379,16 @@ static void resume(const char *at)
 	threads_resume(resumes);
 }
 
+static void let_go(void)
+{
+	attached = stopped = interrupted = false;
+	threads_release();
+}
+
 static void detach(void)
 {
 	answer("OK");
-	attached = stopped = interrupted = false;
-	threads_release();
+	let_go();
 }
 
 /* ---- Queries ---- */
@@ -433,12 +439,13 @@ static void run_command(const char *at)
 	size_t n = strlen(at) / 2;
 	const char *why;
 
-	if (n > LINE_BYTES || !take_bytes(&at, line, n)) {
-		answer("E01");
-		return;
-	}
 	runs_command = true;
-	why = host->command(line);
+	if (n > LINE_BYTES)
+		why = "the command is too long; there is room for 255 characters";
+	else if (!take_bytes(&at, line, n))
+		why = "gdb has sent no text";
+	else
+		why = host->command(line);
 	if (why) {
 		gdb_print(error, sizeof(error) - 1);
 		gdb_print(why, strlen(why));
@@ -590,10 +597,27 @@ bool gdb_start(struct vm *vm, const struct gdb_host *of, u64 ticks)
 	return own_init(vm) && threads_init(vm, of->serve, ticks);
 }
 
+/* Has gdb gone? It is attached. */
+static bool is_abandoned(char byte)
+{
+	static unsigned enters;
+	bool enter = !packet_begun(&packet) && (byte == '\r' || byte == '\n');
+
+	enters = enter ? enters + 1 : 0;
+	if (enters < ENTERS)
+		return false;
+	enters = 0;
+	return true;
+}
+
 bool gdb_input(char byte, bool free)
 {
 	bool gdbs = attached || packet_begun(&packet) || (free && (byte == '$' || byte == '+'));
 
+	if (attached && is_abandoned(byte)) {
+		let_go();
+		return false;
+	}
 	/* A person has typed a $: the line is the person's again. */
 	if (!attached && (byte == '\r' || byte == '\n' || byte == CTRL_C)) {
 		packet.state = 0;
@@ -670,7 +694,7 @@ bool gdb_attached(void)
 	return attached;
 }
 
-bool gdb_keeps(void)
+bool gdb_keeps(const struct vcpu *vcpu)
 {
-	return attached && threads_keep_boot_vcpu();
+	return attached && thread_is_kept(vcpu);
 }

@@ -18,7 +18,8 @@ struct gdb_host {
 	/* Run a command of the monitor, whose output goes to gdb_print(). Returns NULL, or why it
 	 * failed. */
 	const char *(*command)(char *line);
-	/* On the boot CPU: call gdb_poll(), and do not return while gdb_keeps(). */
+	/* On the boot CPU: call gdb_poll(), and do not return while
+	 * gdb_keeps(@vcpu). If that is being done already, return at once. */
 	void (*serve)(struct vcpu *vcpu);
 	/* Reset the machine, soon. */
 	void (*reset)(void);
@@ -33,7 +34,8 @@ bool gdb_start(struct vm *vm, const struct gdb_host *host, u64 ticks);
 
 /*
  * A byte has come on the line; @free: it is the first of a line of the monitor. Returns true if
- * the byte is gdb's.
+ * the byte is gdb's. Two Enters, which gdb never sends, are a person's who says that gdb has gone
+ * without detaching: the guest runs on, and the line is the monitor's.
  */
 bool gdb_input(char byte, bool free);
 
@@ -49,8 +51,8 @@ void gdb_poll(void);
 
 /* Does gdb have the line? */
 bool gdb_attached(void);
-/* Does gdb keep the boot CPU's vCPU out of the guest? */
-bool gdb_keeps(void);
+/* Does gdb keep @vcpu out of the guest? */
+bool gdb_keeps(const struct vcpu *vcpu);
 
 /* Print @n characters for the person who uses gdb: the output of gdb_host.command. */
 void gdb_print(const char *s, size_t n);

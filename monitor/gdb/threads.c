@@ -71,12 +71,17 @@ bool thread_call(unsigned n, void (*function)(struct vcpu *vcpu))
 	return vcpu && !vcpu_call(vcpu, function, patience);
 }
 
-/* Have each vCPU's CPU call @function. One that waits for a SIPI as a guest cannot be asked. */
+/* Have each vCPU's CPU call @function. One that waits for a SIPI as a guest, or that has not
+ * answered, does so before it next enters the guest. */
 static void call_all(void (*function)(struct vcpu *vcpu))
 {
-	for (unsigned i = 0; i < machine->nr_vcpus; i++)
-		if (READ_ONCE(machine->vcpus[i]->mp_state) != MP_STATE_WAIT_FOR_SIPI)
-			vcpu_call(machine->vcpus[i], function, patience);
+	for (unsigned i = 0; i < machine->nr_vcpus; i++) {
+		struct vcpu *vcpu = machine->vcpus[i];
+
+		if (READ_ONCE(vcpu->mp_state) == MP_STATE_WAIT_FOR_SIPI ||
+		    vcpu_call(vcpu, function, patience))
+			vcpu_post_call(vcpu, function);
+	}
 }
 
 static void end_step(struct vcpu *vcpu)
@@ -147,9 +152,9 @@ void threads_release(void)
 		vcpu_resume(machine->vcpus[i]);
 }
 
-bool threads_keep_boot_vcpu(void)
+bool thread_is_kept(const struct vcpu *vcpu)
 {
-	return threads[0].resume == RESUME_NOT;
+	return threads[vcpu->id].resume == RESUME_NOT;
 }
 
 void thread_stops(struct vcpu *vcpu, enum stop_kind kind, u64 address)

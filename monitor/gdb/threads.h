@@ -41,8 +41,8 @@ void threads_resume(const u8 *resumes);
 /* Let all run, and forget why they had stopped. */
 void threads_release(void);
 
-/* Must the boot CPU's vCPU stay out of its guest? */
-bool threads_keep_boot_vcpu(void);
+/* Must @vcpu stay out of its guest? */
+bool thread_is_kept(const struct vcpu *vcpu);
 
 /* On its own CPU: @vcpu has hit something, and stays out of its guest from now on. Called in an
  * exit handler, or when a step has ended. */

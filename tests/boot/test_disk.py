@@ -91,7 +91,7 @@ boot
 """
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("cpus", [pytest.param(1, marks=pytest.mark.soak), 2])
 def test_in_place(cpus):
     """A machine with one disk: its GRUB loads Glasshouse, which boots the same disk.
 

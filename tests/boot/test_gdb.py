@@ -11,7 +11,7 @@ from monitor import PROMPT, boot, number
 
 NAMES = ("linux_banner", "_stext", "_etext", "__x64_sys_umask", "do_syscall_64")
 DEBUGGEE = mkiso.BUILD / "guest/bin/debuggee"
-ROUNDS = 20  # of the program debuggee, for each line
+ROUNDS = 8  # of the program debuggee, for each line
 SUM = sum(3 * i + 1 for i in range(ROUNDS))
 FIRST_ARGUMENT = "*(long *)($rdi + 0x70)"  # of a system call: in struct pt_regs
 
@@ -180,6 +180,12 @@ def program(run, this):
     told = this.ask("continue")
     assert re.search(r"Hardware access \(read/write\) watchpoint 5:.*\s+Old value = 12\s+New value = 15\s", told), told
     this.ask("delete")
+    this.ask("break leaf")  # the program has it at another address, too: there it is not hit
+    for n in 5, 6:
+        assert re.search(r"Breakpoint 6, 0x[0-9a-f]+ in leaf \(\)", this.ask("continue"))
+        assert this.number("$rdi") == n
+    assert re.search("^[0-9a-f]{16}:( [0-9a-f]{2})+$", this.ask("monitor step 0"), re.M)
+    this.ask("delete")
     this.start("continue")
     run.expect(rf"# sum {SUM}\n")
     assert "SIGINT" in this.interrupt()
@@ -217,6 +223,10 @@ def test_session():
     assert "SIGINT" in this.interrupt()
     this.ask("hbreak __x64_sys_umask")
     this.end()
+    work(run)
+    this = attach(cable, elf)
+    this.vanish()
+    monitor.line.sendall(b"\r\r")  # whoever sits at the line says that gdb has gone
     work(run)
     run.send("end\n")
     assert run.wait() == "power-off"

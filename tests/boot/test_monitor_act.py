@@ -335,7 +335,7 @@ def test_refused():
                          ("icept foo on", "no such thing"), ("icept msr 12345678 r", "always exit"),
                          ("icept exc ud on 1 1", "for pf only"), ("icept port 10000 on", "PORT is at most ffff"),
                          ("inject 9 nmi", "no such vCPU"), ("inject 1 irq 3", "16 to 255"),
-                         ("inject 1 exc 2", "without 2"), ("set rbp zz", "VALUE is no hexadecimal number"), ("w 0 0", "pairs"),
+                         ("inject 1 exc 2", "without 2"), ("inject 1 exc 21", "no exception 21"), ("set rbp zz", "VALUE is no hexadecimal number"), ("w 0 0", "pairs"),
                          ("set cr8 0", "set changes"), ("w -p fffffffff000 00", "not mapped"),
                          ("set rip 8000000000000000 1", "no address of an instruction")):
         answer = line.answer(command)[-1]

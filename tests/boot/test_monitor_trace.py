@@ -147,7 +147,9 @@ def check_writes(monitor):
         monitor.ask(f"w -h {unused:x} {byte}")
         assert host_bytes(monitor, unused) == bytes.fromhex(byte) + bytes(7)
     # The image ends on a page, and is not where its neighbours are.
-    assert len(monitor.answer(f"x -h {at['__image_end'] - 8:x} 16")) in (1, 2)
+    across, behind = (monitor.answer(f"x -h {at['__image_end'] - before:x} {before + 8}") for before in (8, 0))
+    assert across[-1] == behind[-1] == "ok"
+    assert across[0].split()[9:17] == behind[0].split()[1:9]
     for address in at["__image_start"], at["__rodata_end"] - 1, at["__image_start"] - 1:
         code = monitor.answer(f"x -h {address:x} 8")[0]
         assert monitor.answer(f"w -h {address:x} 0000") == [

@@ -7,6 +7,7 @@
 #define CPUS    4
 #define SELF    1
 #define ENABLED 2
+#define HEALTHY 4
 
 /* The firmware's CPUs: their flags; which it does not describe, and does not enable (-1: none). */
 static UINT32 flags[CPUS];
@@ -41,7 +42,7 @@ static EFI_STATUS EFIAPI enable(void *this, UINTN number, BOOLEAN on, UINT32 *he
 	(void)health;
 	if ((int)number == locked)
 		return EFI_UNSUPPORTED;
-	flags[number] = on ? ENABLED : 0;
+	flags[number] = on ? flags[number] | ENABLED : flags[number] & ~(UINT32)ENABLED;
 	return 0;
 }
 
@@ -114,7 +115,7 @@ static int start(void **state)
 	(void)state;
 	memset(&h, 0, sizeof(h));
 	for (unsigned i = 0; i < CPUS; i++)
-		flags[i] = ENABLED;
+		flags[i] = ENABLED | HEALTHY;
 	unknown = locked = -1;
 	memset(starts, 0, sizeof(starts));
 	nr_starts = events = 0;
@@ -132,20 +133,20 @@ static void test_all(void **state)
 	assert_memory_equal(h.apic_ids, ((u32[]){10, 12, 13}), 12);
 	door_give_back_cpus(&door, &h);
 	for (unsigned i = 0; i < CPUS; i++)
-		assert_int_equal(flags[i], ENABLED);
+		assert_int_equal(flags[i], ENABLED | HEALTHY);
 }
 
 /* A CPU that the firmware has disabled is enabled, and disabled again if Glasshouse is refused. */
 static void test_disabled(void **state)
 {
 	(void)state;
-	flags[2] = 0;
+	flags[2] = HEALTHY;
 	assert_int_equal(door_find_cpus(&door, &h), 0);
 	assert_int_equal(h.nr_others, CPUS - 1);
-	assert_int_equal(flags[2], ENABLED);
+	assert_int_equal(flags[2], ENABLED | HEALTHY);
 	door_give_back_cpus(&door, &h);
-	assert_int_equal(flags[2], 0);
-	assert_int_equal(flags[3], ENABLED);
+	assert_int_equal(flags[2], HEALTHY);
+	assert_int_equal(flags[3], ENABLED | HEALTHY);
 }
 
 /* No CPU is left out without a word. */
@@ -158,12 +159,18 @@ static void test_refused(void **state)
 		strstr(said, "does not describe CPU 3 (GetProcessorInfo: 8000000000000007)"));
 	unknown = -1;
 	h.nr_others = 0;
-	flags[0] = flags[2] = 0;
+	flags[0] = flags[2] = HEALTHY;
 	locked = 2;
 	assert_int_equal(door_find_cpus(&door, &h), EFI_UNSUPPORTED);
 	assert_non_null(strstr(said, "has disabled CPU 2 (APIC ID 12)"));
-	assert_int_equal(flags[0], ENABLED);
+	assert_int_equal(flags[0], ENABLED | HEALTHY);
 	door_give_back_cpus(&door, &h);
+	assert_int_equal(flags[0], HEALTHY);
+	/* One that has failed its self-test is not enabled. */
+	h.nr_others = h.nr_enabled = 0;
+	flags[0] = 0;
+	assert_int_equal(door_find_cpus(&door, &h), EFI_UNSUPPORTED);
+	assert_non_null(strstr(said, "has disabled CPU 0 (APIC ID 10), because it has failed"));
 	assert_int_equal(flags[0], 0);
 }
 
