@@ -26,7 +26,7 @@ static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm};
 static u64 sysregs[SYSREG_PKRS + 1];
 static bool code_is_64;
-static unsigned faults;
+static unsigned cpl, faults;
 
 static u64 get_sysreg(struct vcpu *v, enum sysreg reg)
 {
@@ -41,6 +41,8 @@ static void get_segment(struct vcpu *v, enum segment_reg reg, struct segment *se
 		.base = reg == SEG_FS ? FS_BASE : 0, .limit = 0xffffffff, .ar = 0xc093};
 	if (reg == SEG_CS)
 		seg->ar = code_is_64 ? SEG_AR_L | 0x9b : SEG_AR_DB | 0x9b;
+	if (reg == SEG_SS)
+		seg->ar |= cpl << 5;
 }
 
 void queue_exception_e(struct vcpu *v, u8 vector, u32 error)
@@ -129,7 +131,7 @@ static int setup(void **state)
 	sysregs[SYSREG_EFER] = EFER_LME | EFER_LMA;
 	sysregs[SYSREG_CR3] = 0x1000;
 	code_is_64 = true;
-	faults = 0;
+	cpl = faults = 0;
 	return 0;
 }
 
@@ -238,6 +240,31 @@ static void other_modes_have_no_tags(void **state)
 	IS(0xfedcb000, 0xfedcb000);
 }
 
+#define USER_ADDRESS       0x00007ffffffff000
+#define SUPERVISOR_ADDRESS 0xffff800000000000
+
+static void lass_parts_user_and_supervisor(void **state)
+{
+	(void)state;
+	sysregs[SYSREG_CR4] = CR4_LASS;
+	IS(USER_ADDRESS, USER_ADDRESS);
+	IS(SUPERVISOR_ADDRESS, SUPERVISOR_ADDRESS);
+	sysregs[SYSREG_CR4] |= CR4_SMAP;
+	FAULTS(USER_ADDRESS);
+	IS(SUPERVISOR_ADDRESS, SUPERVISOR_ADDRESS);
+	sysregs[SYSREG_RFLAGS] = RFLAGS_AC;
+	IS(USER_ADDRESS, USER_ADDRESS);
+	cpl = 3;
+	IS(USER_ADDRESS, USER_ADDRESS);
+	FAULTS(SUPERVISOR_ADDRESS);
+	sysregs[SYSREG_CR4] = CR4_SMAP;
+	IS(SUPERVISOR_ADDRESS, SUPERVISOR_ADDRESS); /* which the page tables refuse */
+	sysregs[SYSREG_CR4] = CR4_LASS;
+	sysregs[SYSREG_EFER] = 0;
+	code_is_64 = false;
+	IS(0x80000000, 0x80000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup(supervisor_tags, setup),
 		cmocka_unit_test_setup(all_of_an_access_counts, setup),
 		cmocka_unit_test_setup(other_modes_have_no_tags, setup),
+		cmocka_unit_test_setup(lass_parts_user_and_supervisor, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

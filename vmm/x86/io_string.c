@@ -3,6 +3,7 @@
  * Emulate INS and OUTS, with the segment checks that they need.
  */
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "errno.h"
 #include "vmm/steps.h"
 #include "vmm/event.h"
@@ -35,6 +36,20 @@ static bool segment_allows(struct vcpu *vcpu, const struct segment *seg, u64 off
 	return last <= seg->limit;
 }
 
+/* May the guest access @gva, whose bit 63 says whether it is the supervisor's? SDM: "Linear-Address
+ * Space Separation (LASS)". */
+static bool lass_allows(struct vcpu *vcpu, gva_t gva)
+{
+	u64 cr4 = virt->get_sysreg(vcpu, SYSREG_CR4);
+
+	if (!(cr4 & CR4_LASS) || !(virt->get_sysreg(vcpu, SYSREG_EFER) & EFER_LMA))
+		return true;
+	if (guest_cpl(vcpu) == 3)
+		return !(gva & BIT(63));
+	return gva & BIT(63) || !(cr4 & CR4_SMAP) ||
+	       virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC;
+}
+
 int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, bool write,
 		 gva_t *gva)
 {
@@ -42,12 +57,12 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 	struct segment seg;
 
 	guest_segment(vcpu, reg, &seg);
-	if (!segment_allows(vcpu, &seg, offset, len, write)) {
+	*gva = seg.base + offset;
+	*gva = long_mode ? guest_untag(vcpu, *gva) : (u32)*gva;
+	if (!segment_allows(vcpu, &seg, offset, len, write) || !lass_allows(vcpu, *gva)) {
 		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
 		return -EFAULT;
 	}
-	*gva = seg.base + offset;
-	*gva = long_mode ? guest_untag(vcpu, *gva) : (u32)*gva;
 	return 0;
 }
 
