@@ -153,4 +153,9 @@ void check_disabled_apic(unsigned cpus)
 	*(volatile u32 *)(TPR - TPR_OFFSET + 0x300) = 0x4500;
 	ok(true, "a disabled local APIC sends no INIT");
 	ok(cpus < 2 || ap_run(1, check_features), "cpu 1: it has not got one");
+	/* As after power-up, except on Bochs and on the oldest CPUs, where it stays off until the
+	 * reset. SDM: "Enabling or Disabling the Local APIC". */
+	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) | APICBASE_ENABLE);
+	say("# The local APIC is %s again.\n",
+	    rdmsr(MSR_IA32_APICBASE) & APICBASE_ENABLE ? "on" : "not on");
 }
