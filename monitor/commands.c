@@ -9,18 +9,18 @@
 #define WORD_SIZE  32 /* bytes of a word that Tab completes, with the NUL */
 
 static const struct command {
-	const char *name, *takes, *help, *example;
+	const char *name, *takes, *help, *example; /* takes: with a space before it, or nothing */
 	const char *(*run)(const struct arguments *args);
 	unsigned most;                  /* how many words may follow it */
 	const char *words;              /* what may follow it, separated by spaces; NULL: unknown */
 	const char *gdb, *bochs, *qemu; /* the same in these debuggers, or NULL */
 } commands[] = {
-#define COMMAND(id, arguments, text, shown, ...) \
-	{.name = #id,                            \
-	 .takes = arguments,                     \
-	 .help = text,                           \
-	 .example = shown,                       \
-	 .run = command_##id,                    \
+#define COMMAND(id, arguments, text, shown, ...)              \
+	{.name = #id,                                         \
+	 .takes = sizeof(arguments) > 1 ? " " arguments : "", \
+	 .help = text,                                        \
+	 .example = shown,                                    \
+	 .run = command_##id,                                 \
 	 __VA_ARGS__},
 #include "monitor/commands.def"
 #undef COMMAND
@@ -55,7 +55,7 @@ static const char *help_about(const char *name)
 
 	if (!c)
 		return NO_COMMAND;
-	row("name takes help example", "%s %s: %s\nexample: %s\n", c->name, c->takes, c->help,
+	row("name takes help example", "%s%s: %s\nexample: %s\n", c->name, c->takes, c->help,
 	    c->example);
 	print_same("gdb", c->gdb);
 	print_same("Bochs' debugger", c->bochs);
@@ -68,7 +68,7 @@ const char *command_help(const struct arguments *args)
 	if (args->word[1])
 		return help_about(args->word[1]);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
-		row("name takes help", "%-8s %-18s %s\n", commands[i].name, commands[i].takes,
+		row("name takes help", "%-8s%-19s %s\n", commands[i].name, commands[i].takes,
 		    commands[i].help);
 	say("Addresses are hexadecimal, other numbers decimal. VCPU is a number; without it: 0.\n");
 	return NULL;

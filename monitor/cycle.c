@@ -139,8 +139,8 @@ static bool poll(bool stopped)
 		tell(cycle);
 	else if (!stopped)
 		say("vCPU %u has had no such exit for %u seconds: a guest that has the machine "
-		    "seldom "
-		    "exits. CPUID, or an access to port 70, always does.\n",
+		    "seldom exits. CPUID always does, and Linux executes it when it starts a "
+		    "program: have it start some on this CPU.\n",
 		    vcpu->id, SECONDS);
 	if (first_road && two_roads && !stopped && !why)
 		why = other_road();

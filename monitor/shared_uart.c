@@ -36,6 +36,7 @@
 #define LSR_BYTES  0x1c /* errors of the byte that is read next: parity, framing, break */
 #define LSR_THRE   0x20
 #define LSR_TEMT   0x40
+#define LSR_EMPTY  (LSR_THRE | LSR_TEMT)
 #define LSR_ERRORS 0x80 /* there are such in the FIFO */
 #define LSR_NONE   0xff
 
@@ -199,7 +200,7 @@ static u8 status_of(struct shared_uart *u)
 	u8 status = u->in(UART_LSR);
 
 	if (status == LSR_NONE)
-		return LSR_THRE | LSR_TEMT;
+		return LSR_EMPTY;
 	u->errors |= status & LSR_BYTES;
 	if (status & LSR_OE && u->to_monitor)
 		u->lost = true;
@@ -385,17 +386,22 @@ static u8 read_data(struct shared_uart *u)
 	return u->last_byte;
 }
 
-/* A guest that polls until it may send the next byte is answered when it may: an exit for each time
- * that it looks would come late by half the time of one. Not for long. */
+/* A guest that polls until it may send the next byte, or until the last one has been sent, is
+ * answered when that changes: an exit for each time that it looks would come late by half the time
+ * of one. Not for long. */
 static u8 wait_for_room(struct shared_uart *u)
 {
-	u64 start = u->now();
+	u64 start = u->now(), most = u->second / MAX_WAIT;
 	u8 status = pull(u);
 
-	while (u->polls && !(status & (LSR_THRE | LSR_DR)) && !guest_count(u) &&
-	       u->now() - start < u->second / MAX_WAIT)
-		status = pull(u);
-	u->polls = !(status & LSR_THRE);
+	if (u->polled != LSR_EMPTY && !guest_count(u)) {
+		while ((status & LSR_EMPTY) == u->polled && !(status & LSR_DR) &&
+		       u->now() - start < most)
+			status = status_of(u);
+		if (status & LSR_DR)
+			status = pull(u);
+	}
+	u->polled = status & LSR_EMPTY;
 	return status;
 }
 
@@ -406,9 +412,9 @@ static u8 read_lsr(struct shared_uart *u)
 	pump(u);
 	if (loops(u) && !guest_count(u))
 		return u->in(UART_LSR);
-	status = (keeps(u) ? pull(u) : wait_for_room(u)) & (LSR_THRE | LSR_TEMT);
+	status = (keeps(u) ? pull(u) : wait_for_room(u)) & LSR_EMPTY;
 	if (keeps(u) && !loops(u))
-		status = has_room(u) ? LSR_THRE | LSR_TEMT : 0;
+		status = has_room(u) ? LSR_EMPTY : 0;
 	if (u->overrun)
 		status |= LSR_OE;
 	u->overrun = false;
@@ -471,7 +477,7 @@ static u8 read_iir(struct shared_uart *u)
 u8 shared_uart_read(struct shared_uart *u, unsigned reg)
 {
 	if (reg != UART_LSR)
-		u->polls = false;
+		u->polled = LSR_EMPTY;
 	if (u->lcr & LCR_DLAB && (reg <= UART_IER || (reg == UART_IIR && u->lcr == LCR_EXTENDED)))
 		return u->in(reg);
 	if (reg == UART_DATA || reg == UART_IIR || reg == UART_LSR)
@@ -548,7 +554,7 @@ static void write_mcr(struct shared_uart *u, u8 mcr)
 
 void shared_uart_write(struct shared_uart *u, unsigned reg, u8 value)
 {
-	u->polls = false;
+	u->polled = LSR_EMPTY;
 	if (u->lcr & LCR_DLAB && (reg <= UART_IER || (reg == UART_IIR && u->lcr == LCR_EXTENDED))) {
 		u->out(reg, value);
 		return;
@@ -584,6 +590,7 @@ void shared_uart_init(struct shared_uart *u)
 	u->lcr = u->in(UART_LCR);
 	u->mcr = u->in(UART_MCR);
 	u->fcr = has_fifo(u) ? FCR_ENABLE : 0;
+	u->polled = LSR_EMPTY;
 }
 
 bool shared_uart_calls(const struct shared_uart *u)

@@ -70,7 +70,7 @@ struct shared_uart {
 	/* Output. */
 	bool held;     /* the monitor has the terminal */
 	bool drains;   /* it has, or what was kept meanwhile is being sent */
-	bool polls;    /* the guest has just read in LSR that there is no room */
+	u8 polled;     /* THRE and TEMT as the guest has just read them in LSR, or both */
 	bool mid_line; /* the guest has not ended its line */
 	u64 last_sent; /* when its last byte left for the line */
 	char kept[UART_KEPT];

@@ -138,7 +138,7 @@ static const char *begin_live(void)
 	trace_stat_init(&table, table.key);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		memcpy(seen[i].count, vm->vcpus[i]->recorder.count, sizeof(seen[i].count));
-	shown = rdtsc();
+	shown = 0; /* the first time at the next beat */
 	monitor_live(watch);
 	return NULL;
 }

@@ -38,6 +38,10 @@ FAULTS = (
     Fault((3, 0), None, r"test_as_native(\[.*\])?",
           re.escape("; ".join(map(_flag, ("#DB", "INT n", "INT3", "an interrupt")))),
           "RFLAGS.RF is saved as 1 at an EPT violation that comes during an event's delivery"),
+    # The handler's frame has the address of the instruction that was to be executed, so that was not. SDM: "Monitor Trap
+    # Flag": the VM exit is pending on the boundary after the delivery.
+    Fault((3, 0), None, "test_step", "a step has ended behind the first instruction of a handler.*",
+          "the monitor trap flag's VM exit comes one instruction after the delivery of an interrupt that is pending at VM entry"),
 )
 
 

@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 import gdb
 import harness
 import mkiso
@@ -191,12 +193,25 @@ def program(run, this):
     assert "SIGINT" in this.interrupt()
 
 
-def test_session():
-    """A session with all that gdb does; between, Linux goes on; at the end it has noticed nothing."""
-    run, monitor = boot("gdb", harness.linux("gdb", "monitor=com2", "gh.cpus=2 nopti"), ticks=60_000_000_000)
+def begin(name, append):
+    """Linux, with the program. Returns the Run, the Monitor, how many counts it has printed, and the kernel's symbols."""
+    run, monitor = boot(name, harness.linux("gdb", "monitor=com2", f"gh.cpus=2 {append}"), ticks=60_000_000_000)
     monitor.until(PROMPT)
     first = counts(run)
     symbols = {name: int(re.search(rf"# {name} ([0-9a-f]{{16}})\n", run.text)[1], 16) for name in NAMES}
+    return run, monitor, first, symbols
+
+
+def finish(run):
+    """The guest ends, and has noticed nothing."""
+    run.send("end\n")
+    assert run.wait() == "power-off"
+    assert run.results()
+
+
+def test_session():
+    """A session with all that gdb does; between, Linux goes on; at the end it has noticed nothing."""
+    run, monitor, first, symbols = begin("gdb", "nopti")
     elf = kernel_symbols(run.folder, symbols)
     cable = Cable(monitor.line)
     this = attach(cable, elf)
@@ -228,6 +243,18 @@ def test_session():
     this.vanish()
     monitor.line.sendall(b"\r\r")  # whoever sits at the line says that gdb has gone
     work(run)
-    run.send("end\n")
-    assert run.wait() == "power-off"
-    assert run.results()
+    finish(run)
+
+
+@pytest.mark.soak
+def test_isolated():
+    """Breakpoints in kernel and program where Linux isolates its page tables, and has moved its code (KASLR)."""
+    run, monitor, _, symbols = begin("gdb-pti", "pti=on")
+    assert symbols["_stext"] % 2**30 != 0x1000000  # where it is without KASLR
+    run.send("quiet\n")
+    this = attach(Cable(monitor.line), kernel_symbols(run.folder, symbols))
+    kernel_breakpoint(run, this)
+    program(run, this)
+    this.end()
+    work(run)
+    finish(run)

@@ -193,6 +193,8 @@ def follow(line, vcpu, steps, table):
         if to is None or re.search(r"\bret|^iretq|^syscall|\*|^int3|^int |^ud2|^hlt", what):
             continue
         legal = {follows, target, *table["stubs"]}  # a stub: an exception, or an interrupt
+        late = {stub + len(table[stub][0]) for stub in table["stubs"] if stub in table} - legal
+        assert to not in late, "a step has ended behind the first instruction of a handler"
         if what.startswith("rep"):
             legal.add(at)
         if re.search(r"mov +%eax,%ss", what):

@@ -23,6 +23,7 @@ import pytest
 import harness
 import mkiso
 import run
+from monitor import COMMANDS
 from progress import Progress
 
 CHOICES = ("CPUS", "CPU", "MEM", "OPTS", "APPEND", "GUEST_KERNEL", "GUEST_INITRD")
@@ -145,6 +146,126 @@ def test_monitor_com1():
         this.type("nproc\r")
         assert this.expect("/ # ").split()[-1] == "2"
         this.type("\x01x")
+        this.ends(0)
+
+
+class Shell:
+    """The guest's shell and the monitor on one terminal, with a person who waits for the echo."""
+
+    def __init__(self, this):
+        self.this = this
+
+    def type(self, text):
+        """Types a line."""
+        for at in range(0, len(text), 12):
+            self.this.type(text[at:at + 12])
+            self.this.expect(re.escape(text[at:at + 12]))
+        self.this.type("\r")
+
+    def ask(self, command, last="ok"):
+        """The lines of the monitor's answer, whose last one must match `last`."""
+        self.type(command)
+        lines = self.this.expect(r"\(glasshouse\) ").replace("\r", "").strip("\n").split("\n")
+        assert re.fullmatch(last, lines[-1]), (command, lines)
+        return lines[:-1]
+
+    def example(self, name):
+        """The example of a command, as its help has it."""
+        told = self.ask(f"help {name}")
+        assert told[0].startswith((f"{name}: ", f"{name} [", f"{name} ")) and " :" not in told[0], told
+        return told[1].partition("example: ")[2]
+
+    def call(self):
+        """Goes to the monitor."""
+        self.this.type("\x14")
+        self.this.expect("the monitor; Ctrl-T: back")
+
+    def leave(self):
+        """Goes to the guest."""
+        self.this.type("\x14")
+        self.this.expect("the guest")
+
+    def guest(self, command):
+        """The lines that a command prints in the guest's shell."""
+        self.type(command)
+        return self.this.expect("/ # ").replace("\r", "").strip("\n").split("\n")
+
+    def live(self, command, guest, pattern):
+        """A command that goes on, until something that `guest` does meanwhile has made it print `pattern`."""
+        self.type(command)
+        self.leave()
+        self.guest(guest)
+        self.call()
+        return self.this.expect(pattern)
+
+
+# What the answers to some examples must say, and what is done after them.
+SAID = {
+    "version": "Glasshouse ", "ls": "vCPU 1 on CPU 1: runs", "caps": "Ready +yes", "vmcs": "GUEST_RIP=[0-9a-f]{16}", "regs": "CR3 [0-9a-f]+",
+    "x": "fffffe0000000000: ", "bt": "ffffffff[0-9a-f]{8}", "pt": "level 1 at|level 2 at", "ept": "fee00000 is host-physical fee00000",
+    "why": "vCPU 1 exited last at", "step": "[0-9a-f]{16}: ",
+}
+AFTER = {"page": "page", "watch": "watch off all", "patch": "patch 1000 off", "icept": "icept exc pf off", "step": "resume", "set": "set cpuid off"}
+REFUSED = {"spt": "err: there are no shadow page tables.*", "log": "err: there is no log of the boot before.*"}
+
+
+@pytest.mark.soak
+def test_every_command():
+    """Each command's example does what it says on Linux with two CPUs, reached by `make run` and Ctrl-T; wrong words do nothing."""
+    with terminal("every", CPUS="2") as this:
+        shell = Shell(this)
+        this.expect("2 CPUs, under Glasshouse.")
+        this.expect("/ # ")
+        this.type("\x14")
+        this.expect(r"page 33 111\r\nok\r\n(?s:.*)glasshouse\) ")
+        shell.ask("page")
+        told = shell.ask("help")
+        names = [line.split()[0] for line in told]
+        assert [name for name in names if name in COMMANDS] == COMMANDS
+        for name in COMMANDS:
+            example = shell.example(name)
+            print(name, "|", example)
+            if name in ("stat", "cycle", "inject", "reset"):
+                continue
+            if name == "step":
+                shell.ask("pause")
+            said = "\n".join(shell.ask(example, REFUSED.get(name, "ok")))
+            assert re.search(SAID.get(name, ""), said), (name, said)
+            if name in AFTER:
+                shell.ask(AFTER[name])
+        for command, why in (("icept msr 10", "say r, w, rw or off at the end"), ("icept msr 10 x", "say r, w, rw or off at the end"),
+                             ("icept msr zz r", ".*hexadecimal.*"), ("icept msr", ".*missing.*"), ("inject 1", "say irq .*"),
+                             ("inject 1 irq", ".*VECTOR is missing.*"), ("kick 2", "there is no such vCPU.*"), ("reset now", "too many words.*")):
+            shell.ask(command, f"err: {why}")
+        told = shell.live("stat -w", "for i in 1 2 3 4 5 6; do busybox true; sleep 1; done", r"CPUID +\d+(?s:.*)Ctrl-C ends it")
+        assert "VM-EXIT" in told
+        this.type("\x03")
+        this.expect(r"\^C\r\nok\r\n(?s:.*)glasshouse\) ")
+        shell.type("cycle 0 reason CPUID")
+        shell.leave()
+        shell.guest("for i in 1 2 3 4; do taskset 1 busybox true; done")
+        shell.call()
+        told = this.expect(r"in all\r\nok\r\n(?s:.*)glasshouse\) ")
+        assert "choose the handler by the exit reason: CPUID at RIP" in told and "VMRESUME" in told
+        shell.ask("inject 1 nmi")
+        shell.ask("inject 1 irq 236")  # Linux' local timer
+        shell.leave()
+        assert shell.guest("echo alive $((6 * 7)) $(nproc)")[-1] == "alive 42 2"
+        assert any("NMI" in line for line in shell.guest("dmesg | tail -n 20"))
+        shell.call()
+        shell.ask(shell.example("inject"))  # a #GP that nobody has caused
+        shell.leave()
+        this.expect("general protection fault")
+        shell.call()
+        shell.type("reset")
+        shell.leave()
+        this.expect("2 CPUs, under Glasshouse.")
+        this.expect("/ # ")
+        shell.call()
+        assert any("Entering the guest" in line for line in shell.ask("log last"))
+        shell.leave()
+        shell.type("poweroff")
+        this.expect("powered off")
         this.ends(0)
 
 

@@ -577,8 +577,15 @@ static void test_room_soon(void **state)
 	start = clock;
 	assert_int_equal(rd(UART_LSR) & 0x20, 0);
 	assert_in_range(clock - start, 1, 10);
-	assert_int_equal(rd(UART_LSR) & 0x20, 0x20);
+	assert_int_equal(rd(UART_LSR) & 0x60, 0x20);
 	assert_in_range(clock - start, FAST / 2, FAST + 10);
+	/* One that waits until the last byte has been sent, too. */
+	start = clock;
+	assert_int_equal(rd(UART_LSR) & 0x60, 0x60);
+	assert_in_range(clock - start, FAST / 2, FAST + 10);
+	start = clock;
+	assert_int_equal(rd(UART_LSR) & 0x60, 0x60);
+	assert_in_range(clock - start, 1, 10);
 	/* It is not kept for long, nor when it looks at other registers between. */
 	run(BEAT, false);
 	byte_time = SECOND;
