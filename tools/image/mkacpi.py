@@ -32,11 +32,13 @@ def address(space, width, where):
     return struct.pack("<BBBBQ", space, width, 0, 0, where)
 
 
-def madt(cpus):
-    """Local APICs 0 to cpus - 1, the I/O APIC, and what is not wired as on its bus."""
+def madt(cpus, x2apics=()):
+    """Local APICs 0 to cpus - 1, others with the IDs `x2apics`, the I/O APIC, and what is not wired as on its bus."""
     body = struct.pack("<II", LOCAL_APIC, 1)
     for cpu in range(cpus):
         body += struct.pack("<BBBBI", 0, 8, cpu, cpu, 1)
+    for number, apic_id in enumerate(x2apics, cpus):
+        body += struct.pack("<BBHIII", 9, 16, 0, apic_id, 1, number)
     body += struct.pack("<BBBBII", 1, 12, cpus, 0, IO_APIC, 0)
     body += struct.pack("<BBBBIH", 2, 10, 0, 0, 2, 0)           # the timer is at pin 2
     body += struct.pack("<BBBBIH", 2, 10, 0, SCI, SCI, 0xd)     # active high, level
