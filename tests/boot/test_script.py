@@ -5,6 +5,7 @@ import subprocess
 
 import harness
 import mkiso
+import monitor
 
 # The guest prints, and ends, on its own.
 GUEST = mkiso.BUILD / "guest/bench.img"
@@ -132,3 +133,21 @@ def test_pause():
     log = boot("script-pause", "console=e9", {"a": "wait 20ms\npause\n"})
     assert 1 <= int(re.search(r"PREEMPTION_TIMER (\d+)", log)[1]) <= 4
     assert "The scripts have ended with pause, and there is no monitor to resume: the vCPUs run on." in log
+
+
+def test_first_instructions():
+    """With the monitor, `pause` in a script keeps the guest from its first instruction, and `step` executes that one."""
+    harness.FOLDER.mkdir(parents=True, exist_ok=True)
+    spec = mkiso.glasshouse("monitor=com2 console=e9", GUEST, "", None)
+    path = harness.FOLDER / "first.gh"
+    path.write_text("pause\n")
+    spec.modules.append(mkiso.Entry(path, "script first"))
+    run, line = monitor.boot("script-first", spec, cpus=1)
+    line.until(monitor.PROMPT)
+    first = monitor.number(r"RIP ([0-9a-f]+)", line.ask("regs"))
+    assert "0 exits" in line.ask("ls")[-1] and line.ask(f"x {first:x} 16")
+    steps = [int(told.partition(":")[0], 16) for told in line.ask("step 0 3")]
+    assert len(steps) == 3 and steps[-1] != first
+    line.ask("resume")
+    assert run.wait() == "power-off"
+    assert "bench end" in run.text
