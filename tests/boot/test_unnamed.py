@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """CPUs that nobody has named: no ACPI table, and no firmware. And one that is named and not there, with an APIC ID above 254."""
+import re
+
 import harness
 import mkacpi
 import mkiso
@@ -14,6 +16,11 @@ def boot(name, command, guest, tables):
     text, files = mkiso.grub_cfg(Boot(Entry(mkiso.ELF), [Entry(*guest)]))
     iso = mkiso.write_iso(harness.FOLDER / f"{name}.iso", command + "\n" + text, files | tables, ["multiboot2", "acpi"])
     return harness.boot(name, iso, cpus=2, ignore_bad_msrs=False)
+
+
+def ticks(log, words):
+    """When Bochs logged these words."""
+    return [int(tick) for tick in re.findall(rf"^(\d+).*{re.escape(words)}", log, re.M)]
 
 
 def test_unnamed():
@@ -37,3 +44,8 @@ def test_high_apic_id():
     assert "CPU 2 (APIC ID 300) does not answer INIT and SIPI" in run.text
     assert run.results()
     assert "IPIs no longer exit" not in run.log("com2.log")
+    # The guest comes 60,000,000 ticks later, as Glasshouse gives the third CPU a second.
+    log = run.log("bochs.log")
+    started = ticks(log, "CPU 1 started up")[-1]
+    assert ticks(log, "allocate APIC id=0 (MMIO disabled)")[0] < started
+    assert 0 < ticks(log, "allocate APIC id=1 (MMIO disabled)")[0] - started < 1000000
