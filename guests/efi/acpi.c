@@ -5,11 +5,7 @@
  * tables, because Bochs' own BIOS makes them. Before that, it makes the machine like some that are
  * no emulators: see load_stale_tr() and move_high().
  */
-#include "boot/efi/choice.h"
-#include "boot/efi/device_path.h"
-#include "boot/efi/option_text.h"
-#include "boot/efi/services.h"
-#include "lib/string.h"
+#include "guests/efi/start.h"
 
 #define STALE_TR       0x20
 #define HIGH_PAGES     4
@@ -89,26 +85,11 @@ static char *cut(char *text, char last)
 /* Start what the line @line says, on the volume @volume. */
 static EFI_STATUS start(const struct door *door, EFI_HANDLE volume, char *line)
 {
-	const EFI_DEVICE_PATH *own = efi_path(door, volume);
-	CHAR16 name[FILE_NAME_MAX], options[FILE_NAME_MAX];
-	struct file_path file;
-	EFI_DEVICE_PATH *path;
-	EFI_HANDLE program;
-	EFI_STATUS status;
 	char *words = cut(line, ' ');
+	EFI_STATUS status;
 
 	cut(words, '\n');
-	text_to_wide(name, ARRAY_SIZE(name), line);
-	text_to_wide(options, ARRAY_SIZE(options), words);
-	path_of_file(&file, name);
-	path = efi_allocate(door, path_size(own, PATH_BYTES_MAX) + path_size(&file.node, SIZE_MAX));
-	path_join(path, own, &file.node);
-	status = load_image(door, path, NULL, 0, &program);
-	if (!status && *words)
-		status = set_load_options(door, program, options,
-					  (strlen(words) + 1) * sizeof(*options));
-	if (!status)
-		status = door->st->BootServices->StartImage(program, NULL, NULL);
+	status = start_file(door, volume, line, words);
 	door_print(door, "acpi: %s has returned (EFI status %lx).\n", line, status);
 	return status;
 }

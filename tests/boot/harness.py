@@ -264,9 +264,9 @@ def linux(test, opts="", append="", **extra):
     return mkiso.glasshouse(opts, cmdline=_cmdline(test, append), **extra)
 
 
-def native_linux(test, append="", kernel=mkiso.KERNEL):
+def native_linux(test, append="", **extra):
     """The same without Glasshouse."""
-    return mkiso.native(kernel, _cmdline(test, append))
+    return mkiso.native(cmdline=_cmdline(test, append), **extra)
 
 
 def _cmdline(test, append):

@@ -97,7 +97,7 @@ def test_in_place(cpus):
 
     The kernel is the one that Debian installs on a PC; decompressing itself (XZ) takes most of the time.
     """
-    text, files = mkiso.grub_cfg(harness.native_linux("basic", f"gh.cpus={cpus}", STOCK))
+    text, files = mkiso.grub_cfg(harness.native_linux("basic", f"gh.cpus={cpus}", kernel=STOCK))
     files["glasshouse.elf"] = mkiso.ELF
     disk = mkdisk.make_disk(harness.FOLDER / f"in-place-{cpus}.img", TWICE.format(linux=text), files)
     check_linux(harness.boot(f"in-place-{cpus}", disk, cpus=cpus, ticks=3 * harness.TICKS))

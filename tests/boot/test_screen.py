@@ -203,6 +203,18 @@ def test_uefi():
     assert not any(lines[len(expected):])
 
 
+@pytest.mark.soak
+def test_uefi_panic(x_server):
+    """A panic on a screen that UEFI offers (GOP), over which the guest, a program of UEFI, has painted: guests/efi/screen.c."""
+    painter = GUESTS / "screen.efi"
+    files = {mkesp.REMOVABLE: painter, "EFI/test/screen.efi": painter, "EFI/glasshouse/glasshouse.efi": mkesp.EFI,
+             "EFI/glasshouse/glasshouse.conf": rb"boot=\EFI\test\screen.efi provoke=panic/500"}
+    disk = mkesp.make_esp(harness.FOLDER / "screen-uefi-panic.img", files)
+    run = harness.boot("screen-uefi-panic", disk, bios=bochs.OVMF, x_display=x_server.display)
+    run.expect(r"screen: painted 800x600\.\n")
+    check_panic(run, x_server, 800, 600)
+
+
 def test_console(x_server):
     """With console=fb Glasshouse logs to the screen while the guest runs."""
     spec = mkiso.glasshouse("console=fb", CONFORMANCE, "end=pm1", None, "800x600x24")

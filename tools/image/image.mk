@@ -16,11 +16,18 @@ SHIM := build/guest/shim/shimx64.efi
 $(SHIM): tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest/shim shim
 
-# Download the kernel that Debian installs on a PC, for a boot test.
-STOCK := build/guest/stock/vmlinuz
+# Download the kernel that Debian installs on a PC, for boot tests, and pack the initramfs with its own module for EFI's variables.
+STOCK := build/guest/stock/vmlinuz build/guest/stock/initrd.img
 
-$(STOCK): tools/image/fetch-guest | setup-guest
+build/guest/stock/vmlinuz build/guest/stock/efivarfs.ko &: tools/image/fetch-guest | setup-guest
 	tools/image/fetch-guest build/guest/stock stock
+
+build/guest/stock/initrd.img: tools/image/append build/guest/initrd.img build/guest/stock/efivarfs.ko | setup-guest
+	$(say) CPIO $@
+	mkdir -p $@.root/lib
+	strip --strip-debug -o $@.root/lib/efivarfs.ko build/guest/stock/efivarfs.ko
+	tools/image/append $@ $@.root
+	rm -r $@.root
 
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
@@ -73,7 +80,7 @@ $(foreach g,$(OWN_GUESTS),$(eval $(call own_guest,guests/$g,$g)))
 -include $(shell find build/guest/obj -name '*.d' 2>/dev/null)
 
 # The initramfs with a kernel module added that asks Glasshouse to leave.
-build/guest/leave.img: tools/image/mkmodule guests/module/leave.c build/guest/initrd.img | setup-build setup-test
+build/guest/leave.img: tools/image/mkmodule tools/image/append guests/module/leave.c build/guest/initrd.img | setup-build setup-test
 	$(say) KO $@
 	tools/image/mkmodule $@ guests/module/leave.c
 
