@@ -5,6 +5,8 @@
  * mapped, too, and stays so. See parts.h.
  */
 #include "labs/05-ept/check/parts.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/trap.h"
 #include "errno.h"
 #include "labs/common/lab.h"
 #include "lib/log.h"
@@ -15,6 +17,11 @@
 #define BLOCK      512u        /* pages of 2 MiB */
 #define BEFORE     4           /* blocks of the window before the border */
 #define FULL_CHECK 20          /* operations from one look at all to the next */
+
+/* SDM: "Debug Registers". DR0 is for writes of 8 bytes. */
+#define DR7_OFF     0x400ul
+#define DR7_WRITE_8 (DR7_OFF | 1 | 1 << 16 | 2 << 18)
+#define DR6_CLEAR   0xffff0ff0ul
 
 static struct ept ept;
 static u64 offset; /* hpa - gpa of what is mapped at the beginning */
@@ -193,6 +200,38 @@ static void look_meanwhile(void)
 	}
 }
 
+/* The processor calls this after each write to ept.retired, by a breakpoint (DR0). A table that is
+ * retired must be out of reach: else a CPU comes to it later, when it is free. */
+static bool table_is_retired(struct trap_frame *frame)
+{
+	gpa_t last = gpa_of(op.first + op.pages - 1);
+
+	(void)frame;
+	write_dr6(DR6_CLEAR);
+	for (gpa_t gpa = gpa_of(op.first); ept.retired && !seen; gpa = MIN(gpa + MIB(2), last)) {
+		for (int level = ROOT_LEVEL; level > 1; level--) {
+			u64 entry = ept_entry(&ept, gpa, level);
+
+			if (!is_table(entry, level) || table_of(&ept, entry) != ept.retired)
+				continue;
+			pr_info("# a table is dropped, and the entry of level %d for GPA %lx still "
+				"points to it\n",
+				level, gpa);
+			seen = "a table is dropped before the entry that points to it is written";
+		}
+		if (gpa == last)
+			break;
+	}
+	return true;
+}
+
+static void watch_retired(bool on)
+{
+	debug_handler = on ? table_is_retired : NULL;
+	asm volatile("mov %0, %%dr0" : : "r"(&ept.retired));
+	asm volatile("mov %0, %%dr7" : : "r"(on ? DR7_WRITE_8 : DR7_OFF));
+}
+
 /* ---- Operations ---- */
 
 static void choose_op(void)
@@ -266,7 +305,9 @@ static const char *one_op(unsigned n)
 	pool_keep();
 	pool.fail_after = short_of_memory ? (unsigned)below(3) : ~0u;
 	pool.watcher = look_meanwhile;
+	watch_retired(true);
 	r = carry_out();
+	watch_retired(false);
 	pool.watcher = NULL;
 	pool_let_free();
 	if (r && !(short_of_memory && r == -ENOMEM)) {

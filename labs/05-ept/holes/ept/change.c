@@ -88,18 +88,18 @@ static bool fits_entry(const struct ept *ept, const struct change *c, u64 old, i
  * part or all of what @entry of @level covers. There are three cases:
  *
  * 1. fits_entry(): the change can be made in this entry alone. Write the new entry, unless it is
- * the old one. If the old one pointed to a table, drop that (drop_table()): first write the entry,
- * then drop the table, as a CPU may still come to it meanwhile. Write by write_entry();
- * but a PROTECT by __atomic_fetch_xor(entry, old ^ new, __ATOMIC_ACQ_REL), which keeps a flag that
- * a CPU sets at this moment.
+ *    the old one. If the old one pointed to a table, drop that (drop_table()): first write the
+ *    entry, then drop the table, as a CPU may still come to it meanwhile. Write by write_entry();
+ *    but a PROTECT by __atomic_fetch_xor(entry, old ^ new, __ATOMIC_ACQ_REL), which keeps a flag
+ *    that a CPU sets at this moment.
  *
  * 2. The entry points to a table (is_table()): change that by ept_change_table(), at level - 1.
- * Afterwards call collapse(), whether it has succeeded or not: the table may map the same as one
- * large page now, or be empty.
+ *    Afterwards call collapse(), whether it has succeeded or not: the table may map the same as one
+ *    large page now, or be empty.
  *
  * 3. Otherwise split the entry (ept_split()), and change the new table. Only when that is done let
- * @entry point to it (table_pa(), with the permissions EPT_RWX). Until then no CPU can be in it: if
- * the change fails, drop it at once, and @entry is as it was.
+ *    @entry point to it (table_pa(), with the permissions EPT_RWX). Until then no CPU can be in it:
+ *    if the change fails, drop it at once, and @entry is as it was.
  *
  * drop_table() must be told whether the table was live: may a CPU have it in its caches, or be in
  * it at this moment? Then it is not freed before all CPUs have executed INVEPT.

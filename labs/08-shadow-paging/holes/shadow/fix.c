@@ -53,10 +53,10 @@ static __used bool has_shielded(const struct fix *fix, int level)
  *  - fix->guest_level and fix->leaf: level and value of the guest's leaf.
  *  - fix->override: it is a write, and the guest's entries do not allow to write (walk.leaf_acc).
  *  - fix->acc: by leaf_rights().
- *  - fix->level: the highest for which all of this holds: it is not above the guest's leaf; an
- * entry of this level covers no more than fix->map.size bytes (spte_size()), as the second-level
- * tables may map what is behind elsewhere; it is at most 3 if mode->page_1g, else 2; and
- * has_shielded() is false for it. Level 1 is always possible.
+ *  - fix->level: the highest for which all of this holds. It is not above the guest's leaf. An
+ *    entry of this level covers no more than fix->map.size bytes (spte_size()), as the second-level
+ *    tables may map what is behind elsewhere. It is at most 3 if mode->page_1g, else 2.
+ *    has_shielded() is false for it. Level 1 is always possible.
  *
  * Return true.
  */

@@ -23,10 +23,10 @@ unsigned leaf_rights(const struct paging_mode *mode, unsigned acc, u64 entry, bo
 }
 
 /*
- * Hole 6, the first half. The bits of a shadow leaf that say what is allowed: what the guest's
- * tables
- * (@acc: ACC_W, ACC_U, ACC_X) and the second-level tables (@prot: EPT_W, EPT_X) both allow: PT_W,
- * PT_U, PT_NX. PT_P and PT_A are always 1. PT_D is 1 where PT_W is: then the CPU need not set it.
+ * Hole 6, the first half. The bits of a shadow leaf that say what is allowed: PT_W, PT_U, PT_NX.
+ * That is what two sorts of tables both allow: the guest's (@acc: ACC_W, ACC_U, ACC_X) and the
+ * second-level ones (@prot: EPT_W, EPT_X). PT_P and PT_A are always 1. PT_D is 1 where PT_W is:
+ * then the CPU need not set it.
  */
 static u64 rights(unsigned acc, unsigned prot)
 {

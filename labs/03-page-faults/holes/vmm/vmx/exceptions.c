@@ -15,8 +15,8 @@
  *     to_vmx(vcpu)->exception_bitmap, which has those of the last time. Other bits of the
  *     VMCS field are somebody else's: they stay. VMWRITE the field only if the vectors have
  *     changed.
- *  2. to_vmx(vcpu)->shadow_faults: is EXCEPTIONS_SHADOW the only user of the page faults?
- * (PF_VECTOR)
+ *  2. to_vmx(vcpu)->shadow_faults: is EXCEPTIONS_SHADOW the only user of the page faults
+ *     (PF_VECTOR)?
  *  3. The CPU compares each page fault's error code with two fields: if (error code &
  *     PAGE_FAULT_ERROR_CODE_MASK) == PAGE_FAULT_ERROR_CODE_MATCH, bit 14 of the bitmap counts as it
  *     is; if not, it counts as if it were the opposite. The user EXCEPTIONS_ICEPT wants only the

@@ -39,8 +39,8 @@ static bool key_allows(const struct guest_walk *w, unsigned acc, u64 entry)
  *  - w->level is the level; w->rights[level] what the entries above allow together, w->acc at the
  *    top.
  *  - An entry without PT_P: return -EFAULT. Bits of w->error that are set already stay.
- *  - An entry with a bit of walk_reserved(w->mode, level, leaf): set PF_ERROR_P and PF_ERROR_RSVD
- * in w->error and return -EFAULT. @leaf: is_leaf_entry(w->mode, level, entry).
+ *  - An entry with a bit of walk_reserved(w->mode, level, leaf): set PF_ERROR_P and
+ *    PF_ERROR_RSVD in w->error and return -EFAULT. @leaf: is_leaf_entry(w->mode, level, entry).
  *  - The entry's own rights (entry_acc()) come to those above. w->leaf_acc: all together, also when
  *    the walk ends by an error: then of the entries before.
  *  - A leaf: set PF_ERROR_P in w->error, in case the access is refused, and return 0. Otherwise the
