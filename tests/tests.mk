@@ -21,7 +21,7 @@ docs: $(GENERATED) | setup-build setup-test
 
 ## house: check the tree itself: who includes whom, how much there is to read
 .PHONY: house
-house: | setup-test
+house: | setup-build setup-test
 	$(PYTHON) -m pytest -p no:cacheprovider -q tests/house
 
 ## unit: the unit tests, on this machine, with address and undefined-behaviour sanitizers

@@ -9,6 +9,7 @@
 #include "vmm/x86/guest_mem.h"
 
 #define GATE_SIZE 16
+#define CALL_SIZE 8
 
 u64 gate_handler(const u64 gate[2])
 {
@@ -44,4 +45,17 @@ bool idtr_changed(struct inspector *inspector, struct vcpu *vcpu)
 		read_guest(vcpu->vm, gpa, now, sizeof(now));
 	}
 	return gate_changed(inspector, now);
+}
+
+int find_call(struct vcpu *vcpu, gva_t table, unsigned number, gpa_t *gpa)
+{
+	return guest_physical(vcpu, table + CALL_SIZE * number, gpa);
+}
+
+bool call_changed(struct call_inspector *inspector, u64 now)
+{
+	bool differs = now != inspector->good, is_new = differs && !inspector->alarmed;
+
+	inspector->alarmed = differs;
+	return is_new;
 }

@@ -102,6 +102,8 @@ HOLES = {
         Hole(2, "labs/09-inspector/inspector.c", "find_gate"),
         Hole(3, "labs/09-inspector/inspector.c", "gate_changed"),
         Hole(4, "labs/09-inspector/inspector.c", "idtr_changed"),
+        Hole(5, "labs/09-inspector/inspector.c", "find_call"),
+        Hole(6, "labs/09-inspector/inspector.c", "call_changed"),
     ],
 }
 
@@ -153,6 +155,7 @@ MUTANTS = {
         Mutant(3, "filter-for-all", "vmm/vmx/exceptions.c", "vectors & ~others & BIT(PF_VECTOR)", "vectors & BIT(PF_VECTOR)"),
         Mutant(3, "returns-before-the-filter", "vmm/vmx/exceptions.c", "	filtered = vectors",
                "	if (vectors == old)\n		return;\n	filtered = vectors"),
+        Mutant(3, "written-each-time", "vmm/vmx/exceptions.c", "	if (vectors == old)\n		return;\n", ""),
         Mutant(3, "clears-all", "vmm/vmx/exceptions.c", "(vmread(EXCEPTION_BITMAP) & ~(u64)old) | vectors", "vectors"),
         Mutant(4, "no-cr2", "vmm/reflect.c", "write_cr2(exception->payload)", "(void)0"),
         Mutant(4, "error-code-bit-lost", "vmm/reflect.c", ".error_code = exception->error_code,",
@@ -209,6 +212,9 @@ MUTANTS = {
                "		(void)collapse;\n		return ret;"),
         Mutant(4, "frees-what-is-in-use", "ept/change.c", "drop_table(ept, table_of(ept, old), level - 1, true);",
                "drop_table(ept, table_of(ept, old), level - 1, false);"),
+        Mutant(4, "dropped-before-the-entry", "ept/change.c", "		if (c->kind == PROTECT)",
+               "		if (is_table(old, level)) {\n			drop_table(ept, table_of(ept, old), level - 1, true);\n"
+               "			write_entry(entry, new);\n			return 0;\n		}\n		if (c->kind == PROTECT)"),
         Mutant(4, "table-is-lost", "ept/change.c", "		drop_table(ept, table, level - 1, false);\n		return ret;",
                "		return ret;"),
         Mutant(4, "seen-too-early", "ept/change.c", "	ret = ept_change_table(ept, table, level - 1, gpa, end, c);\n	if (ret) {",
@@ -338,6 +344,17 @@ MUTANTS = {
         Mutant(3, "once-for-ever", "labs/09-inspector/inspector.c", "	inspector->alarmed = is_bad;", "	inspector->alarmed |= is_bad;"),
         Mutant(4, "stays-at-the-old-table", "labs/09-inspector/inspector.c", "		inspector->gate = gpa;\n", ""),
         Mutant(4, "each-lidt", "labs/09-inspector/inspector.c", "	return gate_changed(inspector, now);\n}\n", "	return true;\n}\n"),
+        Mutant(5, "table-is-translated", "labs/09-inspector/inspector.c",
+               "	return guest_physical(vcpu, table + CALL_SIZE * number, gpa);",
+               "	if (guest_physical(vcpu, table, gpa))\n		return -EFAULT;\n"
+               "	*gpa += CALL_SIZE * number;\n	return 0;"),
+        Mutant(5, "size-of-a-gate", "labs/09-inspector/inspector.c", "table + CALL_SIZE * number", "table + GATE_SIZE * number"),
+        Mutant(5, "table-is-physical", "labs/09-inspector/inspector.c",
+               "	return guest_physical(vcpu, table + CALL_SIZE * number, gpa);",
+               "	(void)vcpu;\n	*gpa = table + CALL_SIZE * number;\n	return 0;"),
+        Mutant(6, "calls-lower-half", "labs/09-inspector/inspector.c", "now != inspector->good,", "(u32)now != (u32)inspector->good,"),
+        Mutant(6, "each-call-written", "labs/09-inspector/inspector.c", "differs && !inspector->alarmed", "differs"),
+        Mutant(6, "call-once-for-ever", "labs/09-inspector/inspector.c", "	inspector->alarmed = differs;", "	inspector->alarmed |= differs;"),
     ],
 }
 

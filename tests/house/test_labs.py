@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The labs fit the tree: their hole files take the place of files that exist, and keep to the same include rules."""
 import re
+import subprocess
 import sys
 
 import pytest
@@ -37,6 +38,30 @@ def test_holes(path):
     for this in check_includes.includes(str(path.relative_to(ROOT))):
         moved = check_includes.Include(place(path), this.line, this.name, this.path)
         assert this.name == "seed.h" or place(path).startswith("labs/") or not check_includes.layer_violation(moved)
+
+
+def users(path):
+    """What is compiled to see whether a hole file fits: itself, or the assembly files that include it."""
+    if path.suffix != ".inc":
+        return [path]
+    found = [user for user in ROOT.glob("[a-z]*/**/*.S") if user.relative_to(ROOT).parts[0] not in ("build", "shipped")]
+    return [user for user in found if f'#include "{place(path)}"' in user.read_text()]
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: str(lab.number))
+def test_compiles(lab, tmp_path):
+    """The hole files as they are handed out fit the tree's headers: nobody has changed these without them."""
+    subprocess.run(["make", "-s", "--no-print-directory", "build/flags"], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+    flags = (ROOT / "build/flags").read_text().splitlines()[0].split()
+    (tmp_path / "seed.h").write_text(lab.header(1, 0))
+    for path in HOLES:
+        if path.is_relative_to(lab.folder):
+            assert users(path), path
+            for user in users(path):
+                done = subprocess.run([flags[0], "-iquote", tmp_path, "-iquote", lab.folder / "holes", *flags[1:], "-c", "-o",
+                                       tmp_path / "object", *(["-x", "c"] if path.suffix == ".h" else []), "-Wno-unused-function", user],
+                                      cwd=ROOT, text=True, stderr=subprocess.PIPE, check=False)
+                assert not done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: str(lab.number))

@@ -12,6 +12,8 @@ TICKS = 6_000_000_000
 # Exceptions that do not happen while the script runs.
 VECTORS = (4, 5, 9, 10, 11, 12, 16, 17, 19)
 KINDS = ("store", "lidt")
+# System calls that the script's programs do not use: uselib, ustat, sysfs, vhangup, acct, swapon, reboot, sethostname, iopl, quotactl.
+CALLS = (134, 136, 139, 153, 163, 167, 169, 170, 172, 179)
 
 SEE = "In the monitor of `make lab-9` (Ctrl-T, when Linux' shell is there):"
 
@@ -25,15 +27,22 @@ TESTS = [
     Test("idtr_changed", "log", "Hole 4. find_gate(), read_guest(), gate_changed(); the new inspector->gate.",
          "Without a gate the 16 bytes are zeros, say: not present, so bad. inspector->gate changes only if find_gate() "
          "finds one.", "ok 4"),
-    Test("noise", "log", "A module has written to the IDT's page, or loaded another IDT, and the gate was always good.",
-         "The lines that begin with ALARM say which handler the inspector has seen, and which instruction did it.", "ok 5"),
+    Test("find_call", "log", "Hole 5. The address of entry N is table + 8 * N. It is a linear address.",
+         "guest_physical() of the entry's address, not of the table's: they may lie on different pages.", "ok 5"),
+    Test("call_changed", "log", "Hole 6. As hole 3, but an entry is one word, and each bit of it counts.",
+         "bad = now differs from good; alarm = bad and not alarmed before; alarmed = bad.", "ok 6"),
+    Test("noise", "log", "A module has written to the watched pages, or loaded another IDT, and gate and entry were always good.",
+         "The lines that begin with ALARM say which handler the inspector has seen, and which instruction did it.", "ok 7"),
     Test("rootkit", "log", "The gate has got another handler, once: by a store or by LIDT. Is there one line with ALARM?",
-         "None: is inspector->gate where the gate is? Two: the rootkit writes the gate in two halves.", "ok 6"),
+         "None: is inspector->gate where the gate is? Two: the rootkit writes the gate in two halves.", "ok 8"),
     Test("after", "log", "The rootkit has put the gate back, and later changed it once more: two alarms in all.",
-         "When the gate is good again, inspector->alarmed must be false again.", "ok 7"),
+         "When the gate is good again, inspector->alarmed must be false again.", "ok 9"),
+    Test("system-call", "log", "The rootkit has changed your system call's entry, put it back, and done both once more: two alarms.",
+         "None: is the entry that find_call() finds the right one (`pt ADDRESS`)? It is written by another linear address of the "
+         "same memory. More than two: the rootkit writes the entry in two halves.", "ok 10"),
     Test("guest", "guest", "Linux' script: which of its lines says not ok?",
          "If Linux stops or reboots, something has written to its memory: the inspector only reads.",
-         "ok 5 - the kernel has logged no problem"),
+         "ok 8 - the kernel has logged no problem"),
     Test("gate", "answer", f"{SEE} `vmcs guest_idtr_base`, then `pt ADDRESS` of your gate.",
          "base + 16 * vector, in hexadecimal, is the linear address. `pt` says which guest-physical address that is.",
          "gate = 2e3c050"),
@@ -41,28 +50,33 @@ TESTS = [
          "The kernel's own handler, before the rootkit: 16 digits, without 0x.", "handler = ffffffff81c00aa0"),
     Test("how", "answer", "The line with ALARM in Glasshouse's log says how the gate was changed, and guest/rootkit.c what that means.",
          "One word: store or lidt.", "how = store"),
+    Test("call", "answer", "In Linux' shell: grep sys_call_table /proc/kallsyms. Then `pt ADDRESS` of your entry, in the monitor.",
+         "The address of the table + 8 * your system call's number is the linear one. `pt` says which guest-physical address that is.",
+         "call = 1a00a78"),
 ]
 
 
 def choice(seed):
-    """The vector, and how the rootkit changes its gate."""
-    return seed.choose("vector", VECTORS, 1)[0], seed.choose("rootkit", KINDS, 1)[0]
+    """The vector, how the rootkit changes its gate, and the system call."""
+    return seed.choose("vector", VECTORS, 1)[0], seed.choose("rootkit", KINDS, 1)[0], seed.choose("call", CALLS, 1)[0]
 
 
 def questions(seed):
     """What the student must know, besides README.md."""
-    return f"Your vector is {choice(seed)[0]}."
+    vector, _, call = choice(seed)
+    return f"Your vector is {vector}. Your system call is {call}."
 
 
 def macros(seed, _broken):
-    """For seed.h: the vector."""
-    return {"LAB_VECTOR": choice(seed)[0]}
+    """For seed.h: the vector, the system call."""
+    vector, _, call = choice(seed)
+    return {"LAB_VECTOR": vector, "LAB_CALL": f"{call}u"}
 
 
 def guest_words(seed):
     """The guest's parameters. With page-table isolation, a copy of the IDT would not be mapped in user mode."""
-    vector, kind = choice(seed)
-    return f"gh.vector={vector} gh.kind={kind} nokaslr nopti"
+    vector, kind, call = choice(seed)
+    return f"gh.vector={vector} gh.kind={kind} gh.call={call} nokaslr nopti"
 
 
 def loads(image, opts, words):
@@ -76,6 +90,6 @@ SECRET = re.compile(r"^key .*\n", re.M)
 
 
 def keys(output):
-    """{key: answer}: where the gate is and its handler, from the running guest; how it was changed: from the seed."""
+    """{key: answer}: where gate and entry are, and the handler, from the running guest; how the gate was changed: from the seed."""
     found = dict(re.findall(r"^key ([\w-]+) = (.*)$", output.log, re.M))
     return {**found, "how": choice(output.seed)[1]} if found else {}

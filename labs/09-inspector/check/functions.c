@@ -261,3 +261,79 @@ const char *check_lidt(struct vcpu *vcpu)
 	restore_guest(vcpu);
 	return why;
 }
+
+/* ---- 5: find_call() ---- */
+
+static const char *wrong_find_call(struct vcpu *vcpu, bool present)
+{
+	u64 start = 8 * below(512), offset;
+	gva_t table = random_base() + start;
+	unsigned number = (unsigned)below(512); /* the table may lie on two pages */
+	gpa_t expected, gpa = 0;
+	int r;
+
+	offset = start + 8 * number;
+	expected = idt_page(offset >> PAGE_SHIFT) + (offset & (PAGE_SIZE - 1));
+	map_idts(vcpu, table, present);
+	r = find_call(vcpu, table, number, &gpa);
+	if (r == (present ? 0 : -EFAULT) && (r || gpa == expected))
+		return NULL;
+	pr_info("# a table at %lx, %s; entry %u is at guest-physical %lx: you return %d and %lx\n",
+		table, present ? "mapped" : "not mapped", number, expected, r, gpa);
+	return present ? "the entry is somewhere else" : "an entry that is not mapped is -EFAULT";
+}
+
+const char *check_find_call(struct vcpu *vcpu)
+{
+	const char *why = NULL;
+
+	save_guest(vcpu);
+	for (unsigned i = 0; i < ROUNDS && !why; i++)
+		why = wrong_find_call(vcpu, i % 8);
+	restore_guest(vcpu);
+	return why;
+}
+
+/* ---- 6: call_changed() ---- */
+
+static u64 choose_call(u64 good)
+{
+	switch (below(4)) {
+	case 0:
+		return lab_random();
+	case 1:
+		return good ^ BIT(below(64));
+	default:
+		return good;
+	}
+}
+
+/* An entry that is written 30 times. */
+static const char *wrong_call(void)
+{
+	struct call_inspector inspector = {.good = lab_random()};
+	bool was_bad = false;
+
+	for (unsigned i = 0; i < 30; i++) {
+		u64 now = choose_call(inspector.good);
+		bool bad = now != inspector.good, says = call_changed(&inspector, now);
+
+		if (says != (bad && !was_bad)) {
+			pr_info("# good: %016lx, now: %016lx%s%s\n", inspector.good, now,
+				was_bad ? ", and it was bad before" : "",
+				says ? ": you say that this is an alarm" : ": you say nothing");
+			return says ? "a false alarm" : "no alarm where there must be one";
+		}
+		was_bad = bad;
+	}
+	return NULL;
+}
+
+const char *check_call(void)
+{
+	const char *why = NULL;
+
+	for (unsigned i = 0; i < ROUNDS / 10 && !why; i++)
+		why = wrong_call();
+	return why;
+}

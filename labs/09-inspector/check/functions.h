@@ -12,5 +12,7 @@ const char *check_handler(void);           /* gate_handler() */
 const char *check_find(struct vcpu *vcpu); /* find_gate() */
 const char *check_write(void);             /* gate_changed() */
 const char *check_lidt(struct vcpu *vcpu); /* idtr_changed() */
+const char *check_find_call(struct vcpu *vcpu);
+const char *check_call(void); /* call_changed() */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What both modules of lab 9 do with the IDT. Call these with interrupts disabled.
+ * What both modules of lab 9 do with the IDT, and with memory that Linux maps read-only. Call these
+ * with interrupts disabled.
  */
 #ifndef LAB_09_IDT_H
 #define LAB_09_IDT_H

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A Linux module that does with the IDT what an inspector must not take for an attack: it writes
+ * A Linux module that does what an inspector must not take for an attack. With the IDT: it writes
  * the same bytes to the gate again, changes another gate and puts it back, loads the same IDT
- * again, and for a moment a copy of it; then it writes to the copy, which is not in use.
+ * again, and for a moment a copy of it; then it writes to the copy, which is not in use. With the
+ * system-call table: it writes the same address to the entry again, and changes the next one and
+ * puts it back.
  */
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
@@ -13,6 +15,10 @@
 
 static unsigned int vector;
 module_param(vector, uint, 0);
+static unsigned long table;
+module_param(table, ulong, 0);
+static unsigned int call;
+module_param(call, uint, 0);
 
 static void write_gates(u64 base)
 {
@@ -23,6 +29,15 @@ static void write_gates(u64 base)
 	WRITE_ONCE(gate[1], gate[1]);
 	WRITE_ONCE(other[0], low ^ 0xffff);
 	WRITE_ONCE(other[0], low);
+}
+
+static void write_calls(u64 *entry)
+{
+	u64 other = entry[1];
+
+	WRITE_ONCE(entry[0], entry[0]);
+	WRITE_ONCE(entry[1], ~other);
+	WRITE_ONCE(entry[1], other);
 }
 
 static void load_copy(const struct idt_pointer *own, u64 copy)
@@ -42,12 +57,13 @@ static int __init noise_init(void)
 	struct idt_pointer own;
 	unsigned long flags;
 
-	if (!copy || vector >= GATES)
+	if (!copy || vector >= GATES || !table)
 		return -EINVAL;
 	local_irq_save(flags);
 	own = sidt();
 	allow_writes(true);
 	write_gates(own.base);
+	write_calls((u64 *)table + call);
 	load_copy(&own, copy);
 	allow_writes(false);
 	local_irq_restore(flags);
@@ -62,4 +78,4 @@ static void __exit noise_exit(void)
 module_init(noise_init);
 module_exit(noise_exit);
 MODULE_LICENSE("Dual MIT/GPL");
-MODULE_DESCRIPTION("Writes to the IDT without changing it");
+MODULE_DESCRIPTION("Writes to the IDT and the system-call table without changing them");

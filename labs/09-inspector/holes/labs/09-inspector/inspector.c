@@ -11,6 +11,7 @@
 #include "vmm/x86/guest_mem.h"
 
 #define GATE_SIZE 16 /* bytes of a gate in 64-bit mode */
+#define CALL_SIZE 8  /* bytes of an entry of the system-call table */
 
 /*
  * Hole 1. Return the address of the handler in a gate, whose 16 bytes are two words: @gate[0] has
@@ -66,5 +67,31 @@ bool idtr_changed(struct inspector *inspector, struct vcpu *vcpu)
 {
 	(void)inspector, (void)vcpu;
 	pr_info("Lab 9: idtr_changed() is yours to write.\n");
+	return false;
+}
+
+/*
+ * Hole 5. Linux' table of system calls is an array of addresses, of 8 bytes each: the function of
+ * system call 0, of 1, and so on. @table is its linear address. Store the guest-physical address of
+ * the entry @number in *@gpa, and return 0; -EFAULT if the entry is not mapped. The table may lie
+ * on more than one page.
+ */
+int find_call(struct vcpu *vcpu, gva_t table, unsigned number, gpa_t *gpa)
+{
+	(void)vcpu, (void)table, (void)number, (void)gpa;
+	pr_info("Lab 9: find_call() is yours to write.\n");
+	return -EFAULT;
+}
+
+/*
+ * Hole 6. The guest has written something on the page of the entry: perhaps another entry, perhaps
+ * the same address again. @now: the entry's 8 bytes after that. Return true if this is an alarm, by
+ * the rules of hole 3: an entry that is not inspector->good is bad, and an entry that becomes bad
+ * is one alarm.
+ */
+bool call_changed(struct call_inspector *inspector, u64 now)
+{
+	(void)inspector, (void)now;
+	pr_info("Lab 9: call_changed() is yours to write.\n");
 	return false;
 }
