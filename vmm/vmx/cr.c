@@ -166,7 +166,8 @@ bool vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 }
 
 /* For emulated changes of CR3 only: MOV to CR3 does not exit. PDPTEs that cannot be loaded become
- * not present. */
+ * not present: it is a task switch that loads them, for which the SDM has no exception ("PDPTE
+ * Registers": MOV to CR gets #GP). Nothing is mapped then, and the guest shuts down. */
 void vmx_set_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	bool pae = vmx_get_cr0(vcpu) & CR0_PG && vmx_get_cr4(vcpu) & CR4_PAE &&

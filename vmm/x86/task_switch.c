@@ -322,7 +322,8 @@ static void load_registers(struct vcpu *vcpu, const struct tss32 *t, const struc
 	    rflags = (t->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
 
 	virt->set_segment(vcpu, SEG_TR, tr);
-	if (cr0 & CR0_PG && tr->ar & TYPE_32BIT)
+	/* The same CR3 invalidates nothing, and loads no PDPTEs. SDM: "PDPTE Registers". */
+	if (cr0 & CR0_PG && tr->ar & TYPE_32BIT && t->cr3 != virt->get_sysreg(vcpu, SYSREG_CR3))
 		virt->set_sysreg(vcpu, SYSREG_CR3, t->cr3);
 	virt->set_sysreg(vcpu, SYSREG_CR0, cr0 | CR0_TS);
 	virt->set_sysreg(vcpu, SYSREG_DR7, virt->get_sysreg(vcpu, SYSREG_DR7) & ~DR7_LOCAL);
