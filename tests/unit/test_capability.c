@@ -318,6 +318,7 @@ static void report_says_what_is_off(void **state)
 	assert_true(log_has("Lacks     unrestricted guest: page faults and changes of page tables "
 			    "exit"));
 	assert_true(log_has("Memory    shadow page tables: the CPU lacks unrestricted guest"));
+	assert_true(log_has("Page faults and changes of page tables exit."));
 }
 
 /* What only some CPUs can do on demand, none is asked to do. */

@@ -162,13 +162,16 @@ static int report_vtx(const struct vmx_capability *cap)
 /* Which tables translate the guest's memory. */
 static void describe_memory(const struct vmcs_config *config)
 {
+	bool asked = config->no_ept && strcmp(config->no_ept, "ept=off") == 0;
+
 	if (config->has_ept)
 		describe_ept(config);
-	else if (strcmp(config->no_ept, "ept=off") == 0)
-		pr_info("  Memory    shadow page tables, as ept=off asks for: page faults and "
-			"changes of\n            page tables exit\n");
 	else
-		pr_info("  Memory    shadow page tables: the CPU lacks %s\n", config->no_ept);
+		pr_info("  Memory    shadow page tables%s%s\n            Page faults and changes "
+			"of "
+			"page tables exit.\n",
+			asked ? ", as ept=off asks for" : ": the CPU lacks ",
+			asked ? "" : config->no_ept);
 }
 
 int ready_report(const struct vmx_capability *cap, bool use_ept, struct vmcs_config *config,
