@@ -9,9 +9,9 @@
  *   again=1    start each CPU twice
  *   quick=N    with again=1: N ticks or more from INIT to SIPI, and INIT is not trapped
  *   kick=1     INIT at any time; only where INIT is trapped
- *   lax=1      the CPU reads MSRs that it does not have as 0
- *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
- *   ports=1    test only ports that begin to exit; needs 2 CPUs
+ *   strange=1  start CPU 1 with an instruction that is not emulated; with its options ept=off
+ * icr=trap lax=1      the CPU reads MSRs that it does not have as 0 leave=1    ask Glasshouse to
+ * leave when it cannot; needs 3 CPUs ports=1    test only ports that begin to exit; needs 2 CPUs
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
  *   rsdp=1     the loader tells of ACPI's root pointer
  *   mce=N      expect N machine checks, from its option provoke=mc
@@ -31,6 +31,8 @@
 #include "lib/string.h"
 
 bool under_hypervisor;
+
+#define STRANGE_START 0x9000 /* a page for strange.S */
 
 static const char *mode;
 
@@ -81,6 +83,23 @@ static void start_cpus(unsigned cpus)
 			ok(ap_boot_stopped(1), "cpu 1: its SIPI comes after cpu %u has started",
 			   cpu);
 	}
+}
+
+extern const u8 strange_start[], strange_end[];
+
+/* CPU 1 starts with an instruction that nothing emulates where real mode is emulated: the others
+ * run on, and it can start again. */
+static void check_strange_start(void)
+{
+	struct ap_state s;
+
+	memcpy((void *)STRANGE_START, strange_start, (size_t)(strange_end - strange_start));
+	apic_send(1, ICR_INIT);
+	wait_ticks(10000);
+	apic_send(1, ICR_STARTUP | STRANGE_START >> 12);
+	wait_ticks(1000000);
+	ok(ap_boot(1, &s), "cpu 1: starts again after an instruction that is not emulated");
+	ok(ap_run(1, check_events), "cpu 1: and gets its events");
 }
 
 static void triple_fault(void)
@@ -160,6 +179,8 @@ void guest_main(void)
 	}
 	if (param("kick"))
 		check_kick(cpus - 1);
+	if (param("strange"))
+		check_strange_start();
 	if (param("pushes"))
 		check_pushes();
 	if (param("leave"))

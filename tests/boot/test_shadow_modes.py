@@ -3,6 +3,8 @@
 
 test_models.py runs the other guests on CPUs without EPT, or without unrestricted guest.
 """
+import re
+
 import harness
 import mkdisk
 import mkiso
@@ -13,15 +15,19 @@ PENRYN = "core2_penryn_t9600"
 
 def test_boot_loader():
     """GRUB on a disk: the BIOS reads it; it goes between real and protected mode for each call of the BIOS,
-    and starts a guest by Linux' 32-bit protocol."""
-    pair = mkiso.grub_cfg(mkiso.native(test_disk.CONFORMANCE, "cpus=1", None))
+    and starts a guest by Linux' 32-bit protocol. That starts a CPU with what is not emulated: it stays stopped."""
+    pair = mkiso.grub_cfg(mkiso.native(test_disk.CONFORMANCE, "cpus=1 strange=1", None))
     disk = mkdisk.make_disk(harness.FOLDER / "loader.img", *pair)
-    run = harness.boot("loader-without-ept", test_disk.glasshouse("boot=hd1 ept=off"), ignore_bad_msrs=False,
-                       second=disk)
+    run = harness.boot("loader-without-ept", test_disk.glasshouse("boot=hd1 ept=off icr=trap"), cpus=2,
+                       ignore_bad_msrs=False, second=disk)
     assert run.wait() == "power-off"
     assert "# conformance under Glasshouse" in run.text
     assert run.results()
-    assert "not emulated on this CPU" not in run.log("com2.log")
+    said = re.findall(r"vCPU (\d+): in real mode at (\S+), bytes (.*): an instruction that is not emulated on this CPU "
+                      r"\(no \"unrestricted guest\"\): (.*)", run.log("com2.log"))
+    assert [(cpu, at.split(":")[0], what) for cpu, at, _, what in said] == \
+        [("1", "900", "it stays stopped, and the guest continues without it")]
+    assert said[0][2].startswith("67 0f ae 03 f4")  # FXSAVE [EBX]; HLT
 
 
 def test_without_paging():
