@@ -13,6 +13,7 @@
 /* Another entry of the 64-bit root, for the same tables. */
 #define OTHER_SLOT    6
 #define OTHER_PAGE(i) (PAGE(i) + ((u64)(OTHER_SLOT - TEST_SLOT) << 39))
+#define NEW_SLOT      7ull /* and the next two */
 
 enum invpcid { ONE_ADDRESS, ONE_CONTEXT, ALL_AND_GLOBAL, ALL_CONTEXTS };
 
@@ -164,6 +165,62 @@ static void check_global(u64 first, u64 second)
 	ok(good, "INVLPG of a global page is for all PCIDs, whatever their roots");
 }
 
+/* The same, in tables and at addresses that have not been used before: two entries of the root lead
+ * to a table, in which a page becomes global after that. */
+static void check_two_addresses(u64 first, u64 second)
+{
+	static u64 new_pt[512] __aligned(4096), new_pd[512] __aligned(4096),
+		new_pdp[512] __aligned(4096);
+	u64 address = NEW_SLOT << 39, other = (NEW_SLOT + 1) << 39;
+	bool good;
+
+	new_pt[3] = FRAME(3) | ALL;
+	new_pd[0] = (u64)new_pt | ALL;
+	new_pdp[0] = (u64)new_pd | ALL;
+	pml4[NEW_SLOT] = pml4[NEW_SLOT + 1] = (u64)new_pdp | ALL;
+	second_root[NEW_SLOT] = second_root[NEW_SLOT + 1] = (u64)new_pdp | ALL;
+	set_cr4(CR4_PGE, true);
+	write_cr3(first | 1);
+	good = peek(address + 0x3000) == 3 && peek(other + 0x3000) == 3;
+	set_entry(&new_pt[5], FRAME(5) | ALL | PT_G);
+	good &= peek(other + 0x5000) == 5 && peek(address + 0x5000) == 5;
+	write_cr3(second | 2);
+	set_entry(&new_pt[5], FRAME(6) | ALL | PT_G);
+	invlpg(address + 0x5000);
+	write_cr3(first | 1 | NO_FLUSH);
+	good &= peek(address + 0x5000) == 6;
+	pml4[NEW_SLOT] = pml4[NEW_SLOT + 1] = 0;
+	second_root[NEW_SLOT] = second_root[NEW_SLOT + 1] = 0;
+	set_cr4(CR4_PGE, false);
+	flush_all();
+	ok(good, "also where its table is used at two addresses");
+}
+
+/* A large global page. Its memory is of several kinds, so that shadow tables have small pages. */
+static void check_large_global(u64 first, u64 second)
+{
+	static u64 new_pd[512] __aligned(4096), new_pdp[512] __aligned(4096);
+	u64 address = ((NEW_SLOT + 2) << 39) + 0x7000;
+	u8 low = *(volatile u8 *)0x7000;
+	bool good;
+
+	new_pd[0] = ALL | PT_PS | PT_G;
+	new_pdp[0] = (u64)new_pd | ALL;
+	pml4[NEW_SLOT + 2] = second_root[NEW_SLOT + 2] = (u64)new_pdp | ALL;
+	set_cr4(CR4_PGE, true);
+	write_cr3(first | 1);
+	good = peek(address) == low;
+	write_cr3(second | 2);
+	set_entry(&new_pd[0], BIG(0) | ALL | PT_PS | PT_G);
+	invlpg(address);
+	write_cr3(first | 1 | NO_FLUSH);
+	good &= peek(address) == 128;
+	pml4[NEW_SLOT + 2] = second_root[NEW_SLOT + 2] = 0;
+	set_cr4(CR4_PGE, false);
+	flush_all();
+	ok(good, "or is of a large page");
+}
+
 static void check_invpcid(u64 root)
 {
 	static const char *const names[] = {"of one address", "of one PCID",
@@ -202,6 +259,8 @@ void check_pcid(void)
 	set_cr4(CR4_PCIDE, true);
 	check_switches(root, (u64)second_root);
 	check_global(root, (u64)second_root);
+	check_two_addresses(root, (u64)second_root);
+	check_large_global(root, (u64)second_root);
 	if (cpuid(7, 0).ebx & BIT(10))
 		check_invpcid(root);
 	region_reset();
