@@ -5,10 +5,12 @@
  * leads to a shadow page of the level below. So nothing of the hypervisor's own can be in them. For
  * debug builds.
  *
- * Each leaf is checked when it is written. All entries of all pages in use are checked at every
- * CHECK_EACH-th write, and whenever pages are retired or shielded; not more often, since that is up
- * to a million instructions. Pages that are retired are not looked at any more, though a CPU may
- * use them until it flushes its TLB.
+ * Each change of an entry is checked at once: the entry itself, since what holds for it depends on
+ * no other entry. It depends on which pages are in use, and on the second-level tables: when pages
+ * are retired or shielded all entries of all pages in use are checked, and when the second-level
+ * tables change all are dropped. In case a change is made in another way, all are checked at every
+ * CHECK_EACH-th write, too; not more often, since that is up to a million instructions. Pages that
+ * are retired are not looked at any more, though a CPU may use them until it flushes its TLB.
  */
 #include "lib/log.h"
 #include "shadow/shadow.h"
@@ -55,7 +57,8 @@ static void check_entry(const struct shadow *shadow, const struct mmu_page *page
 	int level = page->role.level;
 	const struct mmu_page *child;
 
-	if (!spte != !(page->present[word] & bit))
+	if (!spte != !(page->present[word] & bit) ||
+	    (!spte && (page->local[word] | page->links[word]) & bit))
 		panic("the shadow entry %lx of level %d is not counted as it is", spte, level);
 	if (!spte)
 		return;
@@ -77,12 +80,11 @@ void shadow_check_all(const struct shadow *shadow)
 			check_entry(shadow, &shadow->page[i], index);
 }
 
-void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
-			gpa_t gpa)
+void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index)
 {
 	static unsigned writes;
 
-	shadow_check_leaf(shadow, page, index, gpa);
+	check_entry(shadow, page, index);
 	if (++writes % CHECK_EACH == 0)
 		shadow_check_all(shadow);
 }

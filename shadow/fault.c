@@ -56,6 +56,9 @@ static void end_override(struct vcpu *vcpu)
 	spin_lock(&to_shadow(vcpu)->lock);
 	for (unsigned i = 0; i < MIN(v->nr_overrides, ARRAY_SIZE(v->override)); i++)
 		shadow_drop_leaf(vcpu, v->override[i]);
+	/* One that scatters writes over many pages: it is not known which. */
+	if (v->nr_overrides > ARRAY_SIZE(v->override))
+		shadow_retire(to_shadow(vcpu), true);
 	v->nr_overrides = 0;
 	spin_unlock(&to_shadow(vcpu)->lock);
 	virt->flush_guest_tlb(vcpu);
@@ -63,7 +66,7 @@ static void end_override(struct vcpu *vcpu)
 
 /* The entry for @gva is the supervisor's, while the guest's is a user page: SMAP and protection
  * keys would not see it, and RFLAGS.AC and PKRU change without an exit. So it is there for this
- * instruction only. */
+ * instruction only, and in a shadow page that is this vCPU's own: see root_role(). */
 static void override_once(struct vcpu *vcpu, gva_t gva)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
@@ -72,9 +75,17 @@ static void override_once(struct vcpu *vcpu, gva_t gva)
 	vcpu_step(vcpu, STEP_SHADOW, end_override);
 }
 
-/* Does SMAP not apply: is it a data access by the supervisor itself, with AC set? */
-static bool overrides_smap(struct vcpu *vcpu)
+/*
+ * Does SMAP not apply: is it a data access by the supervisor's instruction itself, with AC set? AC
+ * means nothing to what the CPU does besides, with descriptors for example. As the CPU reads there
+ * first, it is known by a read that the CPU has refused, of a page that is present, and not for its
+ * key: with AC only SMAP refuses such. (Where the second-level tables keep a page from being
+ * present, it is not known, and the access is emulated.) SDM: "Determination of Access Rights".
+ */
+static bool overrides_smap(struct vcpu *vcpu, u32 error)
 {
+	if ((error & (PF_ERROR_P | PF_ERROR_W | PF_ERROR_FETCH | PF_ERROR_PK)) == PF_ERROR_P)
+		return false;
 	return virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC && guest_cpl(vcpu) != 3;
 }
 
@@ -171,13 +182,13 @@ static int walk_and_fix(struct vcpu *vcpu, const struct page_fault *fault, struc
 	w->gva = fault->address;
 	w->access = fault->error_code & (PF_ERROR_W | PF_ERROR_U | PF_ERROR_FETCH);
 	w->keys = guest_keys;
-	if (w->mode->smap && !(w->access & PF_ERROR_U) && overrides_smap(vcpu))
+	if (w->mode->smap && !(w->access & PF_ERROR_U) && overrides_smap(vcpu, fault->error_code))
 		w->access |= WALK_AC;
 	begin(&fix, page);
 	r = walk_addr(w);
 	if (!r)
 		r = fix_choose(&fix) ? fix_map(&fix) : -ERANGE;
-	else if (page)
+	else if (page && r == -EFAULT)
 		drop_stale(vcpu, page, w->gva);
 	spin_unlock(&to_shadow(vcpu)->lock);
 	if (r == -EFAULT)
@@ -185,7 +196,7 @@ static int walk_and_fix(struct vcpu *vcpu, const struct page_fault *fault, struc
 	if (r == -ERANGE)
 		return refuse(vcpu, w);
 	STEP(shadow_fixed);
-	vcpu->mmu_outcomes[r == -EEXIST ? MMU_SPURIOUS : MMU_FIXED]++;
+	vcpu->mmu_outcomes[r == -EEXIST || r == -EAGAIN ? MMU_SPURIOUS : MMU_FIXED]++;
 	/* The entry may be there: another CPU's instruction under way has it, too. */
 	if ((!r || r == -EEXIST) && fix.override && (w->mode->smap || w->mode->pke) &&
 	    w->leaf_acc & ACC_U)

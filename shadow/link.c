@@ -40,9 +40,9 @@ void shadow_write_leaf(const struct shadow *shadow, struct mmu_page *page, unsig
 	if (page->role.level == 1 && spte & PT_W &&
 	    shadow_is_shielded(shadow, (spte & PT_ADDR) >> PAGE_SHIFT))
 		spte &= ~(PT_W | PT_D);
-	shadow_set_spte(page, index, spte, gpte, gpte & PT_G);
+	shadow_set_spte(shadow, page, index, spte, gpte, gpte & PT_G);
 	if (DEBUG_BUILD)
-		shadow_check_write(shadow, page, index, gpa);
+		shadow_check_leaf(shadow, page, index, gpa);
 }
 
 void shadow_prefetch(struct vcpu *vcpu, struct mmu_page *page, unsigned index, u64 gpte)
@@ -93,15 +93,18 @@ static void fill(struct shadow *shadow, struct mmu_page *page)
 	}
 }
 
-/* May there be global pages in @page, which has been in use, and below? */
-static bool may_have_globals(const struct mmu_page *page)
+/* @page is now below the entry of a root for @gva. If it is below two, a global page that is made
+ * below one may be used below the other. */
+static void note_slot(struct shadow *shadow, struct mmu_page *page, gva_t gva, bool old)
 {
-	if (page->role.level > 1)
-		return true;
-	for (unsigned word = 0; word < BITMAP_WORDS; word++)
-		if (page->present[word] & ~page->local[word])
-			return true;
-	return false;
+	u16 slot = spte_index(gva, 4) & (SPTE_ENTRIES - 1);
+
+	if (!old)
+		page->slot = slot;
+	if (page->slot == slot)
+		return;
+	shadow_note_global(shadow, gva);
+	shadow_note_global(shadow, (gva_t)page->slot << 39);
 }
 
 /* The guest's entry that the entry of @page at @level stands for. */
@@ -143,10 +146,9 @@ struct mmu_page *fix_link(struct fix *fix, struct mmu_page *page, int level)
 		shadow_sync_again(fix->vcpu, child);
 	else if (direct && level == 2)
 		fill(shadow, child);
-	if (old && !direct && may_have_globals(child))
-		shadow_note_global(shadow, w->gva);
+	note_slot(shadow, child, w->gva, old);
 	shadow->epoch++;
-	shadow_set_spte(page, index, shadow_pa(shadow, child) | SPTE_TABLE, gpte,
+	shadow_set_spte(shadow, page, index, shadow_pa(shadow, child) | SPTE_TABLE, gpte,
 			direct && gpte & PT_G);
 	return child;
 }

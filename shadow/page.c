@@ -61,7 +61,8 @@ static struct mmu_page **bucket(const struct shadow *shadow, gfn_t gfn)
 	return &shadow->hash[shadow_hash(shadow, gfn)];
 }
 
-void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global)
+void shadow_set_spte(const struct shadow *shadow, struct mmu_page *page, unsigned index, u64 spte,
+		     u64 gpte, bool global)
 {
 	u64 bit = BIT(index % 64), *present = &page->present[index / 64],
 	    *local = &page->local[index / 64];
@@ -74,6 +75,8 @@ void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, 
 						  ? page->links[index / 64] | bit
 						  : page->links[index / 64] & ~bit;
 	__atomic_store_n(&page->spt[index], spte, __ATOMIC_RELEASE);
+	if (DEBUG_BUILD)
+		shadow_check_write(shadow, page, index);
 }
 
 /* The entries of a free page are all 0. */

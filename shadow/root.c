@@ -29,14 +29,12 @@ static bool root_gfn(const struct paging_mode *mode, unsigned n, gfn_t *gfn)
 static struct mmu_page *find_root(struct vcpu *vcpu, unsigned n)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	struct mmu_page *page;
 	gfn_t gfn;
 	bool old;
 
 	if (!root_gfn(&v->mode, n, &gfn))
 		return NULL;
-	page = shadow_get_page(to_shadow(vcpu), gfn, root_role(&v->mode, n), &old);
-	return page;
+	return shadow_get_page(to_shadow(vcpu), gfn, root_role(&v->mode, n, vcpu->id), &old);
 }
 
 static u16 pcid_of(const struct mmu_context *context)

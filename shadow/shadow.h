@@ -31,9 +31,10 @@ struct mmu_page {
 	struct mmu_page *next; /* of its hash bucket, of the free or of the retired ones */
 	gfn_t gfn;             /* of the guest's table; direct: the first that it maps */
 	union mmu_role role;
-	bool used;
-	bool shielded;     /* no entry lets the guest write to its table: see shield.c */
+	bool used : 1;
+	bool shielded : 1; /* no entry lets the guest write to its table: see shield.c */
 	u8 calm;           /* so often in a row it has been compared, and was unchanged */
+	u16 slot;          /* the entry of a root below which it was first: see fix_link() */
 	u64 mark;          /* shadow.visit when it was last visited */
 	u64 *spt;          /* the entries that the CPU uses */
 	u64 *gptes;        /* for each that is present: what it was made from */
@@ -167,7 +168,8 @@ static inline bool shadow_visit(struct mmu_page *page, u64 visit)
 }
 
 /* Write @spte, made from the guest's entry @gpte, to entry @index; 0: drop it. */
-void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global);
+void shadow_set_spte(const struct shadow *shadow, struct mmu_page *page, unsigned index, u64 spte,
+		     u64 gpte, bool global);
 
 /* Retire the pages that no vCPU uses, or @all, and have all vCPUs load anew. */
 void shadow_retire(struct shadow *shadow, bool all);
@@ -258,12 +260,12 @@ void shadow_written(struct vm *vm, gpa_t gpa);
 /* ---- check.c. With the lock held. ---- */
 
 /* Panic unless entry @index of @page, a leaf that maps guest-physical @gpa, is right; or unless all
- * entries of all pages are. shadow_check_write: a leaf has been written; now and then all. */
+ * entries of all pages are. shadow_check_write: entry @index of @page has been written, of whatever
+ * kind; now and then all. */
 void shadow_check_leaf(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
 		       gpa_t gpa);
 void shadow_check_all(const struct shadow *shadow);
-void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index,
-			gpa_t gpa);
+void shadow_check_write(const struct shadow *shadow, const struct mmu_page *page, unsigned index);
 
 /* ---- sync.c. With the lock held. ---- */
 

@@ -80,7 +80,7 @@ static void close_entries(struct shadow *shadow, struct mmu_page *page)
 						 size >> PAGE_SHIFT))
 				continue;
 			if (page->role.level > 1)
-				shadow_set_spte(page, index, 0, 0, false);
+				shadow_set_spte(shadow, page, index, 0, 0, false);
 			else
 				page->spt[index] = spte & ~(PT_W | PT_D);
 		}

@@ -4,7 +4,7 @@
  */
 #include "shadow/spte.h"
 
-union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant)
+union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant, unsigned owner)
 {
 	union mmu_role role = {.word = 0};
 
@@ -20,12 +20,13 @@ union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant)
 	role.wp = mode->wp;
 	role.smep = !mode->wp && mode->smep;
 	role.smap = !mode->wp && (mode->smap || mode->pke);
+	role.owner = role.smap ? owner & 0x7fff : 0;
 	return role;
 }
 
 bool is_role_of(union mmu_role role, const struct paging_mode *mode)
 {
-	union mmu_role root = root_role(mode, role.quadrant);
+	union mmu_role root = root_role(mode, role.quadrant, role.owner);
 
 	root.level = role.level;
 	root.acc = role.acc;

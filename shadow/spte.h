@@ -41,6 +41,10 @@ union mmu_role {
 		u32 global : 1;
 		u32 key : 4;
 	};
+	struct {
+		u32 : 17;
+		u32 owner : 15; /* not direct: see root_role() */
+	};
 };
 
 /* Is @role, of a page that is not direct, one of @mode: does it read the guest's entries as @mode
@@ -48,8 +52,10 @@ union mmu_role {
 bool is_role_of(union mmu_role role, const struct paging_mode *mode);
 
 /* The role of the table that the guest's CR3 names in @mode; of its first level that has a shadow
- * page: for 32-bit and PAE paging, and without paging, level 2. @quadrant: see above. */
-union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant);
+ * page: for 32-bit and PAE paging, and without paging, level 2. @quadrant: see above. @owner: the
+ * number of the vCPU that uses it: pages in which entries are written for one instruction
+ * (override_once()) are its own, as the others' instructions must not use them. */
+union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant, unsigned owner);
 
 /* The role of the shadow page below one of @parent that is at linear @gva: @acc: the rights of all
  * entries above it. */

@@ -14,7 +14,7 @@ static __noinline void renew(struct vcpu *vcpu, struct mmu_page *page, unsigned 
 		shadow_unshield(to_shadow(vcpu), page->gfn);
 	if (page->links[index / 64] & BIT(index % 64))
 		to_shadow(vcpu)->epoch++;
-	shadow_set_spte(page, index, 0, 0, false);
+	shadow_set_spte(to_shadow(vcpu), page, index, 0, 0, false);
 	/* A page that becomes global waits for a fault, which tells its address. */
 	if (gpte & PT_P && page->role.level == 1 && !(gpte & ~old & PT_G))
 		shadow_prefetch(vcpu, page, index, gpte);
@@ -177,13 +177,13 @@ void shadow_drop_leaf(struct vcpu *vcpu, gva_t gva)
 		if (!(spte & PT_P))
 			return;
 		if (is_leaf_spte(spte, level)) {
-			shadow_set_spte(page, index, 0, 0, false);
+			shadow_set_spte(to_shadow(vcpu), page, index, 0, 0, false);
 			return;
 		}
 		child = shadow_child(to_shadow(vcpu), spte);
 		if (child->role.direct && !page->role.direct) {
 			to_shadow(vcpu)->epoch++;
-			shadow_set_spte(page, index, 0, 0, false);
+			shadow_set_spte(to_shadow(vcpu), page, index, 0, 0, false);
 			return;
 		}
 		page = child;

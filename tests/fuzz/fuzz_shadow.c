@@ -502,15 +502,19 @@ static bool is_exact(const struct vcpu *vcpu, const struct walk_access *access, 
 	struct walk_answer answer;
 	struct ept_mapping map;
 	unsigned need = access->fetch ? EPT_X : access->write ? EPT_W : EPT_R;
+	u64 free = 0;
 
 	write_entries(before);
 	answer = guest_walks(vcpu, access, &path);
 	for (unsigned i = 0; i < path.count; i++)
 		if (!answer.fault)
 			memcpy(memory + path.at[i], &path.value[i], 8);
+	/* The CPU may set accessed flags though it refuses the access. */
+	if (answer.fault && access->implicit)
+		free = FLAGS & ~((u64)PT_D << 32 | PT_D);
 	for (unsigned t = 0; t < TABLES; t++)
 		for (unsigned n = 0; n < SLOTS; n++)
-			if (*slot(t, n) != after[t][n])
+			if ((*slot(t, n) ^ after[t][n]) & ~free)
 				return false;
 	if (answer.fault)
 		return outcome == REFLECTED && reflected_error == answer.error;
@@ -518,6 +522,34 @@ static bool is_exact(const struct vcpu *vcpu, const struct walk_access *access, 
 		return outcome == SECOND_LEVEL && (refused_gpa ^ answer.pa) < PAGE_SIZE;
 	return outcome == NOTHING && pa == answer.pa;
 }
+
+/* What is there for one instruction of @vcpu only, must not let another CPU do what its guest's
+ * tables do not allow. */
+static void check_others(const struct vcpu *vcpu, u64 va)
+{
+	const struct walk_access read = {.va = va};
+
+	for (unsigned c = 0; c < vm.nr_vcpus; c++) {
+		struct walk_answer answer;
+
+		if (&vcpus[c] == vcpu || vcpus[c].requests & REQ_SHADOW)
+			continue;
+		running = &vcpus[c];
+		answer = cpu_walks(&vcpus[c], &read);
+		if (!answer.fault && !is_permitted(&vcpus[c], &read, answer.pa - host))
+			abort();
+	}
+	running = vcpu;
+}
+
+static void end_step(struct vcpu *vcpu)
+{
+	if (after_step)
+		after_step(vcpu);
+	after_step = NULL;
+}
+
+static bool goes_on; /* the instruction does not end with this access */
 
 /* The access, as a CPU does it: what its tables do not allow is a fault, and then it tries again.
  * Returns the guest-physical address, if the outcome is NOTHING. */
@@ -534,9 +566,10 @@ static u64 access_memory(struct vcpu *vcpu, const struct walk_access *access)
 		outcome = NOTHING;
 		answer = cpu_walks(vcpu, access);
 		if (!answer.fault) {
-			if (after_step)
-				after_step(vcpu);
-			after_step = NULL;
+			if (after_step && access->va >> 63 == (access->va >> 47 & 1))
+				check_others(vcpu, access->va);
+			if (!goes_on)
+				end_step(vcpu);
 			return answer.pa - host;
 		}
 		if (answer.error & PF_ERROR_RSVD)
@@ -545,8 +578,10 @@ static u64 access_memory(struct vcpu *vcpu, const struct walk_access *access)
 		if (access->fetch)
 			fault.error_code |= PF_ERROR_FETCH; /* EFER.NXE is set in hardware */
 		vcpu->page_fault(vcpu, &fault);
-		if (outcome != NOTHING)
+		if (outcome != NOTHING) {
+			end_step(vcpu);
 			return 0;
+		}
 	}
 	abort(); /* no progress */
 }
@@ -575,6 +610,7 @@ static void tell(struct vcpu *vcpu, const struct walk_access *access, bool exact
 /* @exact: nothing that has changed is left to be invalidated, for this address. */
 static void access_and_check(struct vcpu *vcpu, const struct walk_access *access, bool exact)
 {
+	struct walk_access seen = *access;
 	entries before, after;
 	u64 pa;
 	bool good;
@@ -582,7 +618,8 @@ static void access_and_check(struct vcpu *vcpu, const struct walk_access *access
 	copy_entries(before);
 	pa = access_memory(vcpu, access);
 	copy_entries(after);
-	good = exact ? is_exact(vcpu, access, pa, before, after) : is_permitted(vcpu, access, pa);
+	seen.implicit &= outcome != SECOND_LEVEL; /* see overrides_smap() */
+	good = exact ? is_exact(vcpu, &seen, pa, before, after) : is_permitted(vcpu, &seen, pa);
 	write_entries(after);
 	if (!good) {
 		tell(vcpu, access, exact, pa);
@@ -674,6 +711,13 @@ static void change_mode(struct input *in, struct vcpu *vcpu)
 	if (cpu->efer & EFER_LMA && bits & 128)
 		cpu->cr4 |= CR4_PCIDE;
 	cpu->cr3 &= ~0xfffull;
+	if (kind & 0x80) {
+		/* The same as another CPU's, which then uses the same shadow pages. */
+		const struct cpu_state *other = &states[vcpu == vcpus];
+
+		cpu->cr0 = other->cr0, cpu->cr3 = other->cr3, cpu->cr4 = other->cr4;
+		cpu->efer = other->efer;
+	}
 	load_pdptes(vcpu);
 	vcpu_make_request(vcpu, REQ_SHADOW);
 	flush_everything(cpu);
@@ -770,6 +814,7 @@ static void access_some(struct input *in, struct vcpu *vcpu)
 	access.fetch = kind % 3 == 2;
 	access.user = kind & 0x80;
 	access.ac = kind & 0x40;
+	access.implicit = kind & 4 && !access.write && !access.fetch && !access.user;
 	/* All keys but 0 forbid access, or writes, or nothing. */
 	cpu->pkru = !(kind & 0x10) ? 0 : kind & 8 ? 0x55555554 : 0xaaaaaaa8;
 	cpu->cpl3 = access.user;
@@ -784,6 +829,22 @@ static void access_some(struct input *in, struct vcpu *vcpu)
 		return;
 	access.write = access.fetch = false;
 	access_and_check(vcpu, &access, true);
+}
+
+/* One instruction of the supervisor's writes to many places. */
+static void scatter(struct input *in, struct vcpu *vcpu)
+{
+	struct cpu_state *cpu = cpu_of(vcpu);
+
+	cpu->cpl3 = false;
+	cpu->rflags = RFLAGS_AC;
+	for (unsigned i = 0; i < 7; i++) {
+		struct walk_access access = {.write = true, .ac = true};
+
+		access.va = some_address(in, vcpu);
+		goes_on = i < 6;
+		access_and_check(vcpu, &access, !is_pending(vcpu));
+	}
 }
 
 /* Take all tables for calm, and shield them from the guest. */
@@ -804,6 +865,7 @@ static void start(unsigned nr_vcpus)
 	memset(shadow_vcpus, 0, sizeof(shadow_vcpus));
 	memset(&vm, 0, sizeof(vm));
 	after_step = NULL;
+	goes_on = false;
 	if (!shadow_pool_init(&shadow, pool, sizeof(pool)))
 		abort();
 	memset(shield, 0, sizeof(shield));
@@ -815,6 +877,7 @@ static void start(unsigned nr_vcpus)
 	vm.page_1g = true;
 	for (unsigned i = 0; i < VCPUS; i++) {
 		vcpus[i].vm = &vm;
+		vcpus[i].id = i;
 		vcpus[i].shadow = &shadow_vcpus[i];
 		vcpus[i].requests = REQ_SHADOW;
 		if (i < nr_vcpus)
@@ -862,6 +925,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 5:
 		case 6:
 			change(&in, vcpu);
+			break;
+		case 7:
+			scatter(&in, vcpu);
 			break;
 		default:
 			access_some(&in, vcpu);

@@ -30,11 +30,6 @@ u64 gfn_to_hva(struct vm *vm, gfn_t gfn)
 	return gfn < PAGES ? (u64)memory + (gfn << PAGE_SHIFT) : 0;
 }
 
-static u32 keys(bool user)
-{
-	return user ? pkru : pkrs;
-}
-
 static u64 get(gpa_t at)
 {
 	u64 value = 0;
@@ -56,6 +51,15 @@ static u64 index_of(gva_t gva, int level)
 static gpa_t entry_at(gva_t gva, int level)
 {
 	return TABLE(level) + index_of(gva, level) * mode.entry_size;
+}
+
+static gpa_t changing; /* the entry there changes while keys are looked up; 0: none */
+
+static u32 keys(bool user)
+{
+	if (changing)
+		set(changing, get(changing) ^ BIT(52));
+	return user ? pkru : pkrs;
 }
 
 /* Map @gva to TARGET, all that is allowed, in a mode of @levels. */
@@ -257,6 +261,7 @@ static void supervisor_and_user_pages(void **state)
 static void protection_keys(void **state)
 {
 	gva_t gva = addresses[4];
+	struct guest_walk w;
 
 	(void)state;
 	build(4, gva);
@@ -272,10 +277,30 @@ static void protection_keys(void **state)
 	refuses(gva, W | U, W | U | P | PK);
 	mode.wp = false;
 	allows(gva, W);
+	/* As to a read-only page: the caller sees that CR0.WP = 0 is needed. */
+	assert_int_equal(walk(gva, W, &w), 0);
+	assert_int_equal(w.leaf_acc, ACC_U | ACC_X);
+	assert_int_equal(walk(gva, 0, &w), 0);
+	assert_int_equal(w.leaf_acc, ACC_ALL);
 	set(entry_at(gva, 2), get(entry_at(gva, 2)) & ~PT_U);
 	mode.pks = true;
 	pkrs = 1u << 6;
 	refuses(gva, 0, P | PK);
+}
+
+/* Another CPU writes to the entry between each reading of it and the setting of its flag. */
+static void entries_that_change_all_the_time(void **state)
+{
+	gva_t gva = addresses[4];
+	struct guest_walk w;
+
+	(void)state;
+	build(4, gva);
+	mode.pke = true;
+	changing = entry_at(gva, 1);
+	assert_int_equal(walk(gva, 0, &w), -EAGAIN);
+	changing = 0;
+	allows(gva, 0);
 }
 
 static void tables_outside_of_memory(void **state)
@@ -319,6 +344,7 @@ int main(void)
 		cmocka_unit_test(large_pages),
 		cmocka_unit_test(supervisor_and_user_pages),
 		cmocka_unit_test(protection_keys),
+		cmocka_unit_test(entries_that_change_all_the_time),
 		cmocka_unit_test(tables_outside_of_memory),
 		cmocka_unit_test(loaded_pdptes),
 	};

@@ -102,6 +102,18 @@ static void without_its_control_a_feature_is_hidden_as_a_whole(void **state)
 		    (BIT(3) | BIT(4) | BIT(8) | BIT(11) | BIT(12) | BIT(15)));
 }
 
+static void without_ept_some_are_hidden_though_there_is_a_control(void **state)
+{
+	(void)state;
+	hide(true);
+	assert_false(vm.cpuid->hidden_cr4 & (CR4_PKS | CR4_LAM_SUP) || closed(0x6e1));
+	vmcs_config.has_ept = false;
+	assert_int_equal(cpuid_policy_init(&vm), 0);
+	vmx_hide_features(&vm);
+	assert_true(vm.cpuid->hidden_cr4 & CR4_PKS && vm.cpuid->hidden_cr4 & CR4_LAM_SUP);
+	assert_true(closed(0x6e1));
+}
+
 /* A microcode update may add a feature that the CPU did not have at boot. */
 static void a_feature_that_appears_later_is_hidden(void **state)
 {
@@ -167,6 +179,7 @@ int main(void)
 		cmocka_unit_test(some_are_always_hidden),
 		cmocka_unit_test(their_neighbours_are_not),
 		cmocka_unit_test(without_its_control_a_feature_is_hidden_as_a_whole),
+		cmocka_unit_test(without_ept_some_are_hidden_though_there_is_a_control),
 		cmocka_unit_test(a_feature_that_appears_later_is_hidden),
 		cmocka_unit_test(a_leaf_names_the_log),
 	};

@@ -46,9 +46,10 @@ void get_paging_mode(struct vcpu *v, struct paging_mode *mode)
 	*mode = (struct paging_mode){.levels = 4, .root = 0x5000};
 }
 
-union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant)
+union mmu_role root_role(const struct paging_mode *mode, unsigned quadrant, unsigned owner)
 {
 	(void)quadrant;
+	(void)owner;
 	return (union mmu_role){.level = mode->levels, .levels = mode->levels};
 }
 
@@ -109,8 +110,10 @@ void shadow_unshield(struct shadow *s, gfn_t gfn)
 	fail();
 }
 
-void shadow_set_spte(struct mmu_page *page, unsigned index, u64 spte, u64 gpte, bool global)
+void shadow_set_spte(const struct shadow *s, struct mmu_page *page, unsigned index, u64 spte,
+		     u64 gpte, bool global)
 {
+	(void)s;
 	(void)page;
 	(void)index;
 	(void)spte;

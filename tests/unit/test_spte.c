@@ -80,7 +80,7 @@ static void caching_and_keys(void **state)
 static void roles(void **state)
 {
 	struct paging_mode mode = four_levels;
-	union mmu_role root = root_role(&mode, 3), table, other;
+	union mmu_role root = root_role(&mode, 3, 0), table, other;
 
 	(void)state;
 	assert_true(root.level == 4 && root.quadrant == 0 && root.acc == ACC_ALL && !root.direct);
@@ -88,23 +88,29 @@ static void roles(void **state)
 	assert_true(table.level == 3 && table.quadrant == 0 && table.acc == ACC_U);
 	assert_true(is_role_of(root, &mode) && is_role_of(table, &mode));
 	mode.nx = false;
-	other = root_role(&mode, 0);
+	other = root_role(&mode, 0, 0);
 	assert_int_not_equal(other.word, root.word);
 	assert_false(is_role_of(table, &mode));
 	mode = four_levels;
 	mode.wp = false;
-	other = root_role(&mode, 0);
+	other = root_role(&mode, 0, 0);
 	mode.smep = true;
-	assert_int_not_equal(root_role(&mode, 0).word, other.word);
-	other = root_role(&mode, 0);
+	assert_int_not_equal(root_role(&mode, 0, 0).word, other.word);
+	other = root_role(&mode, 0, 0);
 	mode.smap = true;
-	assert_int_not_equal(root_role(&mode, 0).word, other.word);
+	assert_int_not_equal(root_role(&mode, 0, 0).word, other.word);
+	/* Pages with entries for one instruction are one vCPU's. */
+	assert_int_not_equal(root_role(&mode, 0, 1).word, root_role(&mode, 0, 2).word);
+	table = table_role(root_role(&mode, 0, 1), ACC_U, 0);
+	assert_true(table.owner == 1 && is_role_of(table, &mode));
+	mode.wp = true;
+	assert_int_equal(root_role(&mode, 0, 1).word, root_role(&mode, 0, 2).word);
 	mode.levels = 5;
-	assert_int_equal(root_role(&mode, 0).level, 5);
+	assert_int_equal(root_role(&mode, 0, 0).level, 5);
 	/* 32-bit: four page directories of the shadow for the guest's, two page tables for each. */
 	mode = (struct paging_mode){.levels = 2, .entry_size = 4, .index_bits = 10, .wp = true};
 	for (unsigned n = 0; n < 4; n++) {
-		root = root_role(&mode, n);
+		root = root_role(&mode, n, 0);
 		assert_true(root.level == 2 && root.quadrant == n);
 		assert_int_equal(table_role(root, ACC_ALL, (u64)n << 30).quadrant, 0);
 		assert_int_equal(table_role(root, ACC_ALL, (u64)n << 30 | MIB(2)).quadrant, 1);
@@ -112,7 +118,7 @@ static void roles(void **state)
 		assert_false(is_role_of(table_role(root, ACC_U, MIB(2)), &four_levels));
 	}
 	mode.levels = 0;
-	root = root_role(&mode, 1);
+	root = root_role(&mode, 1, 0);
 	assert_true(root.direct && root.level == 2 && root.acc == ACC_ALL);
 }
 

@@ -77,7 +77,9 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 	walk_begin(&w);
 	if (mode.smap && virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC)
 		w.access |= WALK_AC;
-	r = walk_addr(&w);
+	do
+		r = walk_addr(&w);
+	while (r == -EAGAIN);
 	*gpa = w.gpa;
 	*error = w.error;
 	return r;

@@ -9,12 +9,13 @@
 #define PT_KEY(entry) ((unsigned)((entry) >> 59 & 15)) /* of a leaf */
 #define KEY_AD        1u                               /* no access */
 #define KEY_WD        2u                               /* no write */
+#define MAX_TRIES     64u                              /* while another CPU changes an entry */
 
 /* SDM: "Protection Keys". @entry is the leaf. */
-static bool key_allows(const struct guest_walk *w, unsigned acc, u64 entry)
+static bool key_allows(struct guest_walk *w, u64 entry)
 {
 	const struct paging_mode *mode = w->mode;
-	bool user = acc & ACC_U;
+	bool user = w->leaf_acc & ACC_U;
 	u32 keys;
 
 	if (mode->levels < 4 || w->access & PF_ERROR_FETCH || !(user ? mode->pke : mode->pks))
@@ -22,7 +23,10 @@ static bool key_allows(const struct guest_walk *w, unsigned acc, u64 entry)
 	keys = w->keys(user) >> 2 * PT_KEY(entry);
 	if (keys & KEY_AD)
 		return false;
-	return !(keys & KEY_WD && w->access & PF_ERROR_W && (w->access & PF_ERROR_U || mode->wp));
+	if (!(keys & KEY_WD && w->access & PF_ERROR_W))
+		return true;
+	w->leaf_acc &= ~ACC_W; /* only CR0.WP = 0 allows it, as if the page were read-only */
+	return !(w->access & PF_ERROR_U || mode->wp);
 }
 
 /* The walk without checks of rights, down to the leaf. @host: where the entries are in the host. */
@@ -107,7 +111,7 @@ int walk_addr(struct guest_walk *w)
 		w->leaf_acc = ACC_ALL;
 		return 0;
 	}
-	do {
+	for (unsigned tries = 0; tries < MAX_TRIES; tries++) {
 		w->error = access_error(mode, w->access);
 		if (find_leaf(w, host))
 			return -EFAULT;
@@ -115,12 +119,14 @@ int walk_addr(struct guest_walk *w)
 		w->gpa = walk_page(mode, w->level, w->entry[w->level]) | (w->gva & offset);
 		if (w->access & WALK_CHECKED)
 			return 0;
-		if (!key_allows(w, w->leaf_acc, w->entry[w->level])) {
+		if (!key_allows(w, w->entry[w->level])) {
 			w->error |= PF_ERROR_PK;
 			return -EFAULT;
 		}
 		if (!may_access(mode, w->access, w->leaf_acc))
 			return -EFAULT;
-	} while (!mark_accessed(w, host));
-	return 0;
+		if (mark_accessed(w, host))
+			return 0;
+	}
+	return -EAGAIN;
 }

@@ -29,7 +29,7 @@ struct guest_walk {
 	u64 at[PT_MAX_LEVEL + 1];    /* guest-physical address of the entry */
 	u64 entry[PT_MAX_LEVEL + 1]; /* its value, with the flags that the walk has set */
 	u8 rights[PT_MAX_LEVEL + 1]; /* of all entries above that one together */
-	unsigned leaf_acc;           /* of all entries together */
+	unsigned leaf_acc;           /* of all entries together; a write: and of the page's key */
 	gpa_t gpa;                   /* of the byte at gva */
 	u32 error;                   /* after -EFAULT: #PF's error code */
 };
@@ -39,7 +39,8 @@ void walk_begin(struct guest_walk *w);
 
 /*
  * Walk. Returns 0, with accessed and dirty flags set as the access sets them; or -EFAULT, with no
- * flag set. An entry that another CPU changes before its flag is set is read again. A table outside
+ * flag set. If another CPU changes an entry before its flag is set, the walk begins again; if that
+ * happens very often: -EAGAIN, so that the caller can release what others wait for. A table outside
  * of memory reads as all ones. Without paging: gva is gpa. SDM: "Determination of Access Rights",
  * "Accessed and Dirty Flags", "Page-Fault Exceptions".
  */
