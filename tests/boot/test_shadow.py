@@ -8,6 +8,8 @@ from test_linux import MIB, check_memory, firmware_map
 
 # What KVM takes with ept=0 for the same kernel in the same emulator, from the firmware to the end of test basic, with 256 MiB.
 KVM_PAGE_FAULTS = 62_321
+KVM_FIXED = 38_168
+KVM_INVLPGS = 3_125
 KVM_EXITS = 211_012
 
 KERNEL = 0x1000000  # the guest-physical address of its text, without KASLR
@@ -59,3 +61,5 @@ def test_linux():
     count = exits(run)
     assert "EPT_VIOLATION" not in count
     assert 1000 < count["EXCEPTION_NMI"] < KVM_PAGE_FAULTS and sum(count.values()) < KVM_EXITS, count
+    assert 1000 < count["INVLPG"] < KVM_INVLPGS, count
+    assert 1000 < int(re.search(r"^page faults: vcpu 0 fixed (\d+) ", log, re.M)[1]) < KVM_FIXED
