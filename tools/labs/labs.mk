@@ -9,7 +9,7 @@ $(foreach g,$(patsubst labs/%/guest/main.c,%,$(wildcard labs/*/guest/main.c)),$(
 LAB_LINUX := build/guest/lab-09-inspector.img
 LAB_LINUX_FILES := $(wildcard labs/09-inspector/guest/*.[ch] labs/09-inspector/guest/*.sh)
 
-$(LAB_LINUX): tools/image/mkmodule $(LAB_LINUX_FILES) build/guest/initrd.img build/guest/vmlinuz | setup-build setup-test
+$(LAB_LINUX): tools/image/mkmodule tools/image/append $(LAB_LINUX_FILES) build/guest/initrd.img build/guest/vmlinuz | setup-build setup-test
 	$(say) KO $@
 	tools/image/mkmodule $@ $(LAB_LINUX_FILES)
 
