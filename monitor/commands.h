@@ -55,6 +55,9 @@ const char *monitor_pause(bool pause);
 
 /* Are all vCPUs kept out of the guest, by monitor_pause() or by gdb? */
 bool monitor_is_paused(void);
+/* Does the monitor attend to its lines now, and keep its vCPU out of the guest? Not while a script
+ * runs before the guest's first instruction. */
+bool monitor_beats(void);
 
 /* Ticks of the time-stamp counter in a second. */
 u64 monitor_second(void);

@@ -47,6 +47,7 @@ static bool has_terminal;          /* and the monitor has it now; if it is not s
 static u64 beat_ticks;             /* of the time-stamp counter, between two beats */
 static u64 paste_until;            /* a paste may come until then; 0: none */
 static bool beats, fast;           /* the heart does */
+static bool in_beat;               /* beat() runs */
 static bool paused, reset;         /* what commands have asked for */
 static bool (*live)(bool stopped); /* what to call at each beat; see monitor_live() */
 
@@ -447,9 +448,16 @@ static void end_beats(void)
 	beats = false;
 }
 
-/* A command that goes on is a person's: a script waits for its end. */
+/*
+ * At each heartbeat, for gdb, and before the guest's first instruction. A beat is not over while a
+ * command lets the vCPU run: nothing begins then. A command that goes on is a person's: a script
+ * waits for its end.
+ */
 static void beat(struct vcpu *vcpu)
 {
+	if (in_beat)
+		return;
+	in_beat = true;
 	do {
 		if (script_pending() && !live) {
 			script_continue();
@@ -462,16 +470,12 @@ static void beat(struct vcpu *vcpu)
 		vm_reset(vcpu);
 	else if (!uart && !script_pending())
 		end_beats();
+	in_beat = false;
 }
 
-/* Do the work of a beat outside a beat. If a command lets the vCPU run, its beat is not over. */
-static void serve(struct vcpu *vcpu)
+bool monitor_beats(void)
 {
-	if (vcpu->beats)
-		return;
-	vcpu->beats = true;
-	beat(vcpu);
-	vcpu->beats = false;
+	return in_beat;
 }
 
 void monitor_attach(struct vm *vm)
@@ -497,11 +501,11 @@ void monitor_after_scripts(void)
 	if (paused || reset)
 		monitor_start_beat();
 	if (paused && uart)
-		serve(self); /* before the guest's first instruction */
+		beat(self); /* before the guest's first instruction */
 }
 
 static const struct gdb_host gdb_host = {
-	.send = send_to_gdb, .command = run_for_gdb, .serve = serve, .reset = monitor_reset};
+	.send = send_to_gdb, .command = run_for_gdb, .serve = beat, .reset = monitor_reset};
 
 /* Listen on the UART, which the guest sees no more. */
 static bool start(const struct room_setup *setup)

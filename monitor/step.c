@@ -104,7 +104,7 @@ const char *command_step(const struct arguments *args)
 	if (vcpu->mp_state != MP_STATE_RUNNABLE)
 		return "this vCPU waits for a SIPI: it executes nothing";
 	if (!monitor_is_paused() ||
-	    (vcpu == monitor_vcpu() ? !vcpu->beats : !(READ_ONCE(vcpu->requests) & REQ_PAUSE)))
+	    (vcpu == monitor_vcpu() ? !monitor_beats() : !(READ_ONCE(vcpu->requests) & REQ_PAUSE)))
 		return "the vCPU must not run: pause stops all";
 	for (u64 i = 0; !why && i < n; i++) {
 		why = step(vcpu);

@@ -122,7 +122,6 @@ struct vcpu {
 	u32 id;
 	enum mp_state mp_state;
 	u8 sipi_vector;
-	bool beats;      /* a function of start_heartbeat runs now */
 	u32 nmi_pending; /* NMIs to deliver to the guest, 0 to 2 */
 	u32 kicked_by;   /* who has kicked in root mode, for the recorder; or 0 */
 	u32 call_state;  /* see vcpu_call() */

@@ -172,8 +172,9 @@ struct virt_ops {
 
 	/*
 	 * Make @vcpu exit each @ticks of the time-stamp counter while its guest runs, also while it
-	 * is halted, and call @beat at each of these exits; 0: no more. For one vCPU at a time, on
-	 * its CPU. Returns 0; or -EOPNOTSUPP if the CPU has no timer for it.
+	 * is halted, and call @beat at each of these exits, also at one in vcpu_run_once() that
+	 * @beat itself has called; 0: no more. For one vCPU at a time, on its CPU. Returns 0; or
+	 * -EOPNOTSUPP if the CPU has no timer for it.
 	 */
 	int (*start_heartbeat)(struct vcpu *vcpu, u64 ticks, void beat(struct vcpu *vcpu));
 

@@ -9,9 +9,10 @@
  *   again=1    start each CPU twice
  *   quick=N    with again=1: N ticks or more from INIT to SIPI, and INIT is not trapped
  *   kick=1     INIT at any time; only where INIT is trapped
- *   strange=1  start CPU 1 with an instruction that is not emulated; with its options ept=off
- * icr=trap lax=1      the CPU reads MSRs that it does not have as 0 leave=1    ask Glasshouse to
- * leave when it cannot; needs 3 CPUs ports=1    test only ports that begin to exit; needs 2 CPUs
+ *   strange=1  start CPU 1 with what is not emulated; needs its options ept=off icr=trap
+ *   lax=1      the CPU reads MSRs that it does not have as 0
+ *   leave=1    ask Glasshouse to leave when it cannot; needs 3 CPUs
+ *   ports=1    test only ports that begin to exit; needs 2 CPUs
  *   pushes=1   PUSH to Glasshouse's memory; needs its option reserve=32M
  *   rsdp=1     the loader tells of ACPI's root pointer
  *   mce=N      expect N machine checks, from its option provoke=mc

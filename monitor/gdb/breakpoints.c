@@ -84,12 +84,6 @@ static void remove_patch(struct patch *patch)
 		view_unpatch(machine, patch->gpa);
 }
 
-/* Is the INT3 at linear @address a patch, not the guest's own? */
-static bool is_patch(struct vcpu *vcpu, u64 address, gpa_t *gpa)
-{
-	return !guest_physical(vcpu, address, gpa) && is_patched(*gpa);
-}
-
 /*
  * RIP is that of the INT3. The page may have another linear address, in another process for
  * example, where gdb knows of no breakpoint: there the guest executes its own byte. If that is an
@@ -106,7 +100,7 @@ static enum exception_verdict breakpoint_exception(struct vcpu *vcpu,
 	guest_segment(vcpu, SEG_CS, &cs);
 	address = cs.base + rip;
 	if (exception->type != EVENT_SOFT_EXCEPTION || exception->insn_len != 1 ||
-	    !is_patch(vcpu, address, &gpa))
+	    guest_physical(vcpu, address, &gpa) || !is_patched(gpa))
 		return EXCEPTION_REFLECT;
 	if (find_patch(&address)) {
 		stop(vcpu, STOP_SOFTWARE, rip);

@@ -18,8 +18,8 @@ struct gdb_host {
 	/* Run a command of the monitor, whose output goes to gdb_print(). Returns NULL, or why it
 	 * failed. */
 	const char *(*command)(char *line);
-	/* On the boot CPU: call gdb_poll(), and do not return while
-	 * gdb_keeps(@vcpu). If that is being done already, return at once. */
+	/* On the boot CPU: call gdb_poll(), and do not return while gdb_keeps(@vcpu). If that is
+	 * being done already, return at once. */
 	void (*serve)(struct vcpu *vcpu);
 	/* Reset the machine, soon. */
 	void (*reset)(void);

@@ -38,15 +38,21 @@ expect CPUID
 """
 
 
-def boot(name, opts, scripts, image=mkiso.ELF, cpus=1):
-    """Runs the guest with scripts, {name: text}. Returns Glasshouse's log."""
+def with_scripts(name, opts, scripts):
+    """The guest with scripts, {name: text}, as a mkiso.Boot."""
     harness.FOLDER.mkdir(parents=True, exist_ok=True)
     spec = mkiso.glasshouse(opts, GUEST, "", None)
-    spec.first.path = image
     for script, text in scripts.items():
         path = harness.FOLDER / f"{name}-{script}"
         path.write_text(text)
         spec.modules.append(mkiso.Entry(path, f"script {script}"))
+    return spec
+
+
+def boot(name, opts, scripts, image=mkiso.ELF, cpus=1):
+    """Runs the guest with scripts, {name: text}. Returns Glasshouse's log."""
+    spec = with_scripts(name, opts, scripts)
+    spec.first.path = image
     run = harness.boot(name, spec, cpus=cpus)
     run.wait()
     assert "bench end" in run.text
@@ -137,12 +143,7 @@ def test_pause():
 
 def test_first_instructions():
     """With the monitor, `pause` in a script keeps the guest from its first instruction, and `step` executes that one."""
-    harness.FOLDER.mkdir(parents=True, exist_ok=True)
-    spec = mkiso.glasshouse("monitor=com2 console=e9", GUEST, "", None)
-    path = harness.FOLDER / "first.gh"
-    path.write_text("pause\n")
-    spec.modules.append(mkiso.Entry(path, "script first"))
-    run, line = monitor.boot("script-first", spec, cpus=1)
+    run, line = monitor.boot("script-first", with_scripts("first", "monitor=com2 console=e9", {"a": "pause\n"}), cpus=1)
     line.until(monitor.PROMPT)
     first = monitor.number(r"RIP ([0-9a-f]+)", line.ask("regs"))
     assert "0 exits" in line.ask("ls")[-1] and line.ask(f"x {first:x} 16")

@@ -52,10 +52,6 @@ int handle_preemption_timer(struct vcpu *vcpu)
 	}
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx->heartbeat);
 	recorder_beat(&vcpu->recorder);
-	if (vcpu->beats) /* vcpu_run_once() */
-		return 1;
-	vcpu->beats = true;
 	heartbeat(vcpu);
-	vcpu->beats = false;
 	return 1;
 }

@@ -167,9 +167,8 @@ static void describe_memory(const struct vmcs_config *config)
 	if (config->has_ept)
 		describe_ept(config);
 	else
-		pr_info("  Memory    shadow page tables%s%s\n            Page faults and changes "
-			"of "
-			"page tables exit.\n",
+		pr_info("  Memory    shadow page tables%s%s\n"
+			"            Page faults and changes of page tables exit.\n",
 			asked ? ", as ept=off asks for" : ": the CPU lacks ",
 			asked ? "" : config->no_ept);
 }

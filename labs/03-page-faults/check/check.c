@@ -121,9 +121,7 @@ static const char *wrong_controls(u32 all, bool filtered, bool shadow)
 	return NULL;
 }
 
-/* Load the same vectors again. One is missing in the field meanwhile: a VMWRITE would bring it
- * back.
- */
+/* Load the same vectors again. One is missing in the field meanwhile: a VMWRITE would show. */
 static const char *load_again(u32 all)
 {
 	u64 field = vmread(EXCEPTION_BITMAP), missing = all & -all;
@@ -140,7 +138,7 @@ static const char *load_again(u32 all)
 static const char *one_load(bool users)
 {
 	u32 all = 0, faults = 0;
-	const char *why;
+	const char *why = NULL;
 
 	for (unsigned i = 0; i < NR_EXCEPTION_USERS; i++) {
 		u64 random = lab_random();
@@ -155,12 +153,13 @@ static const char *one_load(bool users)
 	}
 	vcpu->pf_mask = lab_random() & 0x1f;
 	vcpu->pf_match = (u32)lab_random() & vcpu->pf_mask;
-	why = users ? NULL : load_again(all);
 	if (users)
 		virt->load_exceptions(vcpu);
-	why = why
-		      ?: wrong_controls(all, faults == BIT(EXCEPTIONS_ICEPT),
-					faults == BIT(EXCEPTIONS_SHADOW));
+	else
+		why = load_again(all);
+	if (!why)
+		why = wrong_controls(all, faults == BIT(EXCEPTIONS_ICEPT),
+				     faults == BIT(EXCEPTIONS_SHADOW));
 	if (why)
 		pr_info("# users of page faults: %x; vectors %x, mask %x, match %x: the VMCS has "
 			"%lx, %lx, %lx\n",
