@@ -112,6 +112,12 @@ static bool check_tables(unsigned cpu)
 	       !ldt && !task;
 }
 
+/*
+ * The time stamp never goes back, and never far ahead: a wrong offset, or a
+ * half of the wrong reading, would show in the upper bits. It does go on while
+ * the monitor holds this CPU between two of these instructions, for as long as
+ * a person (or a test on a busy machine) takes.
+ */
 static bool check_tsc(unsigned cpu)
 {
 	u64 first = rdtsc(), low, high;
@@ -120,7 +126,7 @@ static bool check_tsc(unsigned cpu)
 	asm volatile("rdtscp" : "=a"(low), "=d"(high) : : "rcx");
 	asm volatile("pause\n\tpause\n\tpause");
 	return (high << 32 | low) >= first && rdtsc() >= (high << 32 | low) &&
-	       rdtsc() - first < 100000000;
+	       rdtsc() - first < BIT(40);
 }
 
 /* As one CPU waits for another. */
