@@ -46,6 +46,9 @@ struct view {
 	struct view_page page[VIEW_PAGES];
 	u32 changes; /* of the tables */
 	struct sppt sppt;
+	/* Copies that are not mapped any more, but a vCPU may still execute them. */
+	unsigned nr_old;
+	u8 *old[VIEW_PAGES];
 };
 
 /* Of a vCPU. */
@@ -169,17 +172,56 @@ static bool is_behind(const struct vcpu *vcpu, u32 changes)
 	       __atomic_load_n(&vcpu->mp_state, __ATOMIC_ACQUIRE) == MP_STATE_RUNNABLE;
 }
 
-/* Have all vCPUs use the tables as they are now, and free those that nobody uses any more. Returns
- * false if not all have answered. */
-static bool publish(struct vm *vm)
+/* Free @copy when nobody executes it any more. With the lock. (With a vCPU that never answers,
+ * there may be no room; then it is never freed.) */
+static void retire_copy(struct view *view, u8 *copy)
 {
-	u64 *retired = ept_take_retired(&vm->ept);
+	if (copy && view->nr_old < VIEW_PAGES)
+		view->old[view->nr_old++] = copy;
+}
+
+/* How many copies there are to be freed. */
+static unsigned old_copies(struct view *view)
+{
+	unsigned nr;
+
+	spin_lock(&view->lock);
+	nr = view->nr_old;
+	spin_unlock(&view->lock);
+	return nr;
+}
+
+/* Free the first @nr of them. */
+static void free_copies(struct view *view, unsigned nr)
+{
+	spin_lock(&view->lock);
+	for (unsigned i = 0; i < nr; i++)
+		page_free(view->old[i]);
+	view->nr_old -= nr;
+	memmove(view->old, view->old + nr, view->nr_old * sizeof(*view->old));
+	spin_unlock(&view->lock);
+}
+
+/* Have all vCPUs look at the tables again. Returns the number of this change. */
+static u32 request_all(struct vm *vm)
+{
 	u32 changes = __atomic_add_fetch(&vm->view->changes, 1, __ATOMIC_SEQ_CST);
-	unsigned polls = 0;
-	bool all = true;
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_make_request(vm->vcpus[i], REQ_VIEW);
+	return changes;
+}
+
+/* Have all vCPUs use the tables as they are now, and free what nobody uses any more; if not all
+ * answer, the next call does. */
+static void publish(struct vm *vm)
+{
+	u64 *retired = ept_take_retired(&vm->ept);
+	unsigned old = old_copies(vm->view);
+	u32 changes = request_all(vm);
+	unsigned polls = 0;
+	bool all = true;
+
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		while (is_behind(vm->vcpus[i], changes) && polls++ < MAX_POLLS) {
 			load(this_cpu()->vcpu);
@@ -187,11 +229,12 @@ static bool publish(struct vm *vm)
 		}
 		all &= !is_behind(vm->vcpus[i], changes);
 	}
-	if (all)
-		ept_free_retired(&vm->ept, retired);
-	else
+	if (!all) {
 		ept_retire_again(&vm->ept, retired);
-	return all;
+		return;
+	}
+	ept_free_retired(&vm->ept, retired);
+	free_copies(vm->view, old);
 }
 
 /* Allocate what a VM needs. */
@@ -369,7 +412,6 @@ int view_unpatch(struct vm *vm, gpa_t gpa)
 {
 	struct view_page *page;
 	struct patch *patch;
-	u8 *copy = NULL;
 
 	if (!vm->view)
 		return -ENOENT;
@@ -377,14 +419,13 @@ int view_unpatch(struct vm *vm, gpa_t gpa)
 	page = find(vm->view, gpa);
 	patch = page ? find_patch(page, gpa) : NULL;
 	if (patch) {
-		copy = remove_patch(vm, page, (unsigned)(patch - page->patch));
+		retire_copy(vm->view, remove_patch(vm, page, (unsigned)(patch - page->patch)));
 		put_page(vm, page);
 	}
 	spin_unlock(&vm->view->lock);
 	if (!patch)
 		return -ENOENT;
-	if (publish(vm))
-		page_free(copy);
+	publish(vm);
 	return 0;
 }
 
@@ -531,9 +572,11 @@ static void give_up(struct vcpu *vcpu, struct view_page *page)
 		vcpu->id, page->gpa);
 	page->watched = 0;
 	page->nr_patches = 0;
+	retire_copy(vcpu->vm->view, page->copy);
 	page->copy = NULL;
 	put_page(vcpu->vm, page);
 	show(vcpu);
+	request_all(vcpu->vm); /* it cannot wait here for the others, which may want the lock */
 }
 
 void view_skip_patch(struct vcpu *vcpu, gpa_t gpa)

@@ -503,6 +503,41 @@ static void a_vcpu_that_does_not_answer(void **state)
 	assert_true(vcpus[1].requests & REQ_VIEW);
 }
 
+/* Nor is the copy of a patched page freed before that. */
+static void an_old_copy_is_freed_later(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(view_patch(&vm, FIRST, 0xcc), 0);
+	assert_int_equal(view_patch(&vm, SECOND, 0xcc), 0);
+	before = pages_allocated;
+	answers = false;
+	assert_int_equal(view_unpatch(&vm, FIRST), 0);
+	assert_int_equal(view_unpatch(&vm, SECOND), 0);
+	assert_int_equal(pages_allocated, before);
+	answers = true;
+	assert_int_equal(view_patch(&vm, FIRST, 0xcc), 0);
+	assert_int_equal(pages_allocated, before - 1); /* two are free, one is new */
+	/* Given up, without memory: the other vCPU is told. */
+	assert_int_equal(view_watch(&vm, MIB(700), EPT_W, ~0u), 0);
+	touch(&vcpus[0], MIB(700), EPT_W);
+	before = pages_allocated;
+	vcpus[1].requests = 0;
+	answers = false;
+	fail_after = 0;
+	log_clear();
+	view_skip_patch(&vcpus[0], FIRST);
+	fail_after = ~0ull;
+	assert_true(log_has("breakpoints there are removed"));
+	assert_true(vcpus[1].requests & REQ_VIEW);
+	assert_int_equal(pages_allocated, before);
+	answers = true;
+	step(&vcpus[0]);
+	assert_int_equal(view_watch(&vm, SECOND, EPT_W, ~0u), 0);
+	assert_int_equal(pages_allocated, before - 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -515,6 +550,7 @@ int main(void)
 		TEST(refusals),
 		TEST(without_memory_a_page_is_given_up),
 		TEST(a_vcpu_that_does_not_answer),
+		TEST(an_old_copy_is_freed_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
