@@ -8,11 +8,6 @@
 #include "vmm/event.h"
 #include "vmm/virt_ops.h"
 
-/* The exceptions that push an error code. SDM: "Error Code". */
-#define WITH_ERROR_CODE                                                                       \
-	(BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) | \
-	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(CP_VECTOR))
-
 /* VM entry demands an error code for #CP on CPUs that have that exception, and refuses one on
  * others. SDM: "VM-Entry Controls for Event Injection". */
 static bool has_control_protection(void)

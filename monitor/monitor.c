@@ -504,8 +504,15 @@ void monitor_after_scripts(void)
 		beat(self); /* before the guest's first instruction */
 }
 
-static const struct gdb_host gdb_host = {
-	.send = send_to_gdb, .command = run_for_gdb, .serve = beat, .reset = monitor_reset};
+static char gdb_line[LINE_SIZE];
+
+static const struct gdb_host gdb_host = {.send = send_to_gdb,
+					 .command = run_for_gdb,
+					 .line = gdb_line,
+					 .line_size = sizeof(gdb_line),
+					 .too_long = TOO_LONG,
+					 .serve = beat,
+					 .reset = monitor_reset};
 
 /* Listen on the UART, which the guest sees no more. */
 static bool start(const struct room_setup *setup)

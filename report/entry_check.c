@@ -138,11 +138,10 @@ static bool is_event(const struct entry_state *c, u64 type)
 /* Is the vector that of an exception with an error code? */
 static bool vector_has_error_code(const struct entry_state *c)
 {
-	u64 vectors = BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) |
-		      BIT(GP_VECTOR) | BIT(PF_VECTOR) | BIT(AC_VECTOR);
+	u64 vectors = WITH_ERROR_CODE;
 
-	if (c->cap->cr4_fixed1 & CR4_CET)
-		vectors |= BIT(CP_VECTOR);
+	if (!(c->cap->cr4_fixed1 & CR4_CET))
+		vectors &= ~BIT(CP_VECTOR);
 	return c->vector < 32 && (vectors & BIT(c->vector));
 }
 

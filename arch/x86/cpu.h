@@ -89,6 +89,11 @@ enum exception_vector {
 	CP_VECTOR = 21,
 };
 
+/* Those that push an error code; #CP only exists on some CPUs. SDM: "Error Code". */
+#define WITH_ERROR_CODE                                                                       \
+	(BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) | \
+	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(CP_VECTOR))
+
 /* Error codes of #PF. SDM: "Page-Fault Exceptions". */
 #define PF_ERROR_P     1u
 #define PF_ERROR_W     2u

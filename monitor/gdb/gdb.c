@@ -22,8 +22,7 @@
 
 /* Bytes of memory in one packet, at most: two digits each. */
 #define MEMORY_BYTES (PACKET_SIZE / 2)
-#define LINE_BYTES   255 /* of a command of the monitor */
-#define ENTERS       2   /* in a row: gdb has gone */
+#define ENTERS       2 /* in a row: gdb has gone */
 
 static const struct gdb_host *host;
 static struct packet packet;
@@ -435,17 +434,18 @@ void gdb_print(const char *s, size_t n)
 static void run_command(const char *at)
 {
 	static const char error[] = "err: ";
-	char line[LINE_BYTES + 1] = "";
 	size_t n = strlen(at) / 2;
 	const char *why;
 
 	runs_command = true;
-	if (n > LINE_BYTES)
-		why = "the command is too long; there is room for 255 characters";
-	else if (!take_bytes(&at, line, n))
+	if (n >= host->line_size) {
+		why = host->too_long;
+	} else if (!take_bytes(&at, host->line, n)) {
 		why = "gdb has sent no text";
-	else
-		why = host->command(line);
+	} else {
+		host->line[n] = '\0';
+		why = host->command(host->line);
+	}
 	if (why) {
 		gdb_print(error, sizeof(error) - 1);
 		gdb_print(why, strlen(why));

@@ -15,9 +15,13 @@ struct vm;
 struct gdb_host {
 	/* Send @n bytes on the line. */
 	void (*send)(const char *s, size_t n);
-	/* Run a command of the monitor, whose output goes to gdb_print(). Returns NULL, or why it
-	 * failed. */
+	/* Run the command of the monitor that is in @line, whose output goes to gdb_print().
+	 * Returns NULL, or why it failed. @line_size: bytes there, with the NUL. @too_long: why a
+	 * longer one is not run. */
 	const char *(*command)(char *line);
+	char *line;
+	size_t line_size;
+	const char *too_long;
 	/* On the boot CPU: call gdb_poll(), and do not return while gdb_keeps(@vcpu). If that is
 	 * being done already, return at once. */
 	void (*serve)(struct vcpu *vcpu);

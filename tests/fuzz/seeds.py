@@ -149,13 +149,26 @@ def symbols():
 
 
 def gdb():
-    """Packets of a session, as gdb sends them."""
+    """Packets of a session: as gdb sends them, and one per line."""
     def framed(data):
         return b"$%s#%02x" % (data, sum(data) % 256)
 
-    yield b"+" + b"+".join(map(framed, (
-        b"qSupported:multiprocess+;swbreak+", b"vCont;s:1;c", b"mffffffff81000000,40", b"P10=0011223344556677", b"Hg-1",
-        b"Z2,ffffffff82000000,8", b"X10,2:}\x03}]", b"qRcmd,72656773", b"vCont;C05:1;s:2"))) + b"\x03"
+    session = (
+        b"qSupported:multiprocess+;swbreak+", b"?", b"qXfer:features:read:target.xml:0,7ff", b"qfThreadInfo", b"qsThreadInfo",
+        b"qThreadExtraInfo,2", b"qC", b"qAttached", b"Hg2", b"Hc-1", b"T4", b"g", b"p10", b"P10=0011223344556677", b"m1000,40",
+        b"m1ffe,8", b"mffffffff80000000,40", b"M1000,2:cc90", b"X2ffe,2:}\x03}]", b"Z0,1004,1", b"Z0,2004,1", b"Z1,1008,1",
+        b"Z2,ffffffff82000000,8", b"Z4,2000,4", b"z0,1004,1", b"qRcmd,72656773", b"vCont?", b"vCont;s:1;c", b"\x01", b"\x03",
+        b"vCont;C05:1;s:2", b"\x02", b"vKill;1", b"k", b"D")
+    yield b"r+" + b"+".join(map(framed, session[:8] + session[14:28])) + b"\x03"
+    yield b"p" + b"\n".join(session)
+    yield b"p" + b"\n".join(session[-9:])
+    # What is just too much.
+    yield b"p" + b"\n".join((
+        b"m1000,801", b"m1000,800", b"mffffffff80000050,800", b"M1fff,3:000000", b"Mfff,2:0000", b"X1000,801:" + bytes(0x801),
+        b"p4d", b"pff", b"P4d=00", b"P11=00", b"Hg7", b"Hg6", b"Tffffffffffffffff", b"T0", b"qThreadExtraInfo,7",
+        b"Z5,1000,1", b"Z2,1001,8", b"Z2,1000,ffffffffffffff08", *(b"Z1,%x,1" % at for at in range(5)),
+        *(b"Z0,%x,1" % at for at in range(0x1000, 0x1042)), b"qXfer:features:read:target.xml:ffffff,10",
+        b"qXfer:features:read:target.xml:0,ffffffffffffffff", b"qRcmd," + b"61" * 64, b"qRcmd," + b"61" * 63, b"qRcmd,6"))
 
 
 def shadow():
