@@ -238,7 +238,8 @@ void printk(enum log_level level, const char *fmt, ...)
 	if (__atomic_load_n(&diverted, __ATOMIC_ACQUIRE) == this_cpu() && !panicking) {
 		if (level < LOG_DEBUG)
 			divert_to(line, (size_t)n);
-		return;
+		if (level != LOG_WARN)
+			return;
 	}
 	if (!panicking)
 		spin_lock(&lock);

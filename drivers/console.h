@@ -95,8 +95,10 @@ void *console_take_last(void *start, u64 size);
 /* The log ring. It moves once, see console_keep_ring(). */
 const struct log_ring *console_ring(void);
 
-/* From now on, what @cpu prints, but for the level debug, goes to @write only, as the answer to a
- * person; @write takes no lock. NULL for @cpu: to the log again. A panic goes there in any case. */
+/* From now on, what @cpu prints, but for the level debug, goes to @write, as the answer to a
+ * person;
+ * @write takes no lock. Warnings go to the log, too, and nothing else does, but a panic. NULL for
+ * @cpu: all to the log again. */
 void console_divert(struct cpu *cpu, void (*write)(const char *s, size_t n));
 
 /* For the last messages: select all consoles, set up the UARTs again, begin anew on a screen in

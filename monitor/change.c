@@ -159,7 +159,7 @@ static const char *set_cpuid(struct vm *vm, const struct arguments *args)
 		if (args->word[3])
 			return TOO_MANY;
 		cpuid_forget_changes(vm);
-		return NULL;
+		return monitor_pass_all();
 	}
 	why = parse_number("LEAF", args->word[2], 16, ~0u, &leaf);
 	if (!why)
@@ -223,34 +223,56 @@ static unsigned bytes_of(const char *word, u8 *bytes)
 	return word && *word ? 0 : n;
 }
 
+/* For write_on(), on the vCPU's CPU. */
+static struct {
+	u64 address;
+	u8 bytes[MAX_WRITE];
+	unsigned n;
+	int r;
+} written;
+
+static void write_on(struct vcpu *vcpu)
+{
+	written.r = write_guest_virt(vcpu, written.address, written.bytes, written.n);
+}
+
+static const char *write_virtual(const char *vcpu_word)
+{
+	struct vcpu *vcpu = vcpu_of(vcpu_word);
+
+	return vcpu ? on_vcpu(vcpu, write_on)
+		    : "there is no such vCPU; ls lists them. The bytes are one word, as 90c3";
+}
+
 const char *command_w(const struct arguments *args)
 {
 	struct arguments rest = *args;
 	bool physical = take_word(&rest, "-p"), host = !physical && take_word(&rest, "-h");
 	const char *const *word = &rest.word[1];
-	u8 bytes[MAX_WRITE];
 	const char *why;
-	unsigned n;
-	u64 address;
-	int r;
 
 	if (has_option(&rest))
 		return NO_OPTION;
-	if (word[2])
+	if (word[0] && word[1] && word[2] && (physical || host || word[3]))
 		return TOO_MANY;
-	why = parse_number("ADDR", word[0], 16, ~0ull, &address);
+	why = parse_number("ADDR", word[0], 16, ~0ull, &written.address);
 	if (!why && !word[1])
 		why = missing("BYTES");
 	if (why)
 		return why;
-	n = bytes_of(word[1], bytes);
-	if (!n)
+	written.n = bytes_of(word[1], written.bytes);
+	if (!written.n)
 		return "say what to write as pairs of hexadecimal digits: 1 to 64 bytes";
-	if (host) {
-		r = write_host(address, bytes, n);
-		return !r ? NULL : r == -EROFS ? HOST_READ_ONLY : HOST_NOT_MAPPED;
-	}
-	r = physical ? write_guest(monitor_vcpu()->vm, address, bytes, n)
-		     : write_guest_virt(monitor_vcpu(), address, bytes, n);
-	return r ? "this address is not mapped to memory of the guest" : NULL;
+	if (host)
+		written.r = write_host(written.address, written.bytes, written.n);
+	else if (physical)
+		written.r =
+			write_guest(monitor_vcpu()->vm, written.address, written.bytes, written.n);
+	else
+		why = write_virtual(word[2]);
+	if (why || !written.r)
+		return why;
+	return !host                 ? "this address is not mapped to memory of the guest"
+	       : written.r == -EROFS ? HOST_READ_ONLY
+				     : HOST_NOT_MAPPED;
 }

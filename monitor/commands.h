@@ -46,6 +46,13 @@ void tell_outcomes(const struct vcpu *vcpu);
  * it could not be done. */
 const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu));
 
+/* Have monitor_vcpu() enter its guest, until the next exit has been handled. */
+void monitor_run_once(void);
+
+/* Wait until each vCPU has left the exit that it is handling now. Returns NULL, or why one has not.
+ */
+const char *monitor_pass_all(void);
+
 /* Let a single vCPU run again, unless all are to stay out of the guest. */
 void monitor_release(struct vcpu *vcpu);
 
@@ -58,6 +65,10 @@ bool monitor_is_paused(void);
 /* Does the monitor attend to its lines now, and keep its vCPU out of the guest? Not while a script
  * runs before the guest's first instruction. */
 bool monitor_beats(void);
+
+/* Does @vcpu go on once the command has been answered? Nobody keeps it out of the guest, and it is
+ * in none of its waits. */
+bool monitor_lets_run(const struct vcpu *vcpu);
 
 /* Ticks of the time-stamp counter in a second. */
 u64 monitor_second(void);

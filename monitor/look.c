@@ -63,46 +63,6 @@ const char *command_caps(const struct arguments *args)
 	return NULL;
 }
 
-static const char *part; /* for dump_on() */
-static bool found;
-
-static void give_field(const char *group, const char *name, u64 value, const char *words)
-{
-	row("group field value words", "%s: %s=%lx %s\n", group, name, value, words);
-}
-
-static void dump_on(struct vcpu *vcpu)
-{
-	if (row_is_json() && (!part || strcmp(part, "check") != 0))
-		found = virt->each_field(vcpu, part, give_field);
-	else
-		found = virt->dump(vcpu, part, true);
-}
-
-const char *command_vmcs(const struct arguments *args)
-{
-	const char *first = args->word[1];
-	u64 number;
-	/* Other numbers of four digits are the encodings of fields. */
-	bool numbered = number_of(first, 10, &number) &&
-			(strlen(first) < 4 || number < monitor_vcpu()->vm->nr_vcpus);
-	struct vcpu *vcpu = vcpu_of(numbered ? args->word[1] : NULL);
-	const char *why;
-
-	if (!vcpu)
-		return NO_VCPU;
-	if (!numbered && args->word[2])
-		return TOO_MANY;
-	part = args->word[numbered ? 2 : 1];
-	why = on_vcpu(vcpu, dump_on);
-	if (why)
-		return why;
-	return found ? NULL
-		     : "there is no such group, and no field with this encoding, or with these "
-		       "letters "
-		       "in its name";
-}
-
 static void print_segment(struct vcpu *vcpu, const char *name, enum segment_reg reg)
 {
 	struct segment seg;

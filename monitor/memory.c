@@ -11,8 +11,9 @@
 #include "vmm/virt_ops.h"
 #include "vmm/x86/guest_mem.h"
 
-#define LINE_BYTES 16u
-#define MAX_BYTES  4096u
+#define LINE_BYTES    16u
+#define MAX_BYTES     4096u
+#define DEFAULT_BYTES 64u
 
 #define NOT_MAPPED "this address is not mapped to memory of the guest"
 
@@ -32,37 +33,66 @@ static void print_bytes(u64 address, const u8 *bytes, unsigned n)
 	row("address bytes text", "%016lx:%s  %s\n", address, hex, text);
 }
 
+/* For the functions below. */
+static struct {
+	enum { VIRTUAL, PHYSICAL, HOST } kind;
+	u64 address, length;
+	bool fails;
+} shown;
+
+static int read_shown(struct vcpu *vcpu, u8 *bytes, unsigned n)
+{
+	switch (shown.kind) {
+	case HOST:
+		return read_host(shown.address, bytes, n);
+	case PHYSICAL:
+		return read_guest(vcpu->vm, shown.address, bytes, n);
+	default:
+		return read_guest_virt(vcpu, shown.address, bytes, n);
+	}
+}
+
+/* On the vCPU's CPU. */
+static void show_memory(struct vcpu *vcpu)
+{
+	while (shown.length) {
+		u8 bytes[LINE_BYTES];
+		unsigned n = (unsigned)MIN(shown.length, LINE_BYTES);
+
+		shown.fails = read_shown(vcpu, bytes, n);
+		if (shown.fails)
+			return;
+		print_bytes(shown.address, bytes, n);
+		shown.address += n;
+		shown.length -= n;
+	}
+}
+
 const char *command_x(const struct arguments *args)
 {
 	struct arguments rest = *args;
 	bool physical = take_word(&rest, "-p"), host = !physical && take_word(&rest, "-h");
 	const char *const *word = &rest.word[1];
-	u64 address, length = 64;
+	struct vcpu *vcpu = monitor_vcpu();
 	const char *why;
 
 	if (has_option(&rest))
 		return NO_OPTION;
-	if (word[2])
+	if (word[0] && word[1] && word[2] && (physical || host || word[3]))
 		return TOO_MANY;
-	why = parse_number("ADDR", word[0], 16, ~0ull, &address);
+	shown.kind = host ? HOST : physical ? PHYSICAL : VIRTUAL;
+	shown.length = DEFAULT_BYTES;
+	shown.fails = false;
+	why = parse_number("ADDR", word[0], 16, ~0ull, &shown.address);
 	if (!why && word[1])
-		why = parse_number("BYTES", word[1], 10, MAX_BYTES, &length);
-	if (why)
+		why = parse_number("BYTES", word[1], 10, MAX_BYTES, &shown.length);
+	if (!why && word[1] && !(vcpu = vcpu_of(word[2])))
+		why = NO_VCPU;
+	if (!why)
+		why = on_vcpu(vcpu, show_memory);
+	if (why || !shown.fails)
 		return why;
-	while (length) {
-		u8 bytes[LINE_BYTES];
-		unsigned n = (unsigned)MIN(length, LINE_BYTES);
-		int r = host       ? read_host(address, bytes, n)
-			: physical ? read_guest(monitor_vcpu()->vm, address, bytes, n)
-				   : read_guest_virt(monitor_vcpu(), address, bytes, n);
-
-		if (r)
-			return host ? HOST_NOT_MAPPED : NOT_MAPPED;
-		print_bytes(address, bytes, n);
-		address += n;
-		length -= n;
-	}
-	return NULL;
+	return host ? HOST_NOT_MAPPED : NOT_MAPPED;
 }
 
 /* For walk_on(), on the vCPU's CPU. */

@@ -140,9 +140,28 @@ const char *on_vcpu(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu))
 		       : "this vCPU's CPU has not answered within a second";
 }
 
+/* What its exits print belongs to the log, not to the answer. */
+void monitor_run_once(void)
+{
+	console_divert(NULL, NULL);
+	vcpu_run_once(self);
+	console_divert(self->cpu, row_text);
+}
+
 static void nothing(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+/* One that waits for a SIPI as a guest is in no exit. */
+const char *monitor_pass_all(void)
+{
+	const char *why = NULL;
+
+	for (unsigned i = 0; !why && i < self->vm->nr_vcpus; i++)
+		if (self->vm->vcpus[i]->mp_state != MP_STATE_WAIT_FOR_SIPI)
+			why = on_vcpu(self->vm->vcpus[i], nothing);
+	return why;
 }
 
 /* A vCPU that waits for a SIPI as a guest does not run, and stops at its SIPI. */
@@ -476,6 +495,12 @@ static void beat(struct vcpu *vcpu)
 bool monitor_beats(void)
 {
 	return in_beat;
+}
+
+bool monitor_lets_run(const struct vcpu *vcpu)
+{
+	return vcpu->mp_state == MP_STATE_RUNNABLE && in_beat && !monitor_is_paused() &&
+	       !script_keeps(vcpu) && !(READ_ONCE(vcpu->requests) & REQ_PAUSE);
 }
 
 void monitor_attach(struct vm *vm)

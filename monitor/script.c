@@ -204,6 +204,11 @@ bool script_pending(void)
 	return now < nr_scripts;
 }
 
+bool script_keeps(const struct vcpu *vcpu)
+{
+	return vcpu == kept;
+}
+
 void script_continue(void)
 {
 	struct script_line line;

@@ -8,6 +8,8 @@
 
 #include "types.h"
 
+struct vcpu;
+
 #define SCRIPT_LINE 256u /* bytes, with the NUL */
 
 /* What the lines of a script are. */
@@ -38,5 +40,8 @@ bool script_pending(void);
 /* Run the scripts on: to their end, or to a wait or an exit that is not over. On the CPU of
  * monitor_vcpu(). */
 void script_continue(void);
+
+/* Does a script keep @vcpu at the exit that it has waited for? */
+bool script_keeps(const struct vcpu *vcpu);
 
 #endif

@@ -74,7 +74,7 @@ static const char *step(struct vcpu *vcpu)
 		vcpu_resume(vcpu);
 	while (!is_done() && rdtsc() - start < monitor_second()) {
 		if (vcpu == monitor_vcpu())
-			vcpu_run_once(vcpu);
+			monitor_run_once();
 		else
 			cpu_relax();
 	}

@@ -10,6 +10,12 @@
 
 #define TRACE_LINES 16
 
+/* The number of the vCPU; for those that ask and find nothing. */
+#define NO_EXIT "vCPU %u has not exited yet.\n"
+#define NO_SUCH_EXIT                                                                               \
+	"Of vCPU %u the flight recorder has no such exit: stat lists what has come. It keeps the " \
+	"last exits only; the option trace= has it keep more.\n"
+
 /* What show() prints: those of @vcpu's exits whose reason has @part in its name, without the first
  * @skip. */
 struct request {
@@ -86,6 +92,8 @@ const char *command_trace(const struct arguments *args)
 	request.matches = 0;
 	request.silent = false;
 	each_exit(&request);
+	if (!request.matches && !row_is_json())
+		say(request.part ? NO_SUCH_EXIT : NO_EXIT, request.vcpu->id);
 	return NULL;
 }
 

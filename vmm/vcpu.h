@@ -153,8 +153,10 @@ struct vcpu *create_vcpu(struct vm *vm, struct cpu *cpu);
  */
 int vcpu_run(struct vcpu *vcpu);
 
-/* Enter the guest and handle one exit, and return, while a function of start_heartbeat runs for
- * @vcpu. If the guest cannot continue, it ends when that function has returned. */
+/* Enter the guest and handle one exit, and return, while a function of start_heartbeat or of
+ * vcpu_call() runs for @vcpu. If the guest cannot continue, it ends when that function has
+ * returned.
+ */
 void vcpu_run_once(struct vcpu *vcpu);
 
 /* Post @request (bits of enum vcpu_request) to @vcpu, and kick it. From any CPU. */

@@ -101,7 +101,8 @@ struct vm;
 
 /* A field of the control structure: the name of its group, its own, its value, and this in words,
  * "" if it is a number. */
-typedef void emit_field(const char *group, const char *name, u64 value, const char *words);
+typedef void emit_field(const char *group, const char *name, u64 value, const char *words,
+			bool changed);
 /* A control: the name of its group, its own, how Glasshouse uses it, and whether the CPU has it. */
 typedef void emit_capability(const char *group, const char *name, const char *use, bool has);
 
@@ -261,15 +262,15 @@ struct virt_ops {
 
 	/* For a panic, and for people: print the guest's state, at error level; all of it, or if
 	 * @part is not NULL, the group or the registers of that name; "check": what of it a VM
-	 * entry would refuse. @mark: mark what has changed since the last call with @mark. Returns
-	 * false if there are none, or @vcpu is not loaded on this CPU. */
+	 * entry would refuse. @mark: mark what has changed since the last call with @mark, or of
+	 * each_field. Returns false if there are none, or @vcpu is not loaded on this CPU. */
 	bool (*dump)(struct vcpu *vcpu, const char *part, bool mark);
 	/* Print again what hardware_setup printed about the CPU. */
 	void (*print_capabilities)(void);
 	/*
 	 * The same two, for programs: call @emit with each field of the choice that @part makes
-	 * (not "check"), and with each control that the vendor's manual names; they are valid until
-	 * it returns.
+	 * (not "check"), and with each control that the vendor's manual names; the strings are
+	 * valid until it returns. @changed: what dump would mark.
 	 */
 	bool (*each_field)(struct vcpu *vcpu, const char *part, emit_field *emit);
 	void (*each_capability)(emit_capability *emit);

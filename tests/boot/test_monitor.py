@@ -131,6 +131,29 @@ def counts(run):
     return int(re.findall(r"# count (\d+)\n", run.text)[-1])
 
 
+def use_tables_of(monitor):
+    """x, w and pt translate by the tables of the vCPU that is named. vCPU 1 gets tables of its own, in a page each that
+    Linux does not use, which map each address below 1 GiB to itself; vCPU 0 keeps Linux', which map none there."""
+    before = {at: monitor.ask(f"x -p {at:x} 8")[0].split(":")[1][:24].replace(" ", "") for at in (0x1000, 0x2000, 0x3000)}
+    cr3 = number(r"CR3 ([0-9a-f]+)", monitor.ask("regs 1"))
+    for at, entry in (0x1000, 0x2003), (0x2000, 0x83), (0x3000, 0x1122334455667788):
+        monitor.ask(f"w -p {at:x} {entry.to_bytes(8, 'little').hex()}")
+    monitor.ask("set cr3 1000 1")
+    assert monitor.ask("x 3000 8 1")[0].split()[1:9] == ["88", "77", "66", "55", "44", "33", "22", "11"]
+    monitor.ask("w 3000 99aa 1")
+    assert monitor.ask("x -p 3000 3")[0].split()[1:4] == ["99", "aa", "66"]
+    assert monitor.ask("pt 3000 1")[-1] == "3000 is guest-physical 3000"
+    for command in "x 3000 8", "x 3000", "x 3000 8 0", "w 3000 00", "w 3000 00 0":
+        assert monitor.answer(command) == ["err: this address is not mapped to memory of the guest"], command
+    assert monitor.answer("x 3000 8 2") == ["err: there is no such vCPU; ls lists them"]
+    assert monitor.answer("w 3000 00 11") == ["err: there is no such vCPU; ls lists them. The bytes are one word, as 90c3"]
+    for command in "x -p 3000 8 1", "w -h 3000 00 1":
+        assert monitor.answer(command) == ["err: too many words; help NAME tells which there are"], command
+    monitor.ask(f"set cr3 {cr3:x} 1")
+    for at, data in before.items():
+        monitor.ask(f"w -p {at:x} {data}")
+
+
 def stop_and_go(run, monitor):
     """A paused Linux prints nothing, its vCPUs can be looked at, and it goes on."""
     monitor.ask("pause")
@@ -143,6 +166,7 @@ def stop_and_go(run, monitor):
     assert monitor.ask("regs 1") == told
     monitor.ask("vmcs 1 guest_rip")  # it may have a mark, as it has changed
     assert monitor.ask("vmcs 1 guest_rip") == monitor.ask("vmcs 1 guest_rip")
+    use_tables_of(monitor)
     time.sleep(2)
     assert harness_text(run) == before
     monitor.ask("resume")

@@ -343,7 +343,7 @@ def test_refused():
         answer = line.answer(command)[-1]
         assert answer.startswith("err: ") and why in answer, (command, answer)
     before = line.ask("x -p 1000 8"), line.ask("icept")
-    for command in ("w -p 1000 90 c3", "w 1000 90 c3", "pause junk", "ls 0", "help w x", "x 0 1 2", "bt 0 1", "stat 0 1",
+    for command in ("w -p 1000 90 c3", "w 1000 90 1 2", "pause junk", "ls 0", "help w x", "x -p 0 1 1", "x 0 1 1 1", "bt 0 1", "stat 0 1",
                     "stat -p 0 1", "trace 0 1 2", "vmcs exit rip", "watch log 1", "watch off all 1", "watch 1000 r 1 2",
                     "patch 1000 off 1", "icept rdtsc on 1", "icept rdtsc flip 1 1", "icept port 80 on 1", "icept msr 176 r w",
                     "inject 1 nmi 2", "inject 1 irq 52 0", "set rax 0 1 2", "set msr 1b off 1", "set cpuid off 1",

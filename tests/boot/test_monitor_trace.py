@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the monitor tells about exits, compared with a guest whose exits are known: stat, trace, why, bt, log last."""
+import json
 import re
 import socket
 import subprocess
@@ -85,6 +86,9 @@ def check_live(run, monitor):
 def check_trace(run, monitor, symbols):
     """trace has the exits in their order, with RIP, MSR and what was injected; why tells the last."""
     caused = cause(run)
+    told = monitor.ask("trace -f hlt 0 4")
+    assert len(told) == 1 and told[0].startswith("Of vCPU 0 the flight recorder has no such exit: stat lists what has come.")
+    assert monitor.answer("trace -j -f hlt 0 4") == ['{"ok":true}']
     last = monitor.ask("trace -f msr_read 0 1000")
     assert len(last) >= 2 * caused["MSR_READ"] and len(last) % caused["MSR_READ"] == 0
     exit_line = re.compile(r"(\d+): kvm_exit: vcpu 0 reason (\w+) rip 0x([0-9a-f]+) info1 0x([0-9a-f]{16})$")
@@ -157,15 +161,40 @@ def check_writes(monitor):
         assert monitor.answer(f"x -h {address:x} 8")[0] == code
 
 
+def check_log(monitor, symbols):
+    """What an exit prints in a step is in the log, not in the answer."""
+    code = subprocess.run(["objdump", "-d", GUEST.with_suffix(".elf")], capture_output=True, text=True, check=True).stdout
+    vmcall = re.search(r"^ *([0-9a-f]+):.*\tvmcall", code, re.M)[1]
+    monitor.ask("pause")
+    rip = re.search(r"RIP ([0-9a-f]+)", "\n".join(monitor.ask("regs")))[1]
+    monitor.ask(f"w {symbols['trap_resume']:x} {int(rip, 16).to_bytes(8, 'little').hex()}")  # where its #UD handler goes on
+    monitor.ask(f"set rip {vmcall}")
+    monitor.ask("set rax 1234")
+    assert len(monitor.ask("step")) == 1
+    assert monitor.ask("log")[-1] == f"vCPU 0: VMCALL with RAX 1234 at RIP {vmcall} is not a hypercall of Glasshouse: #UD to the guest"
+    monitor.ask("resume")
+
+
 def check_marks(run, monitor):
-    """vmcs marks what has changed since it was last looked at."""
-    monitor.ask("vmcs 0 exit")
-    assert monitor.ask("vmcs 0 exit_reason")[0] == "VM_EXIT_REASON=34: PREEMPTION_TIMER"
-    monitor.ask("vmcs 0 guest")
+    """vmcs marks what has changed since the exit before, each time; and while nothing runs, since it was last looked at."""
     cause(run)
-    told = "".join("".join(monitor.ask("vmcs 0 guest")) for _ in range(8))  # the guest's loop has some instructions
-    assert re.search(r"GUEST_RIP=[0-9a-f]+\*", told) and re.search(r"GUEST_CR3=[0-9a-f]+ ", told)
-    assert not re.search(r"GUEST_(CR3|IDTR_BASE)=[0-9a-f]+\*", told)
+    told = "".join(monitor.ask("vmcs 0 guest"))
+    assert not re.search(r"GUEST_(CR3|IDTR_BASE)=[0-9a-f]+\*", told) and re.search(r"GUEST_CR3=[0-9a-f]+ ", told)
+    # The exit before is that of the beat in which we ask, and the guest has no other.
+    assert monitor.ask("vmcs exit_reason") == ["VM_EXIT_REASON=34: PREEMPTION_TIMER"]
+    # Now it has: it reads a port all the time.
+    monitor.ask("icept port 3fd on")
+    for _ in range(3):
+        assert monitor.ask("vmcs exit_reason") == ["VM_EXIT_REASON=1e*: IO_INSTRUCTION"]
+    assert [json.loads(line)["changed"] for line in monitor.answer("vmcs -j exit_reason")[:-1]] == [True]
+    monitor.ask("icept port 3fd off")
+    monitor.ask("pause")
+    at = monitor.ask("vmcs guest_rip")[0].rstrip("*")
+    for _ in range(2):
+        assert monitor.ask("vmcs guest_rip") == [at]
+    monitor.ask("step")
+    assert re.fullmatch(r"GUEST_RIP=[0-9a-f]+\*", monitor.ask("vmcs guest_rip")[0])
+    monitor.ask("resume")
 
 
 def test_exits(tmp_path):
@@ -174,6 +203,7 @@ def test_exits(tmp_path):
     run.expect("ready\n")
     monitor.until(PROMPT)
     assert monitor.answer("log last")[-1].startswith("err: there is no log of the boot before")
+    check_log(monitor, symbols)
     check_stat(run, monitor)
     check_live(run, monitor)
     check_trace(run, monitor, symbols)

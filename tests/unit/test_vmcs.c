@@ -249,33 +249,39 @@ static void dump_marks_changes(void **state)
 static unsigned emitted;
 static char last_field[256];
 
-static void emit(const char *group, const char *name, u64 value, const char *words)
+static void emit(const char *group, const char *name, u64 value, const char *words, bool changed)
 {
 	emitted++;
-	snprintf(last_field, sizeof(last_field), "%s %s %lx %s", group, name, value, words);
+	snprintf(last_field, sizeof(last_field), "%s %s %lx %s%s", group, name, value, words,
+		 changed ? "*" : "");
 }
 
 static void each_field_has_group_and_words(void **state)
 {
 	struct vmx_capability cap = {0};
+	u64 seen[256] = {0};
 
 	(void)state;
 	for (unsigned i = 0; i < NR_VMX_WORDS; i++)
 		cap.ctl[i] = ~0ull;
 	emitted = 0;
-	assert_true(vmcs_each_field(&cap, NULL, fake_read, emit));
+	assert_true(vmcs_each_field(&cap, NULL, fake_read, NULL, emit));
 	assert_int_equal(emitted, vmcs_field_count - 1); /* fake_read() cannot read one */
 	emitted = 0;
-	assert_true(vmcs_each_field(&cap, "guest_cs_ar", fake_read, emit));
+	assert_true(vmcs_each_field(&cap, "guest_cs_ar", fake_read, NULL, emit));
 	assert_int_equal(emitted, 1);
 	assert_string_equal(last_field, "guest GUEST_CS_AR_BYTES a09b code readable DPL0 P L G");
-	assert_true(vmcs_each_field(&cap, "host_rip", fake_read, emit));
+	assert_true(vmcs_each_field(&cap, "host_rip", fake_read, NULL, emit));
 	assert_string_equal(last_field, "host HOST_RIP 6c16 ");
 	emitted = 0;
-	assert_true(vmcs_each_field(&cap, "host", fake_read, emit));
+	assert_true(vmcs_each_field(&cap, "host", fake_read, NULL, emit));
 	assert_true(emitted > 10);
 	assert_int_equal(strncmp(last_field, "host HOST_", 10), 0);
-	assert_false(vmcs_each_field(&cap, "guests", fake_read, emit));
+	assert_false(vmcs_each_field(&cap, "guests", fake_read, NULL, emit));
+	assert_true(vmcs_each_field(&cap, "host_rip", fake_read, seen, emit));
+	assert_string_equal(last_field, "host HOST_RIP 6c16 *");
+	assert_true(vmcs_each_field(&cap, "host_rip", fake_read, seen, emit));
+	assert_string_equal(last_field, "host HOST_RIP 6c16 ");
 }
 
 int main(void)

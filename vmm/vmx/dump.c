@@ -43,7 +43,8 @@ static bool is_here(struct vcpu *vcpu)
 
 bool vmx_each_field(struct vcpu *vcpu, const char *part, emit_field *emit)
 {
-	return is_here(vcpu) && vmcs_each_field(&vmx_capability, part, read_field, emit);
+	return is_here(vcpu) &&
+	       vmcs_each_field(&vmx_capability, part, read_field, seen(to_vmx(vcpu)), emit);
 }
 
 bool vmx_dump(struct vcpu *vcpu, const char *part, bool mark)

@@ -309,15 +309,20 @@ static void dump_wrapped(struct dump *d, const char *text)
 	d->len = 0;
 }
 
-/* The mark of a field whose value has changed to @value; otherwise "". */
+/* Has the field another value than in @seen, if that is not NULL? There it has @value then. */
+static bool has_changed(u64 *seen, const struct vmcs_field_info *f, u64 value)
+{
+	u64 *old = seen ? &seen[f - vmcs_fields] : NULL;
+
+	if (!old || *old == value)
+		return false;
+	*old = value;
+	return true;
+}
+
 static const char *mark(const struct dump *d, const struct vmcs_field_info *f, u64 value)
 {
-	u64 *seen = d->seen ? &d->seen[f - vmcs_fields] : NULL;
-
-	if (!seen || *seen == value)
-		return "";
-	*seen = value;
-	return "*";
+	return has_changed(d->seen, f, value) ? "*" : "";
 }
 
 /* Guest segment registers are printed by dump_segments() instead. */
@@ -455,9 +460,9 @@ static const char *value_text(char *buf, size_t size, u64 field, u64 value)
 }
 
 bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
-		     u64 (*read)(u64 field, bool *ok),
-		     void (*emit)(const char *group, const char *name, u64 value,
-				  const char *words))
+		     u64 (*read)(u64 field, bool *ok), u64 *seen,
+		     void (*emit)(const char *group, const char *name, u64 value, const char *words,
+				  bool changed))
 {
 	bool any = false, is_group = false;
 
@@ -477,7 +482,8 @@ bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 		value = read(f->encoding, &ok);
 		if (ok)
 			emit(group, f->name, value,
-			     value_text(words, sizeof(words), f->encoding, value));
+			     value_text(words, sizeof(words), f->encoding, value),
+			     has_changed(seen, f, value));
 		any = true;
 	}
 	return any;

@@ -61,13 +61,13 @@ const char *controls_text(char *buf, size_t size, enum vmx_word word, u64 value)
 
 /*
  * The same choice of fields as vmcs_dump(), for programs: call @emit with each field's value, the
- * name of its group, and the value in words; these are "" for a number. Returns whether there are
- * any.
+ * name of its group, the value in words, which are "" for a number, and whether the dump would mark
+ * it. Returns whether there are any.
  */
 bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
-		     u64 (*read)(u64 field, bool *ok),
-		     void (*emit)(const char *group, const char *name, u64 value,
-				  const char *words));
+		     u64 (*read)(u64 field, bool *ok), u64 *seen,
+		     void (*emit)(const char *group, const char *name, u64 value, const char *words,
+				  bool changed));
 
 /*
  * Print the VMCS: all of it; or if @part is not NULL, the group of that name (exit, guest,

@@ -80,7 +80,9 @@ void cpuid_hide(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bi
 /*
  * While vCPUs run: answer @bits of @reg in (@leaf, @subleaf) with ones if @on, else with zeros,
  * from now on. Subleaves: as for cpuid_hide(). Returns 0, or -ENOSPC after CPUID_MAX_CHANGES
- * changes. cpuid_forget_changes(): answer again as at the start.
+ * changes. cpuid_forget_changes(): answer again as at the start; before the next cpuid_change()
+ * each vCPU must have left the exit that it handles now, in which it may still read the old
+ * changes.
  */
 int cpuid_change(struct vm *vm, u32 leaf, u32 subleaf, enum cpuid_reg reg, u64 bits, bool on);
 void cpuid_forget_changes(struct vm *vm);
