@@ -52,9 +52,14 @@ def cpu_seconds():
     return times.user + times.system + times.children_user + times.children_system
 
 
-def pytest_runtest_setup(item):
-    """Notes when the test begins. Skips a test of something that this Bochs lacks, with the reason."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Notes when the test begins, before a mark can skip it."""
     item.began = cpu_seconds()
+
+
+def pytest_runtest_setup(item):
+    """Skips a test of something that this Bochs lacks, with the reason."""
     if why := faults.lacks(item):
         pytest.skip(why)
 
