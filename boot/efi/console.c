@@ -17,7 +17,7 @@ void door_write(const struct door *door, const char *text, size_t n)
 	for (size_t i = 0; out && i < n; i++) {
 		if (text[i] == '\n')
 			wide[used++] = '\r';
-		wide[used++] = (CHAR16)(text[i] & 0x7f);
+		wide[used++] = text[i] & 0x80 ? '?' : (CHAR16)text[i];
 		if (used < ARRAY_SIZE(wide) - 2 && i + 1 < n)
 			continue;
 		wide[used] = 0;

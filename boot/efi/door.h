@@ -196,8 +196,8 @@ void choice_drop(const struct door *door, struct choice *choice);
  * glasshouse.conf beside this program (if it is there; "#" starts a comment, lines are joined),
  * then this program's load options, which therefore win; both with backslashes and quotes as GRUB
  * quotes them. The EFI shell puts the program's name before the options; firmware may give binary
- * data as load options: both are left out. Returns 0; or an error, with a message: glasshouse.conf
- * cannot be read, or all is longer than DOOR_CMDLINE.
+ * data as load options: both are left out, the data after a message. Returns 0; or an error, with a
+ * message: glasshouse.conf cannot be read, or all is longer than DOOR_CMDLINE.
  */
 EFI_STATUS door_options(struct door *door, char *cmdline);
 

@@ -22,18 +22,27 @@ void wide_to_text(char *text, size_t size, const void *wide, size_t max)
 	text[n] = '\0';
 }
 
+#define UTF8_WRONG 3
+
+/* The bytes that follow @first in a character of UTF-8, up to U+FFFF; or UTF8_WRONG. */
+static unsigned utf8_more(u8 first)
+{
+	if (first < 0x80)
+		return 0;
+	if (first >= 0xc2 && first < 0xe0)
+		return 1;
+	return first >= 0xe0 && first < 0xf0 ? 2 : UTF8_WRONG;
+}
+
 /* The next character of UTF-8 text, up to U+FFFF; "?" for a byte that does not belong there. */
 static CHAR16 next_utf8(const char **text)
 {
 	const u8 *p = (const u8 *)*text;
-	unsigned more = *p < 0x80                 ? 0
-			: *p >= 0xc2 && *p < 0xe0 ? 1
-			: *p >= 0xe0 && *p < 0xf0 ? 2
-						  : 3;
+	unsigned more = utf8_more(*p);
 	unsigned c = more ? *p & (0x3fu >> more) : *p;
 
 	for (unsigned i = 1; i <= more; i++) {
-		if (more == 3 || (p[i] & 0xc0) != 0x80) {
+		if (more == UTF8_WRONG || (p[i] & 0xc0) != 0x80) {
 			*text += 1;
 			return '?';
 		}
@@ -159,18 +168,38 @@ bool append_file(char *cmdline, size_t size, const void *bytes, size_t n)
 	return append(cmdline, size, source_of(bytes, n), true);
 }
 
-/* The text up to the first NUL; nothing if there are characters that no text of options has. */
-static struct source ascii_only(struct source s)
+static bool is_control(CHAR16 c)
 {
-	struct source rest = s, none = {s.at, s.at, s.width};
-	const u8 *end = s.at;
+	return (c < ' ' && c != '\t' && c != '\r' && c != '\n') || (c > '~' && c < 0xa0);
+}
+
+/* Cut @s at its first NUL. Returns false if a character before it is none of text. */
+static bool cut_text(struct source *s)
+{
+	struct source rest = *s;
+	const u8 *end = s->at;
+	unsigned more = 0; /* bytes that a character of UTF-8 still has */
 	CHAR16 c;
 
-	for (; source_next(&rest, &c) && c; end = rest.at)
-		if (c > '~' || (c < ' ' && c != '\t' && c != '\r' && c != '\n'))
-			return none;
-	s.end = end;
-	return s;
+	for (; source_next(&rest, &c) && c; end = rest.at) {
+		if (more)
+			more = (c & 0xc0) == 0x80 ? more - 1 : UTF8_WRONG;
+		else if (s->width == 1 && c >= 0x80)
+			more = utf8_more((u8)c);
+		else if (is_control(c))
+			return false;
+		if (more == UTF8_WRONG)
+			return false;
+	}
+	s->end = end;
+	return !more;
+}
+
+bool load_options_are_text(const void *bytes, size_t n)
+{
+	struct source s = source_of(bytes, n);
+
+	return cut_text(&s);
 }
 
 /* Compare @n characters, ignoring their case. */
@@ -209,11 +238,14 @@ static bool names_program(const char *word, const char *program)
 bool append_load_options(char *cmdline, size_t size, const void *bytes, size_t n,
 			 const char *program)
 {
+	struct source source = source_of(bytes, n);
 	char *start = cmdline + strlen(cmdline);
 	const char *rest = start;
 	char word[256];
 
-	if (!append(cmdline, size, ascii_only(source_of(bytes, n)), false))
+	if (!cut_text(&source))
+		return true;
+	if (!append(cmdline, size, source, false))
 		return false;
 	if (next_word(&rest, word, sizeof(word)) > 0 && names_program(word, program))
 		memmove(start, rest, strlen(rest) + 1);

@@ -36,9 +36,13 @@ bool ends_in_efi(const char *name);
  */
 bool append_file(char *cmdline, size_t size, const void *bytes, size_t n);
 
+/* Are these @n bytes of load options text, up to a NUL or the end: ASCII, UTF-8 or UCS-2 that
+ * begins with a character below U+0100? Firmware may have data of its own there. */
+bool load_options_are_text(const void *bytes, size_t n);
+
 /*
- * The same for load options. Bytes that are not ASCII text are no options: nothing is appended. The
- * first word is left out if it is the program's name: a path ending in .efi, or in the name
+ * As append_file(), for load options. If they are not text, nothing is appended. The first word is
+ * left out if it is the program's name: a path ending in .efi, or in the name
  * @program, or in that without .efi.
  */
 bool append_load_options(char *cmdline, size_t size, const void *bytes, size_t n,

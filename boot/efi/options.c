@@ -75,6 +75,25 @@ static const char *options_from(const char *cmdline, size_t of_conf)
 		       : "glasshouse.efi's boot entry or command";
 }
 
+/* Append the program's load options; say so if they are left out. @name: the program's file. */
+static EFI_STATUS append_own(const struct door *door, const EFI_LOADED_IMAGE *own, const char *name,
+			     char *cmdline)
+{
+	const void *bytes = own->LoadOptions;
+	size_t n = bytes ? own->LoadOptionsSize : 0;
+
+	if (!load_options_are_text(bytes, n)) {
+		door_print(door,
+			   "The options of the boot entry or command, %lu bytes, are left out: "
+			   "they are not text. If they are yours, write them as ASCII or UTF-8, "
+			   "or as UTF-16 (efibootmgr --unicode).\n",
+			   n);
+		return EFI_SUCCESS;
+	}
+	return append_load_options(cmdline, DOOR_CMDLINE, bytes, n, name) ? EFI_SUCCESS
+									  : EFI_BUFFER_TOO_SMALL;
+}
+
 EFI_STATUS door_options(struct door *door, char *cmdline)
 {
 	EFI_LOADED_IMAGE *own =
@@ -91,10 +110,8 @@ EFI_STATUS door_options(struct door *door, char *cmdline)
 		status = read_conf(door, own->DeviceHandle, path, cmdline);
 	}
 	of_conf = strlen(cmdline);
-	if (!status && own && own->LoadOptions &&
-	    !append_load_options(cmdline, DOOR_CMDLINE, own->LoadOptions, own->LoadOptionsSize,
-				 name))
-		status = EFI_BUFFER_TOO_SMALL;
+	if (!status && own)
+		status = append_own(door, own, name, cmdline);
 	if (status == EFI_BUFFER_TOO_SMALL)
 		door_print(door,
 			   "The options in glasshouse.conf and the boot entry "

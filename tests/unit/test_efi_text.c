@@ -70,15 +70,47 @@ static void test_load_options(void **state)
 	assert_string_equal(OPTIONS(L"glass.efi"), "");
 	assert_string_equal(OPTIONS(L"strict glass"), "strict glass");
 	assert_string_equal(OPTIONS(L"boot=\\x.efi"), "boot=\\\\x.efi");
-	/* Binary data. */
-	assert_string_equal(
-		OPTIONS("\x4e\xac\x08\x81\x11\x9f\x59\x4d\x85\x0e\xe2\x1a\x52\x2c\x59\xb2"), "");
-	assert_string_equal(OPTIONS(L"boot=efi \x00fc"), "");
-	assert_string_equal(OPTIONS("a=1\x07"), "");
+	/* Characters beyond ASCII become UTF-8. */
+	assert_string_equal(OPTIONS(L"boot=\\M\x00fc\x20ac.efi"),
+			    "boot=\\\\M\xc3\xbc\xe2\x82\xac.efi");
+	assert_string_equal(OPTIONS(L"\x00fc=1"), "\xc3\xbc=1");
+	assert_string_equal(OPTIONS("boot=\\M\xc3\xbc\xe2\x82\xac.efi"),
+			    "boot=\\\\M\xc3\xbc\xe2\x82\xac.efi");
 	/* Behind what is there. */
 	strcpy(cmdline, "boot=disk");
 	assert_true(append_load_options(cmdline, sizeof(cmdline), L"g.efi boot=efi", 30, "g.efi"));
 	assert_string_equal(cmdline, "boot=disk boot=efi");
+}
+
+#define IS_TEXT(bytes) load_options_are_text(bytes, sizeof(bytes))
+
+/* Binary data is no text, and nothing of it becomes an option. */
+static void test_binary(void **state)
+{
+	/* What OVMF has in the boot entries that it makes itself. */
+	static const u8 guid[] = {0x4e, 0xac, 0x08, 0x81, 0x11, 0x9f, 0x59, 0x4d,
+				  0x85, 0x0e, 0xe2, 0x1a, 0x52, 0x2c, 0x59, 0xb2};
+
+	(void)state;
+	assert_true(load_options_are_text(NULL, 0));
+	assert_true(IS_TEXT(""));
+	assert_true(IS_TEXT("boot=efi\r\n"));
+	assert_true(IS_TEXT("\0\0BO\xff")); /* nothing before its NUL */
+	assert_true(IS_TEXT(L"boot=\\M\x00fc"));
+	assert_true(IS_TEXT("M\xc3\xbc\xe2\x82\xac"));
+	assert_false(IS_TEXT(guid));
+	assert_string_equal(from_options(guid, sizeof(guid)), "");
+	assert_false(IS_TEXT("a=1\x07"));
+	assert_string_equal(OPTIONS("a=1\x07"), "");
+	assert_false(IS_TEXT(L"a=1\x0085"));
+	/* Latin-1; a byte too few, and one that begins no character. */
+	assert_false(IS_TEXT("M\xfcller"));
+	assert_string_equal(OPTIONS("boot=M\xfcller"), "");
+	assert_false(IS_TEXT("a\xe2\x82"));
+	assert_false(IS_TEXT("a\xe2\x82z"));
+	assert_false(load_options_are_text("a\xc3", 2));
+	assert_false(IS_TEXT("a\x82"));
+	assert_false(IS_TEXT("a\xff"));
 }
 
 static void test_room(void **state)
@@ -166,9 +198,13 @@ static void test_longest_command_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file), cmocka_unit_test(test_load_options),
-		cmocka_unit_test(test_room), cmocka_unit_test(test_option),
-		cmocka_unit_test(test_wide), cmocka_unit_test(test_longest_command_line),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_load_options),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_option),
+		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_longest_command_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
