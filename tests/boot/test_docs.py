@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The documents match the tree: files, functions, messages, platforms."""
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_readme():
         path.name for path in mkiso.ROOT.iterdir()
         if path.is_dir() and path.name[0] != "." and path.name not in ("build", "docs", "arch")}
     assert listed == folders
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/uefi.md", "docs/guests.md"])
+def test_grub(document):
+    """GRUB's own checker finds no fault in the entries of its menu, nor in the lines for them."""
+    entries = re.findall(r"^ {4}(?:menuentry .* \{\n(?s:.*?)^ {4}\}|multiboot2 .*|module2 .*)$", read(document), re.M)
+    assert entries
+    check = subprocess.run(["grub-script-check"], input="\n".join(entries) + "\n", stderr=subprocess.PIPE, text=True, check=False)
+    assert not check.returncode, check.stderr
 
 
 def test_layers():
