@@ -25,6 +25,7 @@
 #include "lib/integrity.h"
 #include "lib/log.h"
 #include "lib/pages.h"
+#include "lib/print.h"
 #include "lib/string.h"
 #include "report/panic.h"
 #include "report/provoke.h"
@@ -124,15 +125,22 @@ static void use_framebuffer(void)
 				    : NULL);
 }
 
+/* With a wrong option nothing is started: it could be another system than the user wants. */
 static void read_options(void)
 {
+	static char why[160];
+	unsigned wrong;
+
 	use_framebuffer();
-	if (boot_options_parse(&options, boot_info->cmdline))
-		pr_warn("Wrong options (above) have no effect. Correct them in %s.\n",
-			boot_info->cmdline_from);
+	wrong = boot_options_parse(&options, boot_info->cmdline);
 	console_set_level((enum log_level)options.log);
 	strict_mode = options.strict;
 	report_init(options.panic == PANIC_RESET, &acpi);
+	if (!wrong)
+		return;
+	snprintf(why, sizeof(why), "Wrong options (above). Correct them in %s.",
+		 boot_info->cmdline_from);
+	boot_stop(why);
 }
 
 /* The same with Glasshouse's own page tables, which map memory of every kind, also above 4 GiB,
@@ -429,7 +437,9 @@ static void reserve_shadow(void)
 	if (!room_find("shadow"))
 		boot_stop("Shadow page tables are needed, but not in this image.");
 	if (boot_info->firmware)
-		boot_stop("Shadow page tables need a machine started by its BIOS.");
+		boot_stop("Shadow page tables (ept=off, or a CPU that needs them) are not "
+			  "supported while UEFI firmware is a part of the guest. Leave out "
+			  "ept=off, or start by the BIOS (CSM).");
 	if (!size)
 		size = MIN(MAX(memmap_top(&machine) / 64, SHADOW_MIN), SHADOW_MAX);
 	size = ALIGN_UP(size, PAGE_SIZE);

@@ -44,7 +44,8 @@ const struct option boot_option_table[] = {
 	 .offset = AT(ept),
 	 .choices = ept_words,
 	 .help = "off: shadow page tables instead of the CPU's second-level tables, so that page "
-		 "faults of the guest exit and are fixed or given back by Glasshouse"},
+		 "faults of the guest exit and are fixed or given back by Glasshouse; not under "
+		 "UEFI"},
 	{.name = "monitor",
 	 .kind = OPTION_CHOICE,
 	 .offset = AT(monitor),

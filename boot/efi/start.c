@@ -34,7 +34,7 @@ static void print_last_words(const struct door *door, const struct efi_handoff *
 	/* On a screen it stands already, where the firmware would write across it. */
 	if (door->st->ConOut)
 		door->st->ConOut->ClearScreen(door->st->ConOut);
-	door_print(door, "Glasshouse cannot run on this machine. The end of its log:\n");
+	door_print(door, "Glasshouse gives the machine back. The end of its log:\n");
 	for (; from < log->written; from++)
 		door_write(door, &log->text[from % log->size], 1);
 }

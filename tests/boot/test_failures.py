@@ -198,13 +198,13 @@ def test_bad_module(name, kernel, initrd, words):
 
 
 def test_wrong_options():
-    """Each wrong option is reported, with the most similar name or the allowed values."""
-    run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp reserve=1M")
+    """Each wrong option is reported, with the most similar name or the allowed values, and nothing is started."""
+    run = run_guest("options", "strikt cpus=0 console=com1,com7 icept=fp monitor=com3 reserve=1M log=error")
     run.expect(r'option "strikt".*did you mean "strict"')
     run.expect(r'option "cpus".*"0" is not allowed; give a number from 1 to 1024')
     run.expect(r'option "console".*"com1,com7" is not allowed; give com1, com2, vga, e9 or fb')
     run.expect(r'option "icept".*"fp" is not allowed; give none or pf')
-    run.expect(r"Wrong options \(above\) have no effect")
-    kept = int(run.expect(r"Memory hidden from the guest: (\d+) KiB")[1])
+    run.expect(r'option "monitor".*"com3" is not allowed; give none, com1 or com2')
+    run.expect(r"Wrong options \(above\)\. Correct them in the boot loader's configuration\.\nGlasshouse has stopped")
     run.stop()
-    assert kept > 2048
+    assert "reserve" not in run.text and "Entering the guest" not in run.text

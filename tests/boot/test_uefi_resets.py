@@ -18,6 +18,7 @@ GUEST = mkiso.BUILD / "guest"
 CONFORMANCE, RAW, MACH, MODULE = (
     GUEST / name for name in ("conformance.img", "raw.img", "foreign/gnumach", "foreign/example"))
 PROGRAM = "EFI/glasshouse/glasshouse.efi"
+WRONG = "EFI/wrong/glasshouse.efi"
 
 # GRUB's variable n: how often it has been started before. Between two commands the firmware may read the clock, which
 # changes the index of the CMOS RAM, when GRUB loads a file.
@@ -35,10 +36,10 @@ outb 0x71 {next}
 """
 
 
-def disk(name, steps, guests=""):
+def disk(name, steps, guests="", extra=None):
     """A disk whose GRUB takes these steps one after the other: each a mkiso.Boot, or GRUB's commands.
 
-    `guests`: the steps at which GRUB is a guest, and has ACPI tables already. The machine has two CPUs.
+    `guests`: the steps at which GRUB is a guest, and has ACPI tables already. `extra`: more files. The machine has two CPUs.
     """
     names, tables = {}, mkacpi.tables(2)
     script = COUNT
@@ -53,12 +54,13 @@ def disk(name, steps, guests=""):
         files |= mkesp.modules(module)
     files |= {f"acpi/{table}": data for table, data in tables.items()}
     files |= {f"boot/{file}": path for file, path in names.items()}
-    return mkesp.make_esp(harness.FOLDER / f"{name}.img", files | {mkesp.REMOVABLE: mkesp.GRUB, PROGRAM: mkesp.EFI})
+    files |= {mkesp.REMOVABLE: mkesp.GRUB, PROGRAM: mkesp.EFI}
+    return mkesp.make_esp(harness.FOLDER / f"{name}.img", files | (extra or {}))
 
 
-def boot(name, steps, resets, guests=""):
-    """Boots such a disk. Returns a Run."""
-    return harness.boot(name, disk(name, steps, guests), cpus=2, resets=resets, bios=bochs.OVMF)
+def boot(name, steps, resets, guests="", files=None):
+    """Boots such a disk, with more `files`. Returns a Run."""
+    return harness.boot(name, disk(name, steps, guests, files), cpus=2, resets=resets, bios=bochs.OVMF)
 
 
 def boots(run):
@@ -71,28 +73,32 @@ def linux(test, append=""):
     return harness.native_linux(test, f"gh.cpus=2 {append} {bochs.KEEP_WATCHED}")
 
 
-def chainload(words):
+def chainload(words, program=PROGRAM):
     """GRUB's commands that start glasshouse.efi, which starts GRUB."""
-    return f"chainloader /{PROGRAM} {words} boot=/EFI/debian/grubx64.efi\nboot\n"
+    return f"chainloader /{program} {words} boot=/EFI/debian/grubx64.efi\nboot\n"
 
 
 def test_chainloader():
-    """GRUB's chainloader starts glasshouse.efi, which cannot run with these options, and gives GRUB the CPUs back.
+    """GRUB's chainloader starts glasshouse.efi, which refuses a glasshouse.conf with a wrong word, and gives GRUB the CPUs back.
 
+    Again, with an option that UEFI excludes.
     Again: it starts this GRUB, this Linux. Glasshouse panics, and resets the machine.
     The same again: a CPU of Linux goes off and on, and Linux finds the log of the panic.
     """
     run = boot("uefi-chainloader", [
-        chainload("icr=tarp ept=off") + chainload("provoke=panic/5000 panic=reset"), linux("exits"),
-        chainload("icr=trap"), linux("hotplug", "gh.last=panics_on_CPU_0")], 1, guests="13")
-    run.expect("Glasshouse cannot run on this machine. The end of its log:")
-    run.expect("Glasshouse was not started. Press a key.")
-    run.send("\r")
+        chainload("icr=trap", WRONG) + chainload("ept=off") + chainload("provoke=panic/5000 panic=reset"), linux("exits"),
+        chainload("icr=trap"), linux("hotplug", "gh.last=panics_on_CPU_0")], 1, guests="13",
+        files={WRONG: mkesp.EFI, WRONG.replace(".efi", ".conf"): b"icr=tarp # a typing error\n"})
+    for _ in range(2):
+        run.expect("Glasshouse gives the machine back. The end of its log:")
+        run.expect("Glasshouse was not started. Press a key.")
+        run.send("\r")
     assert run.wait() == "power-off"
-    refused, panic, hotplug = boots(run)
-    assert 'option "icr": "tarp" is not allowed' in refused
-    assert "Wrong options (above) have no effect. Correct them in glasshouse.efi's boot entry or command." in refused
-    assert "CPU 1: ready" in refused and "Shadow page tables need a machine started by its BIOS." in refused
+    wrong, wrong_by_firmware, refused, panic, hotplug = boots(run)
+    assert 'option "icr": "tarp" is not allowed; give lift or trap' in wrong and "Ready?" not in wrong
+    assert "Wrong options (above). Correct them in glasshouse.conf, or glasshouse.efi's boot entry or command." in wrong
+    assert "Wrong options (above)." in wrong_by_firmware
+    assert "CPU 1: ready" in refused and "Leave out ept=off, or start by the BIOS (CSM)." in refused
     assert "panics on CPU 0" in panic
     assert "The boot before this one ended with" in hotplug
     assert harness.tap(hotplug.partition("--- End ---")[2])

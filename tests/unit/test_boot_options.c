@@ -34,10 +34,11 @@ static void render(void)
 	add("<!-- SPDX-License-Identifier: MIT -->\n"
 	    "<!-- Made by `make docs` from the table in boot/options.c. -->\n"
 	    "# Options\n\n"
-	    "Words after `multiboot2 /glasshouse.elf` in grub.cfg, separated by spaces. A wrong "
-	    "one "
-	    "is\n"
-	    "ignored; a warning on every console names it and what would be right.\n\n"
+	    "Words after `multiboot2 /glasshouse.elf` in grub.cfg, separated by spaces; for "
+	    "glasshouse.efi in glasshouse.conf\n"
+	    "or in its [boot entry or command](uefi.md#install-it). With a wrong one nothing is "
+	    "started: a message on every console\n"
+	    "names it and what would be right.\n\n"
 	    "| option | values | meaning |\n|---|---|---|\n");
 	for (unsigned i = 0; i < boot_option_count; i++) {
 		const struct option *o = &boot_option_table[i];
