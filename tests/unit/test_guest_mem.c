@@ -265,6 +265,22 @@ static void lass_parts_user_and_supervisor(void **state)
 	IS(0x80000000, 0x80000000);
 }
 
+/* From the last byte of the supervisor's half to the first of the user's. */
+static void lass_looks_at_both_ends(void **state)
+{
+	gva_t linear;
+
+	(void)state;
+	sysregs[SYSREG_CR4] = CR4_LASS | CR4_SMAP;
+	assert_int_equal(guest_linear(&vcpu, SEG_DS, ~0ull, 1, false, &linear), 0);
+	assert_int_equal(guest_linear(&vcpu, SEG_DS, ~0ull, 2, false, &linear), -EFAULT);
+	assert_int_equal(guest_linear(&vcpu, SEG_DS, ~2ull, 4, false, &linear), -EFAULT);
+	sysregs[SYSREG_RFLAGS] = RFLAGS_AC;
+	assert_int_equal(guest_linear(&vcpu, SEG_DS, ~0ull, 2, false, &linear), 0);
+	cpl = 3;
+	assert_int_equal(guest_linear(&vcpu, SEG_DS, ~0ull, 2, false, &linear), -EFAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup(all_of_an_access_counts, setup),
 		cmocka_unit_test_setup(other_modes_have_no_tags, setup),
 		cmocka_unit_test_setup(lass_parts_user_and_supervisor, setup),
+		cmocka_unit_test_setup(lass_looks_at_both_ends, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

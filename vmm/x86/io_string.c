@@ -59,7 +59,9 @@ int guest_linear(struct vcpu *vcpu, enum segment_reg reg, u64 offset, u32 len, b
 	guest_segment(vcpu, reg, &seg);
 	*gva = seg.base + offset;
 	*gva = long_mode ? guest_untag(vcpu, *gva) : (u32)*gva;
-	if (!segment_allows(vcpu, &seg, offset, len, write) || !lass_allows(vcpu, *gva)) {
+	/* The last byte, too: an access may wrap from the supervisor's half to the user's. */
+	if (!segment_allows(vcpu, &seg, offset, len, write) || !lass_allows(vcpu, *gva) ||
+	    !lass_allows(vcpu, *gva + len - 1)) {
 		queue_exception_e(vcpu, reg == SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
 		return -EFAULT;
 	}
