@@ -40,6 +40,7 @@ struct cpu {
 	bool parked;   /* the user does not want it: it runs no guest, or the firmware only */
 	bool online;   /* it runs C code on its own stack */
 	bool virt_on;  /* hardware_enable() has enabled virtualisation */
+	bool apic_off; /* its guest has switched its local APIC off, which then takes no NMI */
 	u64 gdt[GDT_ENTRIES];
 	struct tss64 tss;
 };

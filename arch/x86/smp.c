@@ -89,7 +89,7 @@ struct cpu *cpu_find(u32 apic_id)
 
 bool smp_send_nmi(const struct cpu *cpu)
 {
-	return lapic_send_nmi(cpu->apic_id);
+	return !__atomic_load_n(&cpu->apic_off, __ATOMIC_SEQ_CST) && lapic_send_nmi(cpu->apic_id);
 }
 
 static bool wait_online(const struct cpu *cpu, u32 us, void (*delay_us)(u32))

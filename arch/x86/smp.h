@@ -26,7 +26,7 @@ void cpu_init_registers(void);
 extern bool smp_x2apic;
 
 /* Send an NMI to @cpu, from any CPU. Returns false when this CPU's local APIC cannot, see
- * lapic_send_ipi(). */
+ * lapic_send_ipi(), or @cpu's is off. */
 bool smp_send_nmi(const struct cpu *cpu);
 
 /*

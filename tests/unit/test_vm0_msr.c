@@ -11,8 +11,11 @@
 /* The machine's MSRs: each has its own number as value until it is written. */
 static u32 written;
 static u64 written_value;
-static unsigned accesses, ended_kicks;
+static unsigned accesses;
 static u64 apic_base;
+static struct cpu cpu;
+static bool kick_ended; /* since the local APIC was on, with no new one */
+static bool refuses_apic_base;
 
 static int fake_rdmsr(u32 msr, u64 *value)
 {
@@ -24,8 +27,12 @@ static int fake_rdmsr(u32 msr, u64 *value)
 static int fake_wrmsr(u32 msr, u64 value)
 {
 	accesses++;
-	if (msr == MSR_IA32_APICBASE)
+	if (msr == MSR_IA32_APICBASE && refuses_apic_base)
+		return -EFAULT;
+	if (msr == MSR_IA32_APICBASE) {
+		assert_true(value & APICBASE_ENABLE || kick_ended);
 		apic_base = value;
+	}
 	written = msr;
 	written_value = value;
 	return 0;
@@ -40,7 +47,7 @@ static int fake_wrmsr(u32 msr, u64 value)
 #undef wrmsr_safe
 
 static struct vm vm;
-static struct vcpu vcpu = {.vm = &vm};
+static struct vcpu vcpu = {.vm = &vm, .cpu = &cpu};
 static struct cpuid_policy policy;
 static bool virtual;
 static u8 reads[0x4000], writes[0x4000]; /* which exit: 0 to 1FFFh, C0000000h to C0001FFFh */
@@ -63,7 +70,13 @@ bool cpuid_hides_msr(const struct vm *of, u32 msr)
 void vcpu_end_kick(struct vcpu *of)
 {
 	assert_ptr_equal(of, &vcpu);
-	ended_kicks++;
+	assert_true(lapic_is_on() && cpu.apic_off); /* one under way arrives; no other is sent */
+	kick_ended = true;
+}
+
+bool lapic_is_on(void)
+{
+	return apic_base & APICBASE_ENABLE;
 }
 
 void icr_apic_reset(struct vcpu *of)
@@ -198,23 +211,36 @@ static void the_guest_leaves_xd_on(void **state)
 	assert_false(log_has("execute-disable"));
 }
 
-/* Kicks of a CPU whose local APIC was off were lost. */
-static void a_local_apic_that_is_on_again_has_no_kick(void **state)
+/* An NMI that arrives while its local APIC is off is none of ours. */
+static void a_cpu_without_local_apic_is_not_kicked(void **state)
 {
 	u64 off = 0xfee00100, on = off | APICBASE_ENABLE, x2 = on | APICBASE_EXTD;
 
 	(void)state;
 	apic_base = x2;
-	ended_kicks = 0;
+	kick_ended = false;
 	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, off), 0);
-	assert_int_equal(ended_kicks, 0);
+	assert_true(apic_base == off && kick_ended && cpu.apic_off);
 	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, on), 0);
-	assert_true(apic_base == on);
-	assert_int_equal(ended_kicks, 1);
+	assert_true(apic_base == on && !cpu.apic_off);
+	kick_ended = false;
 	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, x2), 0);
-	assert_int_equal(ended_kicks, 1);
+	assert_false(kick_ended || cpu.apic_off);
 	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, x2 + PAGE_SIZE), -EINVAL);
 	assert_true(apic_base == x2);
+}
+
+/* It is kicked as before if the CPU refuses to switch it off. */
+static void a_refused_write_changes_nothing(void **state)
+{
+	u64 on = 0xfee00100 | APICBASE_ENABLE;
+
+	(void)state;
+	apic_base = on;
+	refuses_apic_base = true;
+	assert_int_equal(vm0_wrmsr(&vcpu, MSR_IA32_APICBASE, on & ~APICBASE_ENABLE), -EINVAL);
+	refuses_apic_base = false;
+	assert_true(apic_base == on && !cpu.apic_off);
 }
 
 int main(void)
@@ -225,7 +251,8 @@ int main(void)
 		cmocka_unit_test_setup(paravirtual_msrs_stay_below, setup),
 		cmocka_unit_test_setup(hidden_ones_are_refused, setup),
 		cmocka_unit_test_setup(the_guest_leaves_xd_on, setup),
-		cmocka_unit_test_setup(a_local_apic_that_is_on_again_has_no_kick, setup),
+		cmocka_unit_test_setup(a_cpu_without_local_apic_is_not_kicked, setup),
+		cmocka_unit_test_setup(a_refused_write_changes_nothing, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

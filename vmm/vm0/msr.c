@@ -3,6 +3,7 @@
  * Emulation of VM 0's MSRs: the functions that msrs.def names. See msr.h.
  */
 #include "vmm/vm0/msr.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "lib/log.h"
 #include "vmm/vcpu.h"
@@ -71,6 +72,24 @@ static int read_feature_control(struct vcpu *vcpu, u32 msr, u64 *value)
 	return 0;
 }
 
+/*
+ * While the local APIC is off, no kick arrives, but NMIs of its pin do, and they are the guest's.
+ * So none may be under way then, nor be sent. A kick that finds .apic_off unset has set .kicked
+ * before. SDM: "Enabling or Disabling the Local APIC".
+ */
+static int set_apic_base(struct vcpu *vcpu, u64 value)
+{
+	int r;
+
+	if (!(value & APICBASE_ENABLE)) {
+		__atomic_store_n(&vcpu->cpu->apic_off, true, __ATOMIC_SEQ_CST);
+		vcpu_end_kick(vcpu);
+	}
+	r = wrmsr_safe(MSR_IA32_APICBASE, value);
+	__atomic_store_n(&vcpu->cpu->apic_off, !lapic_is_on(), __ATOMIC_SEQ_CST);
+	return r ? -EINVAL : 0;
+}
+
 /* Moving the local APIC is refused: the ICR trap and hidden memory depend on its address. */
 static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 {
@@ -82,15 +101,12 @@ static int write_apic_base(struct vcpu *vcpu, u32 msr, u64 value)
 				    vcpu->id, value & PAGE_MASK);
 		return -EINVAL;
 	}
-	if (wrmsr_safe(msr, value))
+	if (set_apic_base(vcpu, value))
 		return -EINVAL;
 	/* A change of its mode resets the local APIC. SDM: "Local APIC State After Power-Up or
 	 * Reset". */
 	if ((value ^ old) & (APICBASE_ENABLE | APICBASE_EXTD))
 		icr_apic_reset(vcpu);
-	/* While it was off, the NMIs of kicks were lost. SDM: "Disabled Local APIC State". */
-	if (value & ~old & APICBASE_ENABLE)
-		vcpu_end_kick(vcpu);
 	return 0;
 }
 
