@@ -233,6 +233,20 @@ static void reserved_bits_send_nothing(void **state)
 	}
 }
 
+/* SDM: "Enabling or Disabling the Local APIC": such a CPU is one without it. */
+static void a_local_apic_that_is_off_gets_nothing(void **state)
+{
+	(void)state;
+	machine_cpus[2].apic_off = true;
+	send(INIT, 2);
+	assert_int_equal(inits, 0);
+	send(SIPI | ICR_SHORTHAND_OTHERS << 18, 0);
+	assert_int_equal(sipis, 0xa);
+	machine_cpus[2].apic_off = false;
+	send(INIT, 2);
+	assert_int_equal(inits, 1 << 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup(clusters_have_a_number, setup),
 		cmocka_unit_test_setup(x2apic_destinations, setup),
 		cmocka_unit_test_setup(reserved_bits_send_nothing, setup),
+		cmocka_unit_test_setup(a_local_apic_that_is_off_gets_nothing, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

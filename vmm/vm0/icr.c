@@ -154,6 +154,8 @@ static bool matches_logical(const struct vcpu *target, u32 dest, bool x2apic)
 static bool is_target(const struct vcpu *sender, const struct vcpu *target, u32 icr, u32 dest,
 		      bool x2apic)
 {
+	if (target->cpu->apic_off)
+		return false;
 	switch (ICR_SHORTHAND(icr)) {
 	case ICR_SHORTHAND_SELF:
 		return target == sender;
@@ -227,7 +229,7 @@ void icr_write_mmio(struct vcpu *vcpu, u32 offset, u32 value)
 
 int icr_write_x2apic(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (lapic_is_on() && lapic_is_x2apic() && !(value & X2APIC_ICR_RESERVED) &&
+	if (lapic_is_x2apic() && !(value & X2APIC_ICR_RESERVED) &&
 	    emulate_icr(vcpu, (u32)value, (u32)(value >> 32), true))
 		return 0;
 	return wrmsr_safe(msr, value) ? -EINVAL : 0;
