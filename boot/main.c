@@ -312,7 +312,7 @@ static void use_x2apic(void)
 	if (!(cpuid(1, 0).ecx & BIT(21)))
 		boot_stop("The ACPI tables list CPUs with APIC IDs above 254, but this CPU has no "
 			  "x2APIC. Look for a newer firmware.");
-	lapic_enable_x2apic();
+	lapic_set_mode(APICBASE_EXTD);
 	smp_x2apic = true;
 	pr_info("The local APICs are in x2APIC mode: some CPUs have APIC IDs above 254.\n");
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/smp.h"
 #include "arch/x86/trap.h"
 #include "build/version.h"
 #include "drivers/console.h"
@@ -35,6 +36,7 @@ static void stop_others(void)
 	struct cpu *cpu;
 
 	nmi_handler = stop_on_nmi;
+	smp_set_apic_mode();
 	for_each_cpu (cpu) {
 		if (cpu != this_cpu() && cpu->online) {
 			if (cpu->vcpu)

@@ -17,9 +17,9 @@ int lapic_init(u64 pa)
 	return page ? 0 : -ENOMEM;
 }
 
-void lapic_enable_x2apic(void)
+void lapic_set_mode(u64 bit)
 {
-	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) | APICBASE_EXTD);
+	wrmsr(MSR_IA32_APICBASE, rdmsr(MSR_IA32_APICBASE) | bit);
 }
 
 bool lapic_is_on(void)

@@ -51,8 +51,13 @@
  */
 int lapic_init(u64 pa);
 
-/* Put this CPU's local APIC into x2APIC mode. It must be on, and the CPU must have the mode. */
-void lapic_enable_x2apic(void);
+/*
+ * Set a bit of this CPU's IA32_APIC_BASE. APICBASE_ENABLE: switch its local APIC on, which a guest
+ * has switched off: it then sends IPIs, but takes no interrupts, as after power-up. APICBASE_EXTD:
+ * put it into x2APIC mode; it must be on, and the CPU must have the mode. SDM: "Enabling or
+ * Disabling the Local APIC", "x2APIC State Transitions".
+ */
+void lapic_set_mode(u64 bit);
 
 /* Is this CPU's local APIC switched on (IA32_APIC_BASE.EN)? The guest may change that at any time.
  */

@@ -8,6 +8,7 @@
 #include "arch/x86/desc.h"
 #include "arch/x86/early.h"
 #include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/trampoline.h"
 #include "arch/x86/trap.h"
@@ -64,14 +65,21 @@ void cpu_init_registers(void)
 	write_cr4(cr4);
 }
 
+void smp_set_apic_mode(void)
+{
+	lapic_set_mode(APICBASE_ENABLE);
+	/* Some emulators do not switch it on again. */
+	if (smp_x2apic && lapic_is_on())
+		lapic_set_mode(APICBASE_EXTD);
+}
+
 void ap_main(struct cpu *cpu, void (*main)(struct cpu *cpu))
 {
 	cpu_init_registers();
 	cpu->guest_pat = paging_load_pat();
 	desc_load(cpu);
 	idt_load();
-	if (smp_x2apic && !lapic_is_x2apic())
-		lapic_enable_x2apic();
+	smp_set_apic_mode();
 	cpu->apic_id = lapic_id();
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	main(cpu);

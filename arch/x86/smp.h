@@ -30,6 +30,13 @@ extern bool smp_x2apic;
 bool smp_send_nmi(const struct cpu *cpu);
 
 /*
+ * Switch this CPU's local APIC on, and to x2APIC mode if smp_x2apic says so. A CPU does so at its
+ * start; and once more before it stops the others for the machine's end, whatever its guest has
+ * done. Not for a guest that goes on: lapic_set_mode() says what it would lose.
+ */
+void smp_set_apic_mode(void);
+
+/*
  * Start all CPUs of cpus[] except the first. Each calls @main(cpu) on its own stack, with paging,
  * GDT, IDT and GS.base set up as on the boot CPU. @trampoline: physical address of a page below 1
  * MiB, mapped in the direct map; its content is restored. @delay_us: waits that many microseconds.

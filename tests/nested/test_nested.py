@@ -16,10 +16,12 @@ def test_conforms(outer, apic):
 
 
 def test_local_apic_is_trapped(outer):
-    """A second CPU waits, so the writes to the local APIC's page exit: each reaches its register."""
+    """A second CPU waits, so the writes to the local APIC's page exit: each reaches its register. In the end the local
+    APIC is off, and stops the second CPU nevertheless."""
     outer.kvm()
-    run = outer.machine("conformance", f"cpus=1 {inner.NMIS_OF_ROOT_MODE}", cpus=2)
+    run = outer.machine("conformance", f"cpus=1 apicoff=2 {inner.NMIS_OF_ROOT_MODE}", cpus=2)
     assert run.results()
+    assert words.VIRT_OFF in run.log
 
 
 def test_survives(outer):

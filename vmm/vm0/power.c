@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 #include "arch/x86/lapic.h"
+#include "arch/x86/smp.h"
 #include "drivers/console.h"
 #include "drivers/pit.h"
 #include "drivers/reset.h"
@@ -39,6 +40,7 @@ static bool stop_others(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
+	smp_set_apic_mode();
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if (vm->vcpus[i] != vcpu)
 			vcpu_make_request(vm->vcpus[i], REQ_STOP);
