@@ -172,8 +172,8 @@ void vcpu_kick(struct vcpu *vcpu);
 /*
  * This CPU takes NMIs again, after a time in which it dropped them: it has got its SIPI. Or it is
  * to drop those of kicks: its local APIC will be off. The NMI of a kick was dropped, or is still on
- * its way. Let that arrive: it must not be taken for the guest's. If it was dropped, the next NMI is no kick, and the next
- * entry exits at once, for the kick's request. On the vCPU's own CPU.
+ * its way. Let that arrive: it must not be taken for the guest's. If it was dropped, the next NMI
+ * is no kick, and the next entry exits at once, for the kick's request. On the vCPU's own CPU.
  */
 void vcpu_end_kick(struct vcpu *vcpu);
 
