@@ -111,11 +111,14 @@ def look_at_exits(monitor):
 def watch_jiffies(monitor, symbols):
     """Linux' tick counter is seen to count: each write begins where the one before ended."""
     monitor.ask(f"watch -v {symbols['jiffies']:x} w")
-    while number(r": (\d+) hits", monitor.ask("watch")) < 0x10:
+    while int(re.search(r": (\d+) hits", monitor.ask("watch")[0])[1]) < 10:
         pass
     monitor.ask("watch off all")
+    told = monitor.ask("watch log")
+    if re.fullmatch(r"\d+ hits are not here: more came than are kept\.", told[-1]):
+        del told[-1]  # the guest has gone on for longer than 256 of them before the watch was off
     values = []
-    for line in monitor.ask("watch log"):
+    for line in told:
         match = re.fullmatch(r"watch 0: vCPU [01] RIP (\w+) r?w \w+ 8 bytes: (\w+) -> (\w+)", line)
         assert match, line
         assert symbols["_stext"] <= int(match[1], 16) < symbols["_etext"]
@@ -126,9 +129,9 @@ def watch_jiffies(monitor, symbols):
 
 
 def counts(run):
-    """The number of counts that Linux has printed."""
-    run.expect(r"# count \d+\n")
-    return int(re.findall(r"# count (\d+)\n", run.text)[-1])
+    """The next count that Linux prints from now on."""
+    run.skip()
+    return int(run.expect(r"\n# count (\d+)\n")[1])
 
 
 def use_tables_of(monitor):
@@ -158,34 +161,19 @@ def stop_and_go(run, monitor):
     """A paused Linux prints nothing, its vCPUs can be looked at, and it goes on."""
     monitor.ask("pause")
     assert any("vCPU 1 on CPU 1: paused" in line for line in monitor.ask("ls"))
-    told = monitor.ask("regs 1")
-    time.sleep(2)
-    while run.seen < len(run.text) or "# count" in run.text[run.seen:]:
-        run.seen = len(run.text)
-    before = harness_text(run)
+    told = monitor.ask("regs 1")  # the answer takes longer than what the guest's UART still sends
+    run.skip()
+    before = run.text
     assert monitor.ask("regs 1") == told
     monitor.ask("vmcs 1 guest_rip")  # it may have a mark, as it has changed
     assert monitor.ask("vmcs 1 guest_rip") == monitor.ask("vmcs 1 guest_rip")
     use_tables_of(monitor)
     time.sleep(2)
-    assert harness_text(run) == before
+    run.skip()
+    assert run.text == before
     monitor.ask("resume")
-    run.seen = len(run.text)
     first = counts(run)
-    run.seen = len(run.text)
     assert counts(run) > first
-
-
-def harness_text(run):
-    """What Linux has printed until now."""
-    run.serial.setblocking(False)
-    try:
-        run.text += run.serial.recv(65536).decode("latin-1").replace("\r", "")
-    except BlockingIOError:
-        pass
-    finally:
-        run.serial.setblocking(True)
-    return run.text
 
 
 def edit(monitor):

@@ -149,11 +149,11 @@ def bochs_screen(run, x_server, width, height, last):
     def lines():
         return screen.text(x_server.picture(), *BOCHS_ORIGIN, width, height)
     run.halted()
-    end = time.monotonic() + 60
-    while last not in lines() and time.monotonic() < end:
-        time.sleep(0.5)
-    time.sleep(0.5)  # the rest of the picture
-    return lines()
+    before, now = None, lines()
+    while (now != before or last not in now) and time.monotonic() < run.deadline:
+        time.sleep(1)
+        before, now = now, lines()
+    return now
 
 
 def check_panic(run, x_server, width, height):
