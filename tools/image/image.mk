@@ -24,10 +24,7 @@ build/guest/stock/vmlinuz build/guest/stock/efivarfs.ko &: tools/image/fetch-gue
 
 build/guest/stock/initrd.img: tools/image/append build/guest/initrd.img build/guest/stock/efivarfs.ko | setup-guest
 	$(say) CPIO $@
-	mkdir -p $@.root/lib
-	strip --strip-debug -o $@.root/lib/efivarfs.ko build/guest/stock/efivarfs.ko
-	tools/image/append $@ $@.root
-	rm -r $@.root
+	tools/image/append $@ build/guest/stock/efivarfs.ko
 
 HELPERS := $(patsubst guests/initramfs/%.c,build/guest/bin/%,$(wildcard guests/initramfs/*.c))
 
