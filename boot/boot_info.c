@@ -65,8 +65,7 @@ static int parse_module(struct boot_info *bi, const struct tag *tag)
 
 	if (t->mod_end < t->mod_start) {
 		pr_err("boot information: a module starts at %#x but ends at %#x; it is corrupt: "
-		       "is "
-		       "enough memory free for the boot loader?\n",
+		       "is enough memory free for the boot loader?\n",
 		       t->mod_start, t->mod_end);
 		return -EINVAL;
 	}

@@ -62,7 +62,8 @@
 #define VMX_AR_G_MASK             BIT(15)
 #define VMX_AR_RESERVED_MASK      (GENMASK(31, 17) | GENMASK(11, 8))
 
-/* "VM-Instruction Error Numbers": those that the code handles; all texts are in vmm/vmx/vmcs.c */
+/* "VM-Instruction Error Numbers": those that the code handles; all texts are in
+ * vmm/vmx/vmcs_text.c. */
 #define VMXERR_VMLAUNCH_NONCLEAR_VMCS 4
 
 #endif

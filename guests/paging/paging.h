@@ -78,11 +78,13 @@ void probe_load_ldt(u64 base);
 /* Access @va as @kind says, in 64-bit mode, and store the outcome from @probe->vector on. */
 void probe_run(struct probe *probe, unsigned kind, u64 va);
 
-/* Read a byte, or write MARK, at CPL 0. Returns it, or -1 at an exception, which last_peek() tells.
- */
+/* Read the byte at @va at CPL 0. Returns it, or -1 at an exception. */
 int peek(u64 va);
-int poke(u64 va);
+
+/* Execute the byte at @va, an INT3, at CPL 0. Returns false if it was another exception. */
 bool fetches(u64 va);
+
+/* The outcome of the last of these. */
 const struct probe *last_peek(void);
 
 /*

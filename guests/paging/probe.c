@@ -91,12 +91,6 @@ int peek(u64 va)
 	return last.vector == BP_VECTOR ? (int)(u8)last.data : -1;
 }
 
-int poke(u64 va)
-{
-	probe_run(&last, KIND_WRITE, va);
-	return last.vector == BP_VECTOR ? MARK : -1;
-}
-
 bool fetches(u64 va)
 {
 	probe_run(&last, KIND_FETCH, va);
