@@ -2,22 +2,9 @@
 /*
  * The multiboot loaders: a kernel of either version, with random modules and a random memory map.
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/guest_memory.h"
 
 #include "vmm/load/multiboot.h"
-
-#define MEMORY MIB(4)
-#define KERNEL MIB(1)
-
-/* Not cleared between inputs, for speed: the loader must not depend on its content. */
-static u8 memory[MEMORY] __aligned(4096);
-
-/* In the place of vmm/memslot.c. */
-void *gpa_to_ptr(struct vm *vm, gpa_t gpa, u64 len)
-{
-	(void)vm;
-	return len <= MEMORY && gpa <= MEMORY - len ? memory + gpa : NULL;
-}
 
 /* The addresses that the entry needs are in guest memory. */
 static void check(const struct multiboot_entry *entry)
@@ -29,7 +16,6 @@ static void check(const struct multiboot_entry *entry)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct framebuffer fb = {.type = FB_RGB, .width = 640, .height = 480};
-	struct mem_range ranges[4] = {{0, MEMORY, MEM_RAM}};
 	struct guest_module modules[2] = {{.string = "a module"}, {.string = ""}};
 	struct multiboot_entry entry;
 	struct memmap map;
@@ -38,10 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	/* The first words give holes in the RAM, and the modules; the rest is the kernel. */
 	take(&data, &size, pages, sizeof(pages));
-	for (unsigned i = 1; i < 4; i++)
-		ranges[i] =
-			(struct mem_range){(u64)(pages[i - 1] & 0x3ff) << 12,
-					   (u64)(pages[i - 1] >> 10 & 0xff) << 12, MEM_RESERVED};
 	for (unsigned i = 0; i < 2; i++) {
 		modules[i].start = pages[3 + i] & (MEMORY - 1);
 		modules[i].size = MIN(pages[5 + i] & 0xfffff, MEMORY - modules[i].start);
@@ -53,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	in.kernel = (struct guest_module){KERNEL, size, "words for the kernel"};
 	memcpy(memory + KERNEL, data, size);
-	if (!memmap_init(&map, ranges, 4) &&
+	if (!random_map(&map, pages) &&
 	    !(pages[6] >> 30 & 1 ? multiboot2_load : multiboot1_load)(&in, &entry))
 		check(&entry);
 	return 0;
