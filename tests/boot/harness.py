@@ -241,7 +241,7 @@ SECURE_BOOT = secure_boot("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd")
 SNAKEOIL = Path("/usr/share/ovmf/PkKek-1-snakeoil")
 
 
-def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=(), program=None):
+def boot_qemu(name, spec, cpu="qemu64", memory=512, firmware=(), program=None):
     """Boots `spec` in QEMU without KVM; a mkiso.Boot, or the path of an image. Returns a Run.
 
     `firmware`: QEMU's options for other firmware than SeaBIOS: UEFI, SECURE_BOOT. `program`: `spec` is no image but a
@@ -264,7 +264,7 @@ def boot_qemu(name, spec, cpu="qemu64", memory=512, seconds=120, firmware=(), pr
              "-debugcon", "file:" + str(folder / "glasshouse.log"), *start],
             stdin=subprocess.DEVNULL, stderr=errors,
             pass_fds=[serial_end.fileno(), monitor_end.fileno()], start_new_session=True)
-    return Run(folder, process, serial, seconds, monitor=monitor)
+    return Run(folder, process, serial, SECONDS, monitor=monitor)
 
 
 def linux(test, opts="", append="", **extra):

@@ -15,7 +15,6 @@ CHOICE, RETURNS = (mkiso.BUILD / "guest" / f"{name}.efi" for name in ("choice", 
 OWN = "EFI/BOOT/BOOTX64.EFI"
 CONF = "EFI/BOOT/glasshouse.conf"
 END = b"\x7f\xff\4\0"
-SECONDS = 120
 
 
 def run(name, files):
@@ -29,7 +28,7 @@ def run(name, files):
         ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-m", "512", "-bios", OVMF, "-display", "none",
          "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none",
          "-drive", f"format=raw,file=fat:rw:{folder}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=SECONDS, check=True)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=harness.SECONDS, check=True)
     text = re.sub(r"\x1b\[[0-9;=?]*[A-Za-z]", "", done.stdout.decode(errors="replace")).replace("\r", "")
     return re.sub(r" *\n\s*", "\n", text[text.index("options:"):])
 

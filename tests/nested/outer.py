@@ -14,10 +14,6 @@ MODEL = "corei7_haswell_4770"
 MEMORY = 1024  # MiB, of which an inner machine gets INNER_MEMORY
 INNER_MEMORY = 256
 
-# Seconds on a busy host: for the outer boot, and for one inner machine.
-BOOT_SECONDS = 400
-MACHINE_SECONDS = 400
-
 QEMU = [*run_qemu.KVM, "-machine", "pc,usb=off,hpet=off,smm=off", "-m", str(INNER_MEMORY), "-nodefaults", "-display", "none",
         "-vga", "none", "-net", "none", "-name", "inner,debug-threads=on"]
 
@@ -45,7 +41,7 @@ class Outer:
                                 commands="c\nptime\nq\n")
         self.parameters = None
         self.begin = 0
-        self._within(BOOT_SECONDS)
+        self._within(harness.SECONDS)
         try:
             self.run.expect("outer: ready\n")
         except AssertionError:
@@ -61,7 +57,7 @@ class Outer:
             self.run.send(f"kvm {parameters}\n")
             self.parameters = parameters
 
-    def start(self, entry, words="", cpus=1, seconds=MACHINE_SECONDS, reboots=False):
+    def start(self, entry, words="", cpus=1, seconds=harness.SECONDS, reboots=False):
         """Starts an inner machine that boots the menu's `entry` with `words`."""
         arguments = [*QEMU, "-smp", str(cpus), *([] if reboots else ["-no-reboot"])]
         self._within(seconds)
