@@ -11,7 +11,6 @@
 #include "drivers/vga.h"
 #include "lib/print.h"
 #include "lib/spinlock.h"
-#include "lib/string.h"
 
 #define E9_PORT  0xe9
 #define LINE_MAX 512

@@ -4,8 +4,6 @@
  */
 #include "arch/x86/cpu.h"
 #include "build/version.h"
-#include "lib/print.h"
-#include "lib/string.h"
 #include "monitor/commands.h"
 #include "vmm/recorder_text.h"
 #include "vmm/virt_ops.h"

@@ -3,7 +3,6 @@
  * The terminal. See terminal.h.
  */
 #include "monitor/terminal.h"
-#include "lib/string.h"
 
 #define CTRL_C   3
 #define MAX_POLL 64 /* bytes at a time, as a UART may be broken */

@@ -8,7 +8,6 @@
  */
 #include "arch/x86/paging.h"
 #include "debug_build.h"
-#include "lib/string.h"
 #include "shadow/shadow.h"
 
 #define CALM 8u /* so often unchanged, before it is worth it */

@@ -30,8 +30,7 @@ enum exception_verdict { EXCEPTION_REFLECT, EXCEPTION_KEEP };
  */
 void intercept_exceptions(struct vcpu *vcpu, enum exception_user user, u32 vectors);
 
-/* Of the page faults that EXCEPTIONS_ICEPT intercepts, only those exit whose error code, masked
- * with
+/* Of the page faults that EXCEPTIONS_ICEPT intercepts, only those exit whose error code, masked by
  * @mask, is @match. Both 0: all. On the vCPU's CPU, in root mode. */
 void filter_page_faults(struct vcpu *vcpu, u32 mask, u32 match);
 

@@ -9,7 +9,6 @@
 #include "bits.h"
 
 /* Time, platform, APIC */
-#define MSR_IA32_TSC             0x00000010
 #define MSR_IA32_APICBASE        0x0000001b
 #define MSR_IA32_FEAT_CTL        0x0000003a
 #define MSR_IA32_TSC_ADJUST      0x0000003b
@@ -82,7 +81,6 @@
 
 /* Hardware feedback */
 #define MSR_IA32_HW_FEEDBACK_PTR           0x000017d0
-#define MSR_IA32_HW_FEEDBACK_CONFIG        0x000017d1
 #define MSR_IA32_THREAD_FEEDBACK_CHAR      0x000017d2
 #define MSR_IA32_HW_FEEDBACK_THREAD_CONFIG 0x000017d4
 
@@ -125,14 +123,13 @@
 #define MTRRDEFTYPE_E  BIT(11) /* MTRRs on */
 
 /* Protection */
-#define MSR_IA32_BNDCFGS      0x00000d90
-#define MSR_IA32_XSS          0x00000da0
-#define MSR_IA32_U_CET        0x000006a0
-#define MSR_IA32_S_CET        0x000006a2
-#define MSR_IA32_PL3_SSP      0x000006a7
-#define MSR_IA32_INT_SSP_TAB  0x000006a8
-#define MSR_IA32_PKRS         0x000006e1
-#define MSR_IA32_TSC_DEADLINE 0x000006e0
+#define MSR_IA32_BNDCFGS     0x00000d90
+#define MSR_IA32_XSS         0x00000da0
+#define MSR_IA32_U_CET       0x000006a0
+#define MSR_IA32_S_CET       0x000006a2
+#define MSR_IA32_PL3_SSP     0x000006a7
+#define MSR_IA32_INT_SSP_TAB 0x000006a8
+#define MSR_IA32_PKRS        0x000006e1
 
 /* FRED, and RDMSRLIST and WRMSRLIST */
 #define MSR_IA32_BARRIER     0x0000002f
@@ -142,7 +139,6 @@
 /* x2APIC: an xAPIC register at offset 16n is MSR 0x800 + n */
 #define MSR_X2APIC_BASE 0x00000800
 #define MSR_X2APIC_ICR  0x00000830
-#define MSR_X2APIC_LAST 0x000008ff
 
 /* VMX capabilities: SDM, "VMX Capability Reporting Facility" */
 #define MSR_IA32_VMX_BASIC               0x00000480
@@ -155,7 +151,6 @@
 #define MSR_IA32_VMX_CR0_FIXED1          0x00000487
 #define MSR_IA32_VMX_CR4_FIXED0          0x00000488
 #define MSR_IA32_VMX_CR4_FIXED1          0x00000489
-#define MSR_IA32_VMX_VMCS_ENUM           0x0000048a
 #define MSR_IA32_VMX_PROCBASED_CTLS2     0x0000048b
 #define MSR_IA32_VMX_EPT_VPID_CAP        0x0000048c
 #define MSR_IA32_VMX_TRUE_PINBASED_CTLS  0x0000048d

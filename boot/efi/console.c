@@ -4,7 +4,6 @@
  */
 #include "boot/efi/door.h"
 #include "lib/print.h"
-#include "lib/string.h"
 
 #define LINE_MAX 512
 

@@ -8,7 +8,6 @@
 #include "boot/efi/door.h"
 #include "boot/efi_switch.h"
 #include "arch/x86/cpu.h"
-#include "lib/string.h"
 
 #define CPU_ENABLED 2 /* in processor_info.flags */
 #define CPU_HEALTHY 4

@@ -2,8 +2,6 @@
 /*
  * The registers in gdb's packets, and their description. Pure. See registers.h.
  */
-#include "bits.h"
-#include "lib/string.h"
 #include "monitor/gdb/registers.h"
 
 #define REGISTER_BYTES 8u /* larger ones are in struct fxsave only */

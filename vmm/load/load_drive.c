@@ -8,7 +8,6 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmm/vm0/bios.h"
-#include "vmm/x86/guest_mem.h"
 #include "vmm/load/loader.h"
 #include "vmm/x86/start.h"
 #include "vmm/memslot.h"

@@ -12,7 +12,6 @@
 #include "vmm/steps.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/unknown.h"
-#include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/memslot.h"
 

@@ -5,7 +5,6 @@
  */
 #include "arch/x86/cpu.h"
 #include "vmm/debug_registers.h"
-#include "vmm/icept.h"
 #include "vmm/vmx/event.h"
 #include "vmm/vmx/vmx.h"
 

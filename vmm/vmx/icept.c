@@ -127,9 +127,8 @@ void vmx_load_icepts(struct vcpu *vcpu)
 	load_switched(vcpu);
 	for (unsigned i = 0; i < nr_ports; i++)
 		vmx_set_bit(to_vmx(vcpu)->bitmaps + BITMAP_IO_A, icepts->ports[i], true);
-	vcpu->pf_mask = icepts->pf_mask;
-	vcpu->pf_match = icepts->pf_match;
 	intercept_exceptions(vcpu, EXCEPTIONS_ICEPT, icepts->exceptions);
+	filter_page_faults(vcpu, icepts->pf_mask, icepts->pf_match);
 }
 
 static void switch_on(struct vcpu *vcpu)

@@ -3,7 +3,6 @@
  * The report "Ready?" about a CPU's VT-x. See ready.h.
  */
 #include "vmm/vmx/ready.h"
-#include "arch/x86/msr_index.h"
 #include "errno.h"
 #include "lib/log.h"
 #include "lib/print.h"

@@ -12,7 +12,6 @@
 #include "vmm/registers.h"
 #include "vmm/shadow_ops.h"
 #include "vmm/steps.h"
-#include "vmm/vmx/event.h"
 #include "vmm/vmx/skip.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/x86/cpuid.h"

@@ -3,7 +3,6 @@
  * Compute the address of an instruction's memory operand.
  */
 #include "vmm/x86/insn.h"
-#include "bits.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, NONE };
 
