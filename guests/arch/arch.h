@@ -12,6 +12,7 @@
 #define TASK_DF     0x48
 #define TASK_NEST   0x50
 #define NOT_THERE   0xc0000000 /* not mapped in the paging of the faulty tasks */
+#define MOVED       0xc0400000 /* mapped elsewhere in TASK_CR3 */
 #define TASK_BAD_SS 0x58
 #define TASK_TRAP   0x60
 #define TASK_16     0x68
@@ -22,6 +23,7 @@
 #define CODE_TASK16 0x78
 #define TASK_ESCAPE 0xa8
 #define DATA_TASK16 0x80
+#define TASK_CR3    0xc0
 
 /* Of race.c. */
 #define TASK_FIRST 0xb0

@@ -30,7 +30,17 @@ note:	movl log_next, %edi
 	movl %edi, log_next
 	ret
 
-	.globl task_iret, task_jmp, task_df, task_ts, task_nest, task16, task_escape, on_debug
+/* Append to the log: what is at MOVED, and CR3. */
+note_moved:
+	movl log_next, %edi
+	movl MOVED, %eax
+	stosl
+	movl %cr3, %eax
+	stosl
+	movl %edi, log_next
+	ret
+
+	.globl task_iret, task_jmp, task_df, task_ts, task_nest, task16, task_escape, task_cr3, on_debug
 task_iret:
 	call note
 	iret
@@ -93,6 +103,12 @@ task_nest:
 	call note
 	iret
 	jmp task_nest
+
+/* The task with other page tables. */
+task_cr3:
+	call note_moved
+	ljmpl $TASK_MAIN, $0
+	jmp task_cr3
 
 /* The task with a 16-bit TSS. The base of its CS is this address. */
 task16:	movl log_next, %edi
@@ -202,6 +218,14 @@ run_faulty_tasks:
 	movl %eax, %cr0
 	movl $NOT_THERE, %edi
 	movl (%edi), %eax
+	/* To other tables and back, twice; they change meanwhile, without an INVLPG. */
+	call note_moved
+	ljmpl $TASK_CR3, $0
+	call note_moved
+	addl $0x1000, moved_tables
+	addl $0x1000, moved_tables + 0x1000
+	ljmpl $TASK_CR3, $0
+	call note_moved
 	movl %cr0, %eax
 	andl $0x7fffffff, %eax
 	movl %eax, %cr0

@@ -5,6 +5,7 @@
 #include "guests/arch/arch.h"
 
 #include "arch/x86/cpu.h"
+#include "lib/string.h"
 
 #define NT   0x4000
 #define VM   0x20000
@@ -17,7 +18,7 @@ struct tss {
 
 extern u64 legacy_gdt[32];
 extern const u8 task_iret[], task_jmp[], task_df[], task_ts[], task_nest[], task16[], on_debug[],
-	task_escape[];
+	task_escape[], task_cr3[];
 void run_tasks(void);
 void run_faulty_tasks(void);
 void legacy_call(void (*code32)(void));
@@ -27,9 +28,13 @@ u64 idt32[64];
 struct tss tss_main, tss_ts, tss_escape;
 
 u32 faulty_directory[1024] __aligned(4096);
+static u32 other_directory[1024] __aligned(4096);
+/* A table of each, and the pages that they map one after the other. */
+u32 moved_tables[2][1024] __aligned(4096);
+static u32 moved_pages[4][1024] __aligned(4096);
 
-static u32 log[160];
-static struct tss tss[8];
+static u32 log[176];
+static struct tss tss[9];
 static u16 tss16[22];
 static u8 stacks[10][512] __aligned(16);
 
@@ -103,6 +108,15 @@ static void make_faulty_tasks(void)
 		faulty_directory[i] = i == NOT_THERE >> 22 ? 0 : i << 22 | 0x83;
 	for (unsigned i = 0; i < ARRAY_SIZE(with_paging); i++)
 		with_paging[i]->cr3 = (u32)(u64)faulty_directory;
+	memcpy(other_directory, faulty_directory, sizeof(other_directory));
+	faulty_directory[MOVED >> 22] = (u32)(u64)moved_tables[0] | 3;
+	other_directory[MOVED >> 22] = (u32)(u64)moved_tables[1] | 3;
+	for (u32 i = 0; i < 4; i++)
+		moved_pages[i][0] = i + 1;
+	moved_tables[0][0] = (u32)(u64)moved_pages[0] | 3;
+	moved_tables[1][0] = (u32)(u64)moved_pages[2] | 3;
+	make_task(TASK_CR3, &tss[8], task_cr3, stacks[0]);
+	tss[8].cr3 = (u32)(u64)other_directory;
 	describe(TASK_MAIN, &tss_main, sizeof(tss_main) - 1, 0x89);
 	make_task(TASK_BAD_SS, &tss[4], task_jmp, stacks[4]);
 	tss[4].seg[2] = 0x20;
@@ -175,5 +189,10 @@ void check_tasks(void)
 	LOGGED("#GP to a task with a bad SS is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
 	LOGGED("#UD to it is #TS", TASK_TS, 0x21, TASK_BAD_SS);
 	LOGGED("#PF to it is #DF", TASK_ESCAPE, 0, TASK_BAD_SS);
+	LOGGED("before a task with another CR3", 1, (u32)(u64)faulty_directory);
+	LOGGED("in it", 3, (u32)(u64)other_directory);
+	LOGGED("JMP back", 1, (u32)(u64)faulty_directory);
+	LOGGED("in it, when its tables have changed", 4, (u32)(u64)other_directory);
+	LOGGED("JMP back, when these have changed", 2, (u32)(u64)faulty_directory);
 	ok(next == log_next, "and nothing else happened");
 }

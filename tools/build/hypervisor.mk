@@ -33,8 +33,8 @@ SMALL := $(patsubst %,%/%.c,boot drivers monitor report vmm/load) \
 	$(patsubst %,arch/x86/%.c,cpu desc firmware fpu lapic native paging smp trap) \
 	$(patsubst %,lib/%.c,backtrace integrity memmap number option_help options pages panic print symbols system_map words) \
 	$(patsubst %,ept/%.c,memtype prot sppt view) \
-	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept init_sipi intercepts recorder_text reflect room step trace_stat view vm) \
-	$(patsubst %,vmm/vmx/%.c,adjust capability debug controls dump entry_failure efer exceptions heartbeat hidden_features icept ignne intercepts operation ready real_mode setup skip step vmcs_text vmxon_refusal) \
+	$(patsubst %,vmm/%.c,debug_registers debug_state exception icept init_sipi intercepts kick nmi recorder_text reflect room step trace_stat view vm) \
+	$(patsubst %,vmm/vmx/%.c,adjust blocking capability debug controls dump entry_failure efer exceptions heartbeat hidden_features icept ignne intercepts operation ready real_mode setup skip step vmcs_text vmxon_refusal) \
 	$(patsubst %,vmm/vm0/%.c,bios cmos cmos_memory create ferr hidden hide_cpus hypercall icr int15 kbc lapic_page leave mcheck memory microcode pic ports power) \
 	$(patsubst %,vmm/x86/%.c,breakpoint cpuid cpuid_exits emulate guest_mem guest_walk insn insn_address insn_fpu insn_mem io_string long_mode start start_firmware start_real task_switch unknown)
 $(SMALL:%=$(B)/obj/%.o): private CFLAGS += -Os -fno-jump-tables

@@ -75,7 +75,8 @@ static int walk(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa, u32 *error
 
 	get_paging_mode(vcpu, &mode);
 	walk_begin(&w);
-	if (mode.smap && virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC)
+	if (mode.smap && !(access & WALK_IMPLICIT) &&
+	    virt->get_sysreg(vcpu, SYSREG_RFLAGS) & RFLAGS_AC)
 		w.access |= WALK_AC;
 	do
 		r = walk_addr(&w);

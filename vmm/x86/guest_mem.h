@@ -27,9 +27,9 @@ int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set);
 
 /*
  * Check whether the guest may access @len bytes at linear @gva, and set the accessed and dirty
- * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3. Returns 0; or
- * -EFAULT, with #PF queued and CR2 set. SDM: "Determination of Access Rights", "Protection Keys",
- * "Page-Fault Exceptions".
+ * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3, WALK_IMPLICIT
+ * where no instruction accesses the data. Returns 0; or -EFAULT, with #PF queued and CR2 set. SDM:
+ * "Determination of Access Rights", "Protection Keys", "Page-Fault Exceptions".
  */
 int probe_guest_virt(struct vcpu *vcpu, gva_t gva, size_t len, u32 access);
 

@@ -66,16 +66,21 @@ struct tss16 {
 struct task_switch_context {
 	struct vcpu *vcpu;
 	enum task_switch_source source;
-	u32 ext; /* EXT bit of error codes: the event is external to the program */
+	u32 ext;    /* EXT bit of error codes: the event is external to the program */
+	u8 no_desc; /* the vector of the exception where a selector has no descriptor */
+	/* What read_descriptor() has read last: the descriptor, and its linear address. */
+	u64 desc;
+	gva_t at;
 };
 
 /*
- * Read or write a TSS. The CPU does this with supervisor rights at any CPL. Addresses outside of
- * memory read as all ones; writes to them are dropped.
+ * Read or write a TSS, or read a descriptor. The CPU does this with supervisor rights at any CPL.
+ * Addresses outside of memory read as all ones; writes to them are dropped. Returns -EFAULT with
+ * #PF queued. SDM: "Determination of Access Rights".
  */
-static int tss_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
+static int system_memory(struct vcpu *vcpu, gva_t gva, void *buf, size_t len, bool write)
 {
-	if (probe_guest_virt(vcpu, gva, len, write ? PF_ERROR_W : 0))
+	if (probe_guest_virt(vcpu, gva, len, (u32)WALK_IMPLICIT | (write ? PF_ERROR_W : 0)))
 		return -EFAULT;
 	if (write) {
 		write_guest_virt(vcpu, gva, buf, len);
@@ -92,20 +97,32 @@ static int fault(struct task_switch_context *s, u8 vector, u16 selector)
 	return -EFAULT;
 }
 
-/*
- * Read the descriptor of @selector into *@desc. Returns its linear address; or 0 when it is beyond
- * the table's limit or outside of memory.
- */
-static gva_t read_descriptor(struct vcpu *vcpu, u16 selector, u64 *desc)
+/* Find the linear address of the descriptor of @selector. Returns -EINVAL when it is beyond the
+ * table's limit. */
+static int find_descriptor(struct vcpu *vcpu, u16 selector, gva_t *at)
 {
 	u32 offset = selector & ~(SELECTOR_TI | SELECTOR_RPL);
 	struct segment table;
 
 	virt->get_segment(vcpu, selector & SELECTOR_TI ? SEG_LDTR : SEG_GDTR, &table);
-	if (table.unusable || offset + 7 > table.limit ||
-	    read_guest_virt(vcpu, (u32)(table.base + offset), desc, sizeof(*desc)))
-		return 0;
-	return (u32)(table.base + offset);
+	*at = (u32)(table.base + offset);
+	return table.unusable || offset + 7 > table.limit ? -EINVAL : 0;
+}
+
+/* Read the descriptor of @selector. Returns 0; or -EFAULT, with #PF queued, or where there is none
+ * with the exception @s->no_desc. */
+static int read_descriptor(struct task_switch_context *s, u16 selector)
+{
+	if (find_descriptor(s->vcpu, selector, &s->at))
+		return fault(s, s->no_desc, selector);
+	return system_memory(s->vcpu, s->at, &s->desc, sizeof(s->desc), false);
+}
+
+/* The same for a descriptor that must be in the GDT. */
+static int read_global_descriptor(struct task_switch_context *s, u16 selector)
+{
+	return selector & SELECTOR_TI ? fault(s, s->no_desc, selector)
+				      : read_descriptor(s, selector);
 }
 
 static struct segment from_descriptor(u16 selector, u64 desc)
@@ -123,13 +140,14 @@ static struct segment from_descriptor(u16 selector, u64 desc)
 /* The CPU has checked the new task's descriptor before the exit, but another CPU may have changed
  * it since then. So the copy that is loaded is checked again. SDM: "Exception Conditions Checked
  * During a Task Switch". */
-static int check_tss(struct task_switch_context *s, u16 selector, u64 desc)
+static int check_tss(struct task_switch_context *s, u16 selector)
 {
-	bool iret = s->source == TASK_BY_IRET;
+	u64 desc = s->desc;
 	u32 min = DESC_TYPE(desc) & TYPE_32BIT ? TSS32_LIMIT_MIN : TSS16_LIMIT_MIN;
 
-	if ((DESC_TYPE(desc) & ~TYPE_32BIT) != (iret ? TYPE_BUSY_TSS : TYPE_TSS))
-		return fault(s, iret ? TS_VECTOR : GP_VECTOR, selector);
+	if ((DESC_TYPE(desc) & ~TYPE_32BIT) !=
+	    (s->source == TASK_BY_IRET ? TYPE_BUSY_TSS : TYPE_TSS))
+		return fault(s, s->no_desc, selector);
 	if (!(desc & DESC_P))
 		return fault(s, NP_VECTOR, selector);
 	if (from_descriptor(selector, desc).limit < min)
@@ -146,8 +164,8 @@ static int read_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *t
 	struct tss16 old;
 
 	if (tr->ar & TYPE_32BIT)
-		return tss_memory(vcpu, tr->base, t, sizeof(*t), false);
-	if (tss_memory(vcpu, tr->base, &old, sizeof(old), false))
+		return system_memory(vcpu, tr->base, t, sizeof(*t), false);
+	if (system_memory(vcpu, tr->base, &old, sizeof(old), false))
 		return -EFAULT;
 	memset(t, 0, sizeof(*t));
 	t->eip = old.ip;
@@ -166,7 +184,7 @@ static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *
 	struct tss16 old;
 
 	if (tr->ar & TYPE_32BIT)
-		return tss_memory(
+		return system_memory(
 			vcpu, tr->base + offsetof(struct tss32, eip), &t->eip,
 			offsetof(struct tss32, seg[SEG_LDTR]) - offsetof(struct tss32, eip), true);
 	old.ip = (u16)t->eip;
@@ -175,8 +193,8 @@ static int write_tss(struct vcpu *vcpu, const struct segment *tr, struct tss32 *
 		old.regs[i] = (u16)t->regs[i];
 	for (unsigned i = 0; i < ARRAY_SIZE(old.seg); i++)
 		old.seg[i] = t->seg[i].selector;
-	return tss_memory(vcpu, tr->base + offsetof(struct tss16, ip), &old.ip,
-			  offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), true);
+	return system_memory(vcpu, tr->base + offsetof(struct tss16, ip), &old.ip,
+			     offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), true);
 }
 
 static int save_task(struct task_switch_context *s, const struct segment *tr, u32 insn_len)
@@ -205,15 +223,15 @@ static int save_task(struct task_switch_context *s, const struct segment *tr, u3
 static int load_ldt(struct task_switch_context *s, u16 selector)
 {
 	struct segment ldt = {.selector = selector, .unusable = true};
-	u64 desc;
 
 	virt->set_segment(s->vcpu, SEG_LDTR, &ldt);
 	if (!(selector & ~SELECTOR_RPL))
 		return 0;
-	if (selector & SELECTOR_TI || !read_descriptor(s->vcpu, selector, &desc) ||
-	    DESC_TYPE(desc) != TYPE_LDT || !(desc & DESC_P))
+	if (read_global_descriptor(s, selector))
+		return -EFAULT;
+	if (DESC_TYPE(s->desc) != TYPE_LDT || !(s->desc & DESC_P))
 		return fault(s, TS_VECTOR, selector);
-	ldt = from_descriptor(selector, desc);
+	ldt = from_descriptor(selector, s->desc);
 	virt->set_segment(s->vcpu, SEG_LDTR, &ldt);
 	return 0;
 }
@@ -243,8 +261,6 @@ static int load_segment(struct task_switch_context *s, enum segment_reg reg, u16
 			unsigned cpl)
 {
 	struct segment seg;
-	u64 desc;
-	gva_t at;
 
 	if (!(selector & ~SELECTOR_RPL)) {
 		if (reg == SEG_CS || reg == SEG_SS)
@@ -253,14 +269,15 @@ static int load_segment(struct task_switch_context *s, enum segment_reg reg, u16
 		virt->set_segment(s->vcpu, reg, &seg);
 		return 0;
 	}
-	at = read_descriptor(s->vcpu, selector, &desc);
-	if (!at || !segment_fits(reg, selector, desc, cpl))
+	if (read_descriptor(s, selector))
+		return -EFAULT;
+	if (!segment_fits(reg, selector, s->desc, cpl))
 		return fault(s, TS_VECTOR, selector);
-	if (!(desc & DESC_P))
+	if (!(s->desc & DESC_P))
 		return fault(s, reg == SEG_SS ? SS_VECTOR : NP_VECTOR, selector);
-	if (!(desc & DESC_ACCESSED))
-		change_guest_byte(s->vcpu, at + ACCESS_BYTE, 0, ACCESS_ACCESSED);
-	seg = from_descriptor(selector, desc | DESC_ACCESSED);
+	if (!(s->desc & DESC_ACCESSED))
+		change_guest_byte(s->vcpu, s->at + ACCESS_BYTE, 0, ACCESS_ACCESSED);
+	seg = from_descriptor(selector, s->desc | DESC_ACCESSED);
 	virt->set_segment(s->vcpu, reg, &seg);
 	return 0;
 }
@@ -307,6 +324,7 @@ static int load_segments(struct task_switch_context *s, const struct tss32 *t)
 	static const enum segment_reg order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
 	int r;
 
+	s->no_desc = TS_VECTOR;
 	load_selectors(s->vcpu, t);
 	r = load_ldt(s, t->seg[SEG_LDTR].selector);
 	for (unsigned i = 0; !r && i < ARRAY_SIZE(order) && !(t->eflags & RFLAGS_VM); i++)
@@ -386,40 +404,34 @@ static void enter_task(struct task_switch_context *s, const struct tss32 *t, boo
 
 void task_switch(struct vcpu *vcpu, u16 selector, enum task_switch_source source, u32 insn_len)
 {
-	struct task_switch_context s = {vcpu, source, 0};
+	struct task_switch_context s = {
+		.vcpu = vcpu,
+		.source = source,
+		.no_desc = source == TASK_BY_IRET ? TS_VECTOR : GP_VECTOR,
+	};
 	struct segment old_tr, tr;
 	struct tss32 t;
-	gva_t at;
-	u64 desc;
+	gva_t old_at;
 
 	/* EXT is 0 for INT n, INT3, INTO only; INT1 sets it. SDM: "Error Code". */
 	s.ext = source == TASK_BY_GATE &&
 		(!vcpu->event.valid || vcpu->event.type < EVENT_SOFT_INTR ||
 		 vcpu->event.type == EVENT_PRIV_EXCEPTION);
 	virt->get_segment(vcpu, SEG_TR, &old_tr);
-	at = selector & SELECTOR_TI ? 0 : read_descriptor(vcpu, selector, &desc);
-	if (!at) {
-		fault(&s, source == TASK_BY_IRET ? TS_VECTOR : GP_VECTOR, selector);
+	if (read_global_descriptor(&s, selector) || check_tss(&s, selector))
 		return;
-	}
-	if (check_tss(&s, selector, desc))
-		return;
-	tr = from_descriptor(selector, desc | DESC_TSS_BUSY);
+	tr = from_descriptor(selector, s.desc | DESC_TSS_BUSY);
 	if (read_tss(vcpu, &tr, &t) || save_task(&s, &old_tr, insn_len))
 		return;
 	if (source == TASK_BY_CALL || source == TASK_BY_GATE) {
 		t.eflags |= RFLAGS_NT;
-		if (tss_memory(vcpu, tr.base, &old_tr.selector, sizeof(old_tr.selector), true))
+		if (system_memory(vcpu, tr.base, &old_tr.selector, sizeof(old_tr.selector), true))
 			return;
-	} else {
-		u64 old_desc;
-		gva_t old_at = read_descriptor(vcpu, old_tr.selector, &old_desc);
-
-		if (old_at)
-			change_guest_byte(vcpu, old_at + ACCESS_BYTE, ACCESS_BUSY, 0);
+	} else if (!find_descriptor(vcpu, old_tr.selector, &old_at)) {
+		change_guest_byte(vcpu, old_at + ACCESS_BYTE, ACCESS_BUSY, 0);
 	}
 	if (source != TASK_BY_IRET)
-		change_guest_byte(vcpu, at + ACCESS_BYTE, 0, ACCESS_BUSY);
+		change_guest_byte(vcpu, s.at + ACCESS_BYTE, 0, ACCESS_BUSY);
 	load_registers(vcpu, &t, &tr);
 	enter_task(&s, &t, tr.ar & TYPE_32BIT);
 }
