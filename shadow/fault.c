@@ -79,8 +79,9 @@ static void override_once(struct vcpu *vcpu, gva_t gva)
  * Does SMAP not apply: is it a data access by the supervisor's instruction itself, with AC set? AC
  * means nothing to what the CPU does besides, with descriptors for example. As the CPU reads there
  * first, it is known by a read that the CPU has refused, of a page that is present, and not for its
- * key: with AC only SMAP refuses such. (Where the second-level tables keep a page from being
- * present, it is not known, and the access is emulated.) SDM: "Determination of Access Rights".
+ * key: with AC only SMAP refuses such. (Where the second-level tables do not map the page yet, it
+ * is mapped first, as for an access of the instruction's; then the CPU refuses.) SDM:
+ * "Determination of Access Rights".
  */
 static bool overrides_smap(struct vcpu *vcpu, u32 error)
 {
