@@ -82,6 +82,8 @@ static EFI_STATUS append_own(const struct door *door, const EFI_LOADED_IMAGE *ow
 	const void *bytes = own->LoadOptions;
 	size_t n = bytes ? own->LoadOptionsSize : 0;
 
+	if (!n)
+		return EFI_SUCCESS;
 	if (!load_options_are_text(bytes, n)) {
 		door_print(door,
 			   "The options of the boot entry or command, %lu bytes, are left out: "

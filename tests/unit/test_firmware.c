@@ -17,7 +17,7 @@ u64 virt_to_phys(const void *p)
 }
 
 /* CET's bit may be set only with CR0.WP, PCIDE's only with a CR3 whose low bits are 0, and LA57's
- * only without paging. SDM: "Control Registers", "Enabling and Enumerating CET". */
+ * not in IA-32e mode. SDM: "Control Registers". */
 static void test_can_leave(void **state)
 {
 	(void)state;
