@@ -156,7 +156,6 @@ def test_raw_mode(mode):
     ("boot=hd1", b"\0", r"sector of drive 81h \(hd1\) is no boot sector"),
     ("boot=hd1", None, r"sector of drive 81h \(hd1\) cannot be read.* knows 1 hard disk;"),
     ("boot=cd", None, r"There is no CD to boot from"),
-    ("boot=hd1 cpus=0", None, r"(?s)option \"cpus\".*drive 81h"),
 ])
 def test_refusal(opts, data, why):
     """A drive that cannot be booted is refused with a message."""
