@@ -25,6 +25,10 @@ int write_guest_virt(struct vcpu *vcpu, gva_t gva, const void *buf, size_t len);
  */
 int change_guest_byte(struct vcpu *vcpu, gva_t gva, u8 clear, u8 set);
 
+/* An access (guest_rights.h) that no instruction makes, but the CPU by itself, to a descriptor or a
+ * TSS: RFLAGS.AC means nothing to it. */
+#define WALK_IMPLICIT BIT(29)
+
 /*
  * Check whether the guest may access @len bytes at linear @gva, and set the accessed and dirty
  * flags as the access would. @access: PF_ERROR_W for a write, PF_ERROR_U at CPL 3, WALK_IMPLICIT

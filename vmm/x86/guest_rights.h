@@ -11,9 +11,8 @@
 #include "arch/x86/cpu.h"
 #include "vmm/x86/guest_entry.h"
 
-#define WALK_IMPLICIT BIT(29) /* the CPU's own, to a descriptor or TSS: AC means nothing */
-#define WALK_AC       BIT(30) /* SMAP does not apply: AC is set */
-#define WALK_CHECKED  BIT(31) /* the CPU has checked rights and set flags */
+#define WALK_AC      BIT(30) /* SMAP does not apply: AC is set */
+#define WALK_CHECKED BIT(31) /* the CPU has checked rights and set flags */
 
 /* May @access be made where all entries together give the rights @acc? Protection keys are another
  * matter. SDM: "Determination of Access Rights". */
