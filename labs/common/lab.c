@@ -4,6 +4,7 @@
  */
 #include "labs/common/lab.h"
 #include "arch/x86/cpu.h"
+#include "guests/lib/random.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "seed.h"
@@ -43,9 +44,5 @@ u64 lab_random(void)
 {
 	static u64 state = LAB_RANDOM;
 
-	/* Marsaglia's xorshift64 */
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
