@@ -50,7 +50,7 @@ TESTS = [
          "The kernel's own handler, before the rootkit: 16 digits, without 0x.", "handler = ffffffff81c00aa0"),
     Test("how", "answer", "The line with ALARM in Glasshouse's log says how the gate was changed, and guest/rootkit.c what that means.",
          "One word: store or lidt.", "how = store"),
-    Test("call", "answer", "In Linux' shell: grep sys_call_table /proc/kallsyms. Then `pt ADDRESS` of your entry, in the monitor.",
+    Test("call", "answer", "In Linux' shell: grep ' sys_call_table$' /proc/kallsyms. Then `pt ADDRESS` of your entry, in the monitor.",
          "The address of the table + 8 * your system call's number is the linear one. `pt` says which guest-physical address that is.",
          "call = 1a00a78"),
 ]
