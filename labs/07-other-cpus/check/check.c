@@ -654,6 +654,10 @@ int __wrap_vmx_handle_exit(struct vcpu *v)
 {
 	if (!v->id && vmread(VM_EXIT_REASON) == EXIT_REASON_CPUID &&
 	    (u32)v->regs[VCPU_RAX] == LEAF) {
+		if (v->vm->nr_vcpus < 2) {
+			lab_result(TEST_RIGHT, "this lab needs two CPUs, and the guest has one");
+			lab_stop_if_failed();
+		}
 		caller = v;
 		called = v->vm->vcpus[1];
 		if (v->regs[VCPU_RBX]) {
