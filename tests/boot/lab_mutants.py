@@ -242,6 +242,8 @@ MUTANTS = {
                "	return !(vmread(GUEST_INTERRUPTIBILITY_INFO) & blocked) && vmread(GUEST_RFLAGS) & RFLAGS_IF;"),
         Mutant(3, "any-bit-blocks", "vmm/vmx/blocking.c", "	return !(vmread(GUEST_INTERRUPTIBILITY_INFO) & blocked);",
                "	(void)blocked;\n	return !vmread(GUEST_INTERRUPTIBILITY_INFO);"),
+        Mutant(4, "nmi-window-after-sti", "vmm/vmx/blocking.c", "		window = CPU_BASED_INTR_WINDOW_EXITING;",
+               "		window |= CPU_BASED_INTR_WINDOW_EXITING;"),
         Mutant(5, "window-stays", "vmm/vmx/blocking.c", "			  CPU_BASED_NMI_WINDOW_EXITING | CPU_BASED_INTR_WINDOW_EXITING",
                "			  CPU_BASED_INTR_WINDOW_EXITING"),
         Mutant(6, "nmi-stays-blocked", "vmm/vmx/event.c", "	if (event->type == EVENT_NMI)\n", "	if (0)\n"),

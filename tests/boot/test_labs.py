@@ -12,7 +12,6 @@ import pytest
 import grade
 import harness
 import lab as lab_program
-import mkiso
 from lab_mutants import HOLES, MUTANTS, QUICK
 from labs import ROOT, Lab, Seed, all_labs, plain
 from test_run import terminal
@@ -128,19 +127,6 @@ def test_untouched(number):
     assert re.search(rf"make lab-{number}-check .* \d+ of {len(lab.tests)} tests pass \(SEED=1\)", program("list"))
 
 
-def test_iso():
-    """The menu of `make labs-iso` starts a lab, which prints its results as in a check."""
-    assert "Lab 1, Lab 2" in program("iso", SOLUTION="1", SEED=str(SEED))
-    harness.FOLDER.mkdir(parents=True, exist_ok=True)
-    second = harness.FOLDER / "labs-choice.img"
-    second.write_bytes(mkiso.choice("Lab 2", ""))
-    run = harness.boot("labs-iso", mkiso.BUILD / "labs.iso", second=second, memory=grade.MEMORY)
-    assert run.wait() == "power-off"
-    output = grade.Output(run.log("glasshouse.log"), run.text, grade.output_folder(LABS[2], True) / "glasshouse.elf",
-                          Seed(SEED, 2))
-    assert not any(grade.judge(LABS[2], output, None))
-
-
 def test_handin(tmp_path, monkeypatch, capsys):
     """`make handin` packs the student's files, answers and results, and the number that these were made with."""
     monkeypatch.setattr(grade, "output_folder", lambda lab, _solution: tmp_path / lab.folder.name)
@@ -217,6 +203,28 @@ def test_mutant(number, mutant, tmp_path):
 def test_more_mutants(number, mutant, tmp_path):
     """More of them."""
     found(number, mutant, tmp_path)
+
+
+@pytest.mark.soak
+def test_moved_line(tmp_path):
+    """A line more in a file moves a marker: its answer moves, too; the old one fails, and no other answer changes."""
+    lab = LABS[2]
+    first = lab.check.keys(check(lab, "in-place")[1])
+    file, line = first["enter"].split(":")
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("\n" + (ROOT / file).read_text())
+    failed, output = check(lab, "moved", tmp_path, answers=first)
+    now = lab.check.keys(output)
+    assert now == {**first, "enter": f"{path}:{int(line) + 1}"}
+    assert [lab.tests[number - 1].name for number in failed] == ["enter"]
+
+
+@pytest.mark.parametrize("number", LABS)
+def test_enough_mutants(number):
+    """Each lab has three mistakes at least, and one for the test of each function that students write."""
+    assert len(MUTANTS[number]) >= 3
+    assert {hole.test for hole in HOLES[number]} <= {mutant.test for mutant in MUTANTS[number]}
 
 
 def test_seeds():
