@@ -46,7 +46,7 @@ soak: build/glasshouse.elf build/debug/glasshouse.elf build/glasshouse.efi build
 ## labs-selftest: the labs' own tests, all of them: solutions, stubs, mistakes, seeds (`make boot` and `make soak` share them)
 .PHONY: labs-selftest
 labs-selftest: $(LAB_FILES) $(LAB_LINUX) | setup-iso setup-run setup-test
-	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx tests/boot/test_labs.py tests/boot/test_handout.py $(if $(K),-k '$(K)')
+	$(PYTHON) -m pytest -p no:cacheprovider -n 2 -rsx tests/boot/test_labs.py tests/boot/test_labs_iso.py tests/boot/test_handout.py $(if $(K),-k '$(K)')
 
 ## reliability: docs/reliability.md, from real runs (SEEDS= EXITS= FUZZ_SECONDS= CYCLES= how much; half an hour)
 .PHONY: reliability

@@ -41,7 +41,7 @@ class Run:
         self.mappings = None
         runs.append(self)
 
-    def _more(self):
+    def more(self):
         """Waits up to 5 s for more text. Returns False if the machine has ended. Fails after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -63,7 +63,7 @@ class Run:
             if match:
                 self.seen = match.end()
                 return match
-            if not self._more():
+            if not self.more():
                 raise AssertionError(f"the machine ended ({self.ending()}) without {pattern!r}")
 
     def skip(self):
@@ -78,7 +78,7 @@ class Run:
 
     def wait(self):
         """Waits until the machine ends. Returns ending()."""
-        while self._more():
+        while self.more():
             pass
         self.process.wait(60)
         return self.ending()

@@ -88,6 +88,14 @@ def ship(tree, compiled):
         subprocess.run(["objcopy", "--strip-debug", path, target], check=True)
 
 
+def lend_guests(tree):
+    """Copies Debian's kernel and the initrd of lab 9, which students fetch and make themselves, for the ISO only."""
+    for name in "vmlinuz", "lab-09-inspector.img":
+        target = tree / "build/guest" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "build/guest" / name, target)
+
+
 def main():
     """Makes the handout, and the ISO."""
     shutil.rmtree(OUT, ignore_errors=True)
@@ -100,6 +108,7 @@ def main():
         tar.add(tree, NAME)
     print(f"{tree.relative_to(ROOT)}/ and {archive.relative_to(ROOT)}: for students, without solutions.")
     if sys.argv[2:] == ["iso"]:
+        lend_guests(tree)
         make(tree, "labs-iso")
         iso = shutil.copy(tree / "build/labs.iso", f"{OUT}.iso")
         print(f"{Path(iso).relative_to(ROOT)}: the labs as they are handed out, for a PC or an emulator.")

@@ -122,14 +122,16 @@ def hint(lab):
 
 def show_list():
     """make labs."""
-    for lab in all_labs():
+    labs = all_labs()
+    width = max(len(lab.title) for lab in labs)
+    for lab in labs:
         last = last_verdicts(grade.output_folder(lab, False))
         state = "not checked yet"
         if last:
             passed = sum(good for good, _ in last[1])
             state = ("done" if passed == len(last[1]) else f"{passed} of {len(last[1])} tests pass") + \
                 f" ({re.search(r'SEED=[0-9]+', last[0])[0]})"
-        print(f"  make lab-{lab.number}-check   {lab.title:<58} {state}")
+        print(f"  make lab-{lab.number}-check   {lab.title:<{width}}  {state}")
     print("\nWhat to do is in labs/NUMBER-NAME/README.md; how the labs work in labs/README.md.")
 
 
@@ -173,6 +175,16 @@ def handin():
     print(f"{about}{out.relative_to(ROOT)} is what you hand in.")
 
 
+def with_monitor(lab, image, seed, opts, folder):
+    """What GRUB loads for somebody who looks: the machine stops before the guest's first instruction, and the guest does not
+    end by itself. The script for this goes into `folder`."""
+    spec = grade.boot_of(lab, image, seed, opts, "stay=1")
+    script = folder / "pause"
+    script.write_text("pause\n")
+    spec.modules.append(grade.mkiso.Entry(script, "script"))
+    return spec
+
+
 def iso():
     """make labs-iso: a CD or disk with a menu of all labs, for a BIOS and for UEFI. Returns the exit status."""
     seed, boots = grade.seed_of_environment(), {}
@@ -180,11 +192,13 @@ def iso():
         if not grade.guest_of(lab).exists():
             print(f"Lab {lab.number} is left out: its guest is not made yet. make lab-{lab.number}-check makes it.")
             continue
-        image = grade.build(lab, grade.output_folder(lab, solution()), seed, holes(lab))
+        folder = grade.output_folder(lab, solution())
+        image = grade.build(lab, folder, seed, holes(lab))
         if not image:
             return 1
         for boot, opts in lab.boots.items():
             boots[f"Lab {lab.number} {boot}".strip()] = grade.boot_of(lab, image, seed, opts)
+        boots[f"Lab {lab.number} monitor"] = with_monitor(lab, image, seed, "monitor=com1", folder)
     out = grade.mkiso.BUILD / "labs.iso"
     grade.mkiso.write_iso(out, *grade.mkiso.grub_menu(boots), ["multiboot2", "configfile"], folders=())
     print(f"{out.relative_to(ROOT)}: {', '.join(boots)}, with {'the solutions' if solution() else 'your files'}, SEED={seed}.")
@@ -208,10 +222,7 @@ def run(lab):
     if not image:
         return 1
     terminal.FOLDER.mkdir(parents=True, exist_ok=True)
-    stop = terminal.FOLDER / "pause"
-    stop.write_text("pause\n")
-    spec = grade.boot_of(lab, image, seed, f"monitor=com2 {lab.boots[boot]}", "stay=1")
-    spec.modules.append(grade.mkiso.Entry(stop, "script"))
+    spec = with_monitor(lab, image, seed, f"monitor=com2 {lab.boots[boot]}", terminal.FOLDER)
     disk = grade.mkiso.make_iso(terminal.FOLDER / "lab.iso", spec)
     print(f"""\
 Lab {lab.number}: {lab.title}. SEED={seed}.

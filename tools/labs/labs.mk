@@ -59,7 +59,7 @@ labs-iso: $(LAB_FILES) $(if $(SHIPPED),,$(LAB_LINUX)) | setup-iso setup-efi setu
 ifeq ($(SHIPPED),)
 ## handout: build/handout.tar.gz, the tree for students, without what they are to write; and build/handout.iso, which boots the labs
 .PHONY: handout
-handout: build/glasshouse.elf $(LAB_FILES) | setup-iso setup-efi setup-run
+handout: build/glasshouse.elf $(LAB_FILES) $(LAB_LINUX) | setup-iso setup-efi setup-run
 	$(PYTHON) tools/labs/handout.py build/handout iso
 endif
 
