@@ -32,7 +32,7 @@ static bool trapped; /* the local APIC's page */
 
 struct virt_ops virt_ops;
 
-/* ---- What memory.c uses ---- */
+/* ---- What vmm/vm0/memory.c uses ---- */
 
 u8 cpu_phys_bits(void)
 {

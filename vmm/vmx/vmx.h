@@ -150,7 +150,7 @@ int vmx_handle_exit(struct vcpu *vcpu);
  * the guest again. */
 int vmx_skip_or_fault(struct vcpu *vcpu, int error);
 
-/* hidden.c: take from @vm, which has no vCPUs yet, what hidden_features.def names. */
+/* hidden_features.c: take from @vm, which has no vCPUs yet, what hidden_features.def names. */
 void vmx_hide_features(struct vm *vm);
 
 /*
