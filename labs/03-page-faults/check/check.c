@@ -145,7 +145,7 @@ static const char *one_load(bool users)
 
 		if (users)
 			vcpu->exceptions[i] = (u32)(random & random >> 32) & ~(u32)FOREIGN;
-		if (users && lab_random() & 7)
+		if (users && lab_random() & 1)
 			vcpu->exceptions[i] &= ~(u32)BIT(PF_VECTOR);
 		all |= vcpu->exceptions[i];
 		if (vcpu->exceptions[i] & BIT(PF_VECTOR))

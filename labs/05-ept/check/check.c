@@ -82,6 +82,7 @@ static const char *wrong_use(struct vcpu *vcpu, bool flush)
 {
 	u64 pointer = ept_pointer(&vcpu->vm->ept) | RESERVED;
 
+	vmwrite(EPT_POINTER, ept_pointer(&vcpu->vm->ept));
 	forget_error();
 	vmx_use_tables(vcpu, pointer, flush);
 	if (invept_executed() != flush)

@@ -388,6 +388,9 @@ static const char *check_again(void (*function)(struct vcpu *v), u64 info, u64 e
 		if (i % 4 == 2)
 			set_wrong_length(&event, length);
 		vcpu->event = (struct vcpu_event){.valid = false};
+		if (event.valid) /* what an older event has left */
+			vcpu->event = (struct vcpu_event){
+				.has_error_code = true, .error_code = 0x5a5a, .insn_len = 9};
 		vcpu->requests = REQ_SIPI;
 		function(vcpu);
 		why = wrong_event(&event);
