@@ -70,7 +70,8 @@ const char *command_help(const struct arguments *args)
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		row("name takes help", "%-8s%-19s %s\n", commands[i].name, commands[i].takes,
 		    commands[i].help);
-	say("Addresses are hexadecimal, other numbers decimal. VCPU is a number; without it: 0.\n");
+	say("Addresses, ports, MSRs, leaves, values and bytes are hexadecimal, other numbers "
+	    "decimal. VCPU is a number; without it: 0.\n");
 	return NULL;
 }
 

@@ -14,6 +14,7 @@
 static struct cycle_request request; /* of the command that goes on */
 static struct vcpu *vcpu;
 static u64 since; /* time-stamp counter */
+static bool told_to_wait;
 
 /* What happened at the step beside what steps.def says, as text in @text. */
 static void tell_more(const struct cycle *cycle, const struct cycle_step *s, char *text,
@@ -129,9 +130,16 @@ static bool poll(bool stopped)
 	bool first_road = request.form == CYCLE_PF && request.wanted.subject == SUBJECT_LINEAR;
 	bool two_roads = virt->uses_second_level();
 	const char *why = NULL;
+	u64 waited = rdtsc() - since;
 
-	if (!cycle && !stopped && rdtsc() - since < SECONDS * monitor_second())
+	if (!cycle && !stopped && waited < SECONDS * monitor_second()) {
+		if (!told_to_wait && waited > monitor_second())
+			say("Waiting for such an exit of vCPU %u, at most %u seconds; Ctrl-C ends "
+			    "it.\n",
+			    vcpu->id, SECONDS);
+		told_to_wait |= waited > monitor_second();
 		return true;
+	}
 	tracer_stop();
 	if (first_road)
 		why = on_vcpu(vcpu, end_pf_on);
@@ -230,6 +238,7 @@ const char *command_cycle(const struct arguments *args)
 	if (vcpu->mp_state != MP_STATE_RUNNABLE)
 		return "this vCPU does not run yet: it waits for a SIPI";
 	since = rdtsc();
+	told_to_wait = false;
 	why = on_vcpu(vcpu, start_on);
 	if (!why)
 		monitor_live(poll);

@@ -21,20 +21,26 @@ static void give_field(const char *group, const char *name, u64 value, const cha
 	    changed ? "*" : "");
 }
 
-static void drop_field(const char *group, const char *name, u64 value, const char *words,
-		       bool changed)
+/* Written on the vCPU's CPU. */
+static enum { POSTED, LOOKED, ARRIVED } progress;
+
+static void set_progress(int to)
 {
-	(void)group, (void)name, (void)value, (void)words, (void)changed;
+	__atomic_store_n(&progress, to, __ATOMIC_RELEASE);
 }
 
-static bool arrived; /* written on the vCPU's CPU */
+static bool has_come(int to)
+{
+	return (int)__atomic_load_n(&progress, __ATOMIC_ACQUIRE) >= to;
+}
 
 /* On the vCPU's CPU: from here to its next exit, whatever that is for. */
 static void go_on(struct vcpu *vcpu)
 {
 	u64 exits = recorder_total(vcpu);
 
-	virt->each_field(vcpu, NULL, drop_field); /* what changes from now on is to be marked */
+	virt->each_field(vcpu, NULL, NULL); /* what changes from now on is to be marked */
+	set_progress(LOOKED);
 	while (recorder_total(vcpu) == exits && monitor_lets_run(vcpu) &&
 	       !(READ_ONCE(vcpu->requests) & REQ_STOP)) {
 		if (vcpu == monitor_vcpu())
@@ -42,7 +48,7 @@ static void go_on(struct vcpu *vcpu)
 		else
 			vcpu_run_once(vcpu);
 	}
-	__atomic_store_n(&arrived, true, __ATOMIC_RELEASE);
+	set_progress(ARRIVED);
 }
 
 /* Let @vcpu go on to its next exit. A guest that has none is kicked, or exits at a beat. */
@@ -54,11 +60,13 @@ static const char *to_next_exit(struct vcpu *vcpu)
 		go_on(vcpu);
 		return NULL;
 	}
-	arrived = false;
+	set_progress(POSTED);
 	vcpu_post_call(vcpu, go_on);
-	while (!__atomic_load_n(&arrived, __ATOMIC_ACQUIRE)) {
+	while (!has_come(ARRIVED)) {
 		if (rdtsc() - start > monitor_second())
 			return "this vCPU's CPU has not answered within a second";
+		if (!has_come(LOOKED))
+			kicked = rdtsc();
 		if (rdtsc() - kicked > monitor_second() / KICKS_HZ) {
 			vcpu_make_request(vcpu, REQ_EVENT);
 			kicked = rdtsc();

@@ -396,9 +396,12 @@ static void print_hit(const struct hit *hit)
 static void print_hits(void)
 {
 	struct hit hit;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < HITS && take(&hit); i++)
+	for (; n < HITS && take(&hit); n++)
 		print_hit(&hit);
+	if (!n && !row_is_json())
+		say("No accesses have come since they were printed last.\n");
 	if (lost)
 		row("lost", "%lu hits are not here: more came than are kept.\n",
 		    __atomic_exchange_n(&lost, 0, __ATOMIC_ACQ_REL));
@@ -417,12 +420,14 @@ void watch_print_news(void)
 static void list(void)
 {
 	char kinds[4], who[16];
+	bool any = false;
 
 	for (unsigned i = 0; i < WATCHES; i++) {
 		const struct watch *w = &watches[i];
 
 		if (!w->serial)
 			continue;
+		any = true;
 		strlcpy(who, "all vCPUs", sizeof(who));
 		if (w->vcpu)
 			snprintf(who, sizeof(who), "vCPU %u", w->vcpu->id);
@@ -430,6 +435,8 @@ static void list(void)
 		    "watch %u: %lx, %lu bytes, %s, %s: %lu hits\n", i, w->gpa, w->bytes,
 		    kinds_text(w->kinds, kinds), who, w->hits);
 	}
+	if (!any && !row_is_json())
+		say("There are no watches.\n");
 }
 
 /* ---- Setting and removing ---- */
@@ -683,6 +690,7 @@ const char *command_patch(const struct arguments *args)
 {
 	struct vm *vm = monitor_vcpu()->vm;
 	u64 gpa, byte;
+	int r;
 	const char *why = parse_number("ADDR", args->word[1], 16, EPT_GPA_END - 1, &gpa);
 
 	if (why)
@@ -690,5 +698,8 @@ const char *command_patch(const struct arguments *args)
 	if (args->word[2] && !strcmp(args->word[2], "off"))
 		return words_for(view_unpatch(vm, gpa));
 	why = parse_number("BYTE", args->word[2], 16, 0xff, &byte);
-	return why ? why : words_for(view_patch(vm, gpa, (u8)byte));
+	if (why)
+		return why;
+	r = view_patch(vm, gpa, (u8)byte);
+	return r == -EFAULT ? "there is no memory" : words_for(r);
 }

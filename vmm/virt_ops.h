@@ -270,7 +270,8 @@ struct virt_ops {
 	/*
 	 * The same two, for programs: call @emit with each field of the choice that @part makes
 	 * (not "check"), and with each control that the vendor's manual names; the strings are
-	 * valid until it returns. @changed: what dump would mark.
+	 * valid until it returns. @changed: what dump would mark. each_field with an @emit of NULL
+	 * only has dump mark what changes from now on.
 	 */
 	bool (*each_field)(struct vcpu *vcpu, const char *part, emit_field *emit);
 	void (*each_capability)(emit_capability *emit);

@@ -84,7 +84,9 @@ def look_at_nothing(guest):
     guest.monitor.until("\n")
     guest.monitor.line.sendall(b"\x03")
     assert guest.monitor.until(monitor.PROMPT).split() == ["^C", "ok"]
-    assert guest.monitor.ask("cycle 1 port 71")[0].startswith("vCPU 1 has had no such exit for 10 seconds: ")
+    told = guest.monitor.ask("cycle 1 port 71")
+    assert told[0] == "Waiting for such an exit of vCPU 1, at most 10 seconds; Ctrl-C ends it." and len(told) == 2
+    assert told[1].startswith("vCPU 1 has had no such exit for 10 seconds: ")
     assert guest.monitor.answer("cycle 2") == ["err: there is no such vCPU; ls lists them"]
     assert guest.monitor.answer("cycle reason xyz")[0].startswith("err: there is no such exit reason")
     assert guest.monitor.answer("cycle tomorrow")[0].startswith("err: there is no such form")

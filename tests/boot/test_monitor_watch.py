@@ -100,7 +100,9 @@ def check_counts(watched):
     lost = 2 * sum(wanted.values()) - 256
     assert told[-1] == f"{lost} hits are not here: more came than are kept."
     watched.monitor.ask("watch off all")
-    assert watched.monitor.ask("watch") == []
+    assert watched.monitor.ask("watch") == ["There are no watches."]
+    assert watched.monitor.ask("watch log") == ["No accesses have come since they were printed last."]
+    assert watched.monitor.answer("watch -j") == ['{"ok":true}']
 
 
 def check_values(watched):
@@ -208,6 +210,7 @@ def check_words(watched):
     image = number(r"image at ([0-9a-f]+)", watched.monitor.ask("log"))
     assert answer(f"watch {image:x} r")[-1].startswith("err: this page is Glasshouse's")
     assert answer("watch 100000000000 r")[-1] == "err: nothing is mapped there"
+    assert answer("patch fec00000 90")[-1] == "err: there is no memory"
     for words, says in (("1000 rr", "which accesses"), ("1000", "r, w or x is missing"), ("zz r", "ADDR is no hexadecimal"), ("1000,5000 r", "LEN is at most 4096"),
                         ("1000,0 r", "1 to 4096"), ("1000 r 7", "there is no such vCPU"), ("off", "there is no such"),
                         ("-v ffff800000000000 r", "this address is not mapped"),

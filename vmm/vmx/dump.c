@@ -31,7 +31,8 @@ static u64 *seen(struct vcpu_vmx *vmx)
 	if (!vmx->seen) {
 		vmx->seen = vmcs_field_count * sizeof(u64) <= PAGE_SIZE ? page_alloc() : NULL;
 		for (unsigned i = 0; vmx->seen && i < vmcs_field_count; i++)
-			vmx->seen[i] = read_field(vmcs_fields[i].encoding, &ok);
+			if (vmcs_field_exists(&vmcs_fields[i], &vmx_capability))
+				vmx->seen[i] = read_field(vmcs_fields[i].encoding, &ok);
 	}
 	return vmx->seen;
 }

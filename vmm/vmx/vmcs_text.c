@@ -472,7 +472,7 @@ bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 		const struct vmcs_field_info *f = &vmcs_fields[i % vmcs_field_count];
 		const char *group = groups[i / vmcs_field_count].name;
 		char words[512];
-		bool ok = true;
+		bool ok = true, changed;
 		u64 value;
 
 		if (vmcs_field_kind(f->encoding) != groups[i / vmcs_field_count].kind ||
@@ -480,10 +480,10 @@ bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 		    (part && !(is_group ? !strcmp(part, group) : is_meant(f, part))))
 			continue;
 		value = read(f->encoding, &ok);
-		if (ok)
+		changed = ok && has_changed(seen, f, value);
+		if (ok && emit)
 			emit(group, f->name, value,
-			     value_text(words, sizeof(words), f->encoding, value),
-			     has_changed(seen, f, value));
+			     value_text(words, sizeof(words), f->encoding, value), changed);
 		any = true;
 	}
 	return any;

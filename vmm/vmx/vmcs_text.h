@@ -62,7 +62,7 @@ const char *controls_text(char *buf, size_t size, enum vmx_word word, u64 value)
 /*
  * The same choice of fields as vmcs_dump(), for programs: call @emit with each field's value, the
  * name of its group, the value in words, which are "" for a number, and whether the dump would mark
- * it. Returns whether there are any.
+ * it. @emit may be NULL, if only @seen is to have the values. Returns whether there are any.
  */
 bool vmcs_each_field(const struct vmx_capability *cap, const char *part,
 		     u64 (*read)(u64 field, bool *ok), u64 *seen,
