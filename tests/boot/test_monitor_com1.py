@@ -127,7 +127,9 @@ def busy(terminal):
     start = terminal.run.seen
     # The keyboard controller is told to switch A20 off: the log tells of that.
     log = r"[ $i = 300 ] && printf '\335' | e9 64"
-    terminal.type(f"for i in $(seq {LINES}); do echo {line.format('$i')}; {log}; done")
+    # However late the monitor is called, some lines come after it: those behind the Enter.
+    wait = f"[ $i = {LINES - 50} ] && read x"
+    terminal.type(f"stty -echo; for i in $(seq {LINES}); do echo {line.format('$i')}; {log}; {wait}; done; stty echo")
     terminal.run.send("\r")
     terminal.until(line.format(50) + "\n")
     terminal.call()
@@ -136,9 +138,10 @@ def busy(terminal):
     terminal.ask("ls")
     assert "line" not in terminal.run.text[kept:]
     terminal.leave()
+    terminal.run.send("\r")
     terminal.until(line.format(LINES) + "\n")
     terminal.until(SHELL)
-    text = terminal.run.text[start:terminal.run.seen].partition("done\n")[2]
+    text = terminal.run.text[start:terminal.run.seen].partition("stty echo\n")[2]
     ours = text[text.index("[the monitor"):text.index("[the guest]\n") + len("[the guest]\n")]
     lines = text.replace(ours, "").split("\n")
     logged = [each for each in lines if "A20" in each]
