@@ -68,7 +68,7 @@ class Run:
 
     def skip(self):
         """Takes what has been printed until now, so that expect() finds only what comes later."""
-        while select.select([self.serial], [], [], 0)[0] and self._more():
+        while select.select([self.serial], [], [], 0)[0] and self.more():
             pass
         self.seen = len(self.text)
 
