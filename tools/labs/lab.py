@@ -198,7 +198,8 @@ def iso():
             return 1
         for boot, opts in lab.boots.items():
             boots[f"Lab {lab.number} {boot}".strip()] = grade.boot_of(lab, image, seed, opts)
-        boots[f"Lab {lab.number} monitor"] = with_monitor(lab, image, seed, "monitor=com1", folder)
+        first = next(iter(lab.boots.values()))
+        boots[f"Lab {lab.number} monitor"] = with_monitor(lab, image, seed, f"monitor=com1 {first}", folder)
     out = grade.mkiso.BUILD / "labs.iso"
     grade.mkiso.write_iso(out, *grade.mkiso.grub_menu(boots), ["multiboot2", "configfile"], folders=())
     print(f"{out.relative_to(ROOT)}: {', '.join(boots)}, with {'the solutions' if solution() else 'your files'}, SEED={seed}.")
