@@ -96,9 +96,8 @@ void *console_take_last(void *start, u64 size);
 const struct log_ring *console_ring(void);
 
 /* From now on, what @cpu prints, but for the level debug, goes to @write, as the answer to a
- * person;
- * @write takes no lock. Warnings go to the log, too, and nothing else does, but a panic. NULL for
- * @cpu: all to the log again. */
+ * person; @write takes no lock. Warnings go to the log, too, and nothing else does, but a panic.
+ * NULL for @cpu: all to the log again. */
 void console_divert(struct cpu *cpu, void (*write)(const char *s, size_t n));
 
 /* For the last messages: select all consoles, set up the UARTs again, begin anew on a screen in

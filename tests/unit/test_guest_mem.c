@@ -5,6 +5,7 @@
  * variables; it has no memory.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr_index.h"
 #include "errno.h"
@@ -24,17 +25,10 @@ struct virt_ops virt_ops;
 
 static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm};
-static u64 sysregs[SYSREG_PKRS + 1];
 static bool code_is_64;
 static unsigned cpl, faults;
 
-static u64 get_sysreg(struct vcpu *v, enum sysreg reg)
-{
-	(void)v;
-	return sysregs[reg];
-}
-
-static void get_segment(struct vcpu *v, enum segment_reg reg, struct segment *seg)
+static void flat_segment(struct vcpu *v, enum segment_reg reg, struct segment *seg)
 {
 	(void)v;
 	*seg = (struct segment){
@@ -125,7 +119,7 @@ int handle_unknown(struct vcpu *v, const char *what)
 static int setup(void **state)
 {
 	(void)state;
-	virt_ops = (struct virt_ops){.get_sysreg = get_sysreg, .get_segment = get_segment};
+	virt_ops = (struct virt_ops){.get_sysreg = get_sysreg, .get_segment = flat_segment};
 	memset(sysregs, 0, sizeof(sysregs));
 	memset(vcpu.regs, 0, sizeof(vcpu.regs));
 	sysregs[SYSREG_EFER] = EFER_LME | EFER_LMA;

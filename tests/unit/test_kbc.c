@@ -4,6 +4,7 @@
  * what switches A20 off or resets the CPUs.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 
 #include "vmm/vcpu.h"
 #include "vmm/virt_ops.h"
@@ -43,13 +44,6 @@ void reset_cpus(struct vcpu *by, const char *what)
 	(void)by;
 	(void)what;
 	resets++;
-}
-
-static u64 get_sysreg(struct vcpu *of, enum sysreg reg)
-{
-	(void)of;
-	(void)reg;
-	return 0;
 }
 
 static int setup(void **state)

@@ -4,6 +4,7 @@
  * is a jump back into the test.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 
 #include "arch/x86/lapic.h"
 #include "arch/x86/smp.h"
@@ -139,13 +140,6 @@ void machine_reset(const struct acpi_info *info)
 
 static void hardware_disable(void)
 {
-}
-
-static u64 get_sysreg(struct vcpu *of, enum sysreg reg)
-{
-	(void)of;
-	(void)reg;
-	return 0;
 }
 
 /* ---- */

@@ -5,6 +5,7 @@
  * are variables; decoder, segment checks and port I/O are the real ones.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 #include "arch/x86/cpu.h"
 #include "errno.h"
 #include "vmm/event.h"
@@ -25,8 +26,6 @@
 struct virt_ops virt_ops;
 
 static u8 memory[MIB(4)];
-static u64 sysregs[SYSREG_PKRS + 1];
-static struct segment segments[SEG_IDTR + 1];
 static struct vcpu vcpu;
 static u64 crs[5], msr_written;
 static u32 port_value;
@@ -34,30 +33,6 @@ static struct pio_access last_io;
 static unsigned halts, unblocks, delays;
 
 /* ---- The guest ---- */
-
-static u64 get_sysreg(struct vcpu *v, enum sysreg reg)
-{
-	(void)v;
-	return sysregs[reg];
-}
-
-static void set_sysreg(struct vcpu *v, enum sysreg reg, u64 value)
-{
-	(void)v;
-	sysregs[reg] = value;
-}
-
-static void get_segment(struct vcpu *v, enum segment_reg reg, struct segment *seg)
-{
-	(void)v;
-	*seg = segments[reg];
-}
-
-static void set_segment(struct vcpu *v, enum segment_reg reg, const struct segment *seg)
-{
-	(void)v;
-	segments[reg] = *seg;
-}
 
 static void skip_to(struct vcpu *v, u64 rip)
 {

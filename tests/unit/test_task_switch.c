@@ -4,6 +4,7 @@
  * TSSs and descriptors may read and write.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 #include "arch/x86/cpu.h"
 
 /* Instead of the instruction. */
@@ -34,37 +35,16 @@ struct virt_ops virt_ops;
 static u8 memory[PAGES * PAGE_SIZE] __aligned(4096);
 static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm};
-static u64 sysregs[SYSREG_PKRS + 1];
-static struct segment segments[SEG_TR + 8];
 static unsigned cr3_loads;
 static int vector; /* of the exception that is queued; -1: none */
 static u32 error;
 
 /* ---- What the code under test calls ---------------------------------------------------------- */
 
-static u64 get_sysreg(struct vcpu *v, enum sysreg reg)
+static void count_sysreg(struct vcpu *v, enum sysreg reg, u64 value)
 {
-	(void)v;
-	return sysregs[reg];
-}
-
-static void set_sysreg(struct vcpu *v, enum sysreg reg, u64 value)
-{
-	(void)v;
-	sysregs[reg] = value;
+	set_sysreg(v, reg, value);
 	cr3_loads += reg == SYSREG_CR3;
-}
-
-static void get_segment(struct vcpu *v, enum segment_reg reg, struct segment *seg)
-{
-	(void)v;
-	*seg = segments[reg];
-}
-
-static void set_segment(struct vcpu *v, enum segment_reg reg, const struct segment *seg)
-{
-	(void)v;
-	segments[reg] = *seg;
 }
 
 static void skip_to(struct vcpu *v, u64 rip)
@@ -152,7 +132,7 @@ static int setup(void **state)
 {
 	(void)state;
 	virt_ops = (struct virt_ops){.get_sysreg = get_sysreg,
-				     .set_sysreg = set_sysreg,
+				     .set_sysreg = count_sysreg,
 				     .get_segment = get_segment,
 				     .set_segment = set_segment,
 				     .skip_to = skip_to,

@@ -4,6 +4,7 @@
  * written. Also where another hypervisor is below.
  */
 #include "tests/unit/stubs.h"
+#include "tests/unit/guest_registers.h"
 
 #include "arch/x86/msr.h"
 #include "vmm/virt_ops.h"
@@ -107,13 +108,6 @@ static void set_intercept(struct vm *of, u32 msr, bool read, bool write)
 	assert_true(n < ARRAY_SIZE(reads));
 	reads[n] = read;
 	writes[n] = write;
-}
-
-static u64 get_sysreg(struct vcpu *of, enum sysreg reg)
-{
-	(void)of;
-	(void)reg;
-	return 0;
 }
 
 /* ---- */
